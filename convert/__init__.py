@@ -1,0 +1,8 @@
+"""From published weights (XOR releases, Hugging Face folders) to a quantised GGUF file.
+
+Knows nothing of the game: imports nothing of advrepl.
+"""
+
+
+class ConvertError(Exception):
+    """A file cannot be read or converted; the message is the sentence that is shown."""
