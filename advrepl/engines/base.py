@@ -1,0 +1,115 @@
+"""What the game needs of an engine: count tokens, write text for a window. The seam between story and model.
+
+Does not import any engine; models.py chooses one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from advrepl.prompt.segments import Segment, Window
+
+Feeding = Callable[[int, int], None]  # tokens fed, tokens to feed
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the next token is chosen. A value that turns its sampler off is given with each."""
+
+    temperature: float = 0.8  # 0: always the likeliest token
+    top_k: int = 40  # 0: off
+    top_p: float = 0.95  # 1: off
+    min_p: float = 0.05  # 0: off
+    typical: float = 1.0  # 1: off
+    repeat_penalty: float = 1.1  # 1: off
+    repeat_last: int = 256  # tokens that the repeat penalty and DRY look back on
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    dry: float = 0.0  # multiplier; 0: off
+    dry_base: float = 1.75
+    dry_allowed: int = 2  # tokens that may repeat free of charge
+    xtc: float = 0.0  # probability; 0: off
+    xtc_threshold: float = 0.1
+    mirostat: int = 0  # 1 or 2; 0: off
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    logit_bias: dict[str, float] = {}  # text -> added to the logit of its first token
+    seed: int | None = None  # None: a new one for each story
+    max_tokens: int = 200  # of prose; the options come on top
+
+
+@dataclass(slots=True)
+class Stats:
+    """What one reply cost. Tokens, unless the name says otherwise."""
+
+    prompt: int = 0  # what the engine was asked to hold
+    reused: int = 0  # of these, not fed again
+    shifted: int = 0  # reused after being moved
+    generated: int = 0
+    stop: str = ""  # "end", "stop", "length", "context", "interrupted"
+
+    @property
+    def fed(self) -> int:
+        return self.prompt - self.reused
+
+
+class Engine(Protocol):
+    """A model that continues text. One caller at a time; `cancel` may come from a signal handler or another thread."""
+
+    name: str
+    fingerprint: str
+    n_ctx: int
+    template: str | None  # its own chat template, if it carries one
+    grammars: bool  # can it be held to a grammar?
+    stats: Stats  # of the last call of generate, complete once that is exhausted or closed
+
+    def count(self, segment: Segment) -> int:
+        """How many tokens the segment takes."""
+
+    def generate(
+        self,
+        window: Window,
+        sampling: Sampling,
+        *,
+        stop: Iterable[str] = (),
+        grammar: str | None = None,
+        feeding: Feeding | None = None,
+    ) -> Iterator[str]:
+        """Write what follows the window, in whole characters, until an end token, a stop text or `max_tokens`."""
+
+    def cancel(self) -> None:
+        """End the reply that is being written, also while its prompt is being fed."""
+
+    def close(self) -> None: ...
+
+
+def until_stop(pieces: Iterable[str], stops: Iterable[str]) -> Iterator[str]:
+    """Pass text on until one of the stop texts appears, also across pieces; what could be the start of one waits.
+
+    A stop text ends the iteration, is not passed on, and closes `pieces`.
+    """
+    stops = tuple(stop for stop in stops if stop)
+    waiting = ""
+    for piece in pieces:
+        waiting += piece
+        found = [at for stop in stops if (at := waiting.find(stop)) >= 0]
+        if found:
+            if min(found):
+                yield waiting[: min(found)]
+            return
+        safe = len(waiting) - held_back(waiting, stops)
+        if safe:
+            yield waiting[:safe]
+            waiting = waiting[safe:]
+    if waiting:
+        yield waiting
+
+
+def held_back(text: str, stops: tuple[str, ...]) -> int:
+    """The length of the longest end of the text that is the beginning of a stop text."""
+    longest = min(len(text), max(map(len, stops), default=0))
+    for length in range(longest, 0, -1):
+        if any(stop.startswith(text[-length:]) for stop in stops):
+            return length
+    return 0

@@ -1,0 +1,69 @@
+"""Decide what of a cache is kept, moved and fed again. Pure functions on token ids.
+
+Does not touch a cache (llama.py) and does not decide what is shown to the model (prompt/window.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Keep `keep` tokens at the front, move `moved` tokens from position `source` down to right behind them,
+    drop everything else, feed the rest of what is wanted.
+    """
+
+    keep: int
+    source: int = 0
+    moved: int = 0
+
+    @property
+    def reused(self) -> int:
+        return self.keep + self.moved
+
+
+def plan_reuse(held: Sequence[int], wanted: Sequence[int], head: int = 0, evicted: int = 0) -> Plan:
+    """How to get from the held tokens to the wanted ones with the least feeding.
+
+    `head` tokens are fixed at the front, and the window dropped `evicted` tokens right behind them since `held` was
+    built. Only there, and only by that much, may a block move: it was computed while the dropped turns could be seen,
+    which is forgivable for turns that slid out and wrong for words that were edited away
+    (koboldcpp issue 2425). At least the last wanted token is always fed, for its logits.
+    """
+    most = len(wanted) - 1
+    keep = min(common_prefix(held, wanted), most)
+    if evicted > 0 and keep >= head:
+        source = head + evicted
+        moved = min(common_prefix(held[source:], wanted[head:]), most - head)
+        if head + moved > keep:
+            return Plan(head, source, moved)
+    return Plan(keep)
+
+
+def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    for index, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return index
+    return min(len(one), len(other))
+
+
+def match_sampled(text: bytes, pieces: Sequence[bytes], fresh: bool) -> tuple[int, int]:
+    """How many of the sampled pieces spell the beginning of the text, and how many of its bytes they cover.
+
+    `fresh`: the text begins a reply, whose leading white space was sampled but is not kept.
+    """
+    offset = len(text) - len(text.lstrip()) if fresh else 0
+    spelled, count, covered = b"", 0, 0
+    for index, piece in enumerate(pieces, 1):
+        spelled += piece
+        shown = spelled.lstrip() if fresh else spelled
+        if not text.startswith(shown, offset):
+            break
+        if _whole(text, offset + len(shown)):
+            count, covered = index, offset + len(shown)
+    return count, covered
+
+
+def _whole(text: bytes, at: int) -> bool:
+    """Is this a border between UTF-8 characters?"""
+    return at >= len(text) or text[at] & 0xC0 != 0x80

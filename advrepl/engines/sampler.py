@@ -1,0 +1,141 @@
+"""Choose the next token with llama.cpp's own samplers, held to a grammar where there is one.
+
+Does not decode; reads the logits of the last decoded token.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+
+from advrepl import AdvreplError
+from advrepl.engines.base import Sampling
+from advrepl.engines.native import Loaded
+
+CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+# Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
+# first makes the samplers, which otherwise copy and sort the whole vocabulary, several times faster.
+REACH = 16.0
+DRY_BREAKERS = (b"\n", b":", b'"', b"*")
+
+
+class Sampler:
+    """llama.cpp's sampler chain for one reply, and a grammar beside it."""
+
+    def __init__(self, model: Loaded, sampling: Sampling, grammar: str | None, prompt: Sequence[int]) -> None:
+        self._model, self._vocab = model, model.vocab.handle
+        self._n_vocab = model.vocab.size
+        self._reach = REACH * max(sampling.temperature, 1.0)
+        self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        for link in _links(model, sampling):
+            lib.llama_sampler_chain_add(self._chain, link)
+        for token in prompt[-sampling.repeat_last :] if sampling.repeat_last > 0 else ():
+            lib.llama_sampler_accept(self._chain, token)
+        self._grammar = None
+        if grammar is not None:
+            self._grammar = lib.llama_sampler_init_grammar(self._vocab, grammar.encode(), b"root")
+            if not self._grammar:
+                lib.llama_sampler_free(self._chain)
+                raise AdvreplError("llama.cpp does not understand the grammar for the options")
+
+    def __enter__(self) -> "Sampler":
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _value: BaseException | None, _t: TracebackType | None) -> None:
+        lib.llama_sampler_free(self._chain)
+        if self._grammar:
+            lib.llama_sampler_free(self._grammar)
+
+    def pick(self) -> int:
+        """The next token, taken note of in penalties and grammar."""
+        logits = np.ctypeslib.as_array(self._model.logits(), (self._n_vocab,))
+        token = self._choose(_likely(logits, self._reach))
+        if self._grammar and not self._allowed(token):
+            # Checking one token is cheap, constraining the whole vocabulary is not: it is done only on a clash.
+            every = _candidates(np.arange(self._n_vocab, dtype=np.int32), logits)
+            self._apply(self._grammar, every)
+            token = self._choose(every[np.isfinite(every["logit"])])
+        if self._grammar:
+            lib.llama_sampler_accept(self._grammar, token)
+        lib.llama_sampler_accept(self._chain, token)
+        return token
+
+    def _choose(self, candidates: Any) -> int:
+        array = self._apply(self._chain, candidates)
+        return int(array.data[array.selected].id)
+
+    def _allowed(self, token: int) -> bool:
+        one = _candidates(np.array([token], dtype=np.int32), np.zeros(1, dtype=np.float32), chosen=False)
+        self._apply(self._grammar, one)
+        return bool(np.isfinite(one["logit"][0]))
+
+    def _apply(self, sampler: Any, candidates: Any) -> Any:
+        data = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(lib.llama_token_data))
+        array = lib.llama_token_data_array(data, len(candidates), -1, False)
+        lib.llama_sampler_apply(sampler, ctypes.byref(array))
+        return array
+
+
+def _likely(logits: Any, reach: float) -> Any:
+    return _candidates(np.flatnonzero(logits >= logits.max() - reach).astype(np.int32), logits)
+
+
+def _candidates(ids: Any, logits: Any, chosen: bool = True) -> Any:
+    candidates = np.empty(len(ids), dtype=CANDIDATE)
+    candidates["id"], candidates["logit"], candidates["p"] = ids, logits[ids] if chosen else logits, 0.0
+    return candidates
+
+
+def _links(model: Loaded, s: Sampling) -> list[Any]:
+    """llama.cpp's samplers in its own default order; those that are off are left out."""
+    seed = s.seed if s.seed is not None else lib.LLAMA_DEFAULT_SEED
+    vocab, n_vocab = model.vocab.handle, model.vocab.size
+    links = _biases(model, s) + _penalties(vocab, n_vocab, s)
+    if s.temperature <= 0:
+        return [*links, lib.llama_sampler_init_greedy()]
+    if s.mirostat == 1:
+        temperature = lib.llama_sampler_init_temp(s.temperature)
+        return [*links, temperature, lib.llama_sampler_init_mirostat(n_vocab, seed, s.mirostat_tau, s.mirostat_eta, 100)]
+    if s.mirostat == 2:
+        temperature = lib.llama_sampler_init_temp(s.temperature)
+        return [*links, temperature, lib.llama_sampler_init_mirostat_v2(seed, s.mirostat_tau, s.mirostat_eta)]
+    if s.top_k > 0:
+        links.append(lib.llama_sampler_init_top_k(s.top_k))
+    if s.typical < 1:
+        links.append(lib.llama_sampler_init_typical(s.typical, 1))
+    if s.top_p < 1:
+        links.append(lib.llama_sampler_init_top_p(s.top_p, 1))
+    if s.min_p > 0:
+        links.append(lib.llama_sampler_init_min_p(s.min_p, 1))
+    if s.xtc > 0:
+        links.append(lib.llama_sampler_init_xtc(s.xtc, s.xtc_threshold, 1, seed))
+    return [*links, lib.llama_sampler_init_temp(s.temperature), lib.llama_sampler_init_dist(seed)]
+
+
+def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:
+    links = []
+    if s.repeat_last > 0 and (s.repeat_penalty != 1 or s.presence_penalty or s.frequency_penalty):
+        links.append(
+            lib.llama_sampler_init_penalties(
+                n_vocab, s.repeat_last, s.repeat_penalty, s.frequency_penalty, s.presence_penalty
+            )
+        )
+    if s.dry > 0:
+        breakers = (ctypes.c_char_p * len(DRY_BREAKERS))(*DRY_BREAKERS)
+        links.append(
+            lib.llama_sampler_init_dry(
+                vocab, s.dry, s.dry_base, s.dry_allowed, s.repeat_last, breakers, len(DRY_BREAKERS)
+            )
+        )
+    return links
+
+
+def _biases(model: Loaded, s: Sampling) -> list[Any]:
+    biases = [(tokens[0], bias) for text, bias in s.logit_bias.items() if (tokens := model.vocab.plain(text))]
+    if not biases:
+        return []
+    array = (lib.llama_logit_bias * len(biases))(*(lib.llama_logit_bias(token, bias) for token, bias in biases))
+    return [lib.llama_sampler_init_logit_bias(model.vocab.size, len(biases), array)]

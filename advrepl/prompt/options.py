@@ -1,0 +1,132 @@
+"""The list of choices at the end of a reply: find it, constrain it, tidy it. Pure functions on text.
+
+Does not write anything (writer.py does) and does not know how the menu is shown.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+# A list line: "- Go in", "* Go in", "• Go in", "1. Go in", "2) Go in", "a) Go in".
+_MARKER = r"(?:[-*•–]|\d{1,2}[.)]|[A-Ea-e][.)])"
+_LINE = re.compile(rf"^[ \t]*({_MARKER})[ \t]+(\S.*?)\s*$")
+_LIST_START = re.compile(rf"(?:^|\n)[ \t]*({_MARKER})[ \t]+(?=\S)")
+# What could still become the beginning of a list, at the end of the text written so far.
+_PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
+
+MAX_WORDS = 16
+LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*$")
+# Where a line that ran too long may be cut so that a whole sentence is left.
+_JOINT = re.compile(r"(?:,| -|;| –| —)? (?:and|but|or|then|so|while|before|because|as|who|which|where|until) |[,;:] | [-–—] ")
+
+
+def split(text: str) -> tuple[str, tuple[str, ...]]:
+    """Part a reply into its prose and the options of its closing list (none: the whole is prose)."""
+    lines = text.rstrip().split("\n")
+    options: list[str] = []
+    while lines:
+        found = _LINE.match(lines[-1])
+        if found:
+            options.append(found[2])
+        elif lines[-1].strip() or not options:
+            break
+        lines.pop()
+    if len(options) < 2:  # one line with a dash is speech, not a choice
+        return text.strip(), ()
+    return "\n".join(lines).rstrip(), tuple(reversed(options))
+
+
+def join(prose: str, options: Iterable[str], marker: str = "-") -> str:
+    """The inverse of `split`: the reply as it goes into the story."""
+    lines = [f"{mark} {option}" for mark, option in zip(_markers(marker), options, strict=False)]
+    return "\n".join([prose, *lines]) if prose else "\n".join(lines)
+
+
+def list_start(text: str) -> re.Match[str] | None:
+    """Where a list begins in the text, with the marker of its first line as group 1."""
+    return _LIST_START.search(text)
+
+
+def may_be_list(text: str) -> int:
+    """From where on the end of the text could still turn into a list; its length if it cannot."""
+    found = _PERHAPS.search(text)
+    return found.start() if found else len(text)
+
+
+def marker_of(texts: Iterable[str]) -> str:
+    """The list marker that the first text with a list uses; "-" if none has one."""
+    for text in texts:
+        if split(text)[1] and (found := list_start(text)):
+            return found[1]
+    return "-"
+
+
+def line_start(marker: str, position: int) -> str:
+    """What stands before option number `position` (from 0), with its newline: "\\n- " or "\\n2. "."""
+    for index, mark in enumerate(_markers(marker)):
+        if index == position:
+            return f"\n{mark} "
+    raise AssertionError("unreachable: markers never end")
+
+
+def grammar(avoid: Sequence[str] = ()) -> str:
+    """A GBNF grammar for the words of one option, up to its newline; it begins unlike those to avoid."""
+    taken = {option[:1].upper() for option in avoid} & set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    letters = "".join(letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in taken)
+    return "\n".join(
+        (
+            rf'root ::= first rest (" " word){{1,{MAX_WORDS - 1}}} "\n"',
+            f"first ::= [{letters}]",
+            r"rest ::= [a-zà-ÿ'’-]{0,14}",
+            r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?""",
+        )
+    )
+
+
+def tidy(line: str) -> str:
+    """One whole sentence out of what was written for an option: cut at a joint if it ran too long, with a full stop."""
+    text = " ".join(line.split())
+    found = _LINE.match(text)
+    text = (found[2] if found else text).rstrip(" ,;:-–—")
+    if _SENTENCE_END.search(text):
+        return text
+    if len(text.split()) >= MAX_WORDS and (joints := list(_JOINT.finditer(text))):
+        text = text[: joints[-1].start()].rstrip(" ,;:-–—")
+    return text + "." if text else ""
+
+
+def key(option: str) -> tuple[str, ...]:
+    """What makes two options the same choice: their words, without case, punctuation and an opening "You"."""
+    words = re.findall(r"[^\W_]+", option.casefold())
+    return tuple(words[1:] if words[:1] == ["you"] and len(words) > 1 else words)
+
+
+def alike(one: str, other: str) -> bool:
+    """Do two options mean the same choice, word for word or nearly so?"""
+    a, b = set(key(one)), set(key(other))
+    return not a or not b or len(a & b) >= 0.8 * len(a | b)
+
+
+def parse(text: str, count: int) -> tuple[str, ...]:
+    """Options out of what a model wrote without a grammar: the first `count` different list lines, or none."""
+    found: list[str] = []
+    for line in text.split("\n"):
+        match = _LINE.match(line)
+        option = tidy(match[2]) if match else ""
+        if option and not any(alike(option, other) for other in found):
+            found.append(option)
+    return tuple(found[:count]) if len(found) >= count else ()
+
+
+def _markers(marker: str) -> Iterable[str]:
+    """The markers of a list's lines, as its first marker begins it: "-", "-", … or "1.", "2.", … or "a)", "b)", …"""
+    head, tail = marker[:-1], marker[-1:]
+    index = 0
+    while True:
+        if head.isdigit():
+            yield f"{index + 1}{tail}"
+        elif head.isalpha():
+            yield chr(ord("A" if head.isupper() else "a") + index) + tail
+        else:
+            yield marker
+        index += 1

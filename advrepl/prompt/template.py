@@ -1,0 +1,120 @@
+"""Spell a conversation with the chat template that a GGUF carries (jinja2, in a sandbox).
+
+Does not decide when a template is used (engines/models.py).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from jinja2 import Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from advrepl import AdvreplError
+from advrepl.prompt.segments import Prompt, Segment
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Turn
+
+Message = dict[str, str]
+
+# Texts are rendered as placeholders and put back into the finished string: what was between them is the template's
+# own and may hold special tokens, what replaces them never does.
+PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """The model's own template as a format; an ending of one turn is spelled with the beginning of the next."""
+
+    source: str
+    bos: str = ""
+    eos: str = ""
+    name: str = field(default="chat")
+
+    def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
+        texts = [scenario.system, *(turn.text for turn in turns)]
+        roles = ["system", *("user" if turn.role == "user" else "assistant" for turn in turns)]
+        messages = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
+        speaks = not turns or turns[-1].role == "user"
+        rendered = self._render(messages, speaks)
+        segments, end = _segments(rendered, texts)
+        if speaks:
+            cue = (Segment(rendered[end:], ""),) if rendered[end:] else ()
+            return Prompt(segments[:1], segments[1:], cue)
+        return Prompt(segments[:1], segments[1:], ())
+
+    def stops(self, scenario: Scenario) -> tuple[str, ...]:
+        return tuple(text for text in (self.eos,) if text)
+
+    def _render(self, messages: list[Message], speaks: bool) -> str:
+        """Try the conversation as it is, then with the system text before the first player turn, as some demand."""
+        refusal: TemplateError | None = None
+        for arrange in _ARRANGEMENTS:
+            try:
+                text = self._template.render(
+                    messages=arrange(messages), add_generation_prompt=speaks, bos_token=self.bos, eos_token=self.eos
+                )
+            except TemplateError as error:
+                refusal = refusal or error
+                continue
+            if _complete(text, len(messages)):
+                return text
+        reason = refusal or "it leaves out or reorders turns"
+        raise AdvreplError(f"the model's chat template refuses this conversation ({reason}): try --format metharme")
+
+    @cached_property
+    def _template(self) -> Template:
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        try:
+            return environment.from_string(self.source)
+        except TemplateError as error:
+            raise AdvreplError(
+                f"the model's chat template cannot be read ({error}): choose another with --format"
+            ) from error
+
+
+def _refuse(message: str) -> Any:
+    raise TemplateError(message)
+
+
+def _complete(text: str, count: int) -> bool:
+    return [int(number) for number in PLACEHOLDER.findall(text)] == list(range(count))
+
+
+def _segments(rendered: str, texts: Sequence[str]) -> tuple[tuple[Segment, ...], int]:
+    """One segment a text, each with the template's words before it, and where the last one ended."""
+    segments, end = [], 0
+    for found in PLACEHOLDER.finditer(rendered):
+        segments.append(Segment(rendered[end : found.start()], texts[int(found[1])]))
+        end = found.end()
+    return tuple(segments), end
+
+
+def _as_it_is(messages: list[Message]) -> list[Message]:
+    return messages
+
+
+def _system_in_first_turn(messages: list[Message]) -> list[Message]:
+    system, *turns = messages
+    if not turns or turns[0]["role"] != "user":
+        return [{"role": "user", "content": system["content"]}, *turns]
+    first = {"role": "user", "content": system["content"] + "\n\n" + turns[0]["content"]}
+    return [first, *turns[1:]]
+
+
+def _player_opens(messages: list[Message]) -> list[Message]:
+    """For templates that demand a player turn before the first reply."""
+    system, *turns = messages
+    return [system, {"role": "user", "content": "…"}, *turns]
+
+
+_ARRANGEMENTS: tuple[Callable[[list[Message]], list[Message]], ...] = (
+    _as_it_is,
+    _system_in_first_turn,
+    _player_opens,
+)

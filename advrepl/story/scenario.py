@@ -1,0 +1,74 @@
+"""What a story starts from: the system text, the player's first words and a written opening.
+
+Does not know how any of it is spelled for a model (prompt/formats.py).
+"""
+
+import msgspec
+
+# The system text and the opening of "start" are the example of the Metharme 7B model card.
+ADVENTURE = (
+    "This is a text adventure game. "
+    "Describe the scenario to the user and give him three options to pick from on each turn."
+)
+
+
+class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fixed part of a story; a save holds its own copy, so later changes here leave old stories alone."""
+
+    name: str
+    title: str
+    system: str
+    start: str = "Start!"  # what the player is taken to have said first; empty: the model speaks first
+    opening: str = ""  # a written first reply, for models that cannot begin unaided
+    narrator: str = "Narrator"  # who the model speaks as, where a prompt format needs a name
+    options: int = 3  # choices offered after each reply; 0 for none
+
+
+START = Scenario(
+    name="start",
+    title="The old house",
+    system=ADVENTURE,
+    opening=(
+        "You are standing in front of an old, abandoned house. The windows are boarded up, and there's no sign of "
+        "life around it. As you approach, you notice a strange feeling emanating from within. Suddenly, you hear a "
+        "voice calling out to you... 'Come inside!'\n"
+        "- Go inside the house.\n"
+        "- Ignore the call and move away.\n"
+        "- Run as fast as you can."
+    ),
+)
+
+LIGHTHOUSE = Scenario(
+    name="lighthouse",
+    title="The dark lighthouse",
+    system=ADVENTURE
+    + " The story is set on a small island in a winter storm. The keeper of the lighthouse has vanished, "
+    "the lamp is out, and a ship is due before dawn.",
+    opening=(
+        "The boat that brought you is already gone. Rain beats on the rocks, and above you the lighthouse stands "
+        "without a light. The door hangs open. On the step lies a lantern, still warm, and wet footprints lead "
+        "away from it towards the sea. Far out in the dark a ship's bell rings once.\n"
+        "- Climb the stairs to the lamp room.\n"
+        "- Follow the footprints down to the water.\n"
+        "- Search the keeper's kitchen for a clue."
+    ),
+)
+
+NIGHT_TRAIN = Scenario(
+    name="night-train",
+    title="The night train",
+    system=ADVENTURE
+    + " The story is set on a night train that crosses the mountains. The user wakes up with no memory of "
+    "boarding it, and a stranger's suitcase stands at his feet.",
+    opening=(
+        "You wake to the beat of wheels on rails. The compartment is dark but for a small blue lamp, and the seat "
+        "across from you is empty, though somebody's coat still lies on it. At your feet stands a suitcase that is "
+        "not yours. Something inside it ticks. In the corridor the conductor is coming closer, knocking on each "
+        "door in turn.\n"
+        "- Open the suitcase.\n"
+        "- Look through the pockets of the coat.\n"
+        "- Step into the corridor and meet the conductor."
+    ),
+)
+
+BUILT_IN = {scenario.name: scenario for scenario in (START, LIGHTHOUSE, NIGHT_TRAIN)}
