@@ -1,0 +1,99 @@
+"""Read a Hugging Face folder's config.json with suspicion.
+
+Knows no architecture (archs.py) and no tensor (checkpoint.py): a value is there and of the right kind, or the
+error names it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convert import ConvertError
+
+# Real files of this kind stay below 20 MB (tokenizer.json of the largest vocabularies).
+JSON_LIMIT = 200 << 20
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read one JSON object; an XORed or cut file gives a sentence, not a traceback."""
+    try:
+        if path.stat().st_size > JSON_LIMIT:
+            raise ConvertError(f"{path}: too large for a JSON file of a model ({path.stat().st_size:,} bytes)")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConvertError(f"{path}: not found; is {path.parent} a Hugging Face model folder?") from None
+    except (ValueError, RecursionError) as error:
+        raise ConvertError(
+            f"{path}: not readable as JSON ({error}); if the folder is an XOR release, run advrepl decode first"
+        ) from None
+    if not isinstance(value, dict):
+        raise ConvertError(f"{path}: holds a JSON {type(value).__name__} where an object is expected")
+    return value
+
+
+def read_json_if_there(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The values of config.json; `whole`, `real`, `flag` and `text` check what they hand out."""
+
+    values: Mapping[str, Any]
+    file: str = "config.json"
+
+    def _get(self, name: str, default: object) -> Any:
+        value = self.values.get(name)
+        if value is None:
+            value = default
+        if value is None:
+            raise ConvertError(f"{self.file}: {name!r} is missing, and the model cannot be built without it")
+        return value
+
+    def _wrong(self, name: str, value: object, kind: str) -> ConvertError:
+        return ConvertError(f"{self.file}: {name!r} is {value!r}, expected {kind}")
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        value = self._get(name, default)
+        # bool is an int in Python; 2**31 is far beyond any real size and keeps products in range.
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 31:
+            raise self._wrong(name, value, "a whole number above 0")
+        return value
+
+    def real(self, name: str, default: float | None = None) -> float:
+        value = self._get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
+            raise self._wrong(name, value, "a number above 0")
+        return float(value)
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._get(name, default)
+        if not isinstance(value, bool):
+            raise self._wrong(name, value, "true or false")
+        return value
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._get(name, default)
+        if not isinstance(value, str):
+            raise self._wrong(name, value, "a string")
+        return value
+
+    def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
+        """Check a choice that llama.cpp has fixed for the architecture; the first is the default."""
+        value = self.text(name, allowed[0])
+        if value not in allowed:
+            raise ConvertError(f"{self.file}: {name} {value!r} cannot be expressed in GGUF, only {', '.join(allowed)}")
+        return value
+
+    def part(self, name: str) -> "Config":
+        """The object under `name`; empty when there is none."""
+        value = self.values.get(name) or {}
+        if not isinstance(value, dict):
+            raise self._wrong(name, value, "an object")
+        return Config(value, f"{self.file}: {name}")
+
+
+def read_config(folder: Path) -> Config:
+    return Config(read_json(folder / "config.json"))
