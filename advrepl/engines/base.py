@@ -61,6 +61,8 @@ class Engine(Protocol):
     fingerprint: str
     n_ctx: int
     template: str | None  # its own chat template, if it carries one
+    text_borders: tuple[str, str]  # what the template calls bos_token and eos_token
+    format_hint: str | None  # the prompt format that its file names
     grammars: bool  # can it be held to a grammar?
     stats: Stats  # of the last call of generate, complete once that is exhausted or closed
 

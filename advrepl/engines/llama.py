@@ -34,7 +34,8 @@ class LlamaEngine:
         self._model = loaded
         self._vocab: Vocabulary = loaded.vocab
         self.name, self.fingerprint = loaded.name, loaded.fingerprint
-        self.n_ctx, self.template = loaded.n_ctx, loaded.template
+        self.n_ctx, self.template, self.format_hint = loaded.n_ctx, loaded.template, loaded.format_hint
+        self.text_borders = (self._vocab.special(self._vocab.bos), self._vocab.special(self._vocab.eos))
         self.stats = Stats()
         self._shift = shift and loaded.can_shift
         self._chunk = loaded.n_batch if loaded.on_gpu else min(CHUNK, loaded.n_batch)

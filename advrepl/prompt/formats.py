@@ -19,6 +19,9 @@ class Format(Protocol):
     @property
     def name(self) -> str: ...
     def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt: ...
+    def spelled(self, scenario: Scenario, text: str) -> str:
+        """The text of one turn, without its mark: what spells roles in this format is made harmless."""
+
     def stops(self, scenario: Scenario) -> tuple[str, ...]: ...
 
 
@@ -32,15 +35,14 @@ class Metharme:
     name: str = "metharme"
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
-        spelled = tuple(Segment(f"<|{turn.role}|>", self.inert(turn.text)) for turn in turns)
+        spelled = tuple(Segment(f"<|{turn.role}|>", self.spelled(scenario, turn.text)) for turn in turns)
         cue = () if turns and turns[-1].role == "model" else (Segment("<|model|>", ""),)
-        return Prompt((Segment("<|system|>", self.inert(scenario.system)),), spelled, cue)
+        return Prompt((Segment("<|system|>", self.spelled(scenario, scenario.system)),), spelled, cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         return ("<|user|>", "<|model|>", "<|system|>")
 
-    @staticmethod
-    def inert(text: str) -> str:
+    def spelled(self, scenario: Scenario, text: str) -> str:
         return re.sub(r"<\|(?=(?:system|user|model)\|>)", "< |", text)
 
 
@@ -53,19 +55,19 @@ class Pygmalion:
     def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
         char = scenario.narrator
         names = {"user": "You", "model": char}
-        head = (Segment(f"{char}'s Persona: ", self._inert(scenario.system, char)), Segment("\n<START>", ""))
-        spelled = tuple(Segment(f"\n{names[turn.role]}:", " " + self._inert(turn.text, char)) for turn in turns)
+        persona = self.spelled(scenario, scenario.system).lstrip()
+        head = (Segment(f"{char}'s Persona: ", persona), Segment("\n<START>", ""))
+        spelled = tuple(Segment(f"\n{names[turn.role]}:", self.spelled(scenario, turn.text)) for turn in turns)
         cue = () if turns and turns[-1].role == "model" else (Segment(f"\n{char}:", ""),)
         return Prompt(head, spelled, cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         return ("\nYou:", f"\n{scenario.narrator}:", "<START>")
 
-    @staticmethod
-    def _inert(text: str, char: str) -> str:
-        """Keep foreign text from opening a line in somebody's name, or a new dialogue."""
-        speaker = re.compile(rf"\n(?=\s*(?:You|{re.escape(char)})\s*:)")
-        return speaker.sub(" ", text.replace("<START>", "< START>"))
+    def spelled(self, scenario: Scenario, text: str) -> str:
+        """Foreign text cannot open a line in somebody's name, nor a new dialogue."""
+        speaker = re.compile(rf"\n(?=\s*(?:You|{re.escape(scenario.narrator)})\s*:)")
+        return " " + speaker.sub(" ", text.replace("<START>", "< START>"))
 
 
 FORMATS: dict[str, Format] = {format.name: format for format in (Metharme(), Pygmalion())}

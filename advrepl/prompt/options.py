@@ -42,9 +42,9 @@ def join(prose: str, options: Iterable[str], marker: str = "-") -> str:
     return "\n".join([prose, *lines]) if prose else "\n".join(lines)
 
 
-def list_start(text: str) -> re.Match[str] | None:
-    """Where a list begins in the text, with the marker of its first line as group 1."""
-    return _LIST_START.search(text)
+def list_start(text: str, start: int = 0) -> re.Match[str] | None:
+    """Where a list begins in the text, at `start` or later, with the marker of its first line as group 1."""
+    return _LIST_START.search(text, start)
 
 
 def may_be_list(text: str) -> int:
@@ -81,6 +81,10 @@ def grammar(avoid: Sequence[str] = ()) -> str:
             r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?""",
         )
     )
+
+
+def ends_sentence(text: str) -> bool:
+    return bool(_SENTENCE_END.search(text.rstrip()))
 
 
 def tidy(line: str) -> str:

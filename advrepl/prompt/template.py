@@ -46,6 +46,9 @@ class ChatTemplate:
             return Prompt(segments[:1], segments[1:], cue)
         return Prompt(segments[:1], segments[1:], ())
 
+    def spelled(self, scenario: Scenario, text: str) -> str:
+        return text  # never parsed for special tokens, so there is nothing to make harmless
+
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         return tuple(text for text in (self.eos,) if text)
 

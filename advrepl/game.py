@@ -1,0 +1,240 @@
+"""An adventure being played on an engine: all the state there is.
+
+Does not print or read anything: the terminal passes lines in and shows the events that come out.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from advrepl import AdvreplError
+from advrepl.engines.base import Engine, Feeding, Sampling
+from advrepl.prompt import options as menu
+from advrepl.prompt import window
+from advrepl.prompt.formats import Format
+from advrepl.prompt.segments import Window
+from advrepl.story import saves
+from advrepl.story.saves import Save, SaveFile
+from advrepl.story.tree import Story, Turn
+from advrepl.writer import Choice, Piece, Task, Writer, Written
+
+LOOK_BACK = 4  # replies that a new one must not repeat
+SPARE_TOKENS = 8  # for the joints between prose and options
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that is complete and saved."""
+
+    text: str  # the prose, without the options
+    options: tuple[str, ...]
+    stats: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Slid:
+    """Turns have slid out of the model's sight: it now sees the story from this text on."""
+
+    turns: int
+    first: str
+
+
+Event = Piece | Choice | Reply | Slid
+
+
+class Game:
+    """A story, the engine that writes it and the file it is kept in."""
+
+    def __init__(self, engine: Engine, format: Format, save: Save, file: SaveFile) -> None:
+        self.engine, self.format, self.file = engine, format, file
+        self.scenario, self.sampling = save.scenario, msgspec.convert(save.sampling, Sampling)
+        self.story = Story(save.turns, save.head)
+        self.option_count = save.scenario.options
+        self.feeding: Feeding | None = None  # set by the terminal to show progress
+        self.last: Reply | None = None
+        self._save = save
+        self._first = save.first
+        self._asked = time.perf_counter()  # when the player's line was complete
+        self._seed = self.sampling.seed if self.sampling.seed is not None else random.getrandbits(31)
+
+    # --- what the player does; each returns events as they happen
+
+    def open(self) -> Iterator[Event]:
+        """Begin a new story: its written opening, or the model's answer to the first words."""
+        scenario, self._asked = self.scenario, time.perf_counter()
+        if scenario.start:
+            self.story.say("user", scenario.start)
+        if scenario.opening and (self.format.name != "metharme" or not scenario.start):
+            self.story.say("model", scenario.opening)
+            prose, options = menu.split(scenario.opening)
+            self.save()
+            self.last = Reply(prose, options, self._stats(None, 0, 0))
+            yield Piece(prose)
+            yield self.last
+        else:
+            yield from self._reply()
+
+    @property
+    def waits_for_opening(self) -> bool:
+        return not self.story.turns
+
+    def act(self, line: str) -> Iterator[Event]:
+        """The player's turn (a number picks an option), and the model's answer to it."""
+        before, self._asked = self.story.head, time.perf_counter()
+        self.story.say("user", self.chosen(line))
+        try:
+            self.window()
+        except AdvreplError:
+            self.story.goto(before)  # it can never be answered; the story stands where it stood
+            raise
+        self.save()
+        yield from self._reply()
+
+    def retry(self) -> Iterator[Event]:
+        """Write the last reply again; the old one stays as a branch."""
+        last, self._asked = self.story.last, time.perf_counter()
+        if last is None:
+            raise AdvreplError("there is no reply to write again yet")
+        if last.role == "model":
+            if last.parent is None:
+                raise AdvreplError("the story opens with these words; there is nothing before them to answer again")
+            self.story.goto(last.parent)
+        yield from self._reply()
+
+    def go_on(self) -> Iterator[Event]:
+        """Let the model write more of its last reply."""
+        last, self._asked = self.story.last, time.perf_counter()
+        if last is None:
+            raise AdvreplError("there is no reply to continue yet")
+        if last.role == "user":
+            yield from self._reply()
+        else:
+            yield from self._reply(kept=menu.split(last.text)[0])
+
+    def undo(self) -> str:
+        """Take the last exchange back (it stays as a branch); returns what the player had said."""
+        path = self.story.path
+        said = next((i for i in range(len(path) - 1, -1, -1) if self.story.turns[path[i]].role == "user"), None)
+        if said is None or said == 0:
+            raise AdvreplError("this is where the story begins; there is nothing to take back")
+        text = self.story.turns[path[said]].text
+        self.story.goto(path[said - 1])
+        self.save()
+        return text
+
+    def chosen(self, line: str) -> str:
+        """What a line says: the text of the option for its number, else itself."""
+        word, offered = line.strip().rstrip(".)"), self.options()
+        return offered[int(word) - 1] if word.isdecimal() and 0 < int(word) <= len(offered) else line.strip()
+
+    # --- what can be asked
+
+    def options(self) -> tuple[str, ...]:
+        """The choices on offer now."""
+        last = self.story.last
+        return menu.split(last.text)[1] if last and last.role == "model" and self.option_count else ()
+
+    def window(self) -> Window:
+        """What the model would be shown now."""
+        built = window.build(
+            self.format, self.scenario, self.story, self.engine.count, self.engine.n_ctx - self._reserve(), self._first
+        )
+        self._first = built.evicted
+        return built
+
+    def save(self) -> None:
+        save = self._save
+        save.turns, save.head, save.first = self.story.turns, self.story.head, self._first
+        save.sampling = msgspec.to_builtins(self.sampling)
+        save.scenario = msgspec.structs.replace(self.scenario, options=self.option_count)
+        save.model = saves.ModelRef(self.engine.name, self.engine.fingerprint, save.model.spec)
+        save.format = self.format.name
+        self.file.write(save)
+
+    def cancel(self) -> None:
+        """End the reply that is being written; what there is of it is kept."""
+        self.engine.cancel()
+
+    def close(self) -> None:
+        try:
+            self.save()
+        finally:
+            self.file.close()
+            self.engine.close()
+
+    # --- one reply
+
+    def _reserve(self) -> int:
+        return self.sampling.max_tokens + self.option_count * menu.LINE_TOKENS + SPARE_TOKENS
+
+    def _reply(self, kept: str = "") -> Iterator[Event]:
+        """Write an answer to the head, or a longer version of it that begins with `kept`, and save it."""
+        first_at = 0.0
+        evicted = self._first
+        window = self.window()
+        if window.evicted > evicted:
+            yield Slid(window.evicted, self.story.told(window.evicted)[0].text)
+        parent = self.story.turns[self.story.path[-1]].parent if kept else self.story.head
+        seed, pieces = self._next_seed(), [kept]
+        written: Written | None = None
+        writer = Writer(self.engine, self._task(window, seed, kept))
+        try:
+            for event in writer.write():
+                if isinstance(event, Written):
+                    written = event
+                    continue
+                first_at = first_at or time.perf_counter()
+                if isinstance(event, Piece):
+                    pieces.append(event.text)
+                yield event
+        finally:
+            # Whatever ended the reply, the words that were shown are kept.
+            text = written.text if written else "".join(pieces)
+            seconds = time.perf_counter() - self._asked
+            stop = written.stats.stop if written else "interrupted"
+            if text.strip() not in ("", "…") and text != kept:
+                self.story.add(Turn(parent, "model", text, seed, stop, round(seconds, 3)))
+                self.save()
+        if written:
+            self.window()  # the engine takes note of the reply while it remembers how it was sampled
+            stats = self._stats(written, first_at - self._asked if first_at else seconds, seconds)
+            self.last = Reply(written.prose, written.options, stats)
+            yield self.last
+
+    def _task(self, window: Window, seed: int, kept: str) -> Task:
+        told = self.story.told(max(window.evicted, len(self.story.path) - 3 * LOOK_BACK))
+        if kept:
+            told = told[:-1]
+        return Task(
+            window,
+            lambda text: self.format.spelled(self.scenario, text),
+            self.sampling,
+            seed,
+            self.format.stops(self.scenario),
+            self.option_count,
+            tuple(turn.text for turn in told if turn.role == "model")[-LOOK_BACK:],
+            kept,
+            self.feeding,
+        )
+
+    def _next_seed(self) -> int:
+        """A seed for each reply that follows from the story's own, and differs between takes of one turn."""
+        return (self._seed + 0x85EBCA6B * len(self.story.turns)) & 0x7FFFFFFF
+
+    def _stats(self, written: Written | None, first: float, seconds: float) -> dict[str, Any]:
+        cost = written.stats if written else None
+        return {
+            "prompt": cost.prompt if cost else 0,
+            "reused": cost.reused if cost else 0,
+            "shifted": cost.shifted if cost else 0,
+            "evicted": self._first,
+            "generated": cost.generated if cost else 0,
+            "first_ms": round(first * 1000, 1),
+            "seconds": round(seconds, 2),
+            "ahead": False,
+            "stop": cost.stop if cost else "written",
+        }

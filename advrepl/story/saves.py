@@ -1,0 +1,233 @@
+"""Stories on disk: one JSON file each, written beside and renamed, the version before kept as .bak, one program a story.
+
+Holds text, never tokens. Does not know how a story is played.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from advrepl import AdvreplError
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Turn
+
+SCHEMA = 1
+
+# Functions that bring a save of schema 1, 2, … (as plain dicts and lists) to the next one, in order.
+MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
+
+BESIDE = (".json.bak", ".kv")  # files that belong to a save and go with it
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """The model a story was last played on."""
+
+    name: str = ""
+    fingerprint: str = ""
+    spec: str = ""  # what --model was, so that the story goes on with the same one
+
+
+class Save(msgspec.Struct, omit_defaults=True):
+    """A save file, field by field."""
+
+    schema: int
+    title: str
+    created: str
+    updated: str
+    model: ModelRef
+    format: str
+    sampling: dict[str, Any]
+    scenario: Scenario
+    turns: list[Turn]
+    head: int | None
+    first: int = 0  # position, on the path to the head, of the first turn that the model still sees
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def folder(chosen: Path | None, home: Path) -> Path:
+    """Where stories live: the chosen folder, else saves/ under the current one if there is one, else under `home`."""
+    if chosen:
+        return chosen
+    here = Path("saves")
+    return here if here.is_dir() else home / "saves"
+
+
+def check_name(name: str) -> str:
+    if not re.fullmatch(r"[^\W_][\w .()-]{0,99}", name) or name.endswith((" ", ".")):
+        raise AdvreplError(f"{name!r} cannot be the name of a story: use letters, digits, spaces and - _ . ( )")
+    return name
+
+
+def free_name(saves: Path, name: str) -> str:
+    """`name`, or `name-2`, `name-3`, … : the first that no story has."""
+    number, candidate = 1, name
+    while (saves / f"{candidate}.json").exists() or (saves / f"{candidate}.json.bak").exists():
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate
+
+
+def parse(data: bytes, source: str) -> Save:
+    """Read a save; errors name the source and the path of the wrong field."""
+    try:
+        plain = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
+    schema = plain.get("schema") if isinstance(plain, dict) else None
+    if not isinstance(schema, int) or schema < 1:
+        raise AdvreplError(f"{source} is no story of advrepl: it has no schema number")
+    if schema > SCHEMA:
+        raise NewerSave(f"{source} was written by a newer advrepl (schema {schema}, this one knows {SCHEMA}): update")
+    for migrate in MIGRATIONS[schema - 1 :]:
+        plain = migrate(plain)
+    try:
+        save = msgspec.convert(plain, Save)
+    except msgspec.ValidationError as error:
+        raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
+    _check_tree(save, source)
+    return save
+
+
+class NewerSave(AdvreplError):
+    """A save that only a newer version can read; there is nothing to recover."""
+
+
+def load(path: Path) -> Save:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise AdvreplError(f"there is no story {path}: `advrepl saves list` shows those there are") from None
+    except OSError as error:
+        raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error
+    return parse(data, str(path))
+
+
+def find(saves: Path) -> list[Path]:
+    """The save files of a folder, the one changed last first."""
+    paths = [path for path in saves.glob("*.json") if not path.name.startswith(".")] if saves.is_dir() else []
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def delete(path: Path) -> None:
+    """Remove a story and what belongs to it; refused while it is being played."""
+    with SaveFile(path):
+        for name in (path.name, *(path.stem + ending for ending in BESIDE)):
+            with suppress(FileNotFoundError):
+                path.with_name(name).unlink()
+
+
+class SaveFile:
+    """A save that is open for writing: locked against other programs until closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(path.with_name(f".{path.stem}.lock"), timeout=0)
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None
+        except OSError as error:
+            raise AdvreplError(
+                f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
+            ) from error
+        with suppress(OSError):  # only there to be shown
+            self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
+
+    def __enter__(self) -> "SaveFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def load(self) -> tuple[Save, str]:
+        """The story, and a notice if it had to be taken from the version before.
+
+        A damaged file is moved aside, so that it is never overwritten.
+        """
+        try:
+            return load(self.path), ""
+        except NewerSave:
+            raise
+        except AdvreplError as error:
+            backup = self.path.with_name(self.path.name + ".bak")
+            if not backup.exists():
+                raise
+            save = load(backup)
+            if not self.path.exists():
+                return save, f"{self.path} was missing: its last backup goes on"
+            aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-damaged") + ".json.txt")
+            self.path.rename(aside)
+            return save, f"{error}; it is kept as {aside.name}, and the version before it goes on"
+
+    def write(self, save: Save) -> None:
+        """Write beside, flush, rename; a crash at any moment leaves this version or the one before."""
+        save.updated = now()
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        try:
+            with beside.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(save), indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            self._keep_backup()
+            beside.replace(self.path)
+        except OSError as error:
+            with suppress(OSError):
+                beside.unlink()
+            raise AdvreplError(
+                f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory"
+            ) from error
+
+    def close(self) -> None:
+        if self._lock.is_locked:
+            self._lock.release()
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(f".{self.path.stem}.lock")
+
+    def _holder(self) -> str:
+        try:
+            return f"process {self._lock_path.read_text()}"
+        except (OSError, UnicodeDecodeError):
+            return "another program"
+
+    def _keep_backup(self) -> None:
+        """Make the current file its own .bak without a moment in which there is neither."""
+        if not self.path.exists():
+            return
+        backup = self.path.with_name(self.path.name + ".bak")
+        link = self.path.with_name(f".{self.path.name}.{os.getpid()}.bak")
+        with suppress(FileNotFoundError):
+            link.unlink()
+        try:
+            os.link(self.path, link)
+        except OSError:  # a file system without hard links
+            link.write_bytes(self.path.read_bytes())
+        link.replace(backup)
+
+
+def _check_tree(save: Save, source: str) -> None:
+    for index, turn in enumerate(save.turns):
+        if turn.parent is not None and not 0 <= turn.parent < index:
+            raise AdvreplError(f"{source} is damaged: turns[{index}].parent names a turn that is not before it")
+    if save.head is not None and not 0 <= save.head < len(save.turns):
+        raise AdvreplError(f"{source} is damaged: head names turn {save.head} of {len(save.turns)}")
+    if save.first < 0:
+        raise AdvreplError(f"{source} is damaged: first is negative")
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].lower() + text[1:]
