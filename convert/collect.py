@@ -141,7 +141,7 @@ def tokenize(vocab: Any, text: str) -> list[int]:
     data = text.encode()
     ids = (llama_cpp.llama_token * (len(data) + 2))()  # never more tokens than bytes
     count = llama_cpp.llama_tokenize(vocab, data, len(data), ids, len(ids), True, False)
-    return ids[:count]
+    return list(ids[:count])
 
 
 def run(context: Any, ids: list[int]) -> None:

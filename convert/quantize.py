@@ -5,7 +5,6 @@ so it runs in a child of its own, which forwards the log, and which Ctrl-C ends 
 llama_cpp is loaded in that child only.
 """
 
-import contextlib
 import ctypes
 import os
 import re
@@ -83,6 +82,7 @@ def threads_here() -> int:
 @dataclass(slots=True)
 class Outcome:
     types: Counter[str] = field(default_factory=Counter)  # how many tensors became what
+    bits: float = 0.0  # per weight, over all tensors
     fallen_back: int = 0  # tensors whose rows do not fit the type's blocks
 
 
@@ -98,10 +98,19 @@ def quantize(
             outcome.types[(after or before).upper()] += 1
             done += sizes.get(name, 0)
             progress(name, done, total)
+        elif match := re.search(r"quant size .*\((\S+) BPW\)", line):
+            outcome.bits = float(match[1])
         elif match := re.search(r"WARNING: (\d+) of \d+ tensor\(s\) required fallback", line):
             outcome.fallen_back = int(match[1])
     progress("quantised", total, total)
     return outcome
+
+
+def make_imatrix(model: Path, text: Path, out: Path, progress: Progress) -> None:
+    """Run `model` over a text and write its importance matrix."""
+    for line in child("imatrix", model, text, out, threads_here()):
+        if match := re.fullmatch(r"chunk (\d+) (\d+)\s*", line):
+            progress("running the model over the text", int(match[1]), int(match[2]))
 
 
 def child(*args: object) -> Iterator[str]:
@@ -148,7 +157,8 @@ def _quantize(source: str, out: str, number: str, threads: str, imatrix: str) ->
     kept = _imatrix_structs(Path(imatrix)) if imatrix else None
     if kept is not None:
         params.imatrix = kept[0]
-    return int(llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params)))
+    code: int = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params))
+    return code
 
 
 def _imatrix_structs(file: Path) -> tuple["ctypes.Array[ctypes.Structure]", list[object]]:
@@ -192,9 +202,11 @@ def main(command: str, *args: str) -> int:
         _say(text.decode("utf-8", "replace"))
 
     llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
-    with contextlib.suppress(BrokenPipeError):
-        return {"quantize": _quantize, "imatrix": _collect}[command](*args)
-    return 1
+    try:
+        return _quantize(*args) if command == "quantize" else _collect(*args)
+    except ConvertError as error:
+        _say(f"error: {error}\n")
+        return 1
 
 
 if __name__ == "__main__":

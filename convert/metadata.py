@@ -1,0 +1,154 @@
+"""What a GGUF file says about itself: name, licence, source, prompt format, sums of the files it was made from.
+
+Reads the model's README and names, no tensors. A README's header is read line by line, not as YAML: only plain
+`key: value` pairs and lists of words are looked at.
+"""
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from convert import ConvertError
+from convert.config import read_json_if_there
+
+FORMATS = ("metharme", "pygmalion", "chat")
+
+HASH_CHUNK = 1 << 20
+
+# Pygmalion-2 took over Metharme's markers; 2.7B is a size of the first Pygmalion, not a version.
+_NAMES = (
+    (re.compile(r"metharme|mythalion|pygmalion[-_ ]?2(?![\d.])"), "metharme"),
+    (re.compile(r"pygmalion"), "pygmalion"),
+)
+
+
+def readme_of(folder: Path) -> str:
+    file = folder / "README.md"
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
+def header(readme: str) -> dict[str, str | list[str]]:
+    """The header between two lines of dashes: `header("---\\nlicense: mit\\n---\\n") == {"license": "mit"}`."""
+    match = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", readme, re.DOTALL)
+    found: dict[str, str | list[str]] = {}
+    key = ""
+    for line in match[1].split("\n") if match else ():
+        item = re.match(r"\s*- +(.+)", line)
+        pair = re.match(r"(\w+):\s*(.*)", line)
+        if item and key:
+            known = found.get(key)
+            found[key] = [*(known if isinstance(known, list) else []), _unquoted(item[1])]
+        elif pair:
+            key = pair[1]
+            if pair[2]:
+                found[key] = _unquoted(pair[2])
+    return found
+
+
+def _unquoted(text: str) -> str:
+    return text.strip().strip("\"'")
+
+
+def title(readme: str) -> str | None:
+    match = re.search(r"^# +(.+)$|<h1[^>]*>([^<]+)</h1>", readme, re.MULTILINE)
+    return (match[1] or match[2]).strip() if match else None
+
+
+def describe(folder: Path, count: int) -> dict[str, Any]:
+    """The general.* fields; `count` is the number of weights."""
+    readme = readme_of(folder)
+    head = header(readme)
+    name = title(readme) or _short_name(folder)
+    fields: dict[str, Any] = {
+        "general.type": "model",
+        "general.name": name,
+        "general.size_label": f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M",
+        "general.quantization_version": 2,
+    }
+    for key, value in (
+        ("general.license", head.get("license")),
+        ("general.license.name", head.get("license_name")),
+        ("general.license.link", head.get("license_link")),
+        ("general.source.url", _source(readme, {folder.resolve().name, name})),
+    ):
+        if isinstance(value, str) and value != "null":
+            fields[key] = value
+    for key in ("language", "tags"):
+        words = head.get(key)
+        if words and words != "null":
+            fields["general.languages" if key == "language" else "general.tags"] = (
+                [words] if isinstance(words, str) else words
+            )
+    return fields
+
+
+def _short_name(folder: Path) -> str:
+    """The name a checkpoint was saved under, unless it is somebody's path; else the folder's."""
+    saved = read_json_if_there(folder / "config.json").get("_name_or_path")
+    if isinstance(saved, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", saved):
+        return saved.rpartition("/")[2]
+    return folder.resolve().name
+
+
+def _source(readme: str, names: Iterable[str]) -> str | None:
+    """The model's own page, if the README links to it; links to other models are none."""
+    wanted = {_plain(name) for name in names}
+    for url in re.findall(r"https://huggingface\.co/[\w.-]+/[\w.-]+", readme):
+        if _plain(url.rpartition("/")[2]) in wanted:
+            return str(url).rstrip(".")
+    return None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def prompt_format(folder: Path, template: str | None, asked: str | None) -> str | None:
+    """How the model wants to be spoken to: as asked, else by name, by README, by chat template."""
+    if asked is not None:
+        if asked not in FORMATS:
+            raise ConvertError(f"--format {asked}: unknown, the formats are {', '.join(FORMATS)}")
+        return asked
+    readme = readme_of(folder)
+    for name in (folder.resolve().name, _short_name(folder), title(readme) or ""):
+        for pattern, found in _NAMES:
+            if pattern.search(name.lower()):
+                return found
+    return _by_markers(readme) or (template and (_by_markers(template) or "chat")) or None
+
+
+def _by_markers(text: str) -> str | None:
+    if "<|user|>" in text and "<|model|>" in text:
+        return "metharme"
+    return "pygmalion" if "<START>" in text and "Persona:" in text else None
+
+
+# Sums
+
+
+def source_files(folder: Path, weights: Iterable[Path]) -> list[Path]:
+    """The weights and what stands beside them that the result depends on."""
+    small = ("config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+    gpt2 = ("vocab.json", "merges.txt", "added_tokens.json", "chat_template.jinja")
+    return [*sorted(set(weights)), *(folder / name for name in (*small, *gpt2) if (folder / name).is_file())]
+
+
+def placeholders(files: list[Path]) -> list[str]:
+    """Stand-ins as long as a SHA-256 in hex, so that the header can be written before the files are summed."""
+    return [f"{index:064d}" for index in range(len(files))]
+
+
+def sums(files: list[Path], stop: threading.Event) -> list[str]:
+    """SHA-256 of each file; runs beside the writer, which reads the same pages, and leaves early when told to."""
+    return [_sum(file, stop) for file in files]
+
+
+def _sum(file: Path, stop: threading.Event) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while not stop.is_set() and (chunk := opened.read(HASH_CHUNK)):
+            digest.update(chunk)
+    return digest.hexdigest()
