@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Engine, Feeding, Sampling
+from advrepl.engines.base import Engine, Feeding, Sampling, Stats
 from advrepl.prompt import options as menu
 from advrepl.prompt import window
 from advrepl.prompt.formats import Format
@@ -72,11 +72,15 @@ class Game:
             self.story.say("model", scenario.opening)
             prose, options = menu.split(scenario.opening)
             self.save()
-            self.last = Reply(prose, options, self._stats(None, 0, 0))
+            self.last = Reply(prose, options, self._stats(None, 0))
             yield Piece(prose)
             yield self.last
         else:
             yield from self._reply()
+
+    @property
+    def title(self) -> str:
+        return self._save.title
 
     @property
     def waits_for_opening(self) -> bool:
@@ -173,36 +177,31 @@ class Game:
 
     def _reply(self, kept: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `kept`, and save it."""
-        first_at = 0.0
-        evicted = self._first
-        window = self.window()
+        evicted, window = self._first, self.window()
         if window.evicted > evicted:
             yield Slid(window.evicted, self.story.told(window.evicted)[0].text)
-        parent = self.story.turns[self.story.path[-1]].parent if kept else self.story.head
-        seed, pieces = self._next_seed(), [kept]
-        written: Written | None = None
-        writer = Writer(self.engine, self._task(window, seed, kept))
+        last = self.story.last
+        parent = last.parent if kept and last else self.story.head
+        seed = self._next_seed()
+        shown, first, written = [kept], 0.0, None
         try:
-            for event in writer.write():
+            for event in Writer(self.engine, self._task(window, seed, kept)).write():
+                first = first or time.perf_counter() - self._asked
                 if isinstance(event, Written):
                     written = event
-                    continue
-                first_at = first_at or time.perf_counter()
-                if isinstance(event, Piece):
-                    pieces.append(event.text)
+                    break
+                shown.append(event.text if isinstance(event, Piece) else "")
                 yield event
         finally:
             # Whatever ended the reply, the words that were shown are kept.
-            text = written.text if written else "".join(pieces)
-            seconds = time.perf_counter() - self._asked
-            stop = written.stats.stop if written else "interrupted"
-            if text.strip() not in ("", "…") and text != kept:
-                self.story.add(Turn(parent, "model", text, seed, stop, round(seconds, 3)))
+            text, stop = (written.text, written.stats.stop) if written else ("".join(shown), "interrupted")
+            if text.strip() and text != kept:
+                seconds = round(time.perf_counter() - self._asked, 3)
+                self.story.add(Turn(parent, "model", text, seed, stop, seconds))
                 self.save()
         if written:
             self.window()  # the engine takes note of the reply while it remembers how it was sampled
-            stats = self._stats(written, first_at - self._asked if first_at else seconds, seconds)
-            self.last = Reply(written.prose, written.options, stats)
+            self.last = Reply(written.prose, written.options, self._stats(written, first))
             yield self.last
 
     def _task(self, window: Window, seed: int, kept: str) -> Task:
@@ -225,16 +224,16 @@ class Game:
         """A seed for each reply that follows from the story's own, and differs between takes of one turn."""
         return (self._seed + 0x85EBCA6B * len(self.story.turns)) & 0x7FFFFFFF
 
-    def _stats(self, written: Written | None, first: float, seconds: float) -> dict[str, Any]:
-        cost = written.stats if written else None
+    def _stats(self, written: Written | None, first: float) -> dict[str, Any]:
+        cost = written.stats if written else Stats(stop="written")
         return {
-            "prompt": cost.prompt if cost else 0,
-            "reused": cost.reused if cost else 0,
-            "shifted": cost.shifted if cost else 0,
+            "prompt": cost.prompt,
+            "reused": cost.reused,
+            "shifted": cost.shifted,
             "evicted": self._first,
-            "generated": cost.generated if cost else 0,
+            "generated": cost.generated,
             "first_ms": round(first * 1000, 1),
-            "seconds": round(seconds, 2),
+            "seconds": round(time.perf_counter() - self._asked, 2),
             "ahead": False,
-            "stop": cost.stop if cost else "written",
+            "stop": cost.stop,
         }

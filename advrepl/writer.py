@@ -3,7 +3,7 @@
 Does not know about saves, commands or the terminal; game.py gives it a window and keeps what it wrote.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -15,6 +15,8 @@ from advrepl.prompt.segments import Segment, Window
 
 TRIES = 4  # other continuations sampled for a repetition, before the reply ends with the sentence it is in
 NUDGE_TOKENS = 2  # written with the repeated word forbidden, to leave the rut
+OPTION_TEMPERATURE = 0.7
+STATEMENT_BIAS = -4.0  # a model that is sure still says "You …"
 # From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
 SOFT_END = 0.75
 
@@ -119,7 +121,9 @@ class Writer:
             self._text = "…"
         yield from self._release(len(self._text))
 
-    def _pass(self, sampling: Sampling, guard: bool, grammar: str | None, limit: int = 0) -> Iterator[Piece]:
+    def _pass(
+        self, sampling: Sampling, guard: bool, grammar: str | None, limit: int = 0
+    ) -> Generator[Piece, None, str]:
         """Write until the prose ends, or for `limit` tokens; `stats.stop` says why it ended.
 
         Where it begins to say again what was said before, return the next word of that instead, cut off.
@@ -188,16 +192,17 @@ class Writer:
         last = menu.split(self._task.earlier[-1])[1] if self._task.earlier else ()
         before = [*done, *last]
         kept = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
+        sampling = _for_options(self._task.sampling)
         for avoid, others in (((), before), (before, before), (done, done)):
             grammar = menu.grammar(avoid)
-            pieces = self._generate(kept, self._task.sampling, menu.LINE_TOKENS, grammar, "\n")
+            pieces = self._generate(kept, sampling, menu.LINE_TOKENS, grammar, "\n")
             option = menu.tidy("".join(pieces))
             if option and not any(menu.alike(option, other) for other in others):
                 return option
         return next(spare for spare in SPARE if not any(menu.alike(spare, other) for other in done))
 
     def _unconstrained(self) -> Iterator[str]:
-        """For engines without grammars: let the model write its list, read it leniently, try once more, then give up."""
+        """For engines without grammars: read the model's own list leniently, try once more, then give up."""
         limit = self._task.options * menu.LINE_TOKENS
         for _ in range(2):
             kept = self._text + menu.line_start(self._marker, 0)
@@ -206,7 +211,9 @@ class Writer:
                 yield from found
                 return
 
-    def _generate(self, kept: str, sampling: Sampling, limit: int, grammar: str | None, *stops: str) -> Iterator[str]:
+    def _generate(
+        self, kept: str, sampling: Sampling, limit: int, grammar: str | None, *stops: str
+    ) -> Generator[str, None, None]:
         """One call of the engine, going on from `kept`; each has a seed of its own, and its cost is added up."""
         first, total = self._calls == 0, self._stats
         seed = (self._task.seed + 0x9E3779B1 * self._calls) & 0xFFFFFFFF
@@ -225,6 +232,13 @@ class Writer:
                 total.prompt, total.reused, total.shifted = stats.prompt, stats.reused, stats.shifted
             total.generated += stats.generated
             total.stop = stats.stop
+
+
+def _for_options(sampling: Sampling) -> Sampling:
+    """A little cooler than prose, and leaning towards things to do."""
+    bias = {**{" " + word: STATEMENT_BIAS for word in menu.STATEMENTS}, **sampling.logit_bias}
+    temperature = min(sampling.temperature, OPTION_TEMPERATURE)
+    return msgspec.structs.replace(sampling, temperature=temperature, logit_bias=bias)
 
 
 def resumed(window: Window, kept: str) -> Window:

@@ -90,7 +90,7 @@ class Vocabulary:
         size = len(data) + 2
         tokens = (lib.llama_token * size)()
         count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, special)
-        return tokens[: max(count, 0)]
+        return list(tokens[: max(count, 0)])
 
 
 class Loaded:
@@ -127,7 +127,7 @@ class Loaded:
         batch.logits[count - 1] = 1
         code = lib.llama_decode(self._context, batch)
         if code in (0, 2):
-            return code == 0
+            return bool(code == 0)
         reason = "the context is full" if code == 1 else self._log.last_error or f"code {code}"
         raise AdvreplError(f"llama.cpp could not go on: {reason}")
 

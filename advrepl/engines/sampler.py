@@ -44,7 +44,9 @@ class Sampler:
     def __enter__(self) -> "Sampler":
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _value: BaseException | None, _t: TracebackType | None) -> None:
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _t: TracebackType | None
+    ) -> None:
         lib.llama_sampler_free(self._chain)
         if self._grammar:
             lib.llama_sampler_free(self._grammar)
@@ -98,7 +100,11 @@ def _links(model: Loaded, s: Sampling) -> list[Any]:
         return [*links, lib.llama_sampler_init_greedy()]
     if s.mirostat == 1:
         temperature = lib.llama_sampler_init_temp(s.temperature)
-        return [*links, temperature, lib.llama_sampler_init_mirostat(n_vocab, seed, s.mirostat_tau, s.mirostat_eta, 100)]
+        return [
+            *links,
+            temperature,
+            lib.llama_sampler_init_mirostat(n_vocab, seed, s.mirostat_tau, s.mirostat_eta, 100),
+        ]
     if s.mirostat == 2:
         temperature = lib.llama_sampler_init_temp(s.temperature)
         return [*links, temperature, lib.llama_sampler_init_mirostat_v2(seed, s.mirostat_tau, s.mirostat_eta)]

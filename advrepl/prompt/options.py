@@ -13,11 +13,24 @@ _LIST_START = re.compile(rf"(?:^|\n)[ \t]*({_MARKER})[ \t]+(?=\S)")
 # What could still become the beginning of a list, at the end of the text written so far.
 _PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
-MAX_WORDS = 16
+MAX_WORDS = 14
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
+# Words that make a statement or a question rather than something to do; options begin with them less often.
+STATEMENTS = (
+    *("You", "Your", "I", "My", "It", "He", "She", "They", "We", "His", "Her", "There", "This", "That", "These"),
+    *("The", "A", "An", "In", "As", "If", "What", "How", "Why", "Is", "Are", "Do", "Can"),
+)
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*$")
 # Where a line that ran too long may be cut so that a whole sentence is left.
-_JOINT = re.compile(r"(?:,| -|;| –| —)? (?:and|but|or|then|so|while|before|because|as|who|which|where|until) |[,;:] | [-–—] ")
+_DANGLING = re.compile(
+    r"(?:^|\s)(?:a|an|the|of|to|in|on|at|with|and|or|for|from|by|that|your|its|some|very)[.!?…]*$", re.I
+)
+_JOINT = re.compile(
+    r"(?:,| -|;| –| —)? (?:and|but|or|then|so|while|before|because|as|who|which|where|until) |[,;:] | [-–—] "
+)
+
+
+_LOOSE = " ,;:-–—"
 
 
 def split(text: str) -> tuple[str, tuple[str, ...]]:
@@ -62,10 +75,13 @@ def marker_of(texts: Iterable[str]) -> str:
 
 
 def line_start(marker: str, position: int) -> str:
-    """What stands before option number `position` (from 0), with its newline: "\\n- " or "\\n2. "."""
+    """What stands before option number `position` (from 0), with its newline: "\\n-" or "\\n2.".
+
+    The space after it is left to the grammar: tokenizers keep it with the word that follows.
+    """
     for index, mark in enumerate(_markers(marker)):
         if index == position:
-            return f"\n{mark} "
+            return f"\n{mark}"
     raise AssertionError("unreachable: markers never end")
 
 
@@ -75,7 +91,7 @@ def grammar(avoid: Sequence[str] = ()) -> str:
     letters = "".join(letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in taken)
     return "\n".join(
         (
-            rf'root ::= first rest (" " word){{1,{MAX_WORDS - 1}}} "\n"',
+            rf'root ::= " " first rest (" " word){{1,{MAX_WORDS - 1}}} "\n"',
             f"first ::= [{letters}]",
             r"rest ::= [a-zà-ÿ'’-]{0,14}",
             r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?""",
@@ -91,11 +107,14 @@ def tidy(line: str) -> str:
     """One whole sentence out of what was written for an option: cut at a joint if it ran too long, with a full stop."""
     text = " ".join(line.split())
     found = _LINE.match(text)
-    text = (found[2] if found else text).rstrip(" ,;:-–—")
-    if _SENTENCE_END.search(text):
+    text = (found[2] if found else text).rstrip(_LOOSE)
+    too_long = len(text.split()) >= MAX_WORDS
+    if _SENTENCE_END.search(text) and not too_long:
         return text
-    if len(text.split()) >= MAX_WORDS and (joints := list(_JOINT.finditer(text))):
-        text = text[: joints[-1].start()].rstrip(" ,;:-–—")
+    if too_long and (joints := list(_JOINT.finditer(text))):
+        text = text[: joints[-1].start()]
+    while text and (_DANGLING.search(text) or text[-1] in _LOOSE + ".!?…"):
+        text = _DANGLING.sub("", text).rstrip(_LOOSE + ".!?…")
     return text + "." if text else ""
 
 

@@ -64,16 +64,14 @@ def build(format: Format, scenario: Scenario, story: Story, count: Count, budget
     return Window(prompt, evicted=start, used=head + sum(sizes), budget=budget)
 
 
-def _spell(
-    format: Format, scenario: Scenario, turns: Sequence[Turn], count: Count
-) -> tuple[Prompt, int, list[int]]:
+def _spell(format: Format, scenario: Scenario, turns: Sequence[Turn], count: Count) -> tuple[Prompt, int, list[int]]:
     prompt = format.spell(scenario, turns)
     fixed = sum(map(count, (*prompt.head, *prompt.cue)))
     return prompt, fixed, [count(segment) for segment in prompt.turns]
 
 
 def _at_player(told: Sequence[Turn], start: int, dropped: int) -> int:
-    """Let the window begin with the player: a reply to words that are gone reads oddly, and some templates refuse it."""
+    """Let the window begin with the player: a reply to words that are gone reads oddly."""
     for turn in told[dropped:-1]:
         if turn.role == "user":
             break

@@ -1,4 +1,4 @@
-"""Stories on disk: one JSON file each, written beside and renamed, the version before kept as .bak, one program a story.
+"""Stories on disk: one JSON file each, written beside and renamed, the version before kept as .bak, locked in use.
 
 Holds text, never tokens. Does not know how a story is played.
 """

@@ -1,0 +1,5 @@
+"""`python -m advrepl` is `advrepl`."""
+
+from advrepl.cli import main
+
+main()

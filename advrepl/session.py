@@ -1,0 +1,166 @@
+"""Open what a game needs: the model, the format, the save, the scenario.
+
+Does not read the command line (cli.py) and does not play (game.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from advrepl import AdvreplError
+from advrepl.engines import models
+from advrepl.engines.base import Engine, Sampling
+from advrepl.game import Game
+from advrepl.prompt.formats import Format
+from advrepl.story import saves, scenario
+from advrepl.story.saves import ModelRef, Save, SaveFile
+
+Notice = Callable[[str], None]
+
+# Stories that come with the program lie beside the package in a checkout, inside it when installed.
+SHIPPED = ("the-old-house",)
+SHIPPED_FOLDERS = (Path(__file__).parent.parent / "saves", Path(__file__).parent / "saves")
+MAX_OPTIONS = 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the player asked for on the command line; None: not said."""
+
+    model: str | None = None
+    format: str | None = None
+    save: str | None = None
+    saves: Path | None = None
+    ctx: int | None = None
+    threads: int | None = None
+    gpu_layers: int | None = None
+    options: int | None = None
+    shift: bool = True
+    sampling: dict[str, Any] | None = None  # fields of Sampling that were given
+
+    @property
+    def folder(self) -> Path:
+        return saves.folder(self.saves, models.home())
+
+
+def new_game(what: str, settings: Settings, loading: Callable[[float], None] | None = None) -> Game:
+    """A new story of a scenario, in a save of its own."""
+    story = scenario.BUILT_IN.get(what)
+    if story is None:
+        names = ", ".join(scenario.BUILT_IN)
+        raise AdvreplError(f"there is no scenario {what!r}; there are {names} (a story goes on with `advrepl resume`)")
+    if settings.options is not None:
+        story = msgspec.structs.replace(story, options=settings.options)
+    name = settings.save and saves.check_name(settings.save)
+    if name and saves.free_name(settings.folder, name) != name:
+        raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
+    file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, what)}.json")
+    save = Save(
+        schema=saves.SCHEMA,
+        title=story.title,
+        created=saves.now(),
+        updated="",
+        model=ModelRef(),
+        format="",
+        sampling={},
+        scenario=story,
+        turns=[],
+        head=None,
+    )
+    return _open(save, file, settings, loading)
+
+
+def resumed_game(
+    name: str | None, settings: Settings, notice: Notice, loading: Callable[[float], None] | None = None
+) -> Game:
+    """A story that goes on; the newest if none is named."""
+    source, target = _story(name, settings.folder)
+    file = SaveFile(target)
+    try:
+        save, recovered = (saves.load(source), _copied(target)) if source != target else file.load()
+    except AdvreplError:
+        file.close()
+        raise
+    if recovered:
+        notice(recovered)
+    return _open(save, file, settings, loading, notice)
+
+
+def _open(
+    save: Save,
+    file: SaveFile,
+    settings: Settings,
+    loading: Callable[[float], None] | None,
+    notice: Notice = lambda _: None,
+) -> Game:
+    engine: Engine | None = None
+    try:
+        save.sampling = msgspec.to_builtins(_sampling(save.sampling, settings.sampling or {}))
+        if settings.options is not None:
+            save.scenario = msgspec.structs.replace(save.scenario, options=settings.options)
+        engine = _engine(save, settings, loading)
+        format = _format(save, settings, engine, notice)
+        save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
+        return Game(engine, format, save, file)
+    except AdvreplError:
+        file.close()
+        if engine:
+            engine.close()
+        raise
+
+
+def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None) -> Engine:
+    """The model that was asked for, else the one the story was played on if it is still there, else the default."""
+    from advrepl.engines.llama import LlamaEngine  # llama_cpp takes a while to import
+    from advrepl.engines.log import Log
+    from advrepl.engines.native import Loaded, LoadOptions
+
+    spec = settings.model
+    if spec is None and save.model.spec:
+        try:
+            models.resolve(save.model.spec)
+            spec = save.model.spec
+        except AdvreplError:
+            pass  # it has been moved or removed: the default goes on with the story
+    path = models.resolve(spec)
+    options = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers)
+    return LlamaEngine(Loaded(path, options, Log(models.home() / "llama.log"), loading), shift=settings.shift)
+
+
+def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:
+    """The format asked for, else the story's while its model stays the same, else the model's own."""
+    same = save.model.fingerprint == engine.fingerprint
+    if save.model.fingerprint and not same:
+        notice(f"this story was played on {save.model.name} before, now it goes on with {engine.name}")
+    return models.choose_format(settings.format or (save.format if same and save.format else None), engine)
+
+
+def _sampling(saved: dict[str, Any], given: dict[str, Any]) -> Sampling:
+    try:
+        return msgspec.convert({**saved, **given}, Sampling)
+    except msgspec.ValidationError as error:
+        raise AdvreplError(f"the sampling settings of this story are wrong: {error}") from error
+
+
+def _story(name: str | None, folder: Path) -> tuple[Path, Path]:
+    """The file to read and the file to write: the same, but for the stories that come with the program."""
+    if name is None:
+        own = [path for path in saves.find(folder) if not _is_shipped(path)]
+        if not own:
+            raise AdvreplError(f"there is no story in {folder} yet: `advrepl play` begins one")
+        return own[0], own[0]
+    path = Path(name).expanduser() if name.endswith(".json") else folder / f"{saves.check_name(name)}.json"
+    if not path.exists() and path.stem in SHIPPED:
+        path = next((file for base in SHIPPED_FOLDERS if (file := base / f"{path.stem}.json").exists()), path)
+    return path, folder / f"{saves.free_name(folder, path.stem)}.json" if _is_shipped(path) else path
+
+
+def _is_shipped(path: Path) -> bool:
+    return path.stem in SHIPPED and path.resolve().parent in SHIPPED_FOLDERS
+
+
+def _copied(target: Path) -> str:
+    return f"the story that comes with the program stays as it is; yours is kept in {target}"

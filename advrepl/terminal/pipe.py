@@ -1,0 +1,133 @@
+"""Play without a terminal: each input line is a turn or a /command, the reply is plain text or JSON lines.
+
+The JSON events and the exit codes are a contract with other programs (docs/design.md, "The command line").
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Protocol, TextIO
+
+from advrepl import AdvreplError
+from advrepl.game import Event, Game, Reply, Slid
+from advrepl.terminal import commands
+from advrepl.terminal.commands import Note
+from advrepl.terminal.view import visible
+from advrepl.terminal.wait import stoppable
+from advrepl.writer import Choice, Piece
+
+
+class Output(Protocol):
+    """Where events go."""
+
+    def ready(self, game: Game, opening: bool) -> None: ...
+    def event(self, event: Event | Note) -> None: ...
+    def error(self, text: str) -> None: ...
+    def notice(self, text: str) -> None: ...
+
+
+class PlainOutput:
+    """Prose and numbered options on stdout, everything else on stderr."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out, self._err = out, err
+
+    def ready(self, game: Game, opening: bool) -> None:
+        self.notice(f"{game.title} on {game.engine.name}, kept in {game.file.path}")
+
+    def event(self, event: Event | Note) -> None:
+        match event:
+            case Piece(text):
+                self._write(text)
+            case Reply(_, options, _):
+                menu = "".join(f"\n{number}. {option}" for number, option in enumerate(options, 1))
+                self._write(menu + "\n\n")
+            case Slid(turns, _):
+                self.notice(f"{turns} turns are no longer seen by the model")
+            case Note(text):
+                self.notice(text)
+            case Choice():
+                pass  # comes again with the whole reply
+
+    def error(self, text: str) -> None:
+        self.notice(text)
+
+    def notice(self, text: str) -> None:
+        self._err.write(visible(text) + "\n")
+        self._err.flush()
+
+    def _write(self, text: str) -> None:
+        self._out.write(visible(text))
+        self._out.flush()
+
+
+class JsonOutput:
+    """One JSON object a line on stdout, as it happens."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def ready(self, game: Game, opening: bool) -> None:
+        window = {"context": game.engine.n_ctx, "opening": opening}
+        self._send("ready", save=str(game.file.path), model=game.engine.name, format=game.format.name, **window)
+
+    def event(self, event: Event | Note) -> None:
+        match event:
+            case Piece(text):
+                self._send("piece", text=text)
+            case Reply(text, options, stats):
+                self._send("reply", text=text, options=options, stats=stats)
+            case Note(text):
+                self._send("note", text=text)
+            case Choice() | Slid():
+                pass  # in the reply and its stats
+
+    def error(self, text: str) -> None:
+        self._send("error", text=text)
+
+    def notice(self, text: str) -> None:
+        self._send("note", text=text)
+
+    def _send(self, event: str, **fields: object) -> None:
+        self._out.write(json.dumps({"event": event, **fields}) + "\n")
+        self._out.flush()
+
+
+def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: Iterable[str] = ()) -> int:
+    """Play until the input ends or /quit; returns the exit code."""
+    output.ready(game, opening)
+    for notice in notices:
+        output.notice(notice)
+    if opening:
+        _show(game, game.open(), output)
+    for raw in lines:
+        line = _decode(raw, output)
+        try:
+            if commands.is_command(line):
+                _show(game, commands.run(game, line), output)
+            elif line.strip():
+                _show(game, game.act(line), output)
+        except commands.Quit:
+            break
+    return 0
+
+
+def _show(game: Game, events: Iterator[Event | Note], output: Output) -> None:
+    try:
+        with stoppable(game.cancel):
+            for event in events:
+                output.event(event)
+    except AdvreplError as error:
+        output.error(str(error))
+
+
+def _decode(raw: bytes, output: Output) -> str:
+    try:
+        return raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        output.notice("this line is not UTF-8; what cannot be read is replaced by \N{REPLACEMENT CHARACTER}")
+        return raw.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def streams() -> tuple[BinaryIO, TextIO, TextIO]:
+    return sys.stdin.buffer, sys.stdout, sys.stderr
