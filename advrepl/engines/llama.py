@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from itertools import chain
 
-
 from advrepl import AdvreplError
 from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
 from advrepl.engines.kv import Plan, match_sampled, plan_reuse

@@ -19,6 +19,7 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 # Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
 # first makes the samplers, which otherwise copy and sort the whole vocabulary, several times faster.
 REACH = 16.0
+MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as in its paper
 DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 
 
@@ -98,27 +99,26 @@ def _links(model: Loaded, s: Sampling) -> list[Any]:
     links = _biases(model, s) + _penalties(vocab, n_vocab, s)
     if s.temperature <= 0:
         return [*links, lib.llama_sampler_init_greedy()]
+    temperature = lib.llama_sampler_init_temp
     if s.mirostat == 1:
-        temperature = lib.llama_sampler_init_temp(s.temperature)
-        return [
-            *links,
-            temperature,
-            lib.llama_sampler_init_mirostat(n_vocab, seed, s.mirostat_tau, s.mirostat_eta, 100),
-        ]
+        choice = lib.llama_sampler_init_mirostat(n_vocab, seed, s.mirostat_tau, s.mirostat_eta, MIROSTAT_M)
+        return [*links, temperature(s.temperature), choice]
     if s.mirostat == 2:
-        temperature = lib.llama_sampler_init_temp(s.temperature)
-        return [*links, temperature, lib.llama_sampler_init_mirostat_v2(seed, s.mirostat_tau, s.mirostat_eta)]
-    if s.top_k > 0:
-        links.append(lib.llama_sampler_init_top_k(s.top_k))
-    if s.typical < 1:
-        links.append(lib.llama_sampler_init_typical(s.typical, 1))
-    if s.top_p < 1:
-        links.append(lib.llama_sampler_init_top_p(s.top_p, 1))
-    if s.min_p > 0:
-        links.append(lib.llama_sampler_init_min_p(s.min_p, 1))
-    if s.xtc > 0:
-        links.append(lib.llama_sampler_init_xtc(s.xtc, s.xtc_threshold, 1, seed))
-    return [*links, lib.llama_sampler_init_temp(s.temperature), lib.llama_sampler_init_dist(seed)]
+        choice = lib.llama_sampler_init_mirostat_v2(seed, s.mirostat_tau, s.mirostat_eta)
+        return [*links, temperature(s.temperature), choice]
+    return [*links, *_cuts(s, seed), temperature(s.temperature), lib.llama_sampler_init_dist(seed)]
+
+
+def _cuts(s: Sampling, seed: int) -> list[Any]:
+    """The samplers that leave tokens out."""
+    cuts = (
+        (s.top_k > 0, lambda: lib.llama_sampler_init_top_k(s.top_k)),
+        (s.typical < 1, lambda: lib.llama_sampler_init_typical(s.typical, 1)),
+        (s.top_p < 1, lambda: lib.llama_sampler_init_top_p(s.top_p, 1)),
+        (s.min_p > 0, lambda: lib.llama_sampler_init_min_p(s.min_p, 1)),
+        (s.xtc > 0, lambda: lib.llama_sampler_init_xtc(s.xtc, s.xtc_threshold, 1, seed)),
+    )
+    return [make() for on, make in cuts if on]
 
 
 def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:

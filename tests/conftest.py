@@ -1,0 +1,108 @@
+"""What tests share: a scripted engine, the small real model, saves in a temporary folder."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from advrepl.engines import models
+from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
+from advrepl.engines.llama import LlamaEngine
+from advrepl.engines.log import Log
+from advrepl.engines.native import Loaded, LoadOptions
+from advrepl.game import Game
+from advrepl.prompt.formats import FORMATS
+from advrepl.prompt.segments import Segment, Window
+from advrepl.story import saves
+from advrepl.story.scenario import START, Scenario
+
+
+class ScriptedEngine:
+    """An engine that says what it was told to say, word by word, and counts words as tokens.
+
+    It honours stops, `max_tokens` and `cancel`, and notes every prompt. It cannot be held to a grammar, but plays one
+    back: with `grammars` on, each call takes the next reply, also for single options.
+    """
+
+    name, fingerprint = "scripted", "scripted-1"
+    template: str | None = None
+    text_borders = ("", "")
+    format_hint: str | None = "metharme"
+
+    def __init__(self, *replies: str, n_ctx: int = 2000, grammars: bool = False) -> None:
+        self.replies, self.n_ctx, self.grammars = list(replies), n_ctx, grammars
+        self.prompts: list[str] = []
+        self.samplings: list[Sampling] = []
+        self.stats = Stats()
+        self.closed = self._cancelled = False
+
+    def count(self, segment: Segment) -> int:
+        return len(segment.text.split()) + 1
+
+    def generate(
+        self,
+        window: Window,
+        sampling: Sampling,
+        *,
+        stop: Iterable[str] = (),
+        grammar: str | None = None,
+        feeding: Feeding | None = None,
+    ) -> Iterator[str]:
+        self.prompts.append("".join(map(str, window.segments)))
+        self.samplings.append(sampling)
+        self._cancelled = False
+        self.stats = Stats(prompt=window.used, stop="stop")
+        yield from until_stop(self._words(sampling.max_tokens), stop)
+
+    def _words(self, limit: int) -> Iterator[str]:
+        for word in self.replies.pop(0).replace(" ", " \0").split("\0"):
+            if self._cancelled:
+                self.stats.stop = "interrupted"
+                return
+            if self.stats.generated >= limit:
+                self.stats.stop = "length"
+                return
+            self.stats.generated += 1
+            yield word
+        self.stats.stop = "end"
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The small real model; `make test` installs it."""
+    path = models.starter_model()
+    assert path is not None, "run `make test`, which installs the starter model"
+    return path
+
+
+@pytest.fixture(scope="session")
+def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LlamaEngine]]:
+    """Opens real engines on the small model, and closes them at the end."""
+    log = Log(tmp_path_factory.mktemp("log") / "llama.log")
+    opened: list[LlamaEngine] = []
+
+    def open(ctx: int = 512, shift: bool = True) -> LlamaEngine:
+        opened.append(LlamaEngine(Loaded(smollm2, LoadOptions(ctx=ctx), log), shift=shift))
+        return opened[-1]
+
+    yield open
+    for engine in opened:
+        engine.close()
+
+
+@pytest.fixture
+def new_game(tmp_path: Path) -> Callable[..., Game]:
+    """Makes games on any engine, with a save in the temporary folder."""
+
+    def make(engine: object, scenario: Scenario = START, format: str = "metharme", **sampling: object) -> Game:
+        path = tmp_path / f"{saves.free_name(tmp_path, 'story')}.json"
+        save = saves.Save(1, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None)
+        return Game(engine, FORMATS[format], save, saves.SaveFile(path))  # type: ignore[arg-type]
+
+    return make
