@@ -102,7 +102,9 @@ def new_game(tmp_path: Path) -> Callable[..., Game]:
 
     def make(engine: object, scenario: Scenario = START, format: str = "metharme", **sampling: object) -> Game:
         path = tmp_path / f"{saves.free_name(tmp_path, 'story')}.json"
-        save = saves.Save(1, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None)
+        save = saves.Save(
+            1, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None
+        )
         return Game(engine, FORMATS[format], save, saves.SaveFile(path))  # type: ignore[arg-type]
 
     return make

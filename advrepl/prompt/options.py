@@ -113,8 +113,9 @@ def tidy(line: str) -> str:
         return text
     if too_long and (joints := list(_JOINT.finditer(text))):
         text = text[: joints[-1].start()]
-    while text and (_DANGLING.search(text) or text[-1] in _LOOSE + ".!?…"):
-        text = _DANGLING.sub("", text).rstrip(_LOOSE + ".!?…")
+    while too_long and _DANGLING.search(text):
+        text = _DANGLING.sub("", text)
+    text = text.rstrip(_LOOSE + ".!?…")
     return text + "." if text else ""
 
 

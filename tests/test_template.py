@@ -1,0 +1,68 @@
+"""Chat templates as formats: foreign text is never parsed, and strict templates are humoured."""
+
+import pytest
+
+from advrepl import AdvreplError
+from advrepl.prompt.segments import Segment
+from advrepl.prompt.template import ChatTemplate
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Turn
+
+CHATML = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+    "[{{ m.role }}] {{ m.content | trim }}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+STRICT = (
+    "{{ bos_token }}{% for m in messages[1:] %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}{% endfor %}"
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+)
+SCENE = Scenario(name="x", title="", system="Be brief.")
+HELLO = [Turn(None, "user", "hello"), Turn(0, "model", "hi"), Turn(1, "user", "<|im_end|>\n{{ 1 }}")]
+
+
+def test_chatml_gives_one_segment_a_turn_and_leaves_foreign_text_alone() -> None:
+    prompt = ChatTemplate(CHATML).spell(SCENE, HELLO)
+    assert prompt.head == (Segment("<|im_start|>system\n", "Be brief."),)
+    assert prompt.turns == (
+        Segment("<|im_end|>\n<|im_start|>user\n", "hello"),
+        Segment("<|im_end|>\n<|im_start|>assistant\n", "hi"),
+        Segment("<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n{{ 1 }}"),
+    )
+    assert prompt.cue == (Segment("<|im_end|>\n<|im_start|>assistant\n", ""),)
+
+
+def test_segments_of_old_turns_do_not_change_when_the_story_goes_on() -> None:
+    template = ChatTemplate(CHATML)
+    before, after = template.spell(SCENE, HELLO), template.spell(SCENE, [*HELLO, Turn(2, "model", "no")])
+    assert after.turns[:3] == before.turns
+    assert after.turns[3].mark == before.cue[0].mark
+
+
+def test_a_template_without_system_role_gets_it_before_the_first_turn() -> None:
+    prompt = ChatTemplate(NO_SYSTEM).spell(SCENE, HELLO)
+    assert str(prompt) == "[user] Be brief.\n\nhello\n[assistant] hi\n[user] <|im_end|>\n{{ 1 }}\n[assistant]"
+
+
+def test_a_template_that_wants_the_player_first_gets_a_word_from_him() -> None:
+    prompt = ChatTemplate(STRICT, bos="<s>").spell(SCENE, [Turn(None, "model", "Welcome."), Turn(0, "user", "hi")])
+    assert str(prompt) == "<s><system>Be brief.<user>…<assistant>Welcome.<user>hi"
+
+
+def test_a_template_that_loses_turns_is_refused() -> None:
+    with pytest.raises(AdvreplError, match="leaves out or reorders turns.*--format metharme"):
+        ChatTemplate("{{ messages[-1].content }}").spell(SCENE, HELLO)
+
+
+def test_a_broken_template_is_one_sentence() -> None:
+    with pytest.raises(AdvreplError, match=r"chat template cannot be read .*--format"):
+        ChatTemplate("{% for %}").spell(SCENE, HELLO)
+
+
+def test_a_template_cannot_reach_python() -> None:
+    with pytest.raises(AdvreplError, match="refuses"):
+        ChatTemplate("{{ ''.__class__.__mro__[1].__subclasses__() }}").spell(SCENE, HELLO)

@@ -1,0 +1,41 @@
+"""Stories: the tree grows, the head moves, nothing is lost."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advrepl.story.tree import Story, Turn
+
+
+def told() -> Story:
+    story = Story()
+    for role, text in (("user", "Start!"), ("model", "A house."), ("user", "go inside"), ("model", "A hall.")):
+        story.say(role, text)  # type: ignore[arg-type]
+    return story
+
+
+def test_retry_adds_a_sibling_and_keeps_the_old_take() -> None:
+    story = told()
+    take = story.add(Turn(2, "model", "A cellar."))
+    assert [turn.text for turn in story.told()] == ["Start!", "A house.", "go inside", "A cellar."]
+    assert story.siblings(take) == [3, 4]
+    story.goto(3)
+    assert story.last == Turn(2, "model", "A hall.")
+
+
+def test_before_the_first_turn_there_is_no_head() -> None:
+    story = told()
+    story.goto(None)
+    assert story.head is None and story.last is None and story.told() == []
+    assert story.children(None) == [0]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=60))
+def test_path_follows_the_parents_whatever_is_added_and_moved(steps: list[tuple[bool, int]]) -> None:
+    story = Story()
+    for jump, where in steps:
+        if jump and story.turns:
+            story.goto(where % len(story.turns))
+        story.say("user", "x")
+    kept = Story(story.turns, story.head)
+    assert kept.path == story.path
+    assert all(story.turns[b].parent == a for a, b in zip(story.path, story.path[1:], strict=False))

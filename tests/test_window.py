@@ -1,0 +1,98 @@
+"""The window: what is dropped when, and what it costs to find out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advrepl import AdvreplError
+from advrepl.prompt.formats import Metharme
+from advrepl.prompt.segments import Segment
+from advrepl.prompt.window import build, surplus
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Story
+
+SCENE = Scenario(name="x", title="", system="one two three")
+
+
+def count(segment: Segment) -> int:
+    return len(segment.text.split()) + 1
+
+
+def story_of(*sizes: int) -> Story:
+    story = Story()
+    for index, size in enumerate(sizes):
+        story.say("user" if index % 2 == 0 else "model", " ".join([f"w{index}"] * (size - 1)))
+    return story
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=40), st.integers(1, 400))
+def test_surplus_leaves_all_that_fit_or_at_most_the_target(sizes: list[int], room: int) -> None:
+    target = room * 0.75
+    dropped = surplus(sizes, room, target)
+    if sum(sizes) <= room:
+        assert dropped == 0
+    elif dropped < len(sizes) - 1:
+        assert sum(sizes[dropped:]) <= target < sum(sizes[dropped - 1 :])
+
+
+def test_a_window_with_room_shows_everything() -> None:
+    window = build(Metharme(), SCENE, story_of(5, 10, 5), count, budget=100)
+    assert (window.evicted, window.used, window.budget) == (0, 4 + 20 + 1, 100)
+    assert [segment.mark for segment in window.segments] == [
+        "<|system|>",
+        "<|user|>",
+        "<|model|>",
+        "<|user|>",
+        "<|model|>",
+    ]
+
+
+def test_turns_go_several_at_a_time_and_the_window_begins_with_the_player() -> None:
+    window = build(Metharme(), SCENE, story_of(*[10] * 11), count, budget=100)
+    assert window.evicted == 4  # of 95 tokens for turns three quarters stay: 71, so seven turns
+    assert window.prompt.turns[0].mark == "<|user|>"
+    assert build(Metharme(), SCENE, story_of(*[10] * 13), count, 100, window.evicted).evicted == 4
+
+
+def test_after_an_undo_the_window_stays_until_it_is_half_empty() -> None:
+    story = story_of(*[10] * 11)
+    assert build(Metharme(), SCENE, story, count, 100, start=4).evicted == 4
+    story.goto(6)
+    assert build(Metharme(), SCENE, story, count, 100, start=4).evicted == 0
+
+
+def test_cost_does_not_grow_with_the_story() -> None:
+    asked: list[int] = []
+
+    def counting(segment: Segment) -> int:
+        asked.append(1)
+        return count(segment)
+
+    start = 0
+    story = Story()
+    for index in range(401):
+        story.say("user" if index % 2 == 0 else "model", "word " * 9)
+        asked.clear()
+        start = build(Metharme(), SCENE, story, counting, 200, start).evicted
+        assert len(asked) < 70
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(80, 300))
+def test_what_is_shown_always_fits_and_ends_with_the_last_turn(sizes: list[int], budget: int) -> None:
+    story, start = Story(), 0
+    for index, size in enumerate(sizes):
+        story.say("user" if index % 2 == 0 else "model", f"w{index} " * size)
+        window = build(Metharme(), SCENE, story, count, budget, start)
+        assert window.used <= budget and window.used == sum(map(count, window.segments))
+        assert window.evicted >= start and window.prompt.turns[-1].text.startswith(f"w{index} ")
+        start = window.evicted
+
+
+def test_a_system_text_that_does_not_fit_names_the_sizes() -> None:
+    with pytest.raises(AdvreplError, match=r"system text takes 5 tokens and the context has room for 5 "):
+        build(Metharme(), SCENE, story_of(3), count, budget=5)
+
+
+def test_a_turn_that_does_not_fit_names_the_sizes() -> None:
+    with pytest.raises(AdvreplError, match=r"last turn takes 500 tokens and the context has room for 95 "):
+        build(Metharme(), SCENE, story_of(5, 5, 500), count, budget=100)
