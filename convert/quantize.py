@@ -14,6 +14,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 import convert
@@ -68,10 +69,18 @@ TYPES: Mapping[str, Type] = {
 
 PLAIN = ("F32", "F16", "BF16")  # written directly, without the quantiser
 
+BLOCK = 256  # weights of a row that K- and IQ-types store together; other rows fall back to types of 5 to 8 bits
+
 # Bytes of rows held at once. The result does not depend on it; the default of 8 GiB would hold whole tensors.
 BUFFER = 32 << 20
 
 LOG_KEPT = 12  # lines quoted when llama.cpp fails
+
+
+def estimate(shape: tuple[int, ...], kind: str) -> float:
+    """Bytes that a tensor of this shape will take, about."""
+    bits = TYPES[kind].bits if shape[-1] % BLOCK == 0 else max(TYPES[kind].bits, TYPES["Q8_0"].bits)
+    return prod(shape) * (32.0 if len(shape) == 1 else bits) / 8
 
 
 def threads_here() -> int:

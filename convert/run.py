@@ -26,8 +26,7 @@ from convert.write import FILE_TYPES, TYPES, Field, kept_type, replace_text, ten
 
 AUTO = "auto"  # --imatrix: make one
 
-# Types for trained-in-type models aside, nothing below is exact: sizes are promised with this much room.
-ROOM = 1.1
+ROOM = 1.1  # the size of a quantised file is an estimate, so the disk has to have this much more
 
 Stage = Callable[[str], Progress]  # opens a progress bar for one step
 
@@ -70,7 +69,7 @@ class Plan:
         """About; exact where nothing is quantised."""
         if not self.quantised:
             return self.written_bytes
-        return int(self.weights * quantize.TYPES[self.request.kind].bits / 8 * ROOM)
+        return int(sum(quantize.estimate(rule.shape, self.request.kind) for rule in self.model.rules) * ROOM)
 
     @property
     def disk_bytes(self) -> int:

@@ -161,7 +161,7 @@ def write_safetensors(file: Path, tensors: Mapping[str, Floats], dtype: str) -> 
     header, data = {}, bytearray()
     for name, values in tensors.items():
         kind = dtype if values.ndim > 1 else "F32"
-        packed = {"F32": values, "F16": values.astype(np.float16), "BF16": bf16(values)}[kind].tobytes()
+        packed = (bf16(values) if kind == "BF16" else values.astype({"F32": "<f4", "F16": "<f2"}[kind])).tobytes()
         header[name] = {
             "dtype": kind,
             "shape": list(values.shape),

