@@ -59,13 +59,16 @@ class Game:
         self._save = save
         self._first = save.first
         self._asked = time.perf_counter()  # when the player's line was complete
-        self._seed = self.sampling.seed if self.sampling.seed is not None else random.getrandbits(31)
+        self._seed = random.getrandbits(31)  # for a story without one
+        self._announced = save.first  # what Slid last said
+        self._cancelled = False
 
     # --- what the player does; each returns events as they happen
 
     def open(self) -> Iterator[Event]:
         """Begin a new story: its written opening, or the model's answer to the first words."""
-        scenario, self._asked = self.scenario, time.perf_counter()
+        self._asks()
+        scenario = self.scenario
         if scenario.start:
             self.story.say("user", scenario.start)
         if scenario.opening and (self.format.name != "metharme" or not scenario.start):
@@ -88,7 +91,8 @@ class Game:
 
     def act(self, line: str) -> Iterator[Event]:
         """The player's turn (a number picks an option), and the model's answer to it."""
-        before, self._asked = self.story.head, time.perf_counter()
+        self._asks()
+        before = self.story.head
         self.story.say("user", self.chosen(line))
         try:
             self.window()
@@ -100,7 +104,8 @@ class Game:
 
     def retry(self) -> Iterator[Event]:
         """Write the last reply again; the old one stays as a branch."""
-        last, self._asked = self.story.last, time.perf_counter()
+        self._asks()
+        last = self.story.last
         if last is None:
             raise AdvreplError("there is no reply to write again yet")
         if last.role == "model":
@@ -111,7 +116,8 @@ class Game:
 
     def go_on(self) -> Iterator[Event]:
         """Let the model write more of its last reply."""
-        last, self._asked = self.story.last, time.perf_counter()
+        self._asks()
+        last = self.story.last
         if last is None:
             raise AdvreplError("there is no reply to continue yet")
         if last.role == "user":
@@ -161,6 +167,7 @@ class Game:
 
     def cancel(self) -> None:
         """End the reply that is being written; what there is of it is kept."""
+        self._cancelled = True  # heard between two calls of the engine, which each begin afresh
         self.engine.cancel()
 
     def close(self) -> None:
@@ -172,13 +179,17 @@ class Game:
 
     # --- one reply
 
+    def _asks(self) -> None:
+        self._asked, self._cancelled = time.perf_counter(), False
+
     def _reserve(self) -> int:
         return self.sampling.max_tokens + self.option_count * menu.LINE_TOKENS + SPARE_TOKENS
 
     def _reply(self, kept: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `kept`, and save it."""
-        evicted, window = self._first, self.window()
-        if window.evicted > evicted:
+        window = self.window()
+        before, self._announced = self._announced, window.evicted
+        if window.evicted > before:
             yield Slid(window.evicted, self.story.told(window.evicted)[0].text)
         last = self.story.last
         parent = last.parent if kept and last else self.story.head
@@ -218,11 +229,13 @@ class Game:
             tuple(turn.text for turn in told if turn.role == "model")[-LOOK_BACK:],
             kept,
             self.feeding,
+            lambda: self._cancelled,
         )
 
     def _next_seed(self) -> int:
         """A seed for each reply that follows from the story's own, and differs between takes of one turn."""
-        return (self._seed + 0x85EBCA6B * len(self.story.turns)) & 0x7FFFFFFF
+        base = self._seed if self.sampling.seed is None else self.sampling.seed
+        return (base + 0x85EBCA6B * len(self.story.turns)) & 0x7FFFFFFF
 
     def _stats(self, written: Written | None, first: float) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")

@@ -73,6 +73,7 @@ class Task:
     earlier: tuple[str, ...] = ()  # the last replies, oldest first
     kept: str = ""  # prose that is there already and goes on
     feeding: Feeding | None = None
+    cancelled: Callable[[], bool] = lambda: False
 
 
 class Writer:
@@ -117,8 +118,9 @@ class Writer:
                 break
             empty += 1
         self._text = self._text.rstrip()
-        if not self._text and self._stats.stop != "interrupted":
-            self._text = "…"
+        broken_off = self._stats.stop == "length" and self._task.options and not menu.ends_sentence(self._text)
+        if broken_off or (not self._text and self._stats.stop != "interrupted"):
+            self._text += "…"
         yield from self._release(len(self._text))
 
     def _pass(
@@ -216,6 +218,9 @@ class Writer:
     ) -> Generator[str, None, None]:
         """One call of the engine, going on from `kept`; each has a seed of its own, and its cost is added up."""
         first, total = self._calls == 0, self._stats
+        if self._task.cancelled():
+            total.stop = "interrupted"
+            return
         seed = (self._task.seed + 0x9E3779B1 * self._calls) & 0xFFFFFFFF
         self._calls += 1
         try:
