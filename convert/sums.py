@@ -17,7 +17,7 @@ from convert.tensor import Progress
 
 Algorithm = Literal["md5", "sha256"]
 DIGITS: dict[Algorithm, int] = {"md5": 32, "sha256": 64}
-CHUNK = 4 << 20
+CHUNK = 1 << 20
 MAX_LIST = 16 << 20
 
 _PLAIN = re.compile(r"(?P<sum>[0-9a-fA-F]+) [ *](?P<name>.+)")
@@ -59,8 +59,8 @@ class Digester:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._pool.shutdown()
 
-    def update(self, chunk: bytes | bytearray) -> None:
-        """Take the next bytes, which the caller must not change afterwards."""
+    def update(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes, which must stay as they are until the next call."""
         self._wait()  # one chunk at a time keeps their order and the memory small
         self._running = [self._pool.submit(digest.update, chunk) for digest in self._hashes.values()]
 

@@ -9,10 +9,13 @@ import gzip
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import BufferedIOBase
+from itertools import cycle
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -28,7 +31,7 @@ Kind = Literal["xor", "copy"]
 
 # Files of a repository that are text and have no counterpart in the base.
 TEXT_SUFFIXES = (".md", ".txt", ".py", "")
-SMALL = 64 << 20  # under this both sums cost nothing; above, MD5 only where one is wanted
+SMALL = 8 << 20  # under this both sums cost nothing; above, MD5 only where one is given
 ROOM_TO_SPARE = 64 << 20
 
 
@@ -46,10 +49,14 @@ class Job:
 def decode(payload: bytes, base: bytes) -> bytearray:
     """XOR a chunk with the base's chunk; a shorter base counts as zeros, of a longer one the rest is ignored."""
     out = bytearray(payload)
-    shared = min(len(payload), len(base))
-    view = np.frombuffer(out, np.uint8, shared)
-    np.bitwise_xor(view, np.frombuffer(base, np.uint8, shared), out=view)
+    xor_into(memoryview(out), memoryview(base))
     return out
+
+
+def xor_into(payload: memoryview, base: memoryview) -> None:
+    shared = min(len(payload), len(base))
+    view = np.frombuffer(payload, np.uint8, shared)
+    np.bitwise_xor(view, np.frombuffer(base, np.uint8, shared), out=view)
 
 
 # Planning: everything that can be refused is refused before a byte is written.
@@ -268,12 +275,12 @@ def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
         digester = stack.enter_context(Digester(algorithms))
         target = stack.enter_context(_beside(job.out))
         done, zeros = 0, True
-        while chunk := payload.read(CHUNK):
-            out = decode(chunk, base.read(len(chunk)) if base else b"")
-            digester.update(out)
-            target.write(out)
-            done += len(out)
-            zeros = zeros and not np.any(np.frombuffer(out, np.uint8))
+        chunks = stack.enter_context(contextlib.closing(_decoded(payload, base)))
+        for chunk in chunks:
+            digester.update(chunk)
+            target.write(chunk)
+            done += len(chunk)
+            zeros = zeros and not np.any(np.frombuffer(chunk, np.uint8))
             _check_growth(job, done)
             tick(job.name, done, job.size)
         if zeros:
@@ -283,6 +290,25 @@ def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
         return digester.sums()
 
 
+def _decoded(payload: BufferedIOBase, base: BufferedIOBase | None) -> Generator[memoryview]:
+    """The result chunk by chunk; each stays as it is until the next but one is asked for."""
+    # Three buffers for results: one is being read into, one is the caller's, one still being hashed. Fresh memory for
+    # every chunk would cost more in page faults than reading, XOR and hashing together.
+    results = cycle([memoryview(bytearray(CHUNK)) for _ in range(3)])
+    keys = cycle([memoryview(bytearray(CHUNK)) for _ in range(2)])
+    with ThreadPoolExecutor(2) as pool:
+
+        def read(source: BufferedIOBase | None, into: memoryview) -> Future[memoryview]:
+            return pool.submit(lambda: into[: source.readinto(into)] if source else into[:0])
+
+        ahead = read(payload, next(results)), read(base, next(keys))
+        while chunk := ahead[0].result():
+            key = ahead[1].result()
+            ahead = read(payload, next(results)), read(base, next(keys))
+            xor_into(chunk, key)
+            yield chunk
+
+
 def _check_growth(job: Job, done: int) -> None:
     # A gzip file of a few KB can unpack to terabytes.
     if job.packed and done > 2 * max(job.size, MAX_JSON):
@@ -290,7 +316,7 @@ def _check_growth(job: Job, done: int) -> None:
 
 
 @contextlib.contextmanager
-def _payload(path: Path, packed: bool) -> Iterator[BinaryIO]:
+def _payload(path: Path, packed: bool) -> Iterator[BufferedIOBase]:
     """The payload's bytes, unpacked; damage in the gzip stream is a ConvertError."""
     if not packed:
         with path.open("rb") as source:
@@ -298,7 +324,7 @@ def _payload(path: Path, packed: bool) -> Iterator[BinaryIO]:
         return
     try:
         with gzip.open(path, "rb") as unpacked:
-            yield cast(BinaryIO, unpacked)
+            yield unpacked
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ConvertError(f"{path}: its gzip stream is damaged; fetch it again") from error
 
