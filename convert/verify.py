@@ -109,7 +109,7 @@ def _blame_base(payload: Path, base: Path, release: Release | None, progress: Pr
 
     known = release.base.get(base.name) if release else None
     if known and sum_file(base, ["sha256"], tick).agree(known):
-        return [f"{base} is the right base, so {payload} is damaged: fetch it again"]
+        return [f"{base} is the right base, so {payload} is damaged: fetch it again, on Windows in WSL"]
     sizes = payload.stat().st_size, base.stat().st_size
     if known:
         return [

@@ -68,6 +68,7 @@ def plan(xor_dir: Path, base_dir: Path, out_dir: Path) -> list[Job]:
     try:
         payloads = _payloads(xor_dir)
         _check_fetched(payloads)
+        _check_filled(payloads)
         jobs = [_job(path, base_dir, out_dir) for path in payloads]
         _check_base(base_dir, jobs)
     except OSError as error:
@@ -117,9 +118,12 @@ def _check_fetched(paths: list[Path]) -> None:
     if pointers:
         folder = paths[0].parent
         raise ConvertError(f"{folder}: Git LFS left only a pointer for {listed(pointers)}; run `git lfs pull` there")
+
+
+def _check_filled(paths: list[Path]) -> None:
     empty = [path.name for path in paths if not path.stat().st_size]
     if empty:
-        raise ConvertError(f"{paths[0].parent}: {listed(empty)} empty; fetch the release again")
+        raise ConvertError(f"{paths[0].parent}: {listed(empty)} is empty; fetch the release again")
 
 
 def _job(path: Path, base_dir: Path, out_dir: Path) -> Job:
