@@ -8,7 +8,7 @@ from typing import Any
 import gguf
 import numpy as np
 
-from tests import tiny
+from tests import tiny, torch_files
 
 
 def smollm_gguf() -> Path:
@@ -92,3 +92,26 @@ def write_smollm_tokenizer(folder: Path, reader: gguf.GGUFReader) -> None:
     tiny.write_json(folder / "tokenizer.json", tokenizer)
     settings = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "unk_token": "<|endoftext|>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": template}))
+
+
+def write_bin_shards(folder: Path, tensors: dict[str, tiny.Floats], count: int) -> None:
+    """F16 weights as PyTorch would have saved them: `count` .bin files and their index."""
+    names = list(tensors)
+    weight_map = {}
+    for number in range(count):
+        file = f"pytorch_model-{number + 1:05d}-of-{count:05d}.bin"
+        part = {name: tensors[name] for name in names[number::count]}
+        weight_map |= dict.fromkeys(part, file)
+        (folder / file).write_bytes(_bin(part))
+    tiny.write_json(folder / "pytorch_model.bin.index.json", {"metadata": {}, "weight_map": weight_map})
+
+
+def _bin(tensors: dict[str, tiny.Floats]) -> bytes:
+    values, records = {}, []
+    for key, (name, tensor) in enumerate(tensors.items()):
+        where = torch_files.storage(str(key), tensor.size, "HalfStorage")
+        strides = tuple(int(np.prod(tensor.shape[axis + 1 :])) for axis in range(tensor.ndim))
+        values[name] = torch_files.tensor(where, 0, tensor.shape, strides)
+        records.append(torch_files.Record(f"m/data/{key}", tensor.astype("<f2").tobytes()))
+    pickled = torch_files.Record("m/data.pkl", torch_files.pickle(torch_files.dict_(values)))
+    return torch_files.zip_file([pickled, *records])

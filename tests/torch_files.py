@@ -71,13 +71,13 @@ class Record:
 
 
 def zip_file(records: list[Record], pad: int = 64) -> bytes:
-    body, directory = b"", b""
+    body, directory = bytearray(), b""
     for record in records:
         at = len(body) if record.local_offset is None else record.local_offset
         body += _local(record, len(body), pad) + record.content
         directory += _central(record, at)
     end = struct.pack("<4HIIH", 0, 0, len(records), len(records), len(directory), len(body), 0)
-    return body + directory + b"PK\x05\x06" + end
+    return bytes(body + directory + b"PK\x05\x06" + end)
 
 
 def _local(record: Record, at: int, pad: int) -> bytes:
