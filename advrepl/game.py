@@ -14,9 +14,9 @@ import msgspec
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine, Feeding, Sampling, Stats
 from advrepl.prompt import options as menu
-from advrepl.prompt import window
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Window
+from advrepl.prompt.window import build
 from advrepl.story import saves
 from advrepl.story.saves import Save, SaveFile
 from advrepl.story.tree import Story, Turn
@@ -60,7 +60,6 @@ class Game:
         self._first = save.first
         self._asked = time.perf_counter()  # when the player's line was complete
         self._seed = random.getrandbits(31)  # for a story without one
-        self._announced = save.first  # what Slid last said
         self._cancelled = False
 
     # --- what the player does; each returns events as they happen
@@ -79,7 +78,7 @@ class Game:
             yield Piece(prose)
             yield self.last
         else:
-            yield from self._reply()
+            yield from self._reply(self.window())
 
     @property
     def title(self) -> str:
@@ -95,12 +94,12 @@ class Game:
         before = self.story.head
         self.story.say("user", self.chosen(line))
         try:
-            self.window()
+            window = self.window()
         except AdvreplError:
             self.story.goto(before)  # it can never be answered; the story stands where it stood
             raise
         self.save()
-        yield from self._reply()
+        yield from self._reply(window)
 
     def retry(self) -> Iterator[Event]:
         """Write the last reply again; the old one stays as a branch."""
@@ -112,7 +111,7 @@ class Game:
             if last.parent is None:
                 raise AdvreplError("the story opens with these words; there is nothing before them to answer again")
             self.story.goto(last.parent)
-        yield from self._reply()
+        yield from self._reply(self.window())
 
     def go_on(self) -> Iterator[Event]:
         """Let the model write more of its last reply."""
@@ -121,9 +120,9 @@ class Game:
         if last is None:
             raise AdvreplError("there is no reply to continue yet")
         if last.role == "user":
-            yield from self._reply()
+            yield from self._reply(self.window())
         else:
-            yield from self._reply(kept=menu.split(last.text)[0])
+            yield from self._reply(self.window(), kept=menu.split(last.text)[0])
 
     def undo(self) -> str:
         """Take the last exchange back (it stays as a branch); returns what the player had said."""
@@ -150,11 +149,8 @@ class Game:
 
     def window(self) -> Window:
         """What the model would be shown now."""
-        built = window.build(
-            self.format, self.scenario, self.story, self.engine.count, self.engine.n_ctx - self._reserve(), self._first
-        )
-        self._first = built.evicted
-        return built
+        budget = self.engine.n_ctx - self._reserve()
+        return build(self.format, self.scenario, self.story, self.engine.count, budget, self._first)
 
     def save(self) -> None:
         save = self._save
@@ -185,11 +181,10 @@ class Game:
     def _reserve(self) -> int:
         return self.sampling.max_tokens + self.option_count * menu.LINE_TOKENS + SPARE_TOKENS
 
-    def _reply(self, kept: str = "") -> Iterator[Event]:
+    def _reply(self, window: Window, kept: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `kept`, and save it."""
-        window = self.window()
-        before, self._announced = self._announced, window.evicted
-        if window.evicted > before:
+        slid, self._first = window.evicted > self._first, window.evicted
+        if slid:
             yield Slid(window.evicted, self.story.told(window.evicted)[0].text)
         last = self.story.last
         parent = last.parent if kept and last else self.story.head

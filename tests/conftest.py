@@ -55,7 +55,7 @@ class ScriptedEngine:
         yield from until_stop(self._words(sampling.max_tokens), stop)
 
     def _words(self, limit: int) -> Iterator[str]:
-        for word in self.replies.pop(0).replace(" ", " \0").split("\0"):
+        for word in filter(None, self.replies.pop(0).replace(" ", "\0 ").split("\0")):
             if self._cancelled:
                 self.stats.stop = "interrupted"
                 return

@@ -54,7 +54,7 @@ def test_a_template_that_wants_the_player_first_gets_a_word_from_him() -> None:
 
 
 def test_a_template_that_loses_turns_is_refused() -> None:
-    with pytest.raises(AdvreplError, match="leaves out or reorders turns.*--format metharme"):
+    with pytest.raises(AdvreplError, match=r"leaves out or reorders turns.*--format metharme"):
         ChatTemplate("{{ messages[-1].content }}").spell(SCENE, HELLO)
 
 

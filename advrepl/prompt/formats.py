@@ -71,3 +71,11 @@ class Pygmalion:
 
 
 FORMATS: dict[str, Format] = {format.name: format for format in (Metharme(), Pygmalion())}
+
+
+def format_by_name(name: str) -> str | None:
+    """Pygmalion-2 and its merges were trained on Metharme's prompts (Pygmalion-2 7B model card)."""
+    plain = name.casefold().replace("_", "-").replace(" ", "-")
+    if "metharme" in plain or "mythalion" in plain or "pygmalion-2-" in plain or plain.endswith("pygmalion-2"):
+        return "metharme"
+    return "pygmalion" if "pygmalion" in plain else None

@@ -1,0 +1,64 @@
+"""Modules import only from lower layers, and heavy libraries only where they belong."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["advrepl", "story", "prompt", "engines", "writer", "game", "session", "bench", "terminal", "weights", "cli"]
+ONLY_IN = {
+    "llama_cpp": {"advrepl/engines/native.py", "advrepl/engines/sampler.py", "advrepl/engines/log.py"}
+    | {"convert/quantize.py", "convert/imatrix.py"},
+    "gguf": {"convert/"},
+    "torch": {"advrepl/engines/hf.py"},
+    "transformers": {"advrepl/engines/hf.py"},
+    "prompt_toolkit": {"advrepl/terminal/"},
+    "typer": {"advrepl/cli.py", "advrepl/weights.py"},
+}
+SOURCES = sorted(path for package in ("advrepl", "convert") for path in (ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> list[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return names + [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+
+
+def layer(module: str) -> int:
+    parts = module.split(".")
+    return LAYERS.index(parts[1] if len(parts) > 1 and parts[1] != "__main__" else "advrepl")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path: Path) -> None:
+    relative = path.relative_to(ROOT)
+    package, here = relative.parts[0], ".".join(relative.with_suffix("").parts)
+    for name in imports(path):
+        top = name.split(".")[0]
+        if places := ONLY_IN.get(top):
+            assert any(str(relative).startswith(place) for place in places), f"{relative} imports {name}"
+        if package == "convert":
+            assert top != "advrepl", f"{relative} imports {name}"
+        elif top == "advrepl" and relative.name not in ("__init__.py", "__main__.py"):
+            assert layer(name) <= layer(here), f"{relative} imports {name}, which is above it"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_stay_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 350
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['advrepl', '--help']\n"
+        "from advrepl.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'llama_cpp','gguf','numpy','torch','jinja2','prompt_toolkit','msgspec'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.endswith("[]\n")
+    assert "Begin a new story" in result.stdout
