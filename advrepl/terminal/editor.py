@@ -1,0 +1,195 @@
+"""The line the player writes: keys, history, completion and the toolbar under it (prompt_toolkit).
+
+Does not act on what was written. On a terminal that cannot move its cursor, PlainEditor reads plain lines.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition, has_completions
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.styles import Style
+
+from advrepl import AdvreplError
+from advrepl.game import Game
+from advrepl.terminal import knobs
+from advrepl.terminal.commands import COMMANDS, speed
+from advrepl.terminal.view import Status, one_line, toolbar
+
+PROMPT = "> "
+MAX_REMEMBERED = 4000  # characters; a longer line is a pasted text, and stays out of the history file
+HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
+
+
+class Editor(Protocol):
+    """Where the player's lines come from."""
+
+    def read(self) -> str:
+        """The next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up."""
+
+
+class PlainEditor:
+    """Lines as the terminal itself edits them; Ctrl-C has to be let through by `interruptible`."""
+
+    def __init__(self, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
+        self._interruptible = interruptible
+
+    def read(self) -> str:
+        with self._interruptible():
+            return input(PROMPT)
+
+
+class LineEditor:
+    """A prompt with all the comforts, for a game."""
+
+    def __init__(self, game: Game, history: Path, *, style: bool) -> None:
+        self._game = game
+        self._offered: tuple[str, ...] = ()
+        self._status: Status | None = None
+        self._hint = ""
+        self._used = False  # does the player know how to pick an option?
+        self._session: PromptSession[str] = PromptSession(
+            PROMPT,
+            multiline=True,
+            prompt_continuation=" " * len(PROMPT),
+            history=History(history),
+            completer=Completions(lambda: self._offered),
+            complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
+            key_bindings=self._keys(),
+            bottom_toolbar=self._toolbar,
+            placeholder=self._placeholder,
+            enable_suspend=True,
+            style=Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack" if style else "noreverse"}),
+        )
+        self._session.default_buffer.on_text_changed += lambda _: self._set_hint("")
+
+    def read(self) -> str:
+        self._offered = tuple(map(one_line, self._game.options()))
+        self._status, self._hint = _status(self._game), ""
+        line = self._session.prompt(handle_sigint=False)
+        self._used = True
+        return line
+
+    # --- keys
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+        choosing = Condition(self._is_choosing) & ~has_completions
+        keys.add("enter")(self._send)
+        keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))
+        keys.add("up", filter=choosing)(lambda event: self._pick(event, -1))
+        keys.add("down", filter=choosing)(lambda event: self._pick(event, 1))
+        keys.add("c-p")(lambda event: event.current_buffer.history_backward())
+        keys.add("c-n")(lambda event: event.current_buffer.history_forward())
+        keys.add("c-c")(self._clear)
+        return keys
+
+    def _is_choosing(self) -> bool:
+        """The arrows are for the options until something else is written."""
+        return bool(self._offered) and self._session.default_buffer.text in ("", *self._offered)
+
+    def _pick(self, event: KeyPressEvent, step: int) -> None:
+        """Go round: the empty line, the first option, … the last one, the empty line."""
+        ring = ("", *self._offered)
+        text = ring[(ring.index(event.current_buffer.text) + step) % len(ring)]
+        event.current_buffer.document = Document(text)
+
+    def _send(self, event: KeyPressEvent) -> None:
+        """A number is replaced by what it stands for, so that the line on the screen says it."""
+        buffer = event.current_buffer
+        chosen = self._game.chosen(buffer.text)
+        if chosen != buffer.text.strip():
+            buffer.document = Document(one_line(chosen))
+        buffer.validate_and_handle()
+
+    def _clear(self, event: KeyPressEvent) -> None:
+        if not event.current_buffer.text:
+            self._set_hint(HOW_TO_LEAVE)
+        event.current_buffer.reset()
+
+    # --- around the line
+
+    def _set_hint(self, hint: str) -> None:
+        self._hint = hint
+
+    def _toolbar(self) -> str:
+        width = self._session.output.get_size().columns
+        if self._hint:
+            return self._hint[:width]
+        return toolbar(self._status, width) if self._status else ""
+
+    def _placeholder(self) -> FormattedText:
+        if self._used or not self._offered:
+            return FormattedText()
+        return FormattedText([("class:placeholder fg:ansibrightblack", f"1-{len(self._offered)}, or your own words")])
+
+
+class History(FileHistory):
+    """Earlier lines, kept in a file; where that cannot be read or written, in memory only."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+
+    def load_history_strings(self) -> Iterable[str]:
+        try:
+            return list(super().load_history_strings())
+        except OSError:
+            return []
+
+    def store_string(self, string: str) -> None:
+        if len(string) > MAX_REMEMBERED:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            super().store_string(string.encode("utf-8", "replace").decode())
+        except OSError:
+            pass  # the line was sent; that it is not offered again next time can be lived with
+
+
+class Completions(Completer):
+    """Commands as they are typed; options where Tab asks for them and one of their words was begun."""
+
+    def __init__(self, offered: Callable[[], Sequence[str]]) -> None:
+        self._offered = offered
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        text = document.text_before_cursor
+        if text.startswith("/set "):
+            name = text.removeprefix("/set ").lstrip()
+            known = {name: knob.meaning for name, knob in knobs.KNOBS.items()}
+            return _matching(known, name)
+        if text.startswith("/"):
+            return _matching({f"/{entry.name}": entry.help for entry in COMMANDS.values()}, text)
+        if complete_event.completion_requested:
+            return [Completion(option, -len(text)) for option in self._offered() if _begins(option, text)]
+        return []
+
+
+def _matching(known: dict[str, str], begun: str) -> list[Completion]:
+    return [
+        Completion(name, -len(begun), display_meta=meaning)
+        for name, meaning in known.items()
+        if name.startswith(begun) and name != begun
+    ]
+
+
+def _begins(option: str, text: str) -> bool:
+    """Does the text begin the option, or one of its words?"""
+    text = text.strip().casefold()
+    return option.casefold().startswith(text) or any(word.startswith(text) for word in option.casefold().split())
+
+
+def _status(game: Game) -> Status | None:
+    try:
+        window = game.window()
+    except AdvreplError:  # it is said when the player acts
+        return None
+    return Status(game.engine.name, window.used, window.budget, window.evicted, speed(game))
