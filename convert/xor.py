@@ -1,31 +1,25 @@
 """Decode an XOR release against its base weights: `plan` says what is to be done, `run` does and verifies it.
 
-Streams a few MiB at a time, takes up where an earlier run stopped, and leaves the judging to verify.py. Encoding is
-the same operation. Prints nothing.
+Takes up where an earlier run stopped, and leaves the bytes to stream.py and the judging to verify.py. Prints nothing.
 """
 
 import contextlib
-import gzip
-import os
 import shutil
-import zlib
-from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from io import BufferedIOBase
-from itertools import cycle
 from pathlib import Path
 from typing import BinaryIO, Literal
-
-import numpy as np
 
 from convert import ConvertError
 from convert.checkpoint import is_lfs_pointer, listed
 from convert.records import Records, stamp
 from convert.releases import Release, recognise
-from convert.sums import CHUNK, Algorithm, Digester, Sums, sum_file, sum_text
+from convert.stream import decode, decoded, is_gzip, is_zero, open_payload, unpacked_size
+from convert.sums import Algorithm, Digester, Sums, sum_file, sum_text
 from convert.tensor import Progress
 from convert.verify import MAX_JSON, Checked, Decoded, Rebuilt, check, is_json_text
+
+__all__ = ["Job", "Kind", "accept", "decode", "plan", "run"]
 
 Kind = Literal["xor", "copy"]
 
@@ -44,19 +38,6 @@ class Job:
     base: Path | None  # None for "copy"
     out: Path
     size: int  # bytes of the result; an estimate where packed
-
-
-def decode(payload: bytes, base: bytes) -> bytearray:
-    """XOR a chunk with the base's chunk; a shorter base counts as zeros, of a longer one the rest is ignored."""
-    out = bytearray(payload)
-    xor_into(memoryview(out), memoryview(base))
-    return out
-
-
-def xor_into(payload: memoryview, base: memoryview) -> None:
-    shared = min(len(payload), len(base))
-    view = np.frombuffer(payload, np.uint8, shared)
-    np.bitwise_xor(view, np.frombuffer(base, np.uint8, shared), out=view)
 
 
 # Planning: everything that can be refused is refused before a byte is written.
@@ -127,27 +108,13 @@ def _check_filled(paths: list[Path]) -> None:
 
 
 def _job(path: Path, base_dir: Path, out_dir: Path) -> Job:
-    packed = _is_gzip(path)
+    packed = is_gzip(path)
     base = base_dir / path.name
     plain = _is_plain(path, packed, base)
     size = path.stat().st_size
     if packed:
-        size = _unpacked_size(path, base.stat().st_size if base.is_file() else 0)
+        size = unpacked_size(path, base.stat().st_size if base.is_file() else 0)
     return Job(path.name, "copy" if plain else "xor", packed, path, None if plain else base, out_dir / path.name, size)
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as source:
-        head = source.read(10)
-    # Magic, deflate, no reserved flag: the three that gzip has always written.
-    return len(head) == 10 and head.startswith(b"\x1f\x8b\x08") and head[3] < 0x20
-
-
-def _unpacked_size(path: Path, near: int) -> int:
-    with path.open("rb") as source:
-        source.seek(-4, os.SEEK_END)
-        low = int.from_bytes(source.read(4), "little")  # gzip keeps the size modulo 4 GiB
-    return low + max(0, round((near - low) / 2**32)) * 2**32
 
 
 def _is_plain(path: Path, packed: bool, base: Path) -> bool:
@@ -164,7 +131,7 @@ def _is_plain(path: Path, packed: bool, base: Path) -> bool:
 
 
 def _head(path: Path, packed: bool, count: int) -> bytes:
-    with _payload(path, packed) as source:
+    with open_payload(path, packed) as source:
         return source.read(count)
 
 
@@ -274,17 +241,17 @@ def _verified(job: Job, wanted: Sums, algorithms: list[Algorithm], records: Reco
 
 def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
     with contextlib.ExitStack() as stack:
-        payload = stack.enter_context(_payload(job.payload, job.packed))
+        payload = stack.enter_context(open_payload(job.payload, job.packed))
         base = stack.enter_context(job.base.open("rb")) if job.base else None
         digester = stack.enter_context(Digester(algorithms))
         target = stack.enter_context(_beside(job.out))
         done, zeros = 0, True
-        chunks = stack.enter_context(contextlib.closing(_decoded(payload, base)))
+        chunks = stack.enter_context(contextlib.closing(decoded(payload, base)))
         for chunk in chunks:
             digester.update(chunk)
             target.write(chunk)
             done += len(chunk)
-            zeros = zeros and not np.any(np.frombuffer(chunk, np.uint8))
+            zeros = zeros and is_zero(chunk)
             _check_growth(job, done)
             tick(job.name, done, job.size)
         if zeros:
@@ -294,43 +261,10 @@ def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
         return digester.sums()
 
 
-def _decoded(payload: BufferedIOBase, base: BufferedIOBase | None) -> Generator[memoryview]:
-    """The result chunk by chunk; each stays as it is until the next but one is asked for."""
-    # Three buffers for results: one is being read into, one is the caller's, one still being hashed. Fresh memory for
-    # every chunk would cost more in page faults than reading, XOR and hashing together.
-    results = cycle([memoryview(bytearray(CHUNK)) for _ in range(3)])
-    keys = cycle([memoryview(bytearray(CHUNK)) for _ in range(2)])
-    with ThreadPoolExecutor(2) as pool:
-
-        def read(source: BufferedIOBase | None, into: memoryview) -> Future[memoryview]:
-            return pool.submit(lambda: into[: source.readinto(into)] if source else into[:0])
-
-        ahead = read(payload, next(results)), read(base, next(keys))
-        while chunk := ahead[0].result():
-            key = ahead[1].result()
-            ahead = read(payload, next(results)), read(base, next(keys))
-            xor_into(chunk, key)
-            yield chunk
-
-
 def _check_growth(job: Job, done: int) -> None:
     # A gzip file of a few KB can unpack to terabytes.
     if job.packed and done > 2 * max(job.size, MAX_JSON):
         raise ConvertError(f"{job.payload}: unpacks to more than {done:,} bytes; it is no XOR file of this base")
-
-
-@contextlib.contextmanager
-def _payload(path: Path, packed: bool) -> Iterator[BufferedIOBase]:
-    """The payload's bytes, unpacked; damage in the gzip stream is a ConvertError."""
-    if not packed:
-        with path.open("rb") as source:
-            yield source
-        return
-    try:
-        with gzip.open(path, "rb") as unpacked:
-            yield unpacked
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ConvertError(f"{path}: its gzip stream is damaged; fetch it again") from error
 
 
 @contextlib.contextmanager

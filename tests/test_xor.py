@@ -72,6 +72,15 @@ def test_bases_of_any_length_work(tmp_path: Path, base_size: int) -> None:
     assert made.results() == made.expected
 
 
+def test_many_chunks_keep_their_order_and_their_sum(tmp_path: Path) -> None:
+    """Reading, XOR, hashing and writing run beside each other on shared buffers."""
+    made = Release(tmp_path)
+    bytes_of = random.Random(3).randbytes
+    made.add("w.bin", bytes_of(40 * CHUNK + 77), bytes_of(37 * CHUNK + 1))
+    assert made.run()["w.bin"].sums.sha256 == hashlib.sha256(made.expected["w.bin"]).hexdigest()
+    assert made.results() == made.expected
+
+
 def test_a_release_is_decoded(release: Release) -> None:
     checked = release.run()
     assert release.results() == release.expected
