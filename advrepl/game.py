@@ -23,6 +23,7 @@ from advrepl.story.tree import Story, Turn
 from advrepl.writer import Choice, Piece, Task, Writer, Written
 
 LOOK_BACK = 4  # replies that a new one must not repeat
+LONGEST_SHARE = 4  # a reply takes at most this part of the context
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
@@ -179,7 +180,8 @@ class Game:
         self._asked, self._cancelled = time.perf_counter(), False
 
     def _reserve(self) -> int:
-        return self.sampling.max_tokens + self.option_count * menu.LINE_TOKENS + SPARE_TOKENS
+        """Tokens kept free for a reply; in a small context replies are shorter, so that there is a past to reply to."""
+        return self._longest() + self.option_count * menu.LINE_TOKENS + SPARE_TOKENS
 
     def _reply(self, window: Window, kept: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `kept`, and save it."""
@@ -206,9 +208,13 @@ class Game:
                 self.story.add(Turn(parent, "model", text, seed, stop, seconds))
                 self.save()
         if written:
-            self.window()  # the engine takes note of the reply while it remembers how it was sampled
+            # The engine takes note of the reply's tokens while it remembers how it was sampled.
+            self.engine.count(self.format.spell(self.scenario, self.story.told(self._first)).turns[-1])
             self.last = Reply(written.prose, written.options, self._stats(written, first))
             yield self.last
+
+    def _longest(self) -> int:
+        return min(self.sampling.max_tokens, self.engine.n_ctx // LONGEST_SHARE)
 
     def _task(self, window: Window, seed: int, kept: str) -> Task:
         told = self.story.told(max(window.evicted, len(self.story.path) - 3 * LOOK_BACK))
@@ -217,7 +223,7 @@ class Game:
         return Task(
             window,
             lambda text: self.format.spelled(self.scenario, text),
-            self.sampling,
+            msgspec.structs.replace(self.sampling, max_tokens=self._longest()),
             seed,
             self.format.stops(self.scenario),
             self.option_count,

@@ -96,3 +96,7 @@ def test_a_system_text_that_does_not_fit_names_the_sizes() -> None:
 def test_a_turn_that_does_not_fit_names_the_sizes() -> None:
     with pytest.raises(AdvreplError, match=r"last turn takes 500 tokens and the context has room for 95 "):
         build(Metharme(), SCENE, story_of(5, 5, 500), count, budget=100)
+
+
+def test_a_reply_may_have_used_the_room_kept_free_for_it() -> None:
+    assert build(Metharme(), SCENE, story_of(5, 120), count, budget=100).used == 4 + 120

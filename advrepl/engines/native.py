@@ -167,7 +167,7 @@ class Loaded:
         params = lib.llama_context_default_params()
         params.n_ctx = self.n_ctx = options.ctx or min(trained, DEFAULT_CTX)
         params.n_batch = params.n_ubatch = self.n_batch = min(N_BATCH, self.n_ctx)
-        params.n_threads = params.n_threads_batch = options.threads or physical_cores()
+        params.n_threads = params.n_threads_batch = self.threads = options.threads or physical_cores()
         self._abort = ctypes.create_string_buffer(b"0", 2)
         params.abort_callback = _flag_reader()
         params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)

@@ -56,7 +56,7 @@ def build(format: Format, scenario: Scenario, story: Story, count: Count, budget
     while dropped := surplus(sizes, limit, room * FULL_AFTER_EVICTION):
         start = _at_player(story.told(start), start, dropped)
         prompt, head, sizes = _spell(format, scenario, story.told(start), count)
-    if sum(sizes) > room:
+    if sum(sizes) > room and prompt.cue:  # a reply may have used the room that is kept free for it
         raise AdvreplError(
             f"the last turn takes {sum(sizes)} tokens and the context has room for {room} besides the system text "
             "and the reply: say it in fewer words, or give a larger --ctx"

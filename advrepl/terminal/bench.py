@@ -1,0 +1,66 @@
+"""`advrepl bench`: measure, and show what was measured as a table or as JSON.
+
+The measuring is in advrepl/bench.py.
+"""
+
+import sys
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from advrepl.bench import Plan, Result, Spread, measure
+from advrepl.engines import models
+from advrepl.engines.native import LoadOptions
+
+
+def run(
+    model: str | None, ctx: int, turns: int, runs: int, threads: int | None, gpu_layers: int | None, as_json: bool
+) -> None:
+    plan = Plan(models.resolve(model), LoadOptions(ctx, threads, gpu_layers), turns, runs)
+    screen = Console(stderr=True)
+    with screen.status("measuring") as status:
+        result = measure(plan, lambda doing: status.update(doing))
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+    else:
+        Console().print(table(result, runs))
+
+
+def table(result: Result, runs: int) -> Table:
+    where = "GPU" if result.on_gpu else f"{result.threads} threads"
+    title = f"{result.model}, context {result.context}, {where}; median (least to most) of {runs} runs"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("what it is", style="dim", overflow="fold")
+    for row in (
+        ("load", _seconds(result.load_seconds), "from the file (in the system's cache) to ready"),
+        ("feed", _rate(result.feed_rate), "reading a prompt of 512 tokens"),
+        ("write", _rate(result.write_rate), "writing as in play, with all samplers"),
+        ("decode", _rate(result.decode_rate), "llama.cpp alone, nothing chosen: what its own bench measures"),
+        ("write / decode", f"{result.write_rate.median / result.decode_rate.median:.3f}", "1 would cost nothing"),
+        ("memory", f"{result.memory_mb:.0f} MB", "resident, the whole program with the model"),
+        ("first piece", _ms(result.shift.first_before_ms), "from the line to the reply, before the window slides"),
+        ("  after sliding", _ms(result.shift.first_after_ms), _slides(result.shift.slid, "moved")),
+        ("  --no-shift", _ms(result.no_shift.first_after_ms), _slides(result.no_shift.slid, "fed again")),
+        ("  fed beyond turn", str(result.shift.fed_beyond_turn), "most tokens beside those of the new turn"),
+    ):
+        table.add_row(*row)
+    return table
+
+
+def _slides(slid: int, how: str) -> str:
+    return f"{slid} slides in the story; what stays is {how}"
+
+
+def _seconds(s: Spread) -> str:
+    return f"{s.median:.2f} s ({s.least:.2f} to {s.most:.2f})"
+
+
+def _rate(s: Spread) -> str:
+    return f"{s.median:.1f} tokens/s ({s.least:.1f} to {s.most:.1f})"
+
+
+def _ms(s: Spread) -> str:
+    return f"{s.median:.0f} ms ({s.least:.0f} to {s.most:.0f})"
