@@ -150,8 +150,11 @@ class Game:
 
     def window(self) -> Window:
         """What the model would be shown now."""
-        budget = self.engine.n_ctx - self._reserve()
-        return build(self.format, self.scenario, self.story, self.engine.count, budget, self._first)
+        return self._build(self.story)
+
+    def check(self) -> None:
+        """Raise if the context has no room for the system text and a turn."""
+        self._build(Story())
 
     def save(self) -> None:
         save = self._save
@@ -175,6 +178,10 @@ class Game:
             self.engine.close()
 
     # --- one reply
+
+    def _build(self, story: Story) -> Window:
+        budget = self.engine.n_ctx - self._reserve()
+        return build(self.format, self.scenario, story, self.engine.count, budget, self._first)
 
     def _asks(self) -> None:
         self._asked, self._cancelled = time.perf_counter(), False

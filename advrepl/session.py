@@ -104,7 +104,9 @@ def _open(
         engine = _engine(save, settings, loading)
         format = _format(save, settings, engine, notice)
         save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
-        return Game(engine, format, save, file)
+        game = Game(engine, format, save, file)
+        game.check()
+        return game
     except AdvreplError:
         file.close()
         if engine:
