@@ -146,6 +146,12 @@ def test_a_bad_index_is_refused(tmp_path: Path, index: bytes, sentence: str) -> 
     assert f"pytorch_model.bin.index.json: {sentence}" in refusal(tmp_path)
 
 
+def test_an_index_of_absurd_size_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "pytorch_model.bin.index.json").open("wb") as file:
+        file.truncate(1 << 40)  # sparse
+    assert "larger than an index can be" in refusal(tmp_path)
+
+
 def test_folders_without_weights_say_what_was_looked_for(tmp_path: Path) -> None:
     assert "holds no weights; looked for model.safetensors, pytorch_model.bin" in refusal(tmp_path)
     (tmp_path / "pytorch_model-00001-of-00002.bin").write_bytes(torch_file())

@@ -249,6 +249,33 @@ def test_entries_that_are_no_tensors_are_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, t.zipped(t.tensor())) == "holds no dict of tensors"
 
 
+@pytest.mark.parametrize(
+    ("opcodes", "sentence"),
+    [
+        (b"c" + b"x" * 300 + b"\nname\n", "longer than 255 characters"),
+        (b"c\xff\nname\n", "not UTF-8"),
+        (b"0x", "has no place"),
+        (b"R", "takes a value that is not there"),
+        (b"(R", "takes a value that is not there"),
+        (b"h\x07", "recalls a value it never stored"),
+        (b"NN", "leaves values behind"),
+        (b"t", "ends a group that never began"),
+        (b"Nu", "ends a group that never began"),
+        (b"](NNu", "sets items on something that is no dict"),
+        (b"}(Nu", "sets items on something that is no dict"),
+        (b"]NNs", "sets items on something that is no dict"),
+        (b"}Na", "appends to something that is no list"),
+        (b"}(Ne", "appends to something that is no list"),
+        (b"ccollections\nOrderedDict\n(NtR", "made from arguments"),
+        (b"ctorch._utils\n_rebuild_parameter\n(NNNtR", "a parameter is not described"),
+        (b"ctorch._utils\n_rebuild_tensor_v2\n(NNNtR", "a tensor is not described"),
+        (b"ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR", "no storage or a negative offset"),
+    ],
+)
+def test_malformed_pickles_are_refused(tmp_path: Path, opcodes: bytes, sentence: str) -> None:
+    assert sentence in refusal(tmp_path, t.zipped(opcodes))
+
+
 def test_control_characters_never_reach_the_sentence(tmp_path: Path) -> None:
     raw = t.zipped(t.dict_({"\x1b[31mred" + "x" * 500: b"N"}))
     sentence = refusal(tmp_path, raw)
@@ -317,6 +344,51 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, file: str) -> None:
 def test_bytes_between_directory_and_end_are_refused(tmp_path: Path) -> None:
     raw = t.zipped(GOOD)
     assert "not where the archive says" in refusal(tmp_path, raw[:-22] + b"hidden" + raw[-22:])
+
+
+def patched(raw: bytes, at: int, patch: bytes) -> bytes:
+    at %= len(raw)
+    return raw[:at] + patch + raw[at + len(patch) :]
+
+
+@pytest.mark.parametrize(
+    ("at", "patch", "sentence"),
+    [
+        (-2, b"\x01\0", "comment or several parts"),
+        (-18, b"\x01\0", "comment or several parts"),
+        (-14, b"\x01\0", "comment or several parts"),
+        (-14, b"\x01\0\x01\0", "bytes left over"),
+        (-14, b"\x03\0\x03\0", "directory is damaged"),
+        (-14, b"\xff\xff\xff\xff", "lacks its zip64 record"),
+    ],
+)
+def test_a_damaged_end_of_the_archive_is_refused(tmp_path: Path, at: int, patch: bytes, sentence: str) -> None:
+    assert sentence in refusal(tmp_path, patched(t.zipped(GOOD), at, patch))
+
+
+@pytest.mark.parametrize(
+    ("at", "patch", "sentence"),
+    [
+        (-42, b"XX", "lacks its zip64 record"),
+        (-34, b"\xff" * 8, "zip64 record lies outside"),
+        (-34, b"\0" * 8, "lacks its zip64 record"),
+    ],
+)
+def test_a_damaged_zip64_end_is_refused(tmp_path: Path, at: int, patch: bytes, sentence: str) -> None:
+    assert sentence in refusal(tmp_path, patched(t.zip_end64(t.zipped(GOOD)), at, patch))
+
+
+def test_a_damaged_directory_is_refused(tmp_path: Path) -> None:
+    raw = t.zipped(GOOD)
+    last = raw.rindex(b"PK\x01\x02")
+    assert "directory is damaged" in refusal(tmp_path, patched(raw, last, b"XX"))
+    # The last entry's comment would reach out of the directory.
+    assert "directory is damaged" in refusal(tmp_path, patched(raw, last + 32, b"\x05"))
+
+
+def test_another_legacy_protocol_is_refused(tmp_path: Path) -> None:
+    raw = t.legacy(t.legacy_state()).replace(t.PROTOCOL, t.pickle(t.number(1002)))
+    assert "torch format that is not known" in refusal(tmp_path, raw)
 
 
 def test_a_zip_directory_over_the_limit_is_refused(tmp_path: Path) -> None:
