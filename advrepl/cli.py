@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advrepl import AdvreplError, __version__
+from advrepl import AdvreplError, __version__, weights
 
 if TYPE_CHECKING:
     from advrepl.game import Game
@@ -124,6 +124,10 @@ def saves_delete(
     from advrepl.terminal import stories
 
     stories.delete(_folder(folder), name, sure=yes)
+
+
+app.command()(weights.decode)
+app.command()(weights.convert)
 
 
 @app.command()
