@@ -189,7 +189,7 @@ def _imatrix_structs(file: Path) -> tuple["ctypes.Array[ctypes.Structure]", list
 def _collect(model: str, text: str, out: str, threads: str) -> int:
     from convert.collect import collect
 
-    collect(Path(model), Path(text).read_text(encoding="utf-8"), Path(out), int(threads), _say)
+    collect(Path(model), Path(text).read_text(encoding="utf-8", errors="replace"), Path(out), int(threads), _say)
     return 0
 
 

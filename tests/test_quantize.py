@@ -25,7 +25,9 @@ def quiet(title: str) -> Any:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make("llama-256", tmp_path_factory.mktemp("q") / "m")
+    """As small as rows of 256 allow, which every type needs to be itself."""
+    sizes = {"hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1, "num_key_value_heads": 1}
+    return tiny.write_folder(tmp_path_factory.mktemp("q") / "m", *tiny.llama(**sizes))
 
 
 def convert(folder: Path, out: Path, kind: str, **options: Any) -> run.Result:
@@ -56,7 +58,7 @@ def matrix(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     """Made by running the model over the built-in text, as --imatrix auto does."""
     place = tmp_path_factory.mktemp("matrix")
     result = convert(folder, place / "full.gguf", "F32")
-    plan = prepare(Request(folder, place / "o.gguf", "IQ2_XS", imatrix="auto"))
+    plan = prepare(Request(folder, place / "o.gguf", "Q2_K_S", imatrix="auto"))
     reports: list[tuple[str, int, int]] = []
     with run.calibration(plan.request) as text:
         quantize.make_imatrix(result.out, text, place / "imatrix.gguf", lambda *report: reports.append(report))
@@ -91,8 +93,8 @@ def test_types_that_need_a_matrix_work_with_one(folder: Path, matrix: Path, tmp_
 
 
 def test_auto_makes_its_own_and_leaves_no_trace(folder: Path, matrix: Path, tmp_path: Path) -> None:
-    made = convert(folder, tmp_path / "auto.gguf", "IQ2_XXS", imatrix="auto")
-    given = convert(folder, tmp_path / "given.gguf", "IQ2_XXS", imatrix=str(matrix))
+    made = convert(folder, tmp_path / "auto.gguf", "Q2_K_S", imatrix="auto")
+    given = convert(folder, tmp_path / "given.gguf", "Q2_K_S", imatrix=str(matrix))
     assert made.out.read_bytes() == given.out.read_bytes()
     assert set(made.seconds) == {"write", "imatrix", "quantise"}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["auto.gguf", "given.gguf"]
@@ -101,12 +103,12 @@ def test_auto_makes_its_own_and_leaves_no_trace(folder: Path, matrix: Path, tmp_
 def test_a_text_of_ones_own_changes_the_matrix(folder: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("numbers 1234567890 " * 60)
-    own = convert(folder, tmp_path / "own.gguf", "IQ2_XXS", imatrix="auto", calibration=text)
-    usual = convert(folder, tmp_path / "usual.gguf", "IQ2_XXS", imatrix="auto")
+    own = convert(folder, tmp_path / "own.gguf", "Q2_K_S", imatrix="auto", calibration=text)
+    usual = convert(folder, tmp_path / "usual.gguf", "Q2_K_S", imatrix="auto")
     assert own.out.read_bytes() != usual.out.read_bytes()
     text.write_text("too short")
     with pytest.raises(ConvertError, match="the calibration text has 9 tokens; give one of a few thousand words"):
-        convert(folder, tmp_path / "short.gguf", "IQ2_XXS", imatrix="auto", calibration=text)
+        convert(folder, tmp_path / "short.gguf", "Q2_K_S", imatrix="auto", calibration=text)
 
 
 def legacy(entries: dict[str, list[float]], calls: int) -> bytes:
@@ -124,8 +126,8 @@ def test_the_legacy_form_means_the_same(matrix: Path, tmp_path: Path, folder: Pa
     old.write_bytes(legacy(values, calls=4))
     for name, found in read_imatrix(old).items():
         assert found.tolist() == values[name]
-    new_file = convert(folder, tmp_path / "new.gguf", "IQ2_S", imatrix=str(matrix)).out.read_bytes()
-    assert convert(folder, tmp_path / "old.gguf", "IQ2_S", imatrix=str(old)).out.read_bytes() == new_file
+    new_file = convert(folder, tmp_path / "new.gguf", "Q2_K_S", imatrix=str(matrix)).out.read_bytes()
+    assert convert(folder, tmp_path / "old.gguf", "Q2_K_S", imatrix=str(old)).out.read_bytes() == new_file
 
 
 def test_counts_are_divided_by_and_columns_never_seen_count_as_one(tmp_path: Path) -> None:

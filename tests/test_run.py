@@ -151,6 +151,7 @@ def test_the_prompt_format_is_found(
         ({"kind": "IQ2_XS"}, "IQ2_XS needs an importance matrix: --imatrix auto makes one"),
         ({"format": "alpaca"}, "--format alpaca: unknown, the formats are metharme, pygmalion, chat"),
         ({"kind": "IQ2_XS", "imatrix": "gone.dat"}, "gone.dat: No such file"),
+        ({"calibration": Path("gone.txt")}, "gone.txt: no such file; --calibration takes a text"),
     ],
 )
 def test_what_cannot_be_done_is_said_first(tmp_path: Path, options: dict[str, Any], sentence: str) -> None:
@@ -179,6 +180,11 @@ def test_a_full_disk_is_noticed_before_writing(tmp_path: Path) -> None:
     ):
         prepare(Request(folder, tmp_path / "deep" / "o.gguf"))
     assert not (tmp_path / "deep").exists()
+
+
+def test_a_folder_is_no_place_for_the_result(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="is a folder; -o takes the name of the file to write"):
+        prepare(Request(tiny.make("llama", tmp_path / "m"), tmp_path))
 
 
 # Nothing stays behind
@@ -240,7 +246,7 @@ def test_a_real_model_comes_back_as_it_was(smollm: Path, tmp_path: Path) -> None
     """Its own GGUF file, made into a Hugging Face folder and back: the same weights and the same vocabulary."""
     out = tmp_path / "o.gguf"
     run.convert(prepare(Request(smollm, out, "BF16")), quiet)
-    theirs, ours = gguf.GGUFReader(real.smollm_gguf()), gguf.GGUFReader(out)
+    theirs, ours = real.smollm_reader(), gguf.GGUFReader(out)
     found = {t.name: t for t in ours.tensors}
     assert set(found) == {t.name for t in theirs.tensors}
     for tensor in theirs.tensors[:12]:

@@ -2,11 +2,11 @@
 
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gguf
 import pytest
 import sentencepiece
 import tokenizers
@@ -172,11 +172,13 @@ def test_gptj_extra_tokens_are_control_and_the_rest_is_padding(tmp_path: Path) -
 
 
 def test_the_chat_template_is_carried_over(tmp_path: Path) -> None:
-    real.smollm_folder(tmp_path, dtype="")
-    kept = gguf.GGUFReader(real.smollm_gguf()).fields["tokenizer.chat_template"].contents()
-    assert read_vocab(tmp_path, 49152)["tokenizer.chat_template"] == kept
+    tiny.write_tokenizer(tmp_path)
+    several = [{"name": "tools", "template": "{{ no }}"}, {"name": "default", "template": "{{ listed }}"}]
+    for written, expected in (("{{ plain }}", "{{ plain }}"), (several, "{{ listed }}")):
+        tiny.write_json(tmp_path / "tokenizer_config.json", {"chat_template": written})
+        assert read_vocab(tmp_path, 320)["tokenizer.chat_template"] == expected
     (tmp_path / "chat_template.jinja").write_text("{{ newer }}")
-    assert read_vocab(tmp_path, 49152)["tokenizer.chat_template"] == "{{ newer }}"
+    assert read_vocab(tmp_path, 320)["tokenizer.chat_template"] == "{{ newer }}"
 
 
 def edited(folder: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
@@ -208,6 +210,23 @@ def test_newer_pre_tokenizers_give_the_same_ids(tmp_path: Path, pre: str) -> Non
     reference = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     expected = [reference.encode(t, add_special_tokens=False).ids for t in TEXTS]
     assert tiny.token_ids(vocab_gguf(tmp_path, 320), [t.encode() for t in TEXTS], special=True) == expected
+
+
+def test_runs_of_spaces_that_gpt_neox_added_are_found_in_any_text(tmp_path: Path) -> None:
+    """They are no markers, so they count in the player's text too; NFC in front changes none of these texts."""
+
+    def spaced(tokenizer: dict[str, Any]) -> None:
+        tokenizer["normalizer"] = {"type": "NFC"}
+        flags = {"special": False, "single_word": False, "lstrip": False, "rstrip": False, "normalized": True}
+        tokenizer["added_tokens"] += [{"id": 263 + n, "content": " " * n} | flags for n in range(2, 9)]
+
+    edited(tmp_path, spaced)
+    assert read_vocab(tmp_path, 320)["tokenizer.ggml.token_type"][265] == USER_DEFINED
+    reference = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    texts = [t for t in TEXTS if unicodedata.is_normalized("NFC", t) and "</s>" not in t]
+    expected = [reference.encode(t, add_special_tokens=False).ids for t in texts]
+    assert tiny.token_ids(vocab_gguf(tmp_path, 320), [t.encode() for t in texts]) == expected
+    assert 265 in expected[2]
 
 
 def test_a_prompt_begins_with_the_token_the_post_processor_puts_there(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import re
 import shutil
 from pathlib import Path
 
-import gguf
 import numpy as np
 import pytest
 import typer
@@ -48,7 +47,7 @@ def sum_list(folder: Path) -> str:
 def smollm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2 as a folder with two .bin shards."""
     folder = real.smollm_folder(tmp_path_factory.mktemp("real") / "SmolLM2", dtype="")
-    real.write_bin_shards(folder, real.smollm_tensors(gguf.GGUFReader(real.smollm_gguf()), 9, 3), count=2)
+    real.write_bin_shards(folder, real.smollm_tensors(real.smollm_reader(), 9, 3), count=2)
     return folder
 
 
@@ -71,7 +70,7 @@ def test_a_real_model_the_whole_way(smollm: Path, tmp_path: Path, monkeypatch: p
     ids = tiny.token_ids(out, [prompt.encode()])[0]
     for _ in range(2):
         ids.append(int(tiny.logits(out, ids)[-1].argmax()))
-    tokens = gguf.GGUFReader(real.smollm_gguf()).fields["tokenizer.ggml.tokens"]
+    tokens = real.smollm_reader().fields["tokenizer.ggml.tokens"]
     written = "".join(bytes(tokens.parts[tokens.data[i]]).decode() for i in ids[-2:]).replace("Ġ", " ")
     assert written == " girl named"
 
