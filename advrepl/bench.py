@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -101,7 +102,7 @@ def measure(plan: Plan, progress: Progress) -> Result:
         stories = []
         for shift in (True, False):
             player = LlamaEngine(loaded, shift=shift)
-            stories.append(_story(player, format, plan.turns, lambda turn, s=shift: progress(_doing(turn, plan, s))))
+            stories.append(_story(player, format, plan.turns, partial(_tell, progress, plan, shift)))
         return Result(
             model=engine.name,
             context=engine.n_ctx,
@@ -124,8 +125,8 @@ def spread(values: list[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def _doing(turn: int, plan: Plan, shift: bool) -> str:
-    return f"a story {'with' if shift else 'without'} shift, turn {turn} of {plan.turns}"
+def _tell(progress: Progress, plan: Plan, shift: bool, turn: int) -> None:
+    progress(f"a story {'with' if shift else 'without'} shift, turn {turn} of {plan.turns}")
 
 
 def _rates(loaded: Loaded, runs: int, progress: Progress) -> tuple[list[float], list[float], list[float]]:

@@ -126,6 +126,14 @@ def saves_delete(
     stories.delete(_folder(folder), name, sure=yes)
 
 
+@app.command("models")
+def show_models() -> None:
+    """Show the models that can be played, and which is the default."""
+    from advrepl.terminal import catalog
+
+    catalog.show()
+
+
 app.command()(weights.decode)
 app.command()(weights.convert)
 

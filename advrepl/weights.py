@@ -16,8 +16,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from advrepl.engines.models import models_folder
-
 if TYPE_CHECKING:
     from convert.run import Plan, Result
     from convert.sums import Sums
@@ -152,6 +150,7 @@ def convert(
     ] = None,
 ) -> None:
     """Convert a Hugging Face folder to a quantised GGUF file that can be played."""
+    from advrepl.engines.models import models_folder
     from convert import run
 
     kind = kind.upper()

@@ -10,7 +10,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = ["advrepl", "story", "prompt", "engines", "writer", "game", "session", "bench", "terminal", "weights", "cli"]
 ONLY_IN = {
-    "llama_cpp": {"advrepl/engines/native.py", "advrepl/engines/sampler.py", "advrepl/engines/log.py"}
+    "llama_cpp": {
+        "advrepl/engines/native.py",
+        "advrepl/engines/sampler.py",
+        "advrepl/engines/log.py",
+        "advrepl/engines/catalog.py",
+    }
     | {"convert/quantize.py", "convert/collect.py"},
     "gguf": {"convert/"},
     "torch": {"advrepl/engines/hf.py"},

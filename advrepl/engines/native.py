@@ -48,7 +48,7 @@ class Vocabulary:
         self._add_bos = bool(lib.llama_vocab_get_add_bos(self._vocab))
         self._prefix = ""
         if lib.llama_vocab_type(self._vocab) == lib.LLAMA_VOCAB_TYPE_SPM:
-            self._prefix = " " if _meta(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
+            self._prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
         self._pieces: dict[int, bytes] = {}
         self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
 
@@ -112,8 +112,8 @@ class Loaded:
         self.vocab = Vocabulary(self._model)
         self.path, self.fingerprint = path, fingerprint(path)
         self.name = path.stem
-        self.format_hint = _meta(self._model, "advrepl.prompt_format") or format_by_name(
-            _meta(self._model, "general.name") or ""
+        self.format_hint = metadata(self._model, "advrepl.prompt_format") or format_by_name(
+            metadata(self._model, "general.name") or ""
         )
         template = lib.llama_model_chat_template(self._model, None)
         self.template = template.decode("utf-8", "replace") if template else None
@@ -266,7 +266,8 @@ def _flag_reader() -> Any:
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
 
 
-def _meta(model: Any, key: str) -> str | None:
+def metadata(model: Any, key: str) -> str | None:
+    """A value of the file's header as text; None if it has none by that name."""
     buffer = ctypes.create_string_buffer(256)
     size = lib.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
     return buffer.value.decode("utf-8", "replace") if size >= 0 else None

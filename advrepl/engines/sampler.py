@@ -118,7 +118,7 @@ def _cuts(s: Sampling, seed: int) -> list[Any]:
         (s.min_p > 0, lambda: lib.llama_sampler_init_min_p(s.min_p, 1)),
         (s.xtc > 0, lambda: lib.llama_sampler_init_xtc(s.xtc, s.xtc_threshold, 1, seed)),
     )
-    return [make() for on, make in cuts if on]
+    return [make() for on, make in cuts if on]  # type: ignore[no-untyped-call]
 
 
 def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:

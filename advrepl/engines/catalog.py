@@ -1,0 +1,91 @@
+"""What can be played on this machine: the GGUF files and Hugging Face folders there are, described from their headers.
+
+Loads no weights and does not choose a model (models.py does).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import llama_cpp.llama_cpp as lib
+
+from advrepl import AdvreplError
+from advrepl.engines import models
+from advrepl.engines.log import Log
+from advrepl.engines.native import check_file, metadata
+from advrepl.prompt.formats import format_by_name
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model, as far as its header tells."""
+
+    path: Path
+    architecture: str = ""
+    parameters: int | None = None
+    bytes: int = 0
+    kind: str = ""  # of quantisation, in llama.cpp's words
+    format: str = ""
+    context: int | None = None
+    problem: str = ""  # why it cannot be played, and what to do
+
+
+def entries() -> list[Entry]:
+    """The GGUF files, the default first, then the folders that could be converted."""
+    log = Log(models.home() / "llama.log")
+    return [*(_gguf(path, log) for path in models.installed()), *map(_folder, _folders())]
+
+
+def _gguf(path: Path, log: Log) -> Entry:
+    try:
+        check_file(path)
+    except AdvreplError as error:
+        return Entry(path, problem=str(error))
+    log.attach()
+    params = lib.llama_model_default_params()
+    params.vocab_only = True
+    model = lib.llama_model_load_from_file(str(path).encode(), params)
+    if not model:
+        return Entry(path, bytes=path.stat().st_size, problem=f"cannot be read: {log.last_error}")
+    try:
+        architecture = metadata(model, "general.architecture") or ""
+        context = metadata(model, f"{architecture}.context_length")
+        kind = metadata(model, "general.file_type")
+        named = format_by_name(f"{path.stem} {metadata(model, 'general.name') or ''}")
+        template = "chat" if lib.llama_model_chat_template(model, None) else "metharme"
+        return Entry(
+            path,
+            architecture,
+            int(lib.llama_model_n_params(model)),
+            path.stat().st_size,
+            lib.llama_ftype_name(int(kind)).decode() if kind and kind.isdecimal() else "",
+            metadata(model, "advrepl.prompt_format") or named or template,
+            int(context) if context and context.isdecimal() else None,
+        )
+    finally:
+        lib.llama_model_free(model)
+
+
+def _folders() -> list[Path]:
+    folder = models.models_folder()
+    return sorted(path.parent for path in folder.glob("*/config.json")) if folder.is_dir() else []
+
+
+def _folder(path: Path) -> Entry:
+    """A Hugging Face folder that lies in the models folder."""
+    try:
+        config = json.loads((path / "config.json").read_bytes())
+        architecture, context = str(config["architectures"][0]), config.get("max_position_embeddings")
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return Entry(path, problem="config.json cannot be read")
+    size = sum(file.stat().st_size for file in path.iterdir() if file.suffix in (".safetensors", ".bin"))
+    return Entry(
+        path,
+        architecture,
+        None,
+        size,
+        "Hugging Face",
+        format_by_name(path.name) or "",
+        context if isinstance(context, int) else None,
+        f"make it playable: advrepl convert {path}",
+    )
