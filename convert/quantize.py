@@ -100,18 +100,23 @@ def quantize(
 ) -> Outcome:
     """Write `out` from the F32, F16 or BF16 file `source`; `sizes` are the bytes of its tensors, for the progress."""
     outcome, done, total = Outcome(), 0, sum(sizes.values())
+    name, types = "", dict[str, str]()
     progress("starting", 0, total)
     for line in child("quantize", source, out, TYPES[kind].number, threads_here(), imatrix or ""):
-        if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+), (?:converting to (\S+))?", line):
-            name, before, after = match.groups()
-            outcome.types[(after or before).upper()] += 1
+        if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
+            name = match[1]
+            types[name] = match[2]
             done += sizes.get(name, 0)
             progress(name, done, total)
+        # On the same line, or below a remark about the importance matrix.
+        if match := re.search(r"converting to (\S+)", line):
+            types[name] = match[1]
         elif match := re.search(r"quant size .*\((\S+) BPW\)", line):
             outcome.bits = float(match[1])
         elif match := re.search(r"WARNING: (\d+) of \d+ tensor\(s\) required fallback", line):
             outcome.fallen_back = int(match[1])
     progress("quantised", total, total)
+    outcome.types = Counter(found.upper() for found in types.values())
     return outcome
 
 
