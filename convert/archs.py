@@ -76,6 +76,14 @@ def _split(config: Config, width: int, heads: int, names: tuple[str, str]) -> in
     return width // heads
 
 
+def _layers(config: Config, name: str, names: Collection[str]) -> int:
+    """The number of layers; one that cannot be true would make rules without end."""
+    layers = config.whole(name)
+    if layers > len(names):
+        raise ConvertError(f"{config.file}: {name} is {layers}, but the checkpoint has only {len(names)} tensors")
+    return layers
+
+
 # LLaMA
 
 
@@ -105,7 +113,8 @@ def llama(config: Config, names: Collection[str]) -> Model:
     else:
         size = _split(config, width, heads, ("hidden_size", "num_attention_heads"))
     config.one_of("hidden_act", ("silu",))
-    layers, inner, rows = (config.whole(n) for n in ("num_hidden_layers", "intermediate_size", "vocab_size"))
+    layers = _layers(config, "num_hidden_layers", names)
+    inner, rows = config.whole("intermediate_size"), config.whole("vocab_size")
     tied = config.flag("tie_word_embeddings", False)
     keys: dict[str, Value] = {
         "vocab_size": rows,
@@ -159,7 +168,8 @@ def _llama_linear(
 
 
 def gptj(config: Config, names: Collection[str]) -> Model:
-    width, heads, layers, rows = (config.whole(n) for n in ("n_embd", "n_head", "n_layer", "vocab_size"))
+    width, heads, rows = (config.whole(n) for n in ("n_embd", "n_head", "vocab_size"))
+    layers = _layers(config, "n_layer", names)
     size = _split(config, width, heads, ("n_embd", "n_head"))
     rotated = config.whole("rotary_dim")
     if rotated > size or rotated % 2:
@@ -204,7 +214,8 @@ def _gptj_block(n: int, width: int, inner: int, turn: Callable[[Array], Array]) 
 def gptneox(config: Config, names: Collection[str]) -> Model:
     width, heads = config.whole("hidden_size"), config.whole("num_attention_heads")
     size = _split(config, width, heads, ("hidden_size", "num_attention_heads"))
-    layers, inner, rows = (config.whole(n) for n in ("num_hidden_layers", "intermediate_size", "vocab_size"))
+    layers = _layers(config, "num_hidden_layers", names)
+    inner, rows = config.whole("intermediate_size"), config.whole("vocab_size")
     config.one_of("hidden_act", ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"))
     newer = config.part("rope_parameters")
     share = newer.real("partial_rotary_factor", config.real("rotary_pct", 0.25))
@@ -264,17 +275,21 @@ FLOATS = ("F32", "F16", "BF16", "F64")
 def architecture(config: Config) -> str:
     """Name the architecture, or refuse it; only this is needed to refuse before any weight is opened."""
     listed = config.values.get("architectures")
-    name = listed[0] if isinstance(listed, list) and listed else MODEL_TYPES.get(str(config.values.get("model_type")))
-    if name in ARCHS:
-        return str(name)
-    if name == "GPTNeoForCausalLM" or config.values.get("model_type") == "gpt_neo":
+    name = str(listed[0]) if isinstance(listed, list) and listed else MODEL_TYPES.get(_model_type(config))
+    if name is not None and name in ARCHS:
+        return name
+    if name == "GPTNeoForCausalLM" or _model_type(config) == "gpt_neo":
         raise ConvertError(
             "GPT-Neo has no counterpart in llama.cpp (its local attention); "
             "play it from its folder instead: advrepl play -m HF_DIR"
         )
     known = ", ".join(sorted({n.removesuffix("ForCausalLM") for n in ARCHS}, key=str.lower))
-    shown = name or config.values.get("model_type") or "no architecture"
+    shown = name or _model_type(config) or "no architecture"
     raise ConvertError(f"{config.file}: {shown} cannot be converted; these can: {known}")
+
+
+def _model_type(config: Config) -> str:
+    return str(config.values.get("model_type") or "")
 
 
 def model_of(config: Config, tensors: Mapping[str, TensorRef]) -> Model:

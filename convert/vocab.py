@@ -110,7 +110,7 @@ def _added_tokens(folder: Path, settings: Mapping[str, Any], listed: Iterable[An
             added[_token_id(entry.get("id"), "tokenizer.json")] = Added(
                 str(entry.get("content", "")), entry.get("special") is True
             )
-    for index, entry in (settings.get("added_tokens_decoder") or {}).items():
+    for index, entry in Config(settings, "tokenizer_config.json").part("added_tokens_decoder").values.items():
         if isinstance(entry, dict):
             added[_token_id(index, "tokenizer_config.json")] = Added(
                 str(entry.get("content", "")), entry.get("special") is True
@@ -143,8 +143,13 @@ def _special_ids(folder: Path, settings: Mapping[str, Any], table: Table, known:
     return fields
 
 
-def _token_text(entry: object) -> object:
-    return entry.get("content") if isinstance(entry, dict) else entry
+def _token_text(entry: object) -> str | None:
+    text = entry.get("content") if isinstance(entry, dict) else entry
+    return text if isinstance(text, str) else None
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
@@ -228,7 +233,7 @@ def _byte_level(tokenizer: Mapping[str, Any], folder: Path, rows: int, settings:
     table = Table(what, rows)
     for token, index in model.part("vocab").values.items():
         table.put(_token_id(index, what), token, 0.0, NORMAL)
-    table.put_added(_added_tokens(folder, settings, tokenizer.get("added_tokens") or ()))
+    table.put_added(_added_tokens(folder, settings, _listed(tokenizer.get("added_tokens"))))
     table.pad(rows)
     table.check()
     specials = _special_ids(folder, settings, table, {})
@@ -237,7 +242,7 @@ def _byte_level(tokenizer: Mapping[str, Any], folder: Path, rows: int, settings:
         "tokenizer.ggml.pre": pre,
         "tokenizer.ggml.tokens": table.tokens,
         "tokenizer.ggml.token_type": table.types,
-        "tokenizer.ggml.merges": [_merge(m, what) for m in model.values.get("merges") or ()],
+        "tokenizer.ggml.merges": [_merge(m, what) for m in _listed(model.values.get("merges"))],
         **specials,
         "tokenizer.ggml.add_bos_token": _begins(tokenizer, settings),
     }
@@ -255,7 +260,7 @@ def _pre_tokenizer(tokenizer: Mapping[str, Any], model: Config, what: str) -> st
     """Recognise how the text is cut up, or refuse: a wrong guess would quietly give a worse model."""
     if model.text("type", "BPE") != "BPE" or model.values.get("byte_fallback") is True:
         raise ConvertError(f"{what}: not byte-level BPE; put the model's tokenizer.model beside it")
-    normalizer = tokenizer.get("normalizer")
+    normalizer = Config(tokenizer, what).part("normalizer").values
     if normalizer and normalizer.get("type") != "NFC":
         raise ConvertError(f"{what}: normalizer {normalizer.get('type')!r} is not supported, only none and NFC")
     described = _describe(tokenizer.get("pre_tokenizer"), what)
@@ -274,7 +279,7 @@ def _describe(pre: object, what: str) -> tuple[str, ...]:
         return ("none",)
     kind = pre.get("type")
     if kind == "Sequence":
-        return tuple(step for part in pre.get("pretokenizers") or () for step in _describe(part, what))
+        return tuple(step for part in _listed(pre.get("pretokenizers")) for step in _describe(part, what))
     if kind == "ByteLevel":
         if pre.get("add_prefix_space"):
             raise ConvertError(f"{what}: add_prefix_space is not supported by llama.cpp for BPE")
@@ -282,16 +287,16 @@ def _describe(pre: object, what: str) -> tuple[str, ...]:
     if kind == "Digits" and pre.get("individual_digits"):
         return ("digits",)
     if kind == "Split" and pre.get("behavior") == "Isolated" and not pre.get("invert"):
-        return (str((pre.get("pattern") or {}).get("Regex", "Split")),)
+        return (str(Config(pre, what).part("pattern").values.get("Regex", "Split")),)
     return (str(kind),)
 
 
 def _begins(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     """Whether every prompt begins with the begin-of-text token: the post-processor says, else the settings."""
-    post = tokenizer.get("post_processor") or {}
-    for step in post.get("processors") or [post]:
-        if step.get("type") == "TemplateProcessing":
-            return "SpecialToken" in (step.get("single") or [{}])[0]
+    post = Config(tokenizer, "tokenizer.json").part("post_processor").values
+    for step in _listed(post.get("processors")) or [post]:
+        if isinstance(step, Mapping) and step.get("type") == "TemplateProcessing":
+            return "SpecialToken" in (_listed(step.get("single")) or [""])[0]
     return settings.get("add_bos_token") is True
 
 

@@ -122,6 +122,7 @@ def test_other_architectures_are_refused_by_name(values: dict[str, Any], sentenc
         (tiny.llama, {"hidden_size": None}, "'hidden_size' is missing"),
         (tiny.llama, {"hidden_size": "64"}, "'hidden_size' is '64', expected a whole number"),
         (tiny.llama, {"num_hidden_layers": True}, "'num_hidden_layers' is True"),
+        (tiny.llama, {"num_hidden_layers": 2**30}, "num_hidden_layers is 1073741824, but the checkpoint has only 23"),
         (tiny.llama, {"num_attention_heads": 5}, "hidden_size 64 is not a multiple of num_attention_heads 5"),
         (tiny.llama, {"num_key_value_heads": 3}, "num_attention_heads 4 is not a multiple of num_key_value_heads 3"),
         (tiny.llama, {"hidden_act": "gelu"}, "hidden_act 'gelu' cannot be expressed in GGUF, only silu"),
@@ -157,3 +158,22 @@ def test_rotary_keys_of_transformers_5_are_understood() -> None:
     tensors["lm_head.weight"] = tensors.pop("embed_out.weight")
     model = archs.model_of(Config(config), refs(tensors))
     assert (model.keys["rope.freq_base"], model.keys["rope.dimension_count"]) == (500.0, 8)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@given(st.sampled_from([tiny.llama, tiny.gptj, tiny.gptneox]), st.data())
+def test_a_damaged_config_is_understood_or_refused(make: tiny.Make, data: st.DataObject) -> None:
+    config, tensors = make()
+    names = [*sorted(config), "head_dim", "rope_scaling", "rope_parameters", "num_key_value_heads", "attention_bias"]
+    config[data.draw(st.sampled_from(names))] = data.draw(JSON)
+    try:
+        model = archs.model_of(Config(config), refs(tensors))
+    except ConvertError:
+        return
+    assert {rule.source for rule in model.rules} <= {None, *tensors}
