@@ -80,8 +80,8 @@ def find(name: str) -> Command:
     if name in names:
         return names[name]
     near = [known for known in COMMANDS if name and known.startswith(name.casefold())]
-    near = near or difflib.get_close_matches(name.casefold(), names, 1, 0.5)
-    hint = f"did you mean /{names[near[0]].name}?" if near else "/help lists those there are"
+    near = near or difflib.get_close_matches(name.casefold(), COMMANDS, 1, 0.5)
+    hint = f"did you mean /{' or /'.join(near)}?" if near else "/help lists those there are"
     shown = name if len(name) <= 30 else name[:30] + "…"
     raise AdvreplError(f"there is no command /{shown}: {hint} (text that begins with a slash: //)")
 

@@ -180,7 +180,7 @@ class Repl:
         last = self._game.story.last
         if last and last.role == "model":
             return "stopped; /continue goes on from here, /retry begins the reply again"
-        return "stopped before the first word; /retry asks again"
+        return "stopped before the first word; /retry asks again, /undo takes your line back"
 
 
 def resume_command(path: Path, home: Path) -> str:

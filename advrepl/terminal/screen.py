@@ -11,12 +11,12 @@ from typing import TextIO
 
 from advrepl.game import Event, Reply, Slid
 from advrepl.terminal.commands import Note
-from advrepl.terminal.view import Wrap, clipped, one_line, visible, wrapped
+from advrepl.terminal.view import Wrap, cells, clipped, one_line, visible, wrapped
 from advrepl.writer import Choice, Piece
 
 PATIENCE = 1.0  # seconds without a word, after which a progress line says what is going on
 BOLD, DIM, RED, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
-SLID_WORDS = 60  # columns of the text with which the model's memory begins
+FEW_WORDS = 20  # columns: the least that is shown of the text with which the model's memory begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,10 @@ class Screen:
         self._line(mark + one_line(text), indent=len(mark))
 
     def _slid(self, turns: int, first: str) -> None:
-        begins = clipped(one_line(first), min(SLID_WORDS, self.width))
-        seen = "1 turn is" if turns == 1 else f"{turns} turns are"
+        before, after = "── memory now begins at “", f"” · {turns} {'turn' if turns == 1 else 'turns'} no longer seen"
+        room = max(self.width - cells(before + after) - 1, FEW_WORDS)
         self.paragraph()
-        self.notice(f"── the model's memory now begins at: “{begins}” ({seen} no longer seen) ──")
+        self.notice(before + clipped(one_line(first), room) + after)
 
     # --- writing
 

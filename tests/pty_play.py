@@ -1,0 +1,120 @@
+"""The program in a real pseudo-terminal: type at it, and see what a player would see (pexpect runs it, pyte shows it)."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pyte
+
+PATIENCE = 90.0  # seconds; the machine may be busy
+KEYS = {"enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "alt-enter": "\x1b\r", "tab": "\t"} | {
+    f"ctrl-{letter}": chr(ord(letter) - ord("a") + 1) for letter in "abcdenpruz"
+}
+
+
+class Answering(pyte.HistoryScreen):
+    """A screen that answers when it is asked where the cursor stands, as terminals do."""
+
+    answer: Callable[[str], Any]
+
+    def write_process_input(self, data: str) -> None:
+        self.answer(data)
+
+
+class Terminal:
+    """`advrepl` with these arguments, in a terminal of this size."""
+
+    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> None:
+        self.screen = Answering(columns, rows, history=5000, ratio=0.5)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(Path(__file__).parents[1])} | environment
+        code = "from advrepl.cli import main; main()"
+        self.child = pexpect.spawn(
+            sys.executable, ["-c", code, *arguments], env=env, dimensions=(rows, columns), timeout=PATIENCE
+        )
+        self.child.delaybeforesend = None
+        self.screen.answer = self.child.send
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.child.close(force=True)
+
+    def type(self, text: str | bytes) -> None:
+        """Send keys, and read what comes meanwhile: a program that cannot write does not read either."""
+        data = text.encode() if isinstance(text, str) else text
+        for start in range(0, len(data), 512):
+            self.child.send(data[start : start + 512])
+            self._read(0)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.child.send(KEYS[key])
+
+    def line(self, text: str) -> None:
+        self.type(text)
+        self.press("enter")
+
+    def paste(self, text: str | bytes) -> None:
+        """As terminals do it that were asked to tell pasted text from typed text."""
+        data = text.encode() if isinstance(text, str) else text
+        self.type(b"\x1b[200~" + data + b"\x1b[201~")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on the screen."""
+        return [line.rstrip() for line in self.screen.display]
+
+    @property
+    def scrollback(self) -> list[str]:
+        """What has left the screen at its top."""
+        return ["".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in self.screen.history.top]
+
+    @property
+    def text(self) -> str:
+        """Everything since the start, in one line, so that it does not matter where it was wrapped."""
+        return " ".join(" ".join([*self.scrollback, *self.lines]).split())
+
+    def until(self, what: str | Callable[[], object], patience: float = PATIENCE) -> None:
+        """Read until it is there: a text, or whatever a function finds."""
+        there = (lambda: what in self.text) if isinstance(what, str) else what
+        end = time.monotonic() + patience
+        while not there():
+            assert time.monotonic() < end, f"{what} never came:\n" + "\n".join([*self.scrollback, *self.lines])
+            try:
+                self._read(0.1)
+            except pexpect.EOF:
+                assert there(), f"{what} never came, and the program has ended:\n" + "\n".join(self.lines)
+
+    def ready(self) -> None:
+        """Read until the program waits for a line: the last thing in the story is an empty prompt, and all is quiet."""
+        self.until(lambda: self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2)
+
+    def left(self) -> int:
+        """Read until the program has ended; its exit code."""
+        while True:
+            try:
+                self._read(1)
+            except pexpect.EOF:
+                break
+        self.child.close()
+        return int(self.child.exitstatus if self.child.exitstatus is not None else -self.child.signalstatus)
+
+    def _read(self, seconds: float) -> None:
+        try:
+            data = self.child.read_nonblocking(1 << 16, timeout=seconds)
+        except pexpect.TIMEOUT:
+            return
+        self.raw += data
+        self._stream.feed(data)
