@@ -6,8 +6,6 @@ prompt/window.py.
 
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
 from itertools import chain
 
 from advrepl import AdvreplError
@@ -19,8 +17,6 @@ from advrepl.prompt.segments import Segment, Window
 
 # Tokens fed in one go on a CPU: as fast as larger ones within a few percent, and the progress line moves.
 CHUNK = 128
-# Feeding this few tokens is over before a Ctrl-C could matter; more are fed in a thread that can be stopped.
-SHORT = 16
 REMEMBERED = 4096  # segments whose tokens are kept
 
 
@@ -43,7 +39,6 @@ class LlamaEngine:
         self._tokens: dict[tuple[Segment, bool], tuple[int, ...]] = {}
         self._cue = Segment("", "")  # what the last reply followed, and the pieces it was sampled as
         self._sampled: list[tuple[int, bytes]] = []
-        self._feeder = ThreadPoolExecutor(1, thread_name_prefix="advrepl-feed")
 
     def count(self, segment: Segment) -> int:
         return len(self._encode(segment))
@@ -52,7 +47,6 @@ class LlamaEngine:
         self._model.abort(True)
 
     def close(self) -> None:
-        self._feeder.shutdown()
         self._model.close()
 
     def generate(
@@ -154,10 +148,7 @@ class LlamaEngine:
 
     def _decode(self, tokens: Sequence[int]) -> bool:
         """Add tokens to the cache; False if the player stopped it."""
-        if len(tokens) <= SHORT:
-            done = self._model.decode(tokens, len(self._held))
-        else:
-            done = _wait(self._feeder.submit(self._model.decode, tokens, len(self._held)))
+        done = self._model.decode(tokens, len(self._held))
         if done:
             self._held += tokens
         return done
@@ -184,12 +175,3 @@ class LlamaEngine:
             return None
         rest = self._vocab.encode(Segment("", text[covered:].decode()), False)
         return (*self._encode(cue), *(token for token, _ in self._sampled[:count]), *rest)
-
-
-def _wait(future: "Future[bool]") -> bool:
-    """The future's result; wakes up now and then, since a signal handler runs only between two steps of Python."""
-    while True:
-        try:
-            return future.result(timeout=0.2)
-        except NotYet:
-            continue

@@ -17,6 +17,7 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.log import Log
+from advrepl.engines.worker import Worker
 from advrepl.prompt.formats import format_by_name
 from advrepl.prompt.segments import Segment
 
@@ -104,6 +105,7 @@ class Loaded:
         self.on_gpu = bool(lib.llama_supports_gpu_offload()) and options.gpu_layers != 0
         self._model = _load_model(path, options, self.on_gpu, log, loading)
         self._context: Any = None
+        self._worker = Worker("llama.cpp")
         try:
             self._open_context(path, options)
         except AdvreplError:
@@ -122,6 +124,9 @@ class Loaded:
 
     def decode(self, tokens: Sequence[int], position: int) -> bool:
         """Add tokens to the cache from `position` on, logits for the last; False if aborted."""
+        return bool(self._worker.call(self._decode, tokens, position))
+
+    def _decode(self, tokens: Sequence[int], position: int) -> bool:
         batch, count = self._batch, len(tokens)
         batch.n_tokens = count
         for i, token in enumerate(tokens):
@@ -152,6 +157,7 @@ class Loaded:
         self._abort.value = b"1" if now else b"0"
 
     def close(self) -> None:
+        self._worker.close()
         if self._context:
             lib.llama_batch_free(self._batch)
             lib.llama_free(self._context)
