@@ -4,6 +4,7 @@ Does not decode; reads the logits of the last decoded token.
 """
 
 import ctypes
+import math
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,8 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 # Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
 # first makes the samplers, which otherwise copy and sort the whole vocabulary, several times faster.
 REACH = 16.0
+# min-p leaves out more; penalties, which come before it, may lower the best logit by about this much.
+PENALTY_REACH = 8.0
 MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as in its paper
 DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 
@@ -29,7 +32,7 @@ class Sampler:
     def __init__(self, model: Loaded, sampling: Sampling, grammar: str | None, prompt: Sequence[int]) -> None:
         self._model, self._vocab = model, model.vocab.handle
         self._n_vocab = model.vocab.size
-        self._reach = REACH * max(sampling.temperature, 1.0)
+        self._reach = _reach(sampling)
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         for link in _links(model, sampling):
             lib.llama_sampler_chain_add(self._chain, link)
@@ -80,6 +83,12 @@ class Sampler:
         array = lib.llama_token_data_array(data, len(candidates), -1, False)
         lib.llama_sampler_apply(sampler, ctypes.byref(array))
         return array
+
+
+def _reach(s: Sampling) -> float:
+    if s.min_p > 0 and not s.mirostat:
+        return PENALTY_REACH - math.log(s.min_p)
+    return REACH * max(s.temperature, 1.0)
 
 
 def _likely(logits: Any, reach: float) -> Any:
