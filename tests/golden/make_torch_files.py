@@ -5,6 +5,7 @@ The values are in expected.json: {file: {tensor: [dtype, shape, values]}}, bfloa
 """
 
 import json
+import sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -69,6 +70,16 @@ def many() -> dict[str, torch.Tensor]:
     return {f"layer.{index}": torch.tensor([float(index)]) for index in range(60)}
 
 
+def sourceless() -> torch.nn.Module:
+    """A module whose source cannot be found: the legacy layout would copy it, with its path, into the file."""
+    defined: dict[str, type[torch.nn.Module]] = {}
+    exec("class Net(torch.nn.Linear):\n    __module__ = '__main__'", {"torch": torch}, defined)
+    sys.modules["__main__"].Net = defined["Net"]  # type: ignore[attr-defined]
+    layer = torch.nn.Linear(2, 2)
+    layer.__class__ = defined["Net"]
+    return layer
+
+
 def bits(tensor: torch.Tensor) -> list[object]:
     shown = tensor.detach().contiguous()
     if tensor.dtype == torch.bfloat16:
@@ -96,7 +107,7 @@ def main() -> None:
             expected[file] = {key: bits(tensor) for key, tensor in state.items()}
     # Refused: a whole module, as some uploads have it.
     torch.save(torch.nn.Linear(2, 2), FOLDER / "refused-module-zip.bin")
-    torch.save(torch.nn.Linear(2, 2), FOLDER / "refused-module-legacy.bin", _use_new_zipfile_serialization=False)
+    torch.save(sourceless(), FOLDER / "refused-module-legacy.bin", _use_new_zipfile_serialization=False)
     (FOLDER / "expected.json").write_text(json.dumps(expected, separators=(",", ":")) + "\n")
 
 
