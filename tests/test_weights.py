@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +75,23 @@ def test_a_real_model_the_whole_way(smollm: Path, tmp_path: Path, monkeypatch: p
     tokens = real.smollm_reader().fields["tokenizer.ggml.tokens"]
     written = "".join(bytes(tokens.parts[tokens.data[i]]).decode() for i in ids[-2:]).replace("Ġ", " ")
     assert written == " girl named"
+    assert three_options_in_every_turn(out, tmp_path)
+
+
+def three_options_in_every_turn(model: Path, folder: Path) -> bool:
+    """Play two turns of the adventure on it, as its README's format wants it."""
+    how = ["--ctx", "512", "--max-tokens", "24", "--seed", "1", "--json", "--saves", str(folder / "saves")]
+    played = subprocess.run(
+        [sys.executable, "-m", "advrepl", "play", "-m", str(model), *how],
+        input="1\nlook around\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    events = [json.loads(line) for line in played.stdout.splitlines()]
+    replies = [event for event in events if event["event"] == "reply"]
+    assert events[0]["format"] == "metharme" and len(replies) == 3
+    return all(len(set(reply["options"])) == 3 for reply in replies)
 
 
 def small_release(tmp_path: Path) -> tuple[Path, Path]:
