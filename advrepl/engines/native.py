@@ -16,8 +16,8 @@ import llama_cpp.llama_cpp as lib
 import psutil
 
 from advrepl import AdvreplError
+from advrepl.engines.aside import aside
 from advrepl.engines.log import Log
-from advrepl.engines.worker import Worker
 from advrepl.prompt.formats import format_by_name
 from advrepl.prompt.segments import Segment
 
@@ -26,6 +26,8 @@ Loading = Callable[[float], None]  # share of the file that is loaded, 0 to 1
 GIB = 1 << 30
 DEFAULT_CTX = 4096
 N_BATCH = 512
+# Decoding this few tokens is over before a Ctrl-C could matter.
+SHORT = 16
 PIECE_BYTES = 512
 
 
@@ -105,7 +107,6 @@ class Loaded:
         self.on_gpu = bool(lib.llama_supports_gpu_offload()) and options.gpu_layers != 0
         self._model = _load_model(path, options, self.on_gpu, log, loading)
         self._context: Any = None
-        self._worker = Worker("llama.cpp")
         try:
             self._open_context(path, options)
         except AdvreplError:
@@ -124,7 +125,9 @@ class Loaded:
 
     def decode(self, tokens: Sequence[int], position: int) -> bool:
         """Add tokens to the cache from `position` on, logits for the last; False if aborted."""
-        return bool(self._worker.call(self._decode, tokens, position))
+        if len(tokens) <= SHORT:
+            return self._decode(tokens, position)
+        return aside(lambda: self._decode(tokens, position))
 
     def _decode(self, tokens: Sequence[int], position: int) -> bool:
         batch, count = self._batch, len(tokens)
@@ -157,7 +160,6 @@ class Loaded:
         self._abort.value = b"1" if now else b"0"
 
     def close(self) -> None:
-        self._worker.close()
         if self._context:
             lib.llama_batch_free(self._batch)
             lib.llama_free(self._context)
