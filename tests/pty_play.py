@@ -1,9 +1,11 @@
 """The program in a real pseudo-terminal: type at it, and see what a player would see (pexpect runs it, pyte shows it)."""
 
 import os
+import select
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +52,16 @@ class Terminal:
     def type(self, text: str | bytes) -> None:
         """Send keys, and read what comes meanwhile: a program that cannot write does not read either."""
         data = text.encode() if isinstance(text, str) else text
-        for start in range(0, len(data), 512):
-            self.child.send(data[start : start + 512])
-            self._read(0)
+        os.set_blocking(self.child.child_fd, False)
+        while data:
+            readable, writable, _ = select.select([self.child.child_fd], [self.child.child_fd], [], PATIENCE)
+            if readable:
+                self._read(0)
+            if writable:
+                with suppress(BlockingIOError):
+                    data = data[os.write(self.child.child_fd, data[:512]) :]
+            assert readable or writable, "the program neither reads nor writes"
+        os.set_blocking(self.child.child_fd, True)
 
     def press(self, *keys: str) -> None:
         for key in keys:
