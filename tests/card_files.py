@@ -1,0 +1,56 @@
+"""Files that carry cards, made byte by byte and without the code that is tested."""
+
+import base64
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+
+from advrepl import AdvreplError
+
+V2 = {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Ada", "description": "An engineer ☕"}}
+V3 = {"spec": "chara_card_v3", "spec_version": "3.0", "data": {"name": "Ada", "description": "An engineer ☕"}}
+
+
+def chunk(kind: bytes, body: bytes, crc: int | None = None) -> bytes:
+    crc = zlib.crc32(kind + body) if crc is None else crc
+    return len(body).to_bytes(4, "big") + kind + body + crc.to_bytes(4, "big")
+
+
+HEAD = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", bytes([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]))
+PIXELS = chunk(b"IDAT", zlib.compress(b"\0\x7f"))
+END = chunk(b"IEND", b"")
+
+
+def b64(card: object) -> bytes:
+    return base64.b64encode(json.dumps(card).encode())
+
+
+def text(card: object, keyword: bytes = b"chara") -> bytes:
+    return chunk(b"tEXt", keyword + b"\0" + b64(card))
+
+
+def ztxt(card: object, keyword: bytes = b"chara") -> bytes:
+    return chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(b64(card)))
+
+
+def itxt(card: object, keyword: bytes = b"chara", packed: bool = False) -> bytes:
+    body = zlib.compress(b64(card)) if packed else b64(card)
+    return chunk(b"iTXt", keyword + b"\0" + bytes([packed]) + b"\0en\0Figur\0" + body)
+
+
+def charx(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return file.getvalue()
+
+
+def survives(read: Callable[[], object]) -> None:
+    """Success or an error for the player; anything else fails the test."""
+    try:
+        read()
+    except AdvreplError as error:
+        assert "\n" not in str(error)
