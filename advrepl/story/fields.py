@@ -1,0 +1,107 @@
+"""Read the objects of foreign JSON field by field: what is odd becomes a note that names the field, never an error.
+
+Does not know what the fields mean.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAX_KEYS = 500  # of one entry, each kind
+MAX_KEY = 1_000  # characters of a key or pattern
+MAX_NOTES = 20
+HIGHEST = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """An object, where it stands, and the list that notes about it go to."""
+
+    value: dict[Any, Any]
+    path: str
+    notes: list[str]
+
+    def note(self, name: str, what: str) -> None:
+        self.notes.append(f"{self.path}{name} {what}")
+
+    def first(self, *names: str) -> tuple[str, Any]:
+        """The first of these fields that is there and not null."""
+        return next(((name, self.value[name]) for name in names if self.value.get(name) is not None), (names[0], None))
+
+    def text(self, *names: str) -> str:
+        name, value = self.first(*names)
+        if value is None or isinstance(value, str):
+            return clean(value or "")
+        self.note(name, "is no text: ignored")
+        return ""
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        _, value = self.first(name)
+        if value is None:
+            return default
+        if isinstance(value, bool | int | str) and value in (True, False, "true", "false", "1", "0"):
+            return value in (True, "true", "1")
+        self.note(name, "is neither true nor false: ignored")
+        return default
+
+    def optional(self, *names: str) -> float | None:
+        name, value = self.first(*names)
+        if value is None or value == "":
+            return None
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number):
+            return max(-HIGHEST, min(HIGHEST, number))
+        self.note(name, "is no number: ignored")
+        return None
+
+    def number(self, *names: str, default: float, low: float = -HIGHEST, high: float = HIGHEST) -> float:
+        found = self.optional(*names)
+        return default if found is None else max(low, min(high, found))
+
+    def count(self, *names: str) -> int | None:
+        """A number of things, None where there is none; negative ones are taken as 0."""
+        found = self.optional(*names)
+        return None if found is None else max(0, int(found))
+
+    def words(self, *names: str) -> tuple[str, ...]:
+        """A list of keys; some programs write them as one string with commas."""
+        name, value = self.first(*names)
+        if isinstance(value, str):
+            value = split_keys(value)
+        if value is not None and not isinstance(value, list):
+            self.note(name, "is no list of keys: ignored")
+            value = None
+        keys = [clean(key).strip() for key in value or () if isinstance(key, str)]
+        if len(keys) < len(value or ()):
+            self.note(name, "holds keys that are no text: ignored")
+        short = [key for key in keys if key and len(key) <= MAX_KEY]
+        if any(len(key) > MAX_KEY for key in keys):
+            self.note(name, f"holds a key of more than {MAX_KEY:,} characters: ignored")
+        if len(short) > MAX_KEYS:
+            self.note(name, f"holds {len(short):,} keys: only the first {MAX_KEYS} count")
+        return tuple(short[:MAX_KEYS])
+
+    def inner(self, name: str) -> "Fields":
+        value = self.value.get(name)
+        if value is not None and not isinstance(value, dict | list):
+            self.note(name, "is no object: ignored")
+        return Fields(value if isinstance(value, dict) else {}, f"{self.path}{name}.", self.notes)
+
+
+def split_keys(text: str) -> list[str]:
+    """Keys with commas between; a pattern written /like, this/ is one key."""
+    return [text] if text.startswith("/") and text.rfind("/") > 0 else text.split(",")
+
+
+def clean(text: str) -> str:
+    """Half a surrogate pair, as broken JSON may hold, could not be written to a save."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def shorten(notes: Sequence[str]) -> list[str]:
+    more = len(notes) - MAX_NOTES
+    return [*notes[:MAX_NOTES], *([f"and {more:,} more like these"] if more > 0 else [])]
