@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advrepl import AdvreplError, __version__, weights
+from advrepl import AdvreplError, __version__, card_command, weights
 
 if TYPE_CHECKING:
     from advrepl.game import Game
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 saves_app = typer.Typer(no_args_is_help=True, help="List, show and delete stories.")
 app.add_typer(saves_app, name="saves")
+app.add_typer(card_command.card_app, name="card")
 
 SavesFolder = Annotated[Path | None, typer.Option("--saves", envvar="ADVREPL_SAVES", help="The folder of the stories.")]
 
@@ -72,7 +73,8 @@ def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
 @app.command()
 @_with_play_options
 def play(
-    what: Annotated[str, typer.Argument(help="A scenario: start, lighthouse or night-train.")] = "start",
+    what: Annotated[str, typer.Argument(help="A scenario (start, lighthouse, night-train) or a card.")] = "start",
+    you: Annotated[str | None, typer.Option("--you", help="Your name in a roleplay.", show_default=False)] = None,
     save: Annotated[str | None, typer.Option("--save", help="The story's name.", show_default=False)] = None,
     *,
     chosen: dict[str, Any],
@@ -80,8 +82,8 @@ def play(
     """Begin a new story."""
     from advrepl import session
 
-    settings = _settings(chosen, save)
-    _play(chosen["json"], lambda notice, loading: session.new_game(what, settings, loading))
+    settings = _settings(chosen, save=save, you=you)
+    _play(chosen["json"], lambda notice, loading: session.new_game(what, settings, notice, loading))
 
 
 @app.command()
@@ -162,12 +164,12 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
         raise typer.Exit
 
 
-def _settings(chosen: dict[str, Any], save: str | None = None) -> "Settings":
+def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     from advrepl.session import Settings
 
     sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
     names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "options", "shift")
-    return Settings(save=save, sampling=sampling, **{name: chosen[name] for name in names})
+    return Settings(sampling=sampling, **{name: chosen[name] for name in names}, **more)
 
 
 def _folder(chosen: Path | None) -> Path:

@@ -15,8 +15,10 @@ from advrepl.engines import models
 from advrepl.engines.base import Engine, Sampling
 from advrepl.game import Game
 from advrepl.prompt.formats import Format
-from advrepl.story import saves, scenario
+from advrepl.story import cards, saves, scenario
+from advrepl.story.roleplay import scenario_of
 from advrepl.story.saves import ModelRef, Save, SaveFile
+from advrepl.story.scenario import Scenario
 
 Notice = Callable[[str], None]
 
@@ -33,6 +35,7 @@ class Settings:
     model: str | None = None
     format: str | None = None
     save: str | None = None
+    you: str | None = None
     saves: Path | None = None
     ctx: int | None = None
     threads: int | None = None
@@ -46,18 +49,17 @@ class Settings:
         return saves.folder(self.saves, models.home())
 
 
-def new_game(what: str, settings: Settings, loading: Callable[[float], None] | None = None) -> Game:
-    """A new story of a scenario, in a save of its own."""
-    story = scenario.BUILT_IN.get(what)
-    if story is None:
-        names = ", ".join(scenario.BUILT_IN)
-        raise AdvreplError(f"there is no scenario {what!r}; there are {names} (a story goes on with `advrepl resume`)")
+def new_game(
+    what: str, settings: Settings, notice: Notice = lambda _: None, loading: Callable[[float], None] | None = None
+) -> Game:
+    """A new story of a scenario or with a character, in a save of its own."""
+    story = _scenario(what, settings.you, notice)
     if settings.options is not None:
         story = msgspec.structs.replace(story, options=settings.options)
     name = settings.save and saves.check_name(settings.save)
     if name and saves.free_name(settings.folder, name) != name:
         raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
-    file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, what)}.json")
+    file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, story.name)}.json")
     save = Save(
         schema=saves.SCHEMA,
         title=story.title,
@@ -87,6 +89,22 @@ def resumed_game(
     if recovered:
         notice(recovered)
     return _open(save, file, settings, loading, notice)
+
+
+def _scenario(what: str, you: str | None, notice: Notice) -> Scenario:
+    """A built-in scenario, a character that comes with the program, or a card by its path."""
+    if what in scenario.BUILT_IN:
+        return scenario.BUILT_IN[what]
+    path = cards.shipped().get(what, Path(what).expanduser())
+    if not path.is_file():
+        raise AdvreplError(
+            f"there is no scenario {what!r} and no such card; there are {', '.join(scenario.BUILT_IN)}, and the "
+            f"characters {', '.join(cards.shipped())} (a story goes on with `advrepl resume`)"
+        )
+    character, notes = cards.load(path)
+    for note in notes:
+        notice(note)
+    return scenario_of(character, you or "You")
 
 
 def _open(

@@ -1,5 +1,6 @@
 """What tests share: a scripted engine, the small real model, saves in a temporary folder."""
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from advrepl.prompt.formats import FORMATS
 from advrepl.prompt.segments import Segment, Window
 from advrepl.story import saves
 from advrepl.story.scenario import START, Scenario
+
+
+# A shell that runs the tests in the background lets them ignore Ctrl-C, and every program they start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class ScriptedEngine:

@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["advrepl", "story", "prompt", "engines", "writer", "game", "session", "bench", "terminal", "weights", "cli"]
+LAYERS = [
+    "advrepl",
+    "story",
+    "prompt",
+    "engines",
+    "writer",
+    "game",
+    "session",
+    "bench",
+    "terminal",
+    "weights",
+    "card_command",
+    "cli",
+]
 ONLY_IN = {
     "llama_cpp": {
         "advrepl/engines/native.py",
@@ -21,7 +34,7 @@ ONLY_IN = {
     "torch": {"advrepl/engines/hf.py"},
     "transformers": {"advrepl/engines/hf.py"},
     "prompt_toolkit": {"advrepl/terminal/"},
-    "typer": {"advrepl/cli.py", "advrepl/weights.py"},
+    "typer": {"advrepl/cli.py", "advrepl/weights.py", "advrepl/card_command.py"},
 }
 SOURCES = sorted(path for package in ("advrepl", "convert") for path in (ROOT / package).rglob("*.py"))
 

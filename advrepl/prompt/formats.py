@@ -12,6 +12,27 @@ from advrepl.prompt.segments import Prompt, Segment
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
+# How the family is put into roleplay (Pygmalion-2 7B model card).
+RP_MODE = (
+    "Enter RP mode. Pretend to be {char} whose persona follows:\n{persona}\n\n"
+    "You shall reply to the user while staying in character, and generate long responses."
+)
+
+
+def instruction(scenario: Scenario) -> str:
+    """The system text for models that take instructions: a persona is wrapped into one."""
+    if not scenario.roleplay:
+        return scenario.system
+    text = RP_MODE.format(char=scenario.narrator, persona=scenario.system)
+    return f"{text}\n\nExample dialogue:\n{scenario.examples}" if scenario.examples else text
+
+
+def player_stops(scenario: Scenario) -> tuple[str, ...]:
+    """Where a reply begins to speak for the player, also without a colon (SillyTavern issue 652)."""
+    if not scenario.roleplay:
+        return ()
+    return (f"\n{scenario.you}:", *((f"\n{scenario.you} ",) if scenario.you.casefold() != "you" else ()))
+
 
 class Format(Protocol):
     """A way to spell a conversation, and the texts at which a reply ends."""
@@ -37,10 +58,10 @@ class Metharme:
     def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
         spelled = tuple(Segment(f"<|{turn.role}|>", self.spelled(scenario, turn.text)) for turn in turns)
         cue = () if turns and turns[-1].role == "model" else (Segment("<|model|>", ""),)
-        return Prompt((Segment("<|system|>", self.spelled(scenario, scenario.system)),), spelled, cue)
+        return Prompt((Segment("<|system|>", self.spelled(scenario, instruction(scenario))),), spelled, cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
-        return ("<|user|>", "<|model|>", "<|system|>")
+        return ("<|user|>", "<|model|>", "<|system|>", *player_stops(scenario))
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         return re.sub(r"<\|(?=(?:system|user|model)\|>)", "< |", text)
@@ -56,10 +77,14 @@ class Pygmalion:
         char = scenario.narrator
         names = {"user": "You", "model": char}
         persona = self.spelled(scenario, scenario.system).lstrip()
-        head = (Segment(f"{char}'s Persona: ", persona), Segment("\n<START>", ""))
+        head = [Segment(f"{char}'s Persona: ", persona), Segment("\n<START>", "")]
+        if scenario.examples:
+            # The player is "You" here whatever he is called, so the examples are ours to open lines with.
+            examples = re.sub(rf"^{re.escape(scenario.you)}:", "You:", scenario.examples, flags=re.M)
+            head.append(Segment("\n", examples.replace("<START>", "< START>")))
         spelled = tuple(Segment(f"\n{names[turn.role]}:", self.spelled(scenario, turn.text)) for turn in turns)
         cue = () if turns and turns[-1].role == "model" else (Segment(f"\n{char}:", ""),)
-        return Prompt(head, spelled, cue)
+        return Prompt(tuple(head), spelled, cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         return ("\nYou:", f"\n{scenario.narrator}:", "<START>")

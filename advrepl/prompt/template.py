@@ -14,6 +14,7 @@ from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from advrepl import AdvreplError
+from advrepl.prompt.formats import instruction, player_stops
 from advrepl.prompt.segments import Prompt, Segment
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
@@ -35,7 +36,7 @@ class ChatTemplate:
     name: str = field(default="chat")
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
-        texts = [scenario.system, *(turn.text for turn in turns)]
+        texts = [instruction(scenario), *(turn.text for turn in turns)]
         roles = ["system", *("user" if turn.role == "user" else "assistant" for turn in turns)]
         messages = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
         speaks = not turns or turns[-1].role == "user"
@@ -50,7 +51,7 @@ class ChatTemplate:
         return text  # never parsed for special tokens, so there is nothing to make harmless
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
-        return tuple(text for text in (self.eos,) if text)
+        return tuple(text for text in (self.eos, *player_stops(scenario)) if text)
 
     def _render(self, messages: list[Message], speaks: bool) -> str:
         """Try the conversation as it is, then with the system text before the first player turn, as some demand."""

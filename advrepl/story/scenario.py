@@ -22,6 +22,9 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     opening: str = ""  # a written first reply, for models that cannot begin unaided
     narrator: str = "Narrator"  # who the model speaks as, where a prompt format needs a name
     options: int = 3  # choices offered after each reply; 0 for none
+    roleplay: bool = False  # `system` is the narrator's persona, not an instruction
+    you: str = "You"  # the player's name
+    examples: str = ""  # example dialogue, lines that begin with a name
 
 
 START = Scenario(
