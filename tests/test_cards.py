@@ -278,7 +278,7 @@ WELL_FORMED = st.fixed_dictionaries(
     {"name": TEXT.filter(str.strip)},
     optional={key: TEXT for key in cards.TEXTS if key != "name"}
     | {key: st.lists(TEXT.filter(str.strip), max_size=3) for key in cards.LISTS}
-    | {"character_book": st.just({"entries": [{"keys": ["a"], "content": "b"}], "x": 1}), "assets": VALUES}
+    | {"character_book": st.just({"entries": [{"keys": ["a"], "use_regex": True}], "x": 1}), "assets": VALUES}
     | {"extensions": st.dictionaries(TEXT, VALUES, max_size=3)},
 )
 ROOTS = st.dictionaries(st.sampled_from(["fav", "create_date", "chat"]), VALUES)
