@@ -1,4 +1,4 @@
-"""The program in a real pseudo-terminal: type, and see what a player would see (pexpect runs it, pyte shows it)."""
+"""The program in a real pseudo-terminal: type at it, see what a player would see. pexpect runs it, pyte shows it."""
 
 import os
 import select
