@@ -154,6 +154,7 @@ def test_empty_books() -> None:
         ({"name": "x"}, "b is no lorebook"),
         ([{}] * 10_001, "10,001 entries, the limit is 10,000"),
         ([{"content": "x" * 100_001}], r"entries\[0\].content has 100,001 characters, the limit is 100,000"),
+        ([{"keys": ["k"] * 500}] * 101, "50,500 keys, the limit is 50,000"),
         ([{"content": "x" * 100_000}] * 101, "more than 10,000,000 characters"),
     ],
 )

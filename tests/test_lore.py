@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from advrepl.story.books import Book, Entry, Logic
 from advrepl.story.lore import Active, State, activate, news
-
+from advrepl.story.patterns import Patterns
 
 FRESH = State()
 
@@ -222,6 +222,26 @@ def test_a_pattern_that_never_ends_is_switched_off() -> None:
     )
     assert news(state, state) == []
     assert set(run(book, ["a"], state)[1].slow) == set(state.slow)
+
+
+def test_a_big_book_over_a_long_story_is_quick() -> None:
+    entries = tuple(
+        Entry(str(n), f"text {n}", keys=tuple(f"no. {n} word {k}" for k in range(5))) for n in range(10_000)
+    )
+    start = monotonic()
+    active, _ = run(Book(entries, scan_depth=500), ["some words, no. 77 word 3, " * 20] * 500)
+    assert [one.text for one in active] == ["text 77"]
+    assert monotonic() - start < 10
+
+
+@given(
+    st.lists(st.sampled_from([*list("ab.*+?()[]{}|\\^$,:=!<>123RPi"), "(?:", "(?<=", "{2,9}", "\\1"]), max_size=40),
+    st.sampled_from(["a" * 300 + "!", "ab" * 200, "", "a\nb"]),
+)
+def test_any_pattern_answers_in_time(pieces: list[str], text: str) -> None:
+    start = monotonic()
+    Patterns(set()).found("".join(pieces), text, ignore_case=True)
+    assert monotonic() - start < 5
 
 
 KEYS = st.lists(st.sampled_from(["a", "b", "c", "ab", "/a+/", "/(/", "{{char}}", ""]), max_size=3).map(tuple)

@@ -17,6 +17,7 @@ from advrepl.story.fields import Fields, clean, shorten
 MAX_ENTRIES = 10_000
 MAX_CONTENT = 100_000  # characters of one entry
 MAX_TOTAL = 10_000_000  # characters of a book
+MAX_BOOK_KEYS = 50_000  # of all entries; each is looked for every turn
 
 Logic = Literal["any", "not all", "not any", "all"]
 Position = Literal["before", "after", "depth"]
@@ -93,6 +94,8 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
             notes.append(f"entries[{key}] is no object: ignored")
     if sum(len(entry.content) for entry in entries) > MAX_TOTAL:
         raise AdvreplError(f"{source} holds more than {MAX_TOTAL:,} characters of lore: split it")
+    if (keys := sum(map(_key_count, entries))) > MAX_BOOK_KEYS:
+        raise AdvreplError(f"{source} has {keys:,} keys, the limit is {MAX_BOOK_KEYS:,}: split it")
     fields = Fields(holder, "", notes)
     book = Book(
         entries=tuple(entries),
@@ -145,6 +148,10 @@ def _find(data: object, source: str, notes: list[str]) -> tuple[dict[Any, Any], 
     if isinstance(found, dict) and any(isinstance(value, dict) and "keys" in value for value in found.values()):
         notes.append("entries is an object, not a list: read in its order")
     return holder if isinstance(holder, dict) else {}, numbered
+
+
+def _key_count(entry: Entry) -> int:
+    return len(entry.keys) + len(entry.secondary) + len(entry.also) + len(entry.exclude)
 
 
 def _of_world(value: object) -> bool:

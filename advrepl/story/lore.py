@@ -15,7 +15,7 @@ from advrepl.story.macros import hidden_keys
 from advrepl.story.patterns import PATIENCE, Patterns, has_word, is_pattern
 
 SCAN_DEPTH = 2  # turns that are searched for keys where a book does not say; as SillyTavern has it
-MAX_SCAN = 100_000  # characters that are searched, the newest ones
+MAX_SCAN = 20_000  # characters that are searched, the newest ones; more than the models' context holds
 MAX_ROUNDS = 10  # of entries that wake entries
 PLACES = ("before", "after", "depth")
 
