@@ -17,7 +17,6 @@ from advrepl.prompt.segments import Segment, Window
 from advrepl.story import saves
 from advrepl.story.scenario import START, Scenario
 
-
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every program they start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -87,7 +87,7 @@ def test_the_shipped_story_is_copied_and_stays_as_it_is(tmp_path: Path, opened: 
 @pytest.mark.parametrize(
     ("open", "message"),
     [
-        (lambda s: session.new_game("nowhere", s), "no scenario 'nowhere' and no such card; there are start, lighthouse, night-train, and the characters brindle"),
+        (lambda s: session.new_game("nowhere", s), "no scenario 'nowhere' and no such card"),
         (lambda s: session.resumed_game(None, s, print), r"no story in .*saves yet: `advrepl play` begins one"),
         (lambda s: session.resumed_game("gone", s, print), r"no story .*gone\.json: `advrepl saves list`"),
         (lambda s: session.new_game("start", replace(s, model="gone.gguf")), r"there is no model gone\.gguf"),
