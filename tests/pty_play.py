@@ -106,9 +106,20 @@ class Terminal:
             except pexpect.EOF:
                 assert there(), f"{what} never came, and the program has ended:\n" + "\n".join(self.lines)
 
+    def wait(self, seconds: float) -> None:
+        """Read for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._read(left)
+
     def ready(self) -> None:
         """Read until the program waits for a line: the last thing in the story is an empty prompt, and all is quiet."""
         self.until(lambda: self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2)
+
+    def replied(self, times: int) -> None:
+        """Read until so many replies with three options were shown, and the program waits for a line again."""
+        self.until(lambda: self.text.count("3. ") >= times)
+        self.ready()
 
     def left(self) -> int:
         """Read until the program has ended; its exit code."""

@@ -56,12 +56,13 @@ class LineEditor:
         self._status: Status | None = None
         self._hint = ""
         self._used = False  # does the player know how to pick an option?
+        self._completions = Completions(lambda: self._offered)
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             multiline=True,
             prompt_continuation=" " * len(PROMPT),
             history=History(history),
-            completer=Completions(lambda: self._offered),
+            completer=self._completions,
             complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
             key_bindings=self._keys(),
             bottom_toolbar=self._toolbar,
@@ -88,6 +89,7 @@ class LineEditor:
         keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))
         keys.add("up", filter=choosing)(lambda event: self._pick(event, -1))
         keys.add("down", filter=choosing)(lambda event: self._pick(event, 1))
+        keys.add("tab")(self._complete)
         keys.add("c-p")(lambda event: event.current_buffer.history_backward())
         keys.add("c-n")(lambda event: event.current_buffer.history_forward())
         keys.add("c-c")(self._clear)
@@ -110,6 +112,18 @@ class LineEditor:
         if chosen != buffer.text.strip():
             buffer.document = Document(one_line(chosen))
         buffer.validate_and_handle()
+
+    def _complete(self, event: KeyPressEvent) -> None:
+        """A single match goes in at once: prompt_toolkit looks in the background, and loses to a quick Enter."""
+        buffer = event.current_buffer
+        if buffer.complete_state:
+            buffer.complete_next()
+            return
+        found = list(self._completions.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
+        if len(found) == 1:
+            buffer.apply_completion(found[0])
+        elif found:
+            buffer.start_completion(insert_common_part=True)
 
     def _clear(self, event: KeyPressEvent) -> None:
         if not event.current_buffer.text:
