@@ -202,6 +202,7 @@ def test_dumb_terminal_hears_control_c_and_control_d(open_terminal: Callable[...
         terminal.ready()
         terminal.type("half a line")
         terminal.press("ctrl-c")
+        terminal.until(lambda: re.search(r"\^C\s+>$", terminal.text.rstrip()))  # a line typed before may be lost
         terminal.line("I wait.")
         terminal.until(lambda: len(terminal.text.partition("I wait.")[2]) > 80)
         terminal.press("ctrl-c")
