@@ -123,7 +123,9 @@ class Terminal:
 
     def left(self) -> int:
         """Read until the program has ended; its exit code."""
+        end = time.monotonic() + PATIENCE
         while True:
+            assert time.monotonic() < end, "the program does not end:\n" + "\n".join(self.lines)
             try:
                 self._read(1)
             except pexpect.EOF:

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ from advrepl.terminal.commands import Note, Quit
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
 from advrepl.terminal.screen import Abilities, Screen
 from advrepl.writer import Piece
+
+# Seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved.
+UNHEARD = 10.0
 
 
 def play(game: Game, *, home: Path, opening: bool, notices: Sequence[str] = ()) -> int:
@@ -53,6 +57,7 @@ class Interrupts:
     def __init__(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
         self._writing = self._reading = False
+        self._first = 0.0  # when the first one of this reply came
         self.count = 0  # during this reply
 
     def __enter__(self) -> Self:
@@ -83,7 +88,9 @@ class Interrupts:
             raise KeyboardInterrupt
         if self._writing:
             self.count += 1
-            if self.count > 2:  # the engine does not listen
+            if self.count == 1:
+                self._first = time.monotonic()
+            elif time.monotonic() - self._first > UNHEARD:
                 raise KeyboardInterrupt
             self._cancel()
 
