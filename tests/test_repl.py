@@ -118,12 +118,12 @@ def test_control_c_twice_saves_and_leaves(open_terminal: Callable[..., Terminal]
         terminal.line("I wait.")
         terminal.until(lambda: len(terminal.text.partition("> I wait.")[2]) > 120)
         with suppress(pexpect.EOF):
-            while True:  # as a key that is held down
+            while "Go on with" not in terminal.text:  # as a key that is held down
                 terminal.child.kill(signal.SIGINT)
                 terminal.wait(0.0005)
                 if terminal.lines[terminal.screen.cursor.y] == ">":  # the reply was over after the first one
                     terminal.line("I wait.")
-        assert terminal.left() == 130
+        assert terminal.left() in (130, -signal.SIGINT), "the last one may come when Python is already shutting down"
     assert story(tmp_path)[-2] == ("user", "I wait.")
     assert " ".join(story(tmp_path)[-1][1].split()) in terminal.text
     assert "Go on with: advrepl resume start" in terminal.text
