@@ -15,7 +15,7 @@ def scenario_of(character: Character, you: str = "You") -> Scenario:
 
     Macros are expanded here and never again, so that the beginning of the prompt stands still.
     """
-    char, bound = character.nickname or character.name, dict[str, str]()
+    char, bound = character.char, dict[str, str]()
     context = Context(
         user=you,
         char=char,

@@ -134,7 +134,7 @@ class SaveFile:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(path.with_name(f".{path.stem}.lock"), timeout=0)
+            self._lock = filelock.FileLock(self._lock_path, timeout=0)
             self._lock.acquire()
         except filelock.Timeout:
             raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None
