@@ -36,6 +36,7 @@ PLAY_OPTIONS: dict[str, Any] = {
     "threads": Annotated[int | None, _option("--threads", help="CPU threads; all cores if not given.", min=1)],
     "gpu_layers": Annotated[int | None, _option("--gpu-layers", help="Layers on the GPU; all if not given.")],
     "seed": Annotated[int | None, _option("--seed", help="Makes the replies repeatable.", min=0)],
+    "preset": Annotated[str | None, _option("--preset", help="Sampler settings by name, as /preset lists them.")],
     "temperature": Annotated[
         float | None, _option("--temperature", help="How bold: 0 is always the likeliest.", min=0)
     ],
@@ -168,7 +169,7 @@ def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     from advrepl.session import Settings
 
     sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
-    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "options", "shift")
+    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "options", "shift", "preset")
     return Settings(sampling=sampling, **{name: chosen[name] for name in names}, **more)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.engines import models
+from advrepl.engines import models, presets
 from advrepl.engines.base import Engine, Sampling
 from advrepl.game import Game
 from advrepl.prompt.formats import Format
@@ -42,6 +42,7 @@ class Settings:
     gpu_layers: int | None = None
     options: int | None = None
     shift: bool = True
+    preset: str | None = None
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
 
     @property
@@ -116,7 +117,7 @@ def _open(
 ) -> Game:
     engine: Engine | None = None
     try:
-        save.sampling = msgspec.to_builtins(_sampling(save.sampling, settings.sampling or {}))
+        save.sampling = msgspec.to_builtins(_sampling(save.sampling, settings))
         if settings.options is not None:
             save.scenario = msgspec.structs.replace(save.scenario, options=settings.options)
         engine = _engine(save, settings, loading)
@@ -158,9 +159,11 @@ def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> F
     return models.choose_format(settings.format or (save.format if same and save.format else None), engine)
 
 
-def _sampling(saved: dict[str, Any], given: dict[str, Any]) -> Sampling:
+def _sampling(saved: dict[str, Any], settings: Settings) -> Sampling:
+    """The story's, changed by the preset, changed by the values that were given one by one."""
+    preset = presets.find(settings.preset, presets.folder()).fields if settings.preset is not None else {}
     try:
-        return msgspec.convert({**saved, **given}, Sampling)
+        return msgspec.convert({**saved, **preset, **(settings.sampling or {})}, Sampling)
     except msgspec.ValidationError as error:
         raise AdvreplError(f"the sampling settings of this story are wrong: {error}") from error
 

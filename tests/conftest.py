@@ -91,8 +91,8 @@ def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     log = Log(tmp_path_factory.mktemp("log") / "llama.log")
     opened: list[LlamaEngine] = []
 
-    def open(ctx: int = 512, shift: bool = True) -> LlamaEngine:
-        opened.append(LlamaEngine(Loaded(smollm2, LoadOptions(ctx=ctx), log), shift=shift))
+    def open(ctx: int = 512, shift: bool = True, threads: int | None = None) -> LlamaEngine:
+        opened.append(LlamaEngine(Loaded(smollm2, LoadOptions(ctx, threads), log), shift=shift))
         return opened[-1]
 
     yield open

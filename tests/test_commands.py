@@ -6,6 +6,7 @@ import pytest
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Sampling
+from advrepl.engines.knobs import BIAS, KNOBS
 from advrepl.game import Game, Reply
 from advrepl.story import saves
 from advrepl.terminal import commands, knobs
@@ -167,9 +168,9 @@ def test_wrong_number_of_options_is_refused(game: Game, wrong: str) -> None:
 
 
 def test_every_sampling_value_can_be_set_and_is_explained(game: Game) -> None:
-    assert {*knobs.KNOBS, knobs.BIAS} == set(Sampling.__struct_fields__)
+    assert {*KNOBS, BIAS} == set(Sampling.__struct_fields__)
     table = told(game, "/set")
-    for name, knob in knobs.KNOBS.items():
+    for name, knob in KNOBS.items():
         assert re.search(rf"^{name} +{re.escape(knobs.shown(game.sampling, name))} +\S", table, re.MULTILINE)
         default = getattr(Sampling(), name)
         assert default is None or knob.low <= default <= knob.high

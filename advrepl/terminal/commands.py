@@ -4,86 +4,18 @@ Does not print; what a command has to say comes out as events, so that it works 
 """
 
 import difflib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Sampling
+from advrepl.engines.knobs import KNOBS, NAMES
 from advrepl.game import Event, Game
 from advrepl.prompt import options as menu
-from advrepl.terminal import knobs
+from advrepl.terminal import knobs, presets
+from advrepl.terminal.table import COMMANDS, Note, Quit, command, find, is_command, keep_if_it_fits, run
 
+__all__ = ["COMMANDS", "Note", "Quit", "find", "is_command", "run"]  # whoever takes the table from here has it full
 MOST_OPTIONS = 8  # as for --options
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What a command says, as plain text."""
-
-    text: str
-
-
-class Quit(Exception):
-    """The player wants to leave."""
-
-
-Handler = Callable[[Game, str], Iterator[Event | Note]]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One line of the table."""
-
-    name: str
-    aliases: tuple[str, ...]
-    usage: str  # what may follow the name; empty: nothing
-    run: Handler
-
-    @property
-    def help(self) -> str:
-        return (self.run.__doc__ or "").split("\n")[0]
-
-
-COMMANDS: dict[str, Command] = {}
-
-
-def command(name: str, *aliases: str, usage: str = "") -> Callable[[Handler], Handler]:
-    """Put a handler into the table; the first line of its docstring is its help."""
-
-    def add(handler: Handler) -> Handler:
-        COMMANDS[name] = Command(name, aliases, usage, handler)
-        return handler
-
-    return add
-
-
-def is_command(line: str) -> bool:
-    """Is the line for the program and not for the story? (`//text` is for both: text that begins with a slash.)"""
-    return line.lstrip().startswith("/")
-
-
-def run(game: Game, line: str) -> Iterator[Event | Note]:
-    """Do what the line says; raises Quit for /quit. Nothing happens before the first event is asked for."""
-    line = line.strip()
-    if line.startswith("//"):
-        yield from game.act(line[1:])
-        return
-    name, _, argument = line[1:].partition(" ")
-    found = find(name)
-    if argument.strip() and not found.usage:
-        raise AdvreplError(f"/{found.name} takes nothing after its name")
-    yield from found.run(game, argument.strip())
-
-
-def find(name: str) -> Command:
-    names = {alias: entry for entry in COMMANDS.values() for alias in (entry.name, *entry.aliases)}
-    if name in names:
-        return names[name]
-    near = [known for known in COMMANDS if name and known.startswith(name.casefold())]
-    near = near or difflib.get_close_matches(name.casefold(), COMMANDS, 1, 0.5)
-    hint = f"did you mean /{' or /'.join(near)}?" if near else "/help lists those there are"
-    shown = name if len(name) <= 30 else name[:30] + "…"
-    raise AdvreplError(f"there is no command /{shown}: {hint} (text that begins with a slash: //)")
 
 
 # --- the commands, in the order of /help
@@ -124,7 +56,7 @@ def options(game: Game, argument: str) -> Iterator[Event | Note]:
     if not argument.isdecimal() or int(argument) > MOST_OPTIONS:
         raise AdvreplError(f"/options takes a whole number from 0 to {MOST_OPTIONS}, not {argument!r}")
     before, game.option_count = game.option_count, int(argument)
-    _keep_if_it_fits(game, lambda: setattr(game, "option_count", before))
+    keep_if_it_fits(game, lambda: setattr(game, "option_count", before))
     yield Note(_options_wanted(game))
 
 
@@ -136,15 +68,18 @@ def change_sampling(game: Game, argument: str) -> Iterator[Event | Note]:
     if not name:
         yield Note(knobs.table(game.sampling))
         return
-    if name not in (*knobs.KNOBS, knobs.BIAS):
-        near = difflib.get_close_matches(name, knobs.KNOBS, 1, 0.5)
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, KNOBS, 1, 0.5)
         hint = f"did you mean {near[0]}?" if near else "/set shows those there are"
         raise AdvreplError(f"there is nothing called {name!r} to set: {hint}")
     if value.strip():
         before: Sampling = game.sampling
         game.sampling = knobs.changed(before, name, value.strip())
-        _keep_if_it_fits(game, lambda: setattr(game, "sampling", before))
+        keep_if_it_fits(game, lambda: setattr(game, "sampling", before))
     yield Note(f"{name} is {knobs.shown(game.sampling, name)}")
+
+
+command("preset", usage="[NAME | save NAME]")(presets.preset)
 
 
 @command("context", "ctx")
@@ -230,13 +165,3 @@ def _ending(game: Game) -> str:
     last = game.story.last
     prose = menu.split(last.text)[0] if last else ""
     return "the story stands at: " + (prose if len(prose) <= 100 else "…" + prose[-100:])
-
-
-def _keep_if_it_fits(game: Game, restore: Callable[[], None]) -> None:
-    """Save a new setting, unless it leaves no room for the story in the context."""
-    try:
-        game.window()
-    except AdvreplError:
-        restore()
-        raise
-    game.save()

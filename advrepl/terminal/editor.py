@@ -19,13 +19,19 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
+from advrepl.engines.knobs import KNOBS
 from advrepl.game import Game
-from advrepl.terminal import knobs
+from advrepl.terminal import presets
 from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.view import Status, one_line, toolbar
 
 PROMPT = "> "
 MAX_REMEMBERED = 4000  # characters; a longer line is a pasted text, and stays out of the history file
+# What may follow a command, with a word on each.
+NAMES: dict[str, Callable[[], dict[str, str]]] = {
+    "/set": lambda: {name: knob.meaning for name, knob in KNOBS.items()},
+    "/preset": presets.completions,
+}
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
@@ -189,10 +195,9 @@ class Completions(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         text = document.text_before_cursor
-        if text.startswith("/set "):
-            name = text.removeprefix("/set ").lstrip()
-            known = {name: knob.meaning for name, knob in knobs.KNOBS.items()}
-            return _matching(known, name)
+        command, blank, begun = text.partition(" ")
+        if blank and command in NAMES:
+            return _matching(NAMES[command](), begun.lstrip())
         if text.startswith("/"):
             return _matching({f"/{entry.name}": entry.help for entry in COMMANDS.values()}, text)
         if complete_event.completion_requested:
