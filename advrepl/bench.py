@@ -14,10 +14,10 @@ import msgspec
 import psutil
 
 from advrepl.engines import models
-from advrepl.engines.base import Sampling
+from advrepl.engines.base import LoadOptions, Sampling
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded, LoadOptions
+from advrepl.engines.native import Loaded
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.prompt.window import build

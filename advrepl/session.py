@@ -12,7 +12,7 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.engines import models, presets
-from advrepl.engines.base import Engine, Sampling
+from advrepl.engines.base import Engine, LoadOptions, Sampling
 from advrepl.game import Game
 from advrepl.prompt.formats import Format
 from advrepl.story import cards, saves, scenario
@@ -137,7 +137,7 @@ def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | N
     """The model that was asked for, else the one the story was played on if it is still there, else the default."""
     from advrepl.engines.llama import LlamaEngine  # llama_cpp takes a while to import
     from advrepl.engines.log import Log
-    from advrepl.engines.native import Loaded, LoadOptions
+    from advrepl.engines.native import Loaded
 
     spec = settings.model
     if spec is None and save.model.spec:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from advrepl.engines import models
-from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
+from advrepl.engines.base import Feeding, LoadOptions, Sampling, Stats, until_stop
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded, LoadOptions
+from advrepl.engines.native import Loaded
 from advrepl.game import Game
 from advrepl.prompt.formats import FORMATS
 from advrepl.prompt.segments import Segment, Window

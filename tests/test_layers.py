@@ -24,10 +24,7 @@ LAYERS = [
 ]
 ONLY_IN = {
     "llama_cpp": {
-        "advrepl/engines/native.py",
-        "advrepl/engines/sampler.py",
-        "advrepl/engines/log.py",
-        "advrepl/engines/catalog.py",
+        f"advrepl/engines/{name}.py" for name in ("native", "loading", "vocabulary", "sampler", "log", "catalog")
     }
     | {"convert/quantize.py", "convert/collect.py"},
     "gguf": {"convert/"},

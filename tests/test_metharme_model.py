@@ -11,10 +11,10 @@ import pytest
 import sentencepiece
 
 from advrepl.engines import models
-from advrepl.engines.base import Sampling
+from advrepl.engines.base import LoadOptions, Sampling
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded, LoadOptions
+from advrepl.engines.native import Loaded
 from advrepl.game import Game, Reply
 from advrepl.prompt.formats import Metharme
 from advrepl.prompt.segments import Segment, Window

@@ -12,6 +12,18 @@ import msgspec
 from advrepl.prompt.segments import Segment, Window
 
 Feeding = Callable[[int, int], None]  # tokens fed, tokens to feed
+Loading = Callable[[float], None]  # share of the file that is loaded, 0 to 1
+
+DEFAULT_CTX = 4096  # tokens, where the model was trained on as many
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What the player may choose about loading; None: found out by the engine."""
+
+    ctx: int | None = None
+    threads: int | None = None
+    gpu_layers: int | None = None
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):

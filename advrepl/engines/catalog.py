@@ -11,8 +11,9 @@ import llama_cpp.llama_cpp as lib
 
 from advrepl import AdvreplError
 from advrepl.engines import models
+from advrepl.engines.files import check_file
 from advrepl.engines.log import Log
-from advrepl.engines.native import check_file, metadata
+from advrepl.engines.vocabulary import metadata
 from advrepl.prompt.formats import format_by_name
 
 

@@ -1,7 +1,7 @@
 """Run a GGUF in llama.cpp: tokenise by segment, keep the cache, feed, sample.
 
-The C interface is behind native.py and sampler.py. What is reused of the cache is decided in kv.py, what is shown in
-prompt/window.py.
+The C interface is behind native.py, vocabulary.py and sampler.py. What is reused of the cache is decided in kv.py, what
+is shown in prompt/window.py.
 """
 
 import codecs
@@ -11,8 +11,9 @@ from itertools import chain
 from advrepl import AdvreplError
 from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
 from advrepl.engines.kv import Plan, match_sampled, plan_reuse
-from advrepl.engines.native import Loaded, Vocabulary
+from advrepl.engines.native import Loaded
 from advrepl.engines.sampler import Sampler
+from advrepl.engines.vocabulary import Vocabulary
 from advrepl.prompt.segments import Segment, Window
 
 # Tokens fed in one go on a CPU: as fast as larger ones within a few percent, and the progress line moves.

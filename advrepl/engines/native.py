@@ -1,100 +1,30 @@
-"""llama.cpp behind a few Python methods: load a model, decode tokens, edit the cache, spell tokens.
+"""llama.cpp behind a few Python methods: a model with its context; decode tokens, edit the cache.
 
-With sampler.py the only place where the game touches llama_cpp. Does not decide anything about prompts or caches.
+With loading.py, vocabulary.py and sampler.py the only place where the game touches llama_cpp. Does not decide anything
+about prompts or caches.
 """
 
 import ctypes
-import hashlib
-import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
-import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.aside import aside
+from advrepl.engines.base import DEFAULT_CTX, Loading, LoadOptions
+from advrepl.engines.files import check_file, fingerprint
+from advrepl.engines.loading import check_cache_memory, load_model
 from advrepl.engines.log import Log
+from advrepl.engines.machine import physical_cores
+from advrepl.engines.vocabulary import Vocabulary, metadata
 from advrepl.prompt.formats import format_by_name
-from advrepl.prompt.segments import Segment
 
-Loading = Callable[[float], None]  # share of the file that is loaded, 0 to 1
-
-GIB = 1 << 30
-DEFAULT_CTX = 4096
 N_BATCH = 512
 # Decoding this few tokens is over before a Ctrl-C could matter.
 SHORT = 16
-PIECE_BYTES = 512
-
-
-@dataclass(frozen=True)
-class LoadOptions:
-    """What the player may choose about loading; None: found out here."""
-
-    ctx: int | None = None
-    threads: int | None = None
-    gpu_layers: int | None = None
-
-
-class Vocabulary:
-    """A model's tokens: text to ids and back."""
-
-    def __init__(self, model: Any) -> None:
-        self._vocab = lib.llama_model_get_vocab(model)
-        self.size = int(lib.llama_vocab_n_tokens(self._vocab))
-        self.bos = int(lib.llama_vocab_bos(self._vocab))
-        self.eos = int(lib.llama_vocab_eos(self._vocab))
-        self._add_bos = bool(lib.llama_vocab_get_add_bos(self._vocab))
-        self._prefix = ""
-        if lib.llama_vocab_type(self._vocab) == lib.LLAMA_VOCAB_TYPE_SPM:
-            self._prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
-        self._pieces: dict[int, bytes] = {}
-        self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
-
-    @property
-    def handle(self) -> Any:
-        return self._vocab
-
-    def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        """Special tokens are found in the mark only. SentencePiece's leading space stands before the first segment."""
-        mark = (self._prefix if first else "") + segment.mark
-        return (*self._tokenize(mark, special=True), *self._tokenize(segment.text, special=False))
-
-    def plain(self, text: str) -> list[int]:
-        return self._tokenize(text, special=False)
-
-    def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """What must stand before the first tokens of a prompt: the beginning-of-text token, unless it is there."""
-        return (self.bos,) if self._add_bos and tokens[:1] != (self.bos,) else ()
-
-    def ends(self, token: int) -> bool:
-        return bool(lib.llama_vocab_is_eog(self._vocab, token))
-
-    def piece(self, token: int) -> bytes:
-        """The bytes a token spells; none for control tokens."""
-        piece = self._pieces.get(token)
-        if piece is None:
-            size = lib.llama_token_to_piece(self._vocab, token, self._buffer, PIECE_BYTES, 0, False)
-            piece = self._pieces[token] = self._buffer.raw[: max(size, 0)]
-        return piece
-
-    def special(self, token: int) -> str:
-        """A control token as it is written in templates; "" if there is none."""
-        text = lib.llama_vocab_get_text(self._vocab, token) if token >= 0 else b""
-        return (text or b"").decode("utf-8", "replace")
-
-    def _tokenize(self, text: str, special: bool) -> list[int]:
-        if not text:
-            return []
-        data = text.encode("utf-8", "surrogatepass")
-        size = len(data) + 2
-        tokens = (lib.llama_token * size)()
-        count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, special)
-        return list(tokens[: max(count, 0)])
 
 
 class Loaded:
@@ -105,7 +35,7 @@ class Loaded:
         check_file(path)
         log.attach()
         self.on_gpu = bool(lib.llama_supports_gpu_offload()) and options.gpu_layers != 0
-        self._model = _load_model(path, options, self.on_gpu, log, loading)
+        self._model = load_model(path, options, self.on_gpu, log, loading)
         self._context: Any = None
         try:
             self._open_context(path, options)
@@ -179,7 +109,8 @@ class Loaded:
         self._abort = ctypes.create_string_buffer(b"0", 2)
         params.abort_callback = _flag_reader()
         params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
-        self._check_cache_memory(path)
+        if not self.on_gpu:
+            check_cache_memory(self._model, path, self.n_ctx)
         self._context = lib.llama_init_from_model(self._model, params)
         if not self._context:
             raise AdvreplError(
@@ -187,81 +118,6 @@ class Loaded:
             )
         self._memory = lib.llama_get_memory(self._context)
         self._batch = lib.llama_batch_init(self.n_batch, 0, 1)
-
-    def _check_cache_memory(self, path: Path) -> None:
-        model = self._model
-        heads, kv_heads = max(lib.llama_model_n_head(model), 1), lib.llama_model_n_head_kv(model)
-        width = lib.llama_model_n_embd(model) * kv_heads // heads
-        needed = self.n_ctx * lib.llama_model_n_layer(model) * width * 2 * 2  # keys and values, 16 bit
-        free = psutil.virtual_memory().available
-        if not self.on_gpu and needed > free:
-            raise AdvreplError(
-                f"a context of {self.n_ctx} tokens takes {needed / GIB:.1f} GB besides {path.name}, "
-                f"and {free / GIB:.1f} GB are free: give a smaller --ctx"
-            )
-
-
-def physical_cores() -> int:
-    """Cores this process may use, hyper-threads not counted: more threads make llama.cpp slower."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(min(psutil.cpu_count(logical=False) or allowed, allowed), 1)
-
-
-def fingerprint(path: Path) -> str:
-    """A name for the contents of a model file from its size and samples of it, in a few milliseconds."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        for part in range(65):
-            file.seek(max(0, (size - (1 << 16)) * part // 64))
-            digest.update(file.read(1 << 16))
-    return digest.hexdigest()[:32]
-
-
-def check_file(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise AdvreplError(f"model {path} cannot be read: {error.strerror}") from error
-    if magic != b"GGUF":
-        raise AdvreplError(f"{path} is not a GGUF file: convert a model with `advrepl convert`, or choose another")
-
-
-def _load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, loading: Loading | None) -> Any:
-    params = lib.llama_model_default_params()
-    if options.gpu_layers is not None:
-        params.n_gpu_layers = options.gpu_layers
-    params.load_mode, params.use_extra_bufts = _load_mode(path, on_gpu)
-    params.kv_overrides = overrides = _no_space_prefix()
-    if loading:
-        params.progress_callback = lib.llama_progress_callback(lambda share, _: loading(share) or True)
-    model = lib.llama_model_load_from_file(os.fsencode(path), params)
-    del overrides  # had to live until here
-    if not model:
-        reason = log.last_error or "no reason given"
-        raise AdvreplError(f"{path} cannot be loaded, it may be cut short or made for a newer llama.cpp: {reason}")
-    return model
-
-
-def _load_mode(path: Path, on_gpu: bool) -> tuple[int, bool]:
-    """Map the file; repack weights for the CPU only where both copies fit: faster to write, twice the memory."""
-    size, memory = path.stat().st_size, psutil.virtual_memory()
-    if not on_gpu and size > memory.total * 0.95:
-        raise AdvreplError(
-            f"{path.name} takes {size / GIB:.1f} GB and this machine has {memory.total / GIB:.1f} GB of memory: "
-            "choose a smaller model or quantise it further with `advrepl convert -q`"
-        )
-    return lib.LLAMA_LOAD_MODE_MMAP, memory.available > 2.2 * size + GIB
-
-
-def _no_space_prefix() -> Any:
-    """Segments are tokenised one by one; the space that SentencePiece adds to each text belongs to the first only."""
-    overrides = (lib.llama_model_kv_override * 2)()
-    overrides[0].tag = lib.LLAMA_KV_OVERRIDE_TYPE_BOOL
-    overrides[0].key = b"tokenizer.ggml.add_space_prefix"
-    overrides[0].value.val_bool = False
-    return overrides  # the second one, with an empty key, ends the list
 
 
 def _flag_reader() -> Any:
@@ -272,10 +128,3 @@ def _flag_reader() -> Any:
     """
     libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
-
-
-def metadata(model: Any, key: str) -> str | None:
-    """A value of the file's header as text; None if it has none by that name."""
-    buffer = ctypes.create_string_buffer(256)
-    size = lib.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
-    return buffer.value.decode("utf-8", "replace") if size >= 0 else None

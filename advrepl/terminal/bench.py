@@ -11,7 +11,7 @@ from rich.table import Table
 
 from advrepl.bench import Plan, Result, Spread, measure
 from advrepl.engines import models
-from advrepl.engines.native import LoadOptions
+from advrepl.engines.base import LoadOptions
 
 
 def run(

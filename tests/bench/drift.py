@@ -15,10 +15,10 @@ import numpy as np
 
 from advrepl.bench import LINES, REPLY_TOKENS, SPARE_TOKENS
 from advrepl.engines import models
-from advrepl.engines.base import Sampling
+from advrepl.engines.base import LoadOptions, Sampling
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded, LoadOptions
+from advrepl.engines.native import Loaded
 from advrepl.prompt.segments import Window
 from advrepl.prompt.window import build
 from advrepl.story.scenario import START

@@ -1,0 +1,78 @@
+"""A model's tokens: text to ids and back, and what its header says.
+
+Does not know prompts; what a segment is, prompt/segments.py says.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+
+from advrepl.prompt.segments import Segment
+
+PIECE_BYTES = 512
+
+
+class Vocabulary:
+    """The tokens of a model that is loaded."""
+
+    def __init__(self, model: Any) -> None:
+        self._vocab = lib.llama_model_get_vocab(model)
+        self.size = int(lib.llama_vocab_n_tokens(self._vocab))
+        self.bos = int(lib.llama_vocab_bos(self._vocab))
+        self.eos = int(lib.llama_vocab_eos(self._vocab))
+        self._add_bos = bool(lib.llama_vocab_get_add_bos(self._vocab))
+        self._prefix = ""
+        if lib.llama_vocab_type(self._vocab) == lib.LLAMA_VOCAB_TYPE_SPM:
+            self._prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
+        self._pieces: dict[int, bytes] = {}
+        self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
+
+    @property
+    def handle(self) -> Any:
+        return self._vocab
+
+    def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
+        """Special tokens are found in the mark only. SentencePiece's leading space stands before the first segment."""
+        mark = (self._prefix if first else "") + segment.mark
+        return (*self._tokenize(mark, special=True), *self._tokenize(segment.text, special=False))
+
+    def plain(self, text: str) -> list[int]:
+        return self._tokenize(text, special=False)
+
+    def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """What must stand before the first tokens of a prompt: the beginning-of-text token, unless it is there."""
+        return (self.bos,) if self._add_bos and tokens[:1] != (self.bos,) else ()
+
+    def ends(self, token: int) -> bool:
+        return bool(lib.llama_vocab_is_eog(self._vocab, token))
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token spells; none for control tokens."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            size = lib.llama_token_to_piece(self._vocab, token, self._buffer, PIECE_BYTES, 0, False)
+            piece = self._pieces[token] = self._buffer.raw[: max(size, 0)]
+        return piece
+
+    def special(self, token: int) -> str:
+        """A control token as it is written in templates; "" if there is none."""
+        text = lib.llama_vocab_get_text(self._vocab, token) if token >= 0 else b""
+        return (text or b"").decode("utf-8", "replace")
+
+    def _tokenize(self, text: str, special: bool) -> list[int]:
+        if not text:
+            return []
+        data = text.encode("utf-8", "surrogatepass")
+        size = len(data) + 2
+        tokens = (lib.llama_token * size)()
+        count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, special)
+        return list(tokens[: max(count, 0)])
+
+
+def metadata(model: Any, key: str) -> str | None:
+    """A value of the file's header as text; None if it has none by that name."""
+    buffer = ctypes.create_string_buffer(256)
+    size = lib.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace") if size >= 0 else None
