@@ -181,8 +181,8 @@ def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[
             text += piece
         (after if slid else before).append(first * 1000)
         if slid:
-            new_turn = engine.count(window.prompt.turns[-1]) + sum(map(engine.count, window.prompt.cue))
+            new_turn = sum(map(engine.count, (*window.prompt.blocks[-1], *window.prompt.cue)))
             beyond = max(beyond, engine.stats.fed - new_turn)
         story.say("model", text.strip() or "…")
-        engine.count(format.spell(START, story.told(start)).turns[-1])
+        engine.count(format.spell(START, story.told(start)).blocks[-1][-1])
     return Turns(turns, slid, spread(before[1:] or before or [0.0]), spread(after or [0.0]), beyond)

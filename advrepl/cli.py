@@ -45,11 +45,13 @@ PLAY_OPTIONS: dict[str, Any] = {
     "min_p": Annotated[float | None, _option("--min-p", help="Only tokens with p of the best chance.", min=0, max=1)],
     "repeat_penalty": Annotated[float | None, _option("--repeat-penalty", help="1 is off.", min=0)],
     "max_tokens": Annotated[int | None, _option("--max-tokens", help="The longest reply, options apart.", min=1)],
+    "you": Annotated[str | None, _option("--you", help="Your name, or `NAME: who you are`.")],
+    "lore": Annotated[list[Path], _option("--lore", help="A lorebook or world info file; may be given again.")],
     "options": Annotated[int | None, _option("--options", help="Choices after each reply; 0 is off.", min=0, max=8)],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"shift": True, "json": False}
+DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "json": False}
 SAMPLING = ("seed", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens")
 
 
@@ -75,7 +77,6 @@ def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
 @_with_play_options
 def play(
     what: Annotated[str, typer.Argument(help="A scenario (start, lighthouse, night-train) or a card.")] = "start",
-    you: Annotated[str | None, typer.Option("--you", help="Your name in a roleplay.", show_default=False)] = None,
     save: Annotated[str | None, typer.Option("--save", help="The story's name.", show_default=False)] = None,
     *,
     chosen: dict[str, Any],
@@ -83,7 +84,7 @@ def play(
     """Begin a new story."""
     from advrepl import session
 
-    settings = _settings(chosen, save=save, you=you)
+    settings = _settings(chosen, save=save)
     _play(chosen["json"], lambda notice, loading: session.new_game(what, settings, notice, loading))
 
 
@@ -169,8 +170,9 @@ def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     from advrepl.session import Settings
 
     sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
-    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "options", "shift", "preset")
-    return Settings(sampling=sampling, **{name: chosen[name] for name in names}, **more)
+    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "you", "options", "shift", "preset")
+    lore = tuple(chosen["lore"])
+    return Settings(sampling=sampling, lore=lore, **{name: chosen[name] for name in names}, **more)
 
 
 def _folder(chosen: Path | None) -> Path:

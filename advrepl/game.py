@@ -6,6 +6,7 @@ Does not print or read anything: the terminal passes lines in and shows the even
 import random
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,38 +14,32 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine, Feeding, Sampling, Stats
+from advrepl.events import Event, Note, Reply, Slid
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Window
-from advrepl.prompt.window import build
+from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.window import build, told
 from advrepl.story import saves
+from advrepl.story.backdrop import Backdrop, Due
+from advrepl.story.reminders import LORE
 from advrepl.story.saves import Save, SaveFile
-from advrepl.story.tree import Story, Turn
-from advrepl.writer import Choice, Piece, Task, Writer, Written
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Next, Story, Telling, Turn
+from advrepl.writer import Piece, Task, Writer, Written
 
 LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
+LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply that is complete and saved."""
+class Move:
+    """A turn of the player as it would be: nothing of it has happened yet."""
 
-    text: str  # the prose, without the options
-    options: tuple[str, ...]
-    stats: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Slid:
-    """Turns have slid out of the model's sight: it now sees the story from this text on."""
-
-    turns: int
-    first: str
-
-
-Event = Piece | Choice | Reply | Slid
+    turn: Turn
+    due: Due
+    window: Window
 
 
 class Game:
@@ -52,12 +47,14 @@ class Game:
 
     def __init__(self, engine: Engine, format: Format, save: Save, file: SaveFile) -> None:
         self.engine, self.format, self.file = engine, format, file
-        self.scenario, self.sampling = save.scenario, msgspec.convert(save.sampling, Sampling)
+        self._save = save
+        self.sampling = msgspec.convert(save.sampling, Sampling)
         self.story = Story(save.turns, save.head)
         self.option_count = save.scenario.options
+        self.backdrop = self._backdrop()
+        self.read_in_full = 0  # replies for which the whole prompt was fed
         self.feeding: Feeding | None = None  # set by the terminal to show progress
         self.last: Reply | None = None
-        self._save = save
         self._first = save.first
         self._asked = time.perf_counter()  # when the player's line was complete
         self._seed = random.getrandbits(31)  # for a story without one
@@ -81,6 +78,29 @@ class Game:
         else:
             yield from self._reply(self.window())
 
+    def greet(self, number: int) -> Iterator[Event]:
+        """Let the character greet in other words, before the player has said any; counted from 1."""
+        greetings, first = self.scenario.greetings, self.story.last
+        if len(self.story) != 1 or not first or first.text not in greetings:
+            raise AdvreplError("greetings can be chosen before your first words; `advrepl play` begins a new story")
+        if not 0 < number <= len(greetings):
+            raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
+        self._asks()
+        text = greetings[number - 1]
+        taken = [index for index in self.story.children(None) if self.story.turns[index].text == text]
+        if taken:
+            self.story.goto(taken[0])
+        else:
+            self.story.add(Turn(None, "model", text))
+        self.save()
+        self.last = Reply(text, (), self._stats(None, 0))
+        yield Piece(text)
+        yield self.last
+
+    @property
+    def scenario(self) -> Scenario:
+        return self._save.scenario
+
     @property
     def title(self) -> str:
         return self._save.title
@@ -92,15 +112,12 @@ class Game:
     def act(self, line: str) -> Iterator[Event]:
         """The player's turn (a number picks an option), and the model's answer to it."""
         self._asks()
-        before = self.story.head
-        self.story.say("user", self.chosen(line))
-        try:
-            window = self.window()
-        except AdvreplError:
-            self.story.goto(before)  # it can never be answered; the story stands where it stood
-            raise
+        move = self.move(self.chosen(line))
+        self.story.add(move.turn)
+        self.backdrop.said(move.due)
         self.save()
-        yield from self._reply(window)
+        yield from map(Note, move.due.news)
+        yield from self._reply(move.window)
 
     def retry(self) -> Iterator[Event]:
         """Write the last reply again; the old one stays as a branch."""
@@ -152,15 +169,49 @@ class Game:
         """What the model would be shown now."""
         return self._build(self.story)
 
+    def move(self, said: str) -> Move:
+        """What would follow if the player said this; the story stays as it is."""
+        due = self.backdrop.due(self.story, said)
+        turn = Turn(self.story.head, "user", said, before=due.before)
+        return Move(turn, due, self._build(Next(self.story, turn)))
+
+    def evicted(self) -> int:
+        """Turns that the model no longer sees; the example dialogues go before them."""
+        return max(self._first - len(self.scenario.dialogues), 0)
+
+    def lore_seen(self) -> tuple[str, ...]:
+        """The lore that stands in the part of the story that the model sees, newest last, then what always does."""
+        turns, _ = told(self.scenario, self.story, self._first)
+        texts = [text for turn in turns for source, text in turn.before.items() if source.startswith(LORE)]
+        return (*dict.fromkeys(texts), *filter(None, [self.scenario.lore]))
+
     def check(self) -> None:
         """Raise if the context has no room for the system text and a turn."""
         self._build(Story())
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Save what is changed meanwhile, unless it leaves no room for the story in the context."""
+        save = self._save
+        before = self.sampling, self.option_count
+        fields = {name: getattr(save, name) for name in ("scenario", "books")}
+        try:
+            yield
+            self.check()
+            self.window()
+        except AdvreplError:
+            self.sampling, self.option_count = before
+            for name, value in fields.items():
+                setattr(save, name, value)
+            self.backdrop = self._backdrop()
+            raise
+        self.save()
 
     def save(self) -> None:
         save = self._save
         save.turns, save.head, save.first = self.story.turns, self.story.head, self._first
         save.sampling = msgspec.to_builtins(self.sampling)
-        save.scenario = msgspec.structs.replace(self.scenario, options=self.option_count)
+        save.scenario = msgspec.structs.replace(save.scenario, options=self.option_count)
         save.model = saves.ModelRef(self.engine.name, self.engine.fingerprint, save.model.spec)
         save.format = self.format.name
         self.file.write(save)
@@ -179,7 +230,10 @@ class Game:
 
     # --- one reply
 
-    def _build(self, story: Story) -> Window:
+    def _backdrop(self) -> Backdrop:
+        return Backdrop(self._save, lambda text: self.engine.count(Segment("", text)), self.engine.n_ctx)
+
+    def _build(self, story: Telling) -> Window:
         budget = self.engine.n_ctx - self._reserve()
         return build(self.format, self.scenario, story, self.engine.count, budget, self._first)
 
@@ -192,9 +246,10 @@ class Game:
 
     def _reply(self, window: Window, kept: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `kept`, and save it."""
-        slid, self._first = window.evicted > self._first, window.evicted
-        if slid:
-            yield Slid(window.evicted, self.story.told(window.evicted)[0].text)
+        before = self.evicted()
+        self._first = window.evicted
+        if self.evicted() > before:
+            yield Slid(self.evicted(), self.story.told(self.evicted())[0].text)
         last = self.story.last
         parent = last.parent if kept and last else self.story.head
         seed = self._next_seed()
@@ -216,17 +271,21 @@ class Game:
                 self.save()
         if written:
             # The engine takes note of the reply's tokens while it remembers how it was sampled.
-            self.engine.count(self.format.spell(self.scenario, self.story.told(self._first)).turns[-1])
+            turns, dialogues = told(self.scenario, self.story, self._first)
+            self.engine.count(self.format.spell(self.scenario, turns, dialogues).blocks[-1][-1])
+            head = sum(map(self.engine.count, window.prompt.head))
+            self.read_in_full += written.stats.reused < min(head, written.stats.prompt)
             self.last = Reply(written.prose, written.options, self._stats(written, first))
             yield self.last
 
     def _longest(self) -> int:
-        return min(self.sampling.max_tokens, self.engine.n_ctx // LONGEST_SHARE)
+        wanted = LONGEST.get(self.scenario.length, self.sampling.max_tokens)
+        return min(self.sampling.max_tokens, wanted, self.engine.n_ctx // LONGEST_SHARE)
 
     def _task(self, window: Window, seed: int, kept: str) -> Task:
-        told = self.story.told(max(window.evicted, len(self.story.path) - 3 * LOOK_BACK))
+        recent = self.story.told(max(self.evicted(), len(self.story) - 3 * LOOK_BACK))
         if kept:
-            told = told[:-1]
+            recent = recent[:-1]
         return Task(
             window,
             lambda text: self.format.spelled(self.scenario, text),
@@ -234,7 +293,7 @@ class Game:
             seed,
             self.format.stops(self.scenario),
             self.option_count,
-            tuple(turn.text for turn in told if turn.role == "model")[-LOOK_BACK:],
+            tuple(turn.text for turn in recent if turn.role == "model")[-LOOK_BACK:],
             kept,
             self.feeding,
             lambda: self._cancelled,
@@ -251,7 +310,7 @@ class Game:
             "prompt": cost.prompt,
             "reused": cost.reused,
             "shifted": cost.shifted,
-            "evicted": self._first,
+            "evicted": self.evicted(),
             "generated": cost.generated,
             "first_ms": round(first * 1000, 1),
             "seconds": round(time.perf_counter() - self._asked, 2),

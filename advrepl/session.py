@@ -3,6 +3,7 @@
 Does not read the command line (cli.py) and does not play (game.py).
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from advrepl.engines.base import Engine, LoadOptions, Sampling
 from advrepl.game import Game
 from advrepl.prompt.formats import Format
 from advrepl.story import cards, saves, scenario
-from advrepl.story.roleplay import scenario_of
+from advrepl.story.books import load_book
+from advrepl.story.cards import Character
+from advrepl.story.roleplay import player, scenario_of
 from advrepl.story.saves import ModelRef, Save, SaveFile
-from advrepl.story.scenario import Scenario
 
 Notice = Callable[[str], None]
 
@@ -41,6 +43,7 @@ class Settings:
     threads: int | None = None
     gpu_layers: int | None = None
     options: int | None = None
+    lore: tuple[Path, ...] = ()
     shift: bool = True
     preset: str | None = None
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
@@ -54,9 +57,10 @@ def new_game(
     what: str, settings: Settings, notice: Notice = lambda _: None, loading: Callable[[float], None] | None = None
 ) -> Game:
     """A new story of a scenario or with a character, in a save of its own."""
-    story = _scenario(what, settings.you, notice)
-    if settings.options is not None:
-        story = msgspec.structs.replace(story, options=settings.options)
+    character = None if what in scenario.BUILT_IN else _character(what, notice)
+    luck = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
+    bound: dict[str, str] = {}
+    story = scenario_of(character, bound=bound, seed=luck) if character else scenario.BUILT_IN[what]
     name = settings.save and saves.check_name(settings.save)
     if name and saves.free_name(settings.folder, name) != name:
         raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
@@ -72,8 +76,11 @@ def new_game(
         scenario=story,
         turns=[],
         head=None,
+        character=character and character.for_save(),
+        bound=bound,
+        luck=luck,
     )
-    return _open(save, file, settings, loading)
+    return _open(save, file, settings, loading, notice)
 
 
 def resumed_game(
@@ -92,10 +99,8 @@ def resumed_game(
     return _open(save, file, settings, loading, notice)
 
 
-def _scenario(what: str, you: str | None, notice: Notice) -> Scenario:
-    """A built-in scenario, a character that comes with the program, or a card by its path."""
-    if what in scenario.BUILT_IN:
-        return scenario.BUILT_IN[what]
+def _character(what: str, notice: Notice) -> Character:
+    """A character that comes with the program, or a card by its path."""
     path = cards.shipped().get(what, Path(what).expanduser())
     if not path.is_file():
         raise AdvreplError(
@@ -105,7 +110,7 @@ def _scenario(what: str, you: str | None, notice: Notice) -> Scenario:
     character, notes = cards.load(path)
     for note in notes:
         notice(note)
-    return scenario_of(character, you or "You")
+    return character
 
 
 def _open(
@@ -113,7 +118,7 @@ def _open(
     file: SaveFile,
     settings: Settings,
     loading: Callable[[float], None] | None,
-    notice: Notice = lambda _: None,
+    notice: Notice,
 ) -> Game:
     engine: Engine | None = None
     try:
@@ -124,13 +129,28 @@ def _open(
         format = _format(save, settings, engine, notice)
         save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
         game = Game(engine, format, save, file)
-        game.check()
+        _prepare(game, settings)
+        for note in game.backdrop.notes:
+            notice(note)
+        if game.waits_for_opening and len(game.scenario.greetings) > 1:
+            notice(f"there are {len(game.scenario.greetings)} greetings: /greeting shows and changes them")
         return game
     except AdvreplError:
         file.close()
         if engine:
             engine.close()
         raise
+
+
+def _prepare(game: Game, settings: Settings) -> None:
+    """What the command line says about the player and the lore."""
+    books = [load_book(path) for path in settings.lore]
+    if settings.you is not None:
+        game.backdrop.become(*player(settings.you))
+    for book, notes in books:
+        game.backdrop.add_book(book)
+        game.backdrop.notes += notes
+    game.check()
 
 
 def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None) -> Engine:

@@ -253,5 +253,6 @@ def resumed(window: Window, kept: str) -> Window:
         *before, cue = prompt.cue
         begun = Segment(cue.mark, kept)
         return replace(window, prompt=replace(prompt, cue=(*before, begun)))
-    last = prompt.turns[-1]
-    return replace(window, prompt=replace(prompt, turns=(*prompt.turns[:-1], Segment(last.mark, kept))))
+    *before, last = prompt.blocks[-1]
+    begun = Segment(last.mark, kept)
+    return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))

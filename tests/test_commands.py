@@ -7,10 +7,11 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.engines.base import Sampling
 from advrepl.engines.knobs import BIAS, KNOBS
-from advrepl.game import Game, Reply
+from advrepl.events import Note, Reply
+from advrepl.game import Game
 from advrepl.story import saves
 from advrepl.terminal import commands, knobs
-from advrepl.terminal.commands import COMMANDS, Note, Quit
+from advrepl.terminal.commands import COMMANDS, Quit
 from tests.conftest import ScriptedEngine
 
 OPENING = ("A house.", " Go in.\n", " Leave.\n", " Knock.\n")

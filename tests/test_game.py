@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.game import Event, Game, Reply, Slid
+from advrepl.events import Event, Reply, Slid
+from advrepl.game import Game
 from advrepl.story import saves
 from advrepl.story.scenario import LIGHTHOUSE, START
 from advrepl.writer import Piece

@@ -14,6 +14,7 @@ LAYERS = [
     "prompt",
     "engines",
     "writer",
+    "events",
     "game",
     "session",
     "bench",

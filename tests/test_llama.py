@@ -27,7 +27,7 @@ def shown(engine: LlamaEngine, *turns: str, evicted: int = 0, head: str = "You a
         for i, text in enumerate(turns, evicted)
     )
     cue = (Segment("<|im_end|>\n<|im_start|>assistant\n", ""),)
-    prompt = Prompt((Segment("<|im_start|>system\n", head),), segments, cue)
+    prompt = Prompt((Segment("<|im_start|>system\n", head),), tuple((segment,) for segment in segments), cue)
     used = sum(map(engine.count, (*prompt.head, *segments, *cue)))
     return Window(prompt, evicted, used, engine.n_ctx)
 
@@ -67,7 +67,7 @@ def test_a_reply_is_not_fed_again(engine: LlamaEngine) -> None:
     first = shown(engine, "Tell me of the sea.")
     reply = write(engine, first).strip()
     second = shown(engine, "Tell me of the sea.", reply, "And then?")
-    new_turn = engine.count(second.prompt.turns[-1]) + engine.count(second.prompt.cue[0])
+    new_turn = engine.count(second.prompt.blocks[-1][-1]) + engine.count(second.prompt.cue[0])
     write(engine, second)
     assert engine.stats.fed <= new_turn + 8
     assert engine.stats.reused >= first.used + 8
@@ -79,7 +79,7 @@ def test_the_cache_does_not_change_what_is_written(open_engine: Open) -> None:
     turns = ["Tell me of the sea."]
     for line in ("And then?", "Who was aboard?", "Where did they land?"):
         turns += [write(warm, shown(warm, *turns)).strip(), line]
-    for segment in shown(warm, *turns).prompt.turns:  # the same tokens, where text could be split otherwise
+    for (segment,) in shown(warm, *turns).prompt.blocks:  # the same tokens, where text could be split otherwise
         cold._tokens[segment, False] = warm._encode(segment)
     write(warm, shown(warm, *turns), ONE)
     write(cold, shown(cold, *turns), ONE)
@@ -218,9 +218,9 @@ def test_a_real_window_slides_for_the_price_of_a_turn(open_engine: Open) -> None
         shown = window.build(format, START, story, engine.count, 512 - 60, start)
         slid, start = slid + (shown.evicted > start), shown.evicted
         text = write(engine, shown, Sampling(seed=turn, max_tokens=48))
-        new_turn = engine.count(shown.prompt.turns[-1]) + engine.count(shown.prompt.cue[0])
+        new_turn = engine.count(shown.prompt.blocks[-1][-1]) + engine.count(shown.prompt.cue[0])
         if turn:
             assert engine.stats.fed <= new_turn + 8
         story.say("model", text.strip() or "…")
-        engine.count(format.spell(START, story.told(start)).turns[-1])
+        engine.count(format.spell(START, story.told(start)).blocks[-1][-1])
     assert slid >= 2

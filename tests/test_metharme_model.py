@@ -15,7 +15,8 @@ from advrepl.engines.base import LoadOptions, Sampling
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
 from advrepl.engines.native import Loaded
-from advrepl.game import Game, Reply
+from advrepl.events import Reply
+from advrepl.game import Game
 from advrepl.prompt.formats import Metharme
 from advrepl.prompt.segments import Segment, Window
 from advrepl.story import saves

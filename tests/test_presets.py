@@ -19,11 +19,11 @@ from advrepl.engines.base import Sampling
 from advrepl.engines.knobs import KNOBS, NAMES, checked
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.presets import BUILT_IN, find
+from advrepl.events import Note
 from advrepl.game import Game
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.story import saves
 from advrepl.terminal import commands
-from advrepl.terminal.commands import Note
 from advrepl.terminal.editor import Completions
 from tests.card_files import survives
 from tests.conftest import ScriptedEngine

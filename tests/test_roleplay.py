@@ -27,11 +27,12 @@ def test_a_card_becomes_a_scenario_with_its_macros_filled_in() -> None:
     scene = scenario_of(MIRA, "Ann")
     assert (scene.name, scene.title, scene.narrator, scene.start, scene.options) == ("mira", "Mira", "Mira", "", 0)
     assert scene.system == PERSONA and scene.opening == TOLD[0].text
-    assert scene.examples == "Ann: Hello.\nMira: Mind the rope.\nAnn: Deep?\nMira: Enough."
+    assert scene.dialogues == ("Ann: Hello.\nMira: Mind the rope.", "Ann: Deep?\nMira: Enough.")
 
 
 def test_pygmalion_is_given_the_persona_as_in_its_model_card() -> None:
-    assert str(Pygmalion().spell(scenario_of(MIRA, "Ann"), TOLD)) == (
+    scene = scenario_of(MIRA, "Ann")
+    assert str(Pygmalion().spell(scene, TOLD, scene.dialogues)) == (
         f"Mira's Persona: {PERSONA}\n<START>\nYou: Hello.\nMira: Mind the rope.\nYou: Deep?\nMira: Enough."
         "\nMira: *Mira looks up.* Coin first, Ann.\nYou: Here.\nMira:"
     )

@@ -3,8 +3,7 @@ import time
 
 import pytest
 
-from advrepl.game import Reply, Slid
-from advrepl.terminal.commands import Note
+from advrepl.events import Note, Reply, Slid
 from advrepl.terminal.screen import Abilities, Screen
 from advrepl.writer import Choice, Piece
 

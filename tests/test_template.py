@@ -28,10 +28,10 @@ HELLO = [Turn(None, "user", "hello"), Turn(0, "model", "hi"), Turn(1, "user", "<
 def test_chatml_gives_one_segment_a_turn_and_leaves_foreign_text_alone() -> None:
     prompt = ChatTemplate(CHATML).spell(SCENE, HELLO)
     assert prompt.head == (Segment("<|im_start|>system\n", "Be brief."),)
-    assert prompt.turns == (
-        Segment("<|im_end|>\n<|im_start|>user\n", "hello"),
-        Segment("<|im_end|>\n<|im_start|>assistant\n", "hi"),
-        Segment("<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n{{ 1 }}"),
+    assert prompt.blocks == (
+        (Segment("<|im_end|>\n<|im_start|>user\n", "hello"),),
+        (Segment("<|im_end|>\n<|im_start|>assistant\n", "hi"),),
+        (Segment("<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n{{ 1 }}"),),
     )
     assert prompt.cue == (Segment("<|im_end|>\n<|im_start|>assistant\n", ""),)
 
@@ -39,8 +39,8 @@ def test_chatml_gives_one_segment_a_turn_and_leaves_foreign_text_alone() -> None
 def test_segments_of_old_turns_do_not_change_when_the_story_goes_on() -> None:
     template = ChatTemplate(CHATML)
     before, after = template.spell(SCENE, HELLO), template.spell(SCENE, [*HELLO, Turn(2, "model", "no")])
-    assert after.turns[:3] == before.turns
-    assert after.turns[3].mark == before.cue[0].mark
+    assert after.blocks[:3] == before.blocks
+    assert after.blocks[3][0].mark == before.cue[0].mark
 
 
 def test_a_template_without_system_role_gets_it_before_the_first_turn() -> None:

@@ -50,7 +50,7 @@ def test_a_window_with_room_shows_everything() -> None:
 def test_turns_go_several_at_a_time_and_the_window_begins_with_the_player() -> None:
     window = build(Metharme(), SCENE, story_of(*[10] * 11), count, budget=100)
     assert window.evicted == 4  # of 95 tokens for turns three quarters stay: 71, so seven turns
-    assert window.prompt.turns[0].mark == "<|user|>"
+    assert window.prompt.blocks[0][-1].mark == "<|user|>"
     assert build(Metharme(), SCENE, story_of(*[10] * 13), count, 100, window.evicted).evicted == 4
 
 
@@ -84,7 +84,7 @@ def test_what_is_shown_always_fits_and_ends_with_the_last_turn(sizes: list[int],
         story.say("user" if index % 2 == 0 else "model", f"w{index} " * size)
         window = build(Metharme(), SCENE, story, count, budget, start)
         assert window.used <= budget and window.used == sum(map(count, window.segments))
-        assert window.evicted >= start and window.prompt.turns[-1].text.startswith(f"w{index} ")
+        assert window.evicted >= start and window.prompt.blocks[-1][-1].text.startswith(f"w{index} ")
         start = window.evicted
 
 

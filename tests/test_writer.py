@@ -7,7 +7,7 @@ from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.writer import Choice, Piece, Task, Writer, Written
 from tests.conftest import ScriptedEngine
 
-WINDOW = Window(Prompt((Segment("S", "sys"),), (Segment("U", "go"),), (Segment("M", ""),)), 0, 4, 100)
+WINDOW = Window(Prompt((Segment("S", "sys"),), ((Segment("U", "go"),),), (Segment("M", ""),)), 0, 4, 100)
 SAID = "The old man looks at you and says that the lamp went out three nights ago."
 
 

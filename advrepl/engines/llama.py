@@ -119,9 +119,9 @@ class LlamaEngine:
         if not self._shift or last is None or last.prompt.head != window.prompt.head:
             return 0
         gone = window.evicted - last.evicted
-        if not 0 < gone < len(last.prompt.turns):
+        if not 0 < gone < len(last.prompt.blocks):
             return 0
-        return sum(map(self.count, last.prompt.turns[:gone]))
+        return sum(map(self.count, chain.from_iterable(last.prompt.blocks[:gone])))
 
     def _apply(self, plan: Plan) -> None:
         held = self._held

@@ -8,23 +8,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from advrepl.prompt.segments import Prompt, Segment
-from advrepl.story.scenario import Scenario
+from advrepl.prompt.segments import Block, Prompt, Segment
+from advrepl.story.reminders import shown
+from advrepl.story.scenario import ORIGINAL, Scenario
 from advrepl.story.tree import Turn
 
 # How the family is put into roleplay (Pygmalion-2 7B model card).
 RP_MODE = (
     "Enter RP mode. Pretend to be {char} whose persona follows:\n{persona}\n\n"
-    "You shall reply to the user while staying in character, and generate long responses."
+    "You shall reply to the user while staying in character, and generate {length} responses."
 )
+# The same where a card brings its own instruction and quotes the usual one.
+RP_QUOTED = "Enter RP mode. You shall reply to the user while staying in character, and generate {length} responses."
+LENGTHS = {"short": "short", "medium": "medium-length", "long": "long"}
 
 
 def instruction(scenario: Scenario) -> str:
     """The system text for models that take instructions: a persona is wrapped into one."""
+    told, length = background(scenario), LENGTHS[scenario.length]
     if not scenario.roleplay:
-        return scenario.system
-    text = RP_MODE.format(char=scenario.narrator, persona=scenario.system)
-    return f"{text}\n\nExample dialogue:\n{scenario.examples}" if scenario.examples else text
+        return told
+    if not scenario.instruction:
+        return RP_MODE.format(char=scenario.narrator, persona=told, length=length)
+    return scenario.instruction.replace(ORIGINAL, RP_QUOTED.format(length=length)) + "\n\n" + told
+
+
+def background(scenario: Scenario) -> str:
+    """Who and what the story is about, as far as it never changes: system text or persona, lore, player, memory."""
+    whose = "The user's" if scenario.you == "You" else f"{scenario.you}'s"
+    player = f"{whose} persona: {scenario.persona}" if scenario.persona else ""
+    return "\n".join(part for part in (scenario.system, scenario.lore, player, scenario.memory) if part)
+
+
+def example(dialogue: str) -> str:
+    """A block of example dialogue as it follows an instruction."""
+    return f"\n\nExample dialogue:\n{dialogue}"
 
 
 def player_stops(scenario: Scenario) -> tuple[str, ...]:
@@ -39,7 +57,9 @@ class Format(Protocol):
 
     @property
     def name(self) -> str: ...
-    def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt: ...
+    def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
+        """The prompt for the turns, after those example dialogues that there is room for."""
+
     def spelled(self, scenario: Scenario, text: str) -> str:
         """The text of one turn, without its mark: what spells roles in this format is made harmless."""
 
@@ -55,10 +75,12 @@ class Metharme:
 
     name: str = "metharme"
 
-    def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
-        spelled = tuple(Segment(f"<|{turn.role}|>", self.spelled(scenario, turn.text)) for turn in turns)
+    def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
+        examples = [(Segment("", self.spelled(scenario, example(dialogue))),) for dialogue in dialogues]
+        told = [self._turn(scenario, turn) for turn in turns]
         cue = () if turns and turns[-1].role == "model" else (Segment("<|model|>", ""),)
-        return Prompt((Segment("<|system|>", self.spelled(scenario, instruction(scenario))),), spelled, cue)
+        head = Segment("<|system|>", self.spelled(scenario, instruction(scenario)))
+        return Prompt((head,), (*examples, *told), cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         return ("<|user|>", "<|model|>", "<|system|>", *player_stops(scenario))
@@ -66,25 +88,30 @@ class Metharme:
     def spelled(self, scenario: Scenario, text: str) -> str:
         return re.sub(r"<\|(?=(?:system|user|model)\|>)", "< |", text)
 
+    def _turn(self, scenario: Scenario, turn: Turn) -> Block:
+        before = [Segment("<|system|>", self.spelled(scenario, text)) for text in shown(scenario, turn)]
+        return (*before, Segment(f"<|{turn.role}|>", self.spelled(scenario, turn.text)))
+
 
 @dataclass(frozen=True)
 class Pygmalion:
-    """A persona, `<START>`, then lines that begin with a name; the player is always "You" (Pygmalion 7B model card)."""
+    """A persona, `<START>`, then lines that begin with a name; the player is always "You" (Pygmalion 7B model card).
+
+    It takes no instructions: a card's own and the length of the replies are left out.
+    """
 
     name: str = "pygmalion"
 
-    def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
+    def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         char = scenario.narrator
-        names = {"user": "You", "model": char}
-        persona = self.spelled(scenario, scenario.system).lstrip()
-        head = [Segment(f"{char}'s Persona: ", persona), Segment("\n<START>", "")]
-        if scenario.examples:
-            # The player is "You" here whatever he is called, so the examples are ours to open lines with.
-            examples = re.sub(rf"^{re.escape(scenario.you)}:", "You:", scenario.examples, flags=re.M)
-            head.append(Segment("\n", examples.replace("<START>", "< START>")))
-        spelled = tuple(Segment(f"\n{names[turn.role]}:", self.spelled(scenario, turn.text)) for turn in turns)
+        persona = self.spelled(scenario, background(scenario)).lstrip()
+        head = (Segment(f"{char}'s Persona: ", persona), Segment("\n<START>", ""))
+        # The player is "You" here whatever he is called, so the examples are ours to open lines with.
+        player = re.compile(rf"^{re.escape(scenario.you)}:", flags=re.M)
+        examples = [(Segment("\n", player.sub("You:", dialogue)),) for dialogue in dialogues]
+        told = [self._turn(scenario, turn) for turn in turns]
         cue = () if turns and turns[-1].role == "model" else (Segment(f"\n{char}:", ""),)
-        return Prompt(tuple(head), spelled, cue)
+        return Prompt(head, (*examples, *told), cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         return ("\nYou:", f"\n{scenario.narrator}:", "<START>")
@@ -93,6 +120,11 @@ class Pygmalion:
         """Foreign text cannot open a line in somebody's name, nor a new dialogue."""
         speaker = re.compile(rf"\n(?=\s*(?:You|{re.escape(scenario.narrator)})\s*:)")
         return " " + speaker.sub(" ", text.replace("<START>", "< START>"))
+
+    def _turn(self, scenario: Scenario, turn: Turn) -> Block:
+        name = "You" if turn.role == "user" else scenario.narrator
+        before = [Segment("\n[", self.spelled(scenario, text).strip() + "]") for text in shown(scenario, turn)]
+        return (*before, Segment(f"\n{name}:", self.spelled(scenario, turn.text)))
 
 
 FORMATS: dict[str, Format] = {format.name: format for format in (Metharme(), Pygmalion())}

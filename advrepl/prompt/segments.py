@@ -1,6 +1,7 @@
 """What a prompt is made of, before any tokenizer has seen it."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,27 +19,34 @@ class Segment:
         return self.mark + self.text
 
 
+Block = tuple[Segment, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A conversation as one format spells it; `turns` has one segment a turn."""
+    """A conversation as one format spells it."""
 
-    head: tuple[Segment, ...]
-    turns: tuple[Segment, ...]
-    cue: tuple[Segment, ...]  # what makes the model speak; empty where its last turn is to be continued
+    head: Block
+    blocks: tuple[Block, ...]  # what slides out as one: a dialogue of the examples, a turn and what stands before it
+    cue: Block  # what makes the model speak; empty where its last turn is to be continued
+
+    @property
+    def segments(self) -> Block:
+        return (*self.head, *chain.from_iterable(self.blocks), *self.cue)
 
     def __str__(self) -> str:
-        return "".join(map(str, (*self.head, *self.turns, *self.cue)))
+        return "".join(map(str, self.segments))
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the model is shown: the head, the turns that fit, the cue. Sizes are in tokens."""
+    """What the model is shown: the head, the blocks that fit, the cue. Sizes are in tokens."""
 
     prompt: Prompt
-    evicted: int  # turns of the path, from its beginning, that are not shown
+    evicted: int  # blocks of the whole story, from its beginning, that are not shown
     used: int
     budget: int
 
     @property
-    def segments(self) -> tuple[Segment, ...]:
-        return (*self.prompt.head, *self.prompt.turns, *self.prompt.cue)
+    def segments(self) -> Block:
+        return self.prompt.segments

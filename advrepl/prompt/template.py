@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
 from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from advrepl import AdvreplError
-from advrepl.prompt.formats import instruction, player_stops
+from advrepl.prompt.formats import example, instruction, player_stops
 from advrepl.prompt.segments import Prompt, Segment
+from advrepl.story.reminders import shown
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
@@ -35,17 +37,25 @@ class ChatTemplate:
     eos: str = ""
     name: str = field(default="chat")
 
-    def spell(self, scenario: Scenario, turns: Sequence[Turn]) -> Prompt:
-        texts = [instruction(scenario), *(turn.text for turn in turns)]
-        roles = ["system", *("user" if turn.role == "user" else "assistant" for turn in turns)]
-        messages = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
+    def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
+        """Reminders stand in brackets before the player's words: few templates take a second system message."""
+        system = [instruction(scenario), *map(example, dialogues)]
+        said = [[*shown(scenario, turn), turn.text] for turn in turns]
+        texts = [*system, *chain.from_iterable(said)]
+        holders = iter([f"\ue000{i}\ue001" for i in range(len(texts))])
+        messages = [{"role": "system", "content": "".join(islice(holders, len(system)))}]
+        for turn, parts in zip(turns, said, strict=True):
+            *before, text = islice(holders, len(parts))
+            content = "".join(f"[{holder}]\n\n" for holder in before) + text
+            messages.append({"role": "user" if turn.role == "user" else "assistant", "content": content})
         speaks = not turns or turns[-1].role == "user"
-        rendered = self._render(messages, speaks)
+        rendered = self._render(messages, speaks, len(texts))
         segments, end = _segments(rendered, texts)
-        if speaks:
-            cue = (Segment(rendered[end:], ""),) if rendered[end:] else ()
-            return Prompt(segments[:1], segments[1:], cue)
-        return Prompt(segments[:1], segments[1:], ())
+        cue = (Segment(rendered[end:], ""),) if speaks and rendered[end:] else ()
+        left = iter(segments)
+        head = tuple(islice(left, 1))
+        sizes = [1] * len(dialogues) + list(map(len, said))
+        return Prompt(head, tuple(tuple(islice(left, size)) for size in sizes), cue)
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         return text  # never parsed for special tokens, so there is nothing to make harmless
@@ -53,7 +63,7 @@ class ChatTemplate:
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         return tuple(text for text in (self.eos, *player_stops(scenario)) if text)
 
-    def _render(self, messages: list[Message], speaks: bool) -> str:
+    def _render(self, messages: list[Message], speaks: bool, texts: int) -> str:
         """Try the conversation as it is, then with the system text before the first player turn, as some demand."""
         refusal: TemplateError | None = None
         for arrange in _ARRANGEMENTS:
@@ -64,7 +74,7 @@ class ChatTemplate:
             except TemplateError as error:
                 refusal = refusal or error
                 continue
-            if _complete(text, len(messages)):
+            if _complete(text, texts):
                 return text
         reason = refusal or "it leaves out or reorders turns"
         raise AdvreplError(f"the model's chat template refuses this conversation ({reason}): try --format metharme")

@@ -1,15 +1,17 @@
-"""Decide which turns fit the context, in tokens.
+"""Decide which turns and example dialogues fit the context, in tokens.
 
 Does not know about KV caches (engines/kv.py) or how a turn is spelled (formats.py).
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import takewhile
 
 from advrepl import AdvreplError
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.story.scenario import Scenario
-from advrepl.story.tree import Story, Turn
+from advrepl.story.tree import Telling, Turn
 
 # When turns must go, they go until the rest takes this share of the room: the prompt then stands still,
 # and with it the cache, for many turns.
@@ -22,27 +24,29 @@ STEP_BACK = 8  # turns looked at in one go when evicted turns come back
 Count = Callable[[Segment], int]
 
 
-def surplus(sizes: Sequence[int], room: int, target: float) -> int:
-    """How many of the oldest turns to drop: none while all fit the room, else until the rest takes at most `target`.
+def surplus(sizes: Sequence[int], room: int, target: float, kept: int = 1) -> int:
+    """How many of the oldest blocks to drop: none while all fit the room, else until the rest takes at most `target`.
 
-    The last turn always stays.
+    The last `kept` ones always stay.
     """
     used, dropped = sum(sizes), 0
     if used <= room:
         return 0
-    while dropped < len(sizes) - 1 and used > target:
+    while dropped < len(sizes) - kept and used > target:
         used -= sizes[dropped]
         dropped += 1
     return dropped
 
 
-def build(format: Format, scenario: Scenario, story: Story, count: Count, budget: int, start: int = 0) -> Window:
-    """The window for the story's head; `start` is the first turn of the window before it, 0 for a new story.
+def build(format: Format, scenario: Scenario, story: Telling, count: Count, budget: int, start: int = 0) -> Window:
+    """The window for the story's head; `start` is the first block of the window before it, 0 for a new story.
 
+    Example dialogues are the first blocks: they stand behind the head and slide out as turns do, before them.
     Costs what the window costs, however long the story is.
     """
-    start = max(min(start, len(story.path) - 1), 0)
-    prompt, head, sizes = _spell(format, scenario, story.told(start), count)
+    spell = partial(_spell, format, scenario, story, count)
+    start = max(min(start, len(scenario.dialogues) + len(story) - 1), 0)
+    prompt, head, sizes = spell(start)
     room = budget - head
     if room <= 0:
         raise AdvreplError(
@@ -52,10 +56,10 @@ def build(format: Format, scenario: Scenario, story: Story, count: Count, budget
     limit = room
     while start > 0 and sum(sizes) < room * (FULL_ENOUGH if limit == room else FULL_AFTER_EVICTION):
         start, limit = max(start - STEP_BACK, 0), int(room * FULL_AFTER_EVICTION)
-        prompt, head, sizes = _spell(format, scenario, story.told(start), count)
-    while dropped := surplus(sizes, limit, room * FULL_AFTER_EVICTION):
-        start = _at_player(story.told(start), start, dropped)
-        prompt, head, sizes = _spell(format, scenario, story.told(start), count)
+        prompt, head, sizes = spell(start)
+    while dropped := surplus(sizes, limit, room * FULL_AFTER_EVICTION, min(len(story), 1)):
+        start = _at_player(scenario, story, start + dropped)
+        prompt, head, sizes = spell(start)
     if sum(sizes) > room and prompt.cue:  # a reply may have used the room that is kept free for it
         raise AdvreplError(
             f"the last turn takes {sum(sizes)} tokens and the context has room for {room} besides the system text "
@@ -64,16 +68,24 @@ def build(format: Format, scenario: Scenario, story: Story, count: Count, budget
     return Window(prompt, evicted=start, used=head + sum(sizes), budget=budget)
 
 
-def _spell(format: Format, scenario: Scenario, turns: Sequence[Turn], count: Count) -> tuple[Prompt, int, list[int]]:
-    prompt = format.spell(scenario, turns)
+def told(scenario: Scenario, story: Telling, start: int) -> tuple[list[Turn], tuple[str, ...]]:
+    """The turns and example dialogues from block `start` on."""
+    dialogues = scenario.dialogues
+    return story.told(max(start - len(dialogues), 0)), dialogues[start:]
+
+
+def _spell(
+    format: Format, scenario: Scenario, story: Telling, count: Count, start: int
+) -> tuple[Prompt, int, list[int]]:
+    prompt = format.spell(scenario, *told(scenario, story, start))
     fixed = sum(map(count, (*prompt.head, *prompt.cue)))
-    return prompt, fixed, [count(segment) for segment in prompt.turns]
+    return prompt, fixed, [sum(map(count, block)) for block in prompt.blocks]
 
 
-def _at_player(told: Sequence[Turn], start: int, dropped: int) -> int:
+def _at_player(scenario: Scenario, story: Telling, start: int) -> int:
     """Let the window begin with the player: a reply to words that are gone reads oddly."""
-    for turn in told[dropped:-1]:
-        if turn.role == "user":
-            break
-        dropped += 1
-    return start + dropped
+    turns, dialogues = told(scenario, story, start)
+    if dialogues:
+        return start
+    replies = takewhile(lambda turn: turn.role != "user", turns[:-1])
+    return start + len(list(replies))

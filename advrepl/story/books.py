@@ -6,12 +6,13 @@ Does not know when an entry applies (lore.py).
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.story import decorators, patterns
+from advrepl.story import cards, decorators, patterns
 from advrepl.story.fields import Fields, clean, shorten
 
 MAX_ENTRIES = 10_000
@@ -106,6 +107,22 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
         recursive=fields.flag("recursive_scanning", default=any(_of_world(value) for _, value in listed)),
     )
     return book, shorten(notes)
+
+
+def load_book(path: Path) -> tuple[Book, list[str]]:
+    """A book from a JSON file of any of the kinds; also the one in a character card."""
+    data = cards.load_bytes(path)
+    try:
+        found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        character, _ = cards.read(data, str(path))  # a picture or an archive; names itself where it is neither
+        if not character.book:
+            raise AdvreplError(f"{path} is a character card without a lorebook") from None
+        found = character.book
+    book, notes = parse_book(found, str(path))
+    if not book.entries:
+        raise AdvreplError(f"{path} has no entries: it is no lorebook")
+    return book, [f"{path.name}: {note}" for note in notes]
 
 
 def combine(books: Iterable[Book]) -> Book:

@@ -65,6 +65,20 @@ class Character(msgspec.Struct, frozen=True, omit_defaults=True):
     def char(self) -> str:
         return self.nickname or self.name
 
+    @property
+    def depth_prompt(self) -> dict[str, Any]:
+        """The note that SillyTavern keeps among a card's extensions: `prompt`, and `depth` in turns."""
+        found: Any = self.raw
+        for name in ("data", "extensions", "depth_prompt"):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def for_save(self) -> "Character":
+        """Without the card as it was read, but for what belongs to the play."""
+        extensions = {"depth_prompt": self.depth_prompt} if self.depth_prompt else {}
+        raw = {"data": {"extensions": extensions}} if extensions else {}
+        return msgspec.structs.replace(self, raw=raw, creator_notes="")
+
 
 def shipped() -> dict[str, Path]:
     """The characters that come with the program, by the name of their file."""

@@ -1,52 +1,94 @@
-"""From a character card to what a story starts from: persona, greeting and example dialogue, macros filled in once.
+"""From a character card to what a story starts from: persona, greetings and example dialogue, macros filled in once.
 
-Does not know how a persona is spelled for a model (prompt/formats.py).
+Does not know how a persona is spelled for a model (prompt/formats.py), nor when lore applies (lore.py).
 """
 
 import re
+from dataclasses import replace
+from typing import Any
 
+from advrepl import AdvreplError
 from advrepl.story.cards import Character
 from advrepl.story.macros import Context, expand
-from advrepl.story.scenario import Scenario
+from advrepl.story.reminders import CHARACTER_NOTE, LAST_WORDS, LAST_WORDS_DEPTH, NOTE_DEPTH
+from advrepl.story.scenario import ORIGINAL, START_OF_EXAMPLE, Reminder, Scenario
+
+LONGEST_NAME = 60  # characters
+DEEPEST = 1000  # turns
 
 
-def scenario_of(character: Character, you: str = "You") -> Scenario:
-    """The scenario of a roleplay with this character, `you` being the player's name.
+def scenario_of(
+    character: Character, you: str = "You", persona: str = "", bound: dict[str, str] | None = None, *, seed: str = ""
+) -> Scenario:
+    """The scenario of a roleplay with this character; `you` and `persona` are the player.
 
-    Macros are expanded here and never again, so that the beginning of the prompt stands still.
+    Macros are expanded here and never again, so that the beginning of the prompt stands still; what was rolled for
+    them is kept in `bound`.
     """
-    char, bound = character.char, dict[str, str]()
-    context = Context(
-        user=you,
-        char=char,
-        description=character.description,
-        personality=character.personality,
-        scenario=character.scenario,
-        mes_examples=character.mes_example,
-        greetings=(character.first_mes, *character.alternate_greetings),
-        version=character.character_version,
-    )
+    context = context_of(character, you, persona)
+    bound = {} if bound is None else bound
 
-    def filled(text: str, where: str) -> str:
-        return expand(text, context, bound, where).strip()
+    def filled(text: str, field: str, original: str = "") -> str:
+        return expand(text, replace(context, original=original), bound, f"card.{field}", seed=seed).strip()
 
     parts = [
         filled(character.description, "description"),
         _labelled("Personality", filled(character.personality, "personality")),
         _labelled("Scenario", filled(character.scenario, "scenario")),
     ]
+    greetings = [filled(text, f"greetings.{index}") for index, text in enumerate(context.greetings)]
+    last_words = filled(character.post_history_instructions, "post_history")
+    reminders = {LAST_WORDS: Reminder(last_words, LAST_WORDS_DEPTH)} if last_words else {}
+    note, depth = _character_note(character)
+    if note := filled(note, "depth_prompt"):
+        reminders[CHARACTER_NOTE] = Reminder(note, depth)
     return Scenario(
         name=slug(character.name),
         title=character.name,
         system="\n".join(part for part in parts if part),
         start="",
-        opening=filled(character.first_mes, "first_mes"),
-        narrator=char,
+        opening=greetings[0],
+        narrator=character.char,
         options=0,
         roleplay=True,
+        instruction=filled(character.system_prompt, "system", ORIGINAL),
+        greetings=tuple(dict.fromkeys(greeting for greeting in greetings if greeting)),
+        examples=_examples(filled(character.mes_example, "mes_examples")),
         you=you,
-        examples=_examples(filled(character.mes_example, "mes_example")),
+        persona=expand(persona, context, bound, "persona", seed=seed).strip(),
+        reminders=reminders,
     )
+
+
+def context_of(character: Character, you: str, persona: str, **now: Any) -> Context:
+    """What macros stand for in a story with this character; `now` are fields that follow the story."""
+    return Context(
+        user=you,
+        char=character.char,
+        description=character.description,
+        personality=character.personality,
+        scenario=character.scenario,
+        persona=persona,
+        mes_examples=character.mes_example,
+        system=character.system_prompt,
+        post_history=character.post_history_instructions,
+        creator_notes=character.creator_notes,
+        depth_prompt=_character_note(character)[0],
+        greetings=(character.first_mes, *character.alternate_greetings),
+        version=character.character_version,
+        **now,
+    )
+
+
+def player(text: str) -> tuple[str, str]:
+    """The player's name and persona from `NAME` or `NAME: who that is`."""
+    name, _, persona = text.partition(":")
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise AdvreplError(
+            f"{text[:40]!r} does not begin with a name: write it as `Anna`, or as `Anna: a sailor with a limp`"
+        )
+    return name, persona.strip()
 
 
 def slug(name: str) -> str:
@@ -60,6 +102,14 @@ def _labelled(label: str, text: str) -> str:
 
 
 def _examples(text: str) -> str:
-    """Example dialogue without the <START> that opens each of its blocks (card spec V1)."""
-    blocks = re.split(r"<START>", text, flags=re.IGNORECASE)
-    return "\n".join(block.strip() for block in blocks if block.strip())
+    """Example dialogue: blocks with one <START> between them (card spec V1)."""
+    blocks = re.split(START_OF_EXAMPLE, text, flags=re.IGNORECASE)
+    return f"\n{START_OF_EXAMPLE}\n".join(block.strip() for block in blocks if block.strip())
+
+
+def _character_note(character: Character) -> tuple[str, int]:
+    """The note that SillyTavern keeps among a card's extensions, and its depth."""
+    text, depth = character.depth_prompt.get("prompt"), character.depth_prompt.get("depth")
+    if not (isinstance(depth, int) and 0 < depth < DEEPEST):
+        depth = NOTE_DEPTH
+    return str(text) if isinstance(text, str) else "", depth

@@ -16,6 +16,9 @@ import filelock
 import msgspec
 
 from advrepl import AdvreplError
+from advrepl.story.books import Book
+from advrepl.story.cards import Character
+from advrepl.story.lore import State
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
@@ -48,7 +51,12 @@ class Save(msgspec.Struct, omit_defaults=True):
     scenario: Scenario
     turns: list[Turn]
     head: int | None
-    first: int = 0  # position, on the path to the head, of the first turn that the model still sees
+    first: int = 0  # the first block that the model still sees: example dialogues, then the turns to the head
+    character: Character | None = None  # who the model plays, so that {{user}} can be filled in anew
+    books: list[Book] = []  # lore that was added to the character's own
+    lore: State = State()  # what the story remembers of its lore
+    bound: dict[str, str] = {}  # what macros rolled, and their variables
+    luck: str = ""  # what macros and lore roll with
 
 
 def now() -> str:

@@ -3,6 +3,8 @@
 Does not know how any of it is spelled for a model (prompt/formats.py).
 """
 
+from typing import Literal
+
 import msgspec
 
 # The system text and the opening of "start" are the example of the Metharme 7B model card.
@@ -10,6 +12,18 @@ ADVENTURE = (
     "This is a text adventure game. "
     "Describe the scenario to the user and give him three options to pick from on each turn."
 )
+
+# Stands, in a card's instruction, for the usual one: which that is depends on the length that is asked for.
+ORIGINAL = "\ue010"
+Length = Literal["short", "medium", "long"]
+START_OF_EXAMPLE = "<START>"
+
+
+class Reminder(msgspec.Struct, frozen=True):
+    """A text that the model is told again and again, so that it always stands among the last `depth` turns."""
+
+    text: str
+    depth: int
 
 
 class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -23,8 +37,20 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     narrator: str = "Narrator"  # who the model speaks as, where a prompt format needs a name
     options: int = 3  # choices offered after each reply; 0 for none
     roleplay: bool = False  # `system` is the narrator's persona, not an instruction
+    instruction: str = ""  # the card's own words around the persona; ORIGINAL in it stands for the usual ones
+    greetings: tuple[str, ...] = ()  # openings to choose from, `opening` being one of them
+    examples: str = ""  # example dialogue: blocks of lines that begin with a name, <START> between them
+    length: Length = "long"  # of the replies
     you: str = "You"  # the player's name
-    examples: str = ""  # example dialogue, lines that begin with a name
+    persona: str = ""  # who the player is
+    lore: str = ""  # what is always true in this world
+    memory: str = ""  # what the model must not forget
+    reminders: dict[str, Reminder] = {}  # by source: the author's note, the card's last words
+
+    @property
+    def dialogues(self) -> tuple[str, ...]:
+        """The blocks of the example dialogue."""
+        return tuple(block for part in self.examples.split(START_OF_EXAMPLE) if (block := part.strip()))
 
 
 START = Scenario(

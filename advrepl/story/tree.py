@@ -5,7 +5,8 @@ Does not know how turns are spelled for a model or kept on disk.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -21,6 +22,15 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     seed: int | None = None
     stop: str = ""
     seconds: float | None = None
+    # What the model is told before this turn, by its source: the lore and notes that were due when it was said.
+    before: dict[str, str] = {}
+
+
+class Telling(Protocol):
+    """Turns in their order, however they are kept."""
+
+    def __len__(self) -> int: ...
+    def told(self, start: int = 0) -> list[Turn]: ...
 
 
 class Story:
@@ -30,6 +40,9 @@ class Story:
         self.turns = list(turns)
         self.path: list[int] = []  # from the first turn to the head; kept, so that a turn costs the same at any length
         self.goto(head)
+
+    def __len__(self) -> int:
+        return len(self.path)
 
     @property
     def head(self) -> int | None:
@@ -68,3 +81,17 @@ class Story:
     def siblings(self, index: int) -> list[int]:
         """All takes of this turn, itself among them, oldest first."""
         return self.children(self.turns[index].parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A story as it would be with one more turn, without adding it."""
+
+    story: Story
+    turn: Turn
+
+    def __len__(self) -> int:
+        return len(self.story) + 1
+
+    def told(self, start: int = 0) -> list[Turn]:
+        return [*self.story.told(start), self.turn][max(start - len(self.story), 0) :]

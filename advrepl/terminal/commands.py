@@ -7,14 +7,16 @@ import difflib
 from collections.abc import Iterator
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Sampling
 from advrepl.engines.knobs import KNOBS, NAMES
-from advrepl.game import Event, Game
+from advrepl.events import Event, Note
+from advrepl.game import Game
 from advrepl.prompt import options as menu
-from advrepl.terminal import knobs, presets
-from advrepl.terminal.table import COMMANDS, Note, Quit, command, find, is_command, keep_if_it_fits, run
+from advrepl.prompt.window import told
+from advrepl.story.reminders import shown
+from advrepl.terminal import knobs, presets, scene
+from advrepl.terminal.table import COMMANDS, Quit, command, find, is_command, run
 
-__all__ = ["COMMANDS", "Note", "Quit", "find", "is_command", "run"]  # whoever takes the table from here has it full
+__all__ = ["COMMANDS", "Quit", "find", "is_command", "run"]  # whoever takes the table from here has it full
 MOST_OPTIONS = 8  # as for --options
 
 
@@ -22,25 +24,25 @@ MOST_OPTIONS = 8  # as for --options
 
 
 @command("help", "h", "?")
-def show_help(game: Game, argument: str) -> Iterator[Event | Note]:
+def show_help(game: Game, argument: str) -> Iterator[Event]:
     """Show the commands and keys."""
     yield Note(f"{command_list()}\n\n{KEYS}")
 
 
 @command("retry", "r")
-def retry(game: Game, argument: str) -> Iterator[Event | Note]:
+def retry(game: Game, argument: str) -> Iterator[Event]:
     """Write the last reply again; the old one stays in the save."""
     return game.retry()
 
 
 @command("continue", "c")
-def go_on(game: Game, argument: str) -> Iterator[Event | Note]:
+def go_on(game: Game, argument: str) -> Iterator[Event]:
     """Let the model write more of its last reply."""
     return game.go_on()
 
 
 @command("undo", "u")
-def undo(game: Game, argument: str) -> Iterator[Event | Note]:
+def undo(game: Game, argument: str) -> Iterator[Event]:
     """Take back your last turn and the reply to it."""
     said = game.undo()
     offered = numbered(game.options()) or [_ending(game)]
@@ -48,20 +50,20 @@ def undo(game: Game, argument: str) -> Iterator[Event | Note]:
 
 
 @command("options", "o", usage="[N]")
-def options(game: Game, argument: str) -> Iterator[Event | Note]:
+def options(game: Game, argument: str) -> Iterator[Event]:
     """Show the choices on offer, or have N after each reply (0: none)."""
     if not argument:
         yield Note("\n".join([_options_wanted(game), *numbered(game.options())]))
         return
     if not argument.isdecimal() or int(argument) > MOST_OPTIONS:
         raise AdvreplError(f"/options takes a whole number from 0 to {MOST_OPTIONS}, not {argument!r}")
-    before, game.option_count = game.option_count, int(argument)
-    keep_if_it_fits(game, lambda: setattr(game, "option_count", before))
+    with game.changing():
+        game.option_count = int(argument)
     yield Note(_options_wanted(game))
 
 
 @command("set", usage="[NAME [VALUE]]")
-def change_sampling(game: Game, argument: str) -> Iterator[Event | Note]:
+def change_sampling(game: Game, argument: str) -> Iterator[Event]:
     """Show how the words are chosen, or change a value; `off` and `default` are values too."""
     name, _, value = argument.partition(" ")
     name = name.replace("-", "_").casefold()
@@ -73,27 +75,40 @@ def change_sampling(game: Game, argument: str) -> Iterator[Event | Note]:
         hint = f"did you mean {near[0]}?" if near else "/set shows those there are"
         raise AdvreplError(f"there is nothing called {name!r} to set: {hint}")
     if value.strip():
-        before: Sampling = game.sampling
-        game.sampling = knobs.changed(before, name, value.strip())
-        keep_if_it_fits(game, lambda: setattr(game, "sampling", before))
+        with game.changing():
+            game.sampling = knobs.changed(game.sampling, name, value.strip())
     yield Note(f"{name} is {knobs.shown(game.sampling, name)}")
 
 
 command("preset", usage="[NAME | save NAME]")(presets.preset)
+command("length", usage="[short | medium | long]")(scene.length)
+command("you", usage="[NAME[: WHO YOU ARE]]")(scene.you)
+command("greeting", usage="[N]")(scene.greeting)
+command("note", usage="[[DEPTH] TEXT | off]")(scene.note)
+command("memory", usage="[TEXT | off]")(scene.memory)
+command("lore", usage="[FILE]")(scene.lore)
 
 
 @command("context", "ctx")
-def show_context(game: Game, argument: str) -> Iterator[Event | Note]:
+def show_context(game: Game, argument: str) -> Iterator[Event]:
     """Show what the model sees of the story, and what the last reply cost."""
     window = game.window()
     system = sum(map(game.engine.count, window.prompt.head))
+    turns, dialogues = told(game.scenario, game.story, window.evicted)
     rows = {
         "system text": f"{system} tokens, always seen",
-        "turns seen": f"{len(game.story.path) - window.evicted}",
-        "no longer seen": f"{window.evicted}",
+        "turns seen": f"{len(turns)}",
+        "no longer seen": f"{len(game.story) - len(turns)}",
+    }
+    if game.scenario.dialogues:
+        rows["examples seen"] = f"{len(dialogues)} of {len(game.scenario.dialogues)}"
+    if reminded := [len(texts) for turn in turns if (texts := shown(game.scenario, turn))]:
+        rows["notes, lore"] = f"{sum(reminded)}, before {len(reminded)} of these turns"
+    rows |= {
         "tokens used": f"{window.used} of {window.budget}",
         "context": f"{game.engine.n_ctx} tokens, {game.engine.n_ctx - window.budget} of them kept free for the reply",
     }
+    rows["read in full"] = f"{game.read_in_full} times since the story was opened"
     if game.last and (stats := game.last.stats)["generated"]:
         fed = stats["prompt"] - stats["reused"]
         rows["last prompt"] = f"{stats['prompt']} tokens: {stats['reused']} reused, {fed} fed"
@@ -105,20 +120,20 @@ def show_context(game: Game, argument: str) -> Iterator[Event | Note]:
 
 
 @command("raw")
-def show_prompt(game: Game, argument: str) -> Iterator[Event | Note]:
+def show_prompt(game: Game, argument: str) -> Iterator[Event]:
     """Show the exact text that the model is given."""
     yield Note(str(game.window().prompt))
 
 
 @command("save")
-def save(game: Game, argument: str) -> Iterator[Event | Note]:
+def save(game: Game, argument: str) -> Iterator[Event]:
     """Save now (it is done after every turn anyway), and show where."""
     game.save()
     yield Note(f"saved in {game.file.path}")
 
 
 @command("quit", "q", "exit")
-def leave(game: Game, argument: str) -> Iterator[Event | Note]:
+def leave(game: Game, argument: str) -> Iterator[Event]:
     """Save and leave, as Ctrl-D does."""
     raise Quit
 

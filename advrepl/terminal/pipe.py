@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Protocol, TextIO
 
 from advrepl import AdvreplError
-from advrepl.game import Event, Game, Reply, Slid
+from advrepl.events import Event, Note, Reply, Slid
+from advrepl.game import Game
 from advrepl.terminal import commands
-from advrepl.terminal.commands import Note
 from advrepl.terminal.view import visible
 from advrepl.terminal.wait import stoppable
 from advrepl.writer import Choice, Piece
@@ -21,7 +21,7 @@ class Output(Protocol):
     """Where events go."""
 
     def ready(self, game: Game, opening: bool) -> None: ...
-    def event(self, event: Event | Note) -> None: ...
+    def event(self, event: Event) -> None: ...
     def error(self, text: str) -> None: ...
     def notice(self, text: str) -> None: ...
 
@@ -35,7 +35,7 @@ class PlainOutput:
     def ready(self, game: Game, opening: bool) -> None:
         self.notice(f"{game.title} on {game.engine.name}, kept in {game.file.path}")
 
-    def event(self, event: Event | Note) -> None:
+    def event(self, event: Event) -> None:
         match event:
             case Piece(text):
                 self._write(text)
@@ -71,7 +71,7 @@ class JsonOutput:
         window = {"context": game.engine.n_ctx, "opening": opening}
         self._send("ready", save=str(game.file.path), model=game.engine.name, format=game.format.name, **window)
 
-    def event(self, event: Event | Note) -> None:
+    def event(self, event: Event) -> None:
         match event:
             case Piece(text):
                 self._send("piece", text=text)
@@ -112,7 +112,7 @@ def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: It
     return 0
 
 
-def _show(game: Game, events: Iterator[Event | Note], output: Output) -> None:
+def _show(game: Game, events: Iterator[Event], output: Output) -> None:
     try:
         with stoppable(game.cancel):
             for event in events:

@@ -11,9 +11,9 @@ from advrepl.engines import presets
 from advrepl.engines.base import Sampling
 from advrepl.engines.knobs import KNOBS, NAMES
 from advrepl.engines.presets import Preset
-from advrepl.game import Event, Game
+from advrepl.events import Event, Note
+from advrepl.game import Game
 from advrepl.terminal import knobs
-from advrepl.terminal.table import Note, keep_if_it_fits
 
 IN_USE = "*"
 # A value is only worth showing where one of these is on.
@@ -27,7 +27,7 @@ PART_OF = {
 }
 
 
-def preset(game: Game, argument: str) -> Iterator[Event | Note]:
+def preset(game: Game, argument: str) -> Iterator[Event]:
     """List named sampler settings, use one, or keep the present ones under a name."""
     first, _, name = argument.partition(" ")
     if not argument:
@@ -38,8 +38,9 @@ def preset(game: Game, argument: str) -> Iterator[Event | Note]:
         yield Note(f"the present settings are kept in {presets.write(name.strip(), game.sampling, presets.folder())}")
     else:
         chosen = presets.find(argument, presets.folder())
-        before, game.sampling = game.sampling, chosen.on(game.sampling)
-        keep_if_it_fits(game, lambda: setattr(game, "sampling", before))
+        before = game.sampling
+        with game.changing():
+            game.sampling = chosen.on(before)
         yield Note(f"{chosen.name}: {difference(before, game.sampling)}")
 
 

@@ -15,11 +15,12 @@ from types import FrameType
 from typing import Self, TextIO
 
 from advrepl import AdvreplError
-from advrepl.game import Event, Game, Reply
+from advrepl.events import Event, Reply
+from advrepl.game import Game
 from advrepl.prompt import options as menu
 from advrepl.story import saves
 from advrepl.terminal import commands
-from advrepl.terminal.commands import Note, Quit
+from advrepl.terminal.commands import Quit
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
 from advrepl.terminal.screen import Abilities, Screen
 from advrepl.writer import Piece
@@ -139,7 +140,7 @@ class Repl:
             except Quit:
                 return
 
-    def follow(self, events: Iterator[Event | Note]) -> None:
+    def follow(self, events: Iterator[Event]) -> None:
         """Show events as they happen; errors are one line, and Ctrl-C ends the reply."""
         try:
             with self._interrupts.writing(), quiet_keys(sys.stdin):

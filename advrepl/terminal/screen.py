@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from advrepl.game import Event, Reply, Slid
-from advrepl.terminal.commands import Note
+from advrepl.events import Event, Note, Reply, Slid
 from advrepl.terminal.view import Wrap, cells, clipped, one_line, visible, wrapped
 from advrepl.writer import Choice, Piece
 
@@ -62,7 +61,7 @@ class Screen:
         """To be told how far the prompt is fed."""
         self._progress.step(done, total)
 
-    def show(self, event: Event | Note) -> None:
+    def show(self, event: Event) -> None:
         self._progress.end()
         match event:
             case Piece(text):

@@ -8,21 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from advrepl import AdvreplError
-from advrepl.game import Event, Game
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What a command says, as plain text."""
-
-    text: str
+from advrepl.events import Event
+from advrepl.game import Game
 
 
 class Quit(Exception):
     """The player wants to leave."""
 
 
-Handler = Callable[[Game, str], Iterator[Event | Note]]
+Handler = Callable[[Game, str], Iterator[Event]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ def is_command(line: str) -> bool:
     return line.lstrip().startswith("/")
 
 
-def run(game: Game, line: str) -> Iterator[Event | Note]:
+def run(game: Game, line: str) -> Iterator[Event]:
     """Do what the line says; raises Quit for /quit. Nothing happens before the first event is asked for."""
     line = line.strip()
     if line.startswith("//"):
@@ -79,13 +73,3 @@ def find(name: str) -> Command:
     hint = f"did you mean /{' or /'.join(near)}?" if near else "/help lists those there are"
     shown = name if len(name) <= 30 else name[:30] + "…"
     raise AdvreplError(f"there is no command /{shown}: {hint} (text that begins with a slash: //)")
-
-
-def keep_if_it_fits(game: Game, restore: Callable[[], None]) -> None:
-    """Save a new setting, unless it leaves no room for the story in the context."""
-    try:
-        game.window()
-    except AdvreplError:
-        restore()
-        raise
-    game.save()

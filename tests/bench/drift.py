@@ -59,7 +59,7 @@ def main() -> None:
             found[slid].append((float((np.exp(other) * (other - one)).sum()), one.argmax() == other.argmax()))
         text = "".join(moved.generate(window, Sampling(seed=turn, max_tokens=REPLY_TOKENS)))
         story.say("model", text.strip() or "…")
-        moved.count(format.spell(START, story.told(start)).turns[-1])
+        moved.count(format.spell(START, story.told(start)).blocks[-1][-1])
     print("slides  turns  KL median  KL largest  same token")
     for slides, values in found.items():
         nats = [value for value, _ in values]

@@ -1,0 +1,46 @@
+"""What stands between the turns: lore and notes, each put before a turn of the player when it is due.
+
+A text stays where it was put while the story goes on, so that the prompt behind it, and the model's cache, stand still:
+it costs its own tokens, once. It is put there again when it is still wanted and has become too distant.
+Does not know how it is spelled (prompt/formats.py) or which lore applies (lore.py).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Turn
+
+NOTE, LAST_WORDS, CHARACTER_NOTE = "note", "last words", "character note"
+LORE = "lore "  # before the number of an entry
+LAST_WORDS_DEPTH = 4  # turns; a card's post-history instructions
+NOTE_DEPTH = 4  # as SillyTavern has it
+LORE_DEPTH = 8  # turns after which an entry that applies is told again
+
+
+def shown(scenario: Scenario, turn: Turn) -> tuple[str, ...]:
+    """What the model is told before this turn: lore as it was, reminders while they still say the same."""
+    return tuple(text for source, text in turn.before.items() if _is_wanted(scenario, source, text))
+
+
+def due(scenario: Scenario, lore: Mapping[str, str], recent: Sequence[Turn]) -> dict[str, str]:
+    """What to put before a new turn that follows the `recent` ones (oldest first; as many as `reach` says)."""
+    wanted = {source: (text, LORE_DEPTH) for source, text in lore.items()}
+    wanted |= {source: (reminder.text, reminder.depth) for source, reminder in scenario.reminders.items()}
+    return {
+        source: text
+        for source, (text, depth) in wanted.items()
+        # The new turn is one more.
+        if all(turn.before.get(source) != text for turn in recent[max(len(recent) + 1 - depth, 0) :])
+    }
+
+
+def reach(scenario: Scenario) -> int:
+    """How many turns back a text may stand that is not due yet."""
+    return max([LORE_DEPTH, *(reminder.depth for reminder in scenario.reminders.values())])
+
+
+def _is_wanted(scenario: Scenario, source: str, text: str) -> bool:
+    if source.startswith(LORE):
+        return True
+    reminder = scenario.reminders.get(source)
+    return reminder is not None and reminder.text == text
