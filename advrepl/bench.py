@@ -59,6 +59,7 @@ class Result(msgspec.Struct, frozen=True):
 
     model: str
     context: int
+    kv: str  # the types of the cache for keys and values
     threads: int
     on_gpu: bool
     load_seconds: Spread
@@ -106,6 +107,7 @@ def measure(plan: Plan, progress: Progress) -> Result:
         return Result(
             model=engine.name,
             context=engine.n_ctx,
+            kv=" ".join(dict.fromkeys(loaded.cache_types)),
             threads=loaded.threads,
             on_gpu=loaded.on_gpu,
             load_seconds=spread(loads),

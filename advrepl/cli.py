@@ -27,6 +27,10 @@ def _option(*names: str, help: str, **limits: Any) -> Any:
     return typer.Option(*names, help=help, show_default=False, **limits)
 
 
+KvType = Annotated[
+    str | None, _option("--kv", help="Type of the cache: f16, or q8_0 for half the memory.", metavar="f16|q8_0")
+]
+
 # name of the parameter -> (type, option); the options that `play` and `resume` share.
 PLAY_OPTIONS: dict[str, Any] = {
     "model": Annotated[str | None, _option("-m", "--model", help="GGUF file, or its name in the models folder.")],
@@ -35,6 +39,7 @@ PLAY_OPTIONS: dict[str, Any] = {
     "ctx": Annotated[int | None, _option("--ctx", help="Context in tokens.", min=128)],
     "threads": Annotated[int | None, _option("--threads", help="CPU threads; all cores if not given.", min=1)],
     "gpu_layers": Annotated[int | None, _option("--gpu-layers", help="Layers on the GPU; all if not given.")],
+    "kv": KvType,
     "seed": Annotated[int | None, _option("--seed", help="Makes the replies repeatable.", min=0)],
     "preset": Annotated[str | None, _option("--preset", help="Sampler settings by name, as /preset lists them.")],
     "temperature": Annotated[
@@ -150,12 +155,14 @@ def bench(
     runs: Annotated[int, typer.Option(help="How often each figure is taken.", min=1)] = 3,
     threads: Annotated[int | None, _option("--threads", help="CPU threads; all cores if not given.", min=1)] = None,
     gpu_layers: Annotated[int | None, _option("--gpu-layers", help="Layers on the GPU; all if not given.")] = None,
+    kv: KvType = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Measure this machine with a model: loading, feeding, writing, sliding."""
+    from advrepl.engines.base import LoadOptions
     from advrepl.terminal import bench as table
 
-    table.run(model, ctx, turns, runs, threads, gpu_layers, json)
+    table.run(model, LoadOptions(ctx, threads, gpu_layers, kv), turns, runs, json)
 
 
 @app.callback(invoke_without_command=True)
@@ -170,7 +177,7 @@ def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     from advrepl.session import Settings
 
     sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
-    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "you", "options", "shift", "preset")
+    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "kv", "you", "options", "shift", "preset")
     lore = tuple(chosen["lore"])
     return Settings(sampling=sampling, lore=lore, **{name: chosen[name] for name in names}, **more)
 

@@ -42,6 +42,7 @@ class Settings:
     ctx: int | None = None
     threads: int | None = None
     gpu_layers: int | None = None
+    kv: str | None = None
     options: int | None = None
     lore: tuple[Path, ...] = ()
     shift: bool = True
@@ -167,7 +168,7 @@ def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | N
         except AdvreplError:
             pass  # it has been moved or removed: the default goes on with the story
     path = models.resolve(spec)
-    options = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers)
+    options = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv)
     return LlamaEngine(Loaded(path, options, Log(models.home() / "llama.log"), loading), shift=settings.shift)
 
 

@@ -25,7 +25,8 @@ LAYERS = [
 ]
 ONLY_IN = {
     "llama_cpp": {
-        f"advrepl/engines/{name}.py" for name in ("native", "loading", "vocabulary", "sampler", "log", "catalog")
+        f"advrepl/engines/{name}.py"
+        for name in ("native", "loading", "cache", "vocabulary", "sampler", "log", "catalog")
     }
     | {"convert/quantize.py", "convert/collect.py"},
     "gguf": {"convert/"},

@@ -24,6 +24,7 @@ class LoadOptions:
     ctx: int | None = None
     threads: int | None = None
     gpu_layers: int | None = None
+    kv: str | None = None  # the type of the cache: "f16" or "q8_0"
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -32,18 +32,6 @@ def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, loading
     return model
 
 
-def check_cache_memory(model: Any, path: Path, n_ctx: int) -> None:
-    heads, kv_heads = max(lib.llama_model_n_head(model), 1), lib.llama_model_n_head_kv(model)
-    width = lib.llama_model_n_embd(model) * kv_heads // heads
-    needed = n_ctx * lib.llama_model_n_layer(model) * width * 2 * 2  # keys and values, 16 bit
-    free = psutil.virtual_memory().available
-    if needed > free:
-        raise AdvreplError(
-            f"a context of {n_ctx} tokens takes {needed / GIB:.1f} GB besides {path.name}, "
-            f"and {free / GIB:.1f} GB are free: give a smaller --ctx"
-        )
-
-
 def _load_mode(path: Path, on_gpu: bool) -> tuple[int, bool]:
     """Map the file; repack weights for the CPU only where both copies fit: faster to write, twice the memory."""
     size, memory = path.stat().st_size, psutil.virtual_memory()

@@ -15,8 +15,9 @@ import llama_cpp.llama_cpp as lib
 from advrepl import AdvreplError
 from advrepl.engines.aside import aside
 from advrepl.engines.base import DEFAULT_CTX, Loading, LoadOptions
+from advrepl.engines.cache import TYPES, cache_types, check_memory, heads_of
 from advrepl.engines.files import check_file, fingerprint
-from advrepl.engines.loading import check_cache_memory, load_model
+from advrepl.engines.loading import load_model
 from advrepl.engines.log import Log
 from advrepl.engines.machine import physical_cores
 from advrepl.engines.vocabulary import Vocabulary, metadata
@@ -51,7 +52,9 @@ class Loaded:
         template = lib.llama_model_chat_template(self._model, None)
         self.template = template.decode("utf-8", "replace") if template else None
         has_rope = lib.llama_model_rope_type(self._model) != lib.LLAMA_ROPE_TYPE_NONE  # gpt2 claims it can shift
-        self.can_shift = bool(lib.llama_memory_can_shift(self._memory)) and has_rope
+        quantised = self.cache_types[0] != "f16"
+        movable = has_rope and (heads_of(self._model).quantised_keys_move or not quantised)
+        self.can_shift = bool(lib.llama_memory_can_shift(self._memory)) and movable
 
     def decode(self, tokens: Sequence[int], position: int) -> bool:
         """Add tokens to the cache from `position` on, logits for the last; False if aborted."""
@@ -109,8 +112,10 @@ class Loaded:
         self._abort = ctypes.create_string_buffer(b"0", 2)
         params.abort_callback = _flag_reader()
         params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
+        self.cache_types = cache_types(heads_of(self._model), path.name, options.kv, self.on_gpu)
+        params.type_k, params.type_v = (TYPES[kind] for kind in self.cache_types)
         if not self.on_gpu:
-            check_cache_memory(self._model, path, self.n_ctx)
+            check_memory(self._model, path, self.n_ctx, self.cache_types)
         self._context = lib.llama_init_from_model(self._model, params)
         if not self._context:
             raise AdvreplError(

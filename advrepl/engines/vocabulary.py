@@ -76,3 +76,9 @@ def metadata(model: Any, key: str) -> str | None:
     buffer = ctypes.create_string_buffer(256)
     size = lib.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
     return buffer.value.decode("utf-8", "replace") if size >= 0 else None
+
+
+def number(model: Any, name: str, default: int) -> int:
+    """A number of the model's architecture from the file's header, such as "rope.dimension_count"."""
+    value = metadata(model, f"{metadata(model, 'general.architecture')}.{name}")
+    return int(value) if value and value.isdecimal() else default

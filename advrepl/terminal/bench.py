@@ -14,10 +14,8 @@ from advrepl.engines import models
 from advrepl.engines.base import LoadOptions
 
 
-def run(
-    model: str | None, ctx: int, turns: int, runs: int, threads: int | None, gpu_layers: int | None, as_json: bool
-) -> None:
-    plan = Plan(models.resolve(model), LoadOptions(ctx, threads, gpu_layers), turns, runs)
+def run(model: str | None, options: LoadOptions, turns: int, runs: int, as_json: bool) -> None:
+    plan = Plan(models.resolve(model), options, turns, runs)
     screen = Console(stderr=True)
     with screen.status("measuring") as status:
         result = measure(plan, lambda doing: status.update(doing))
@@ -29,7 +27,7 @@ def run(
 
 def table(result: Result, runs: int) -> Table:
     where = "GPU" if result.on_gpu else f"{result.threads} threads"
-    title = f"{result.model}, context {result.context}, {where}; median (least to most) of {runs} runs"
+    title = f"{result.model}, context {result.context} ({result.kv}), {where}; median (least to most) of {runs} runs"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
     table.add_column("figure")
     table.add_column("value", justify="right")

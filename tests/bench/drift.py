@@ -41,9 +41,10 @@ def main() -> None:
     parser.add_argument("model", nargs="?")
     parser.add_argument("--turns", type=int, default=60)
     parser.add_argument("--ctx", type=int, default=1024)
+    parser.add_argument("--kv", choices=("f16", "q8_0"), default="f16")
     options = parser.parse_args()
     path, log = models.resolve(options.model), Log(Path(tempfile.gettempdir()) / "advrepl-drift.log")
-    moved, fresh = (LlamaEngine(Loaded(path, LoadOptions(ctx=options.ctx), log)) for _ in range(2))
+    moved, fresh = (LlamaEngine(Loaded(path, LoadOptions(ctx=options.ctx, kv=options.kv), log)) for _ in range(2))
     format = models.choose_format(None, moved)
     story, start, slid = Story(), 0, 0
     found: dict[int, list[tuple[float, bool]]] = defaultdict(list)
