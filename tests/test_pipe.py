@@ -211,6 +211,19 @@ def test_a_reader_that_leaves_is_no_crash(program: Program) -> None:
     assert process.wait(60) == 1
 
 
+def test_a_story_goes_on_without_being_read_again(program: Program) -> None:
+    program.play("--threads", "1", lines=b"1\n")
+    assert "cache" in (listed := program.run("saves", "list")[1]) and " MB" in listed
+    _, out, _ = program.run("resume", "--json", "--ctx", "512", "--threads", "1", lines=b"go on\n")
+    stats = events(out)[-1]["stats"]
+    assert stats["prompt"] - stats["reused"] < 25
+    (program.saves / "start.kv").write_bytes(b"no cache")
+    _, _, err = program.run("resume", "--ctx", "512")
+    assert "the cache file start.kv is none of advrepl's: the story is read again\n" in err
+    _, _, err = program.run("resume", "--ctx", "512", "--no-kv-file")
+    assert "cache file" not in err
+
+
 def test_saves_are_listed_shown_and_deleted(program: Program) -> None:
     assert "There is no story" in program.run("saves", "list")[1]
     program.play(lines=b"1\n")

@@ -115,6 +115,7 @@ def test_delete_takes_what_belongs_to_the_story(tmp_path: Path) -> None:
         file.write(a_save("one"))
         file.write(a_save("two"))
     (tmp_path / "a.kv").write_bytes(b"cache")
+    (tmp_path / "a.kv.tmp").write_bytes(b"half a ca")
     (tmp_path / "ab.json").write_bytes(b"another story")
     saves.delete(tmp_path / "a.json")
     assert [path.name for path in saves.find(tmp_path)] == ["ab.json"]

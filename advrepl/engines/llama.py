@@ -5,12 +5,14 @@ is shown in prompt/window.py.
 """
 
 import codecs
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from advrepl import AdvreplError
+from advrepl.engines import kvfile
 from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
 from advrepl.engines.kv import Plan, match_sampled, plan_reuse
+from advrepl.engines.kvfile import Held, Key, Shown
 from advrepl.engines.native import Loaded
 from advrepl.engines.sampler import Sampler
 from advrepl.engines.vocabulary import Vocabulary
@@ -36,8 +38,11 @@ class LlamaEngine:
         self._shift = shift and loaded.can_shift
         self._chunk = loaded.n_batch if loaded.on_gpu else min(CHUNK, loaded.n_batch)
         self._held: list[int] = []  # the tokens in the cache, position by position
-        self._window: Window | None = None  # the one that _held was built for
+        self._shown = Shown(b"", (), 0)  # the window that _held was built for
         self._tokens: dict[tuple[Segment, bool], tuple[int, ...]] = {}
+        self._spelled: dict[bytes, tuple[int, ...]] = {}  # tokens of segments as a cache file has them
+        types = " and ".join(dict.fromkeys(loaded.cache_types))
+        self.key = Key(self.fingerprint, self.n_ctx, types, loaded.library)
         self._cue = Segment("", "")  # what the last reply followed, and the pieces it was sampled as
         self._sampled: list[tuple[int, bytes]] = []
 
@@ -107,21 +112,21 @@ class LlamaEngine:
         wanted = [*self._vocab.opening(parts[0]), *chain.from_iterable(parts)]
         n_head = len(window.prompt.head)
         head = len(wanted) - sum(map(len, parts[n_head:]))
-        plan = plan_reuse(self._held, wanted, head, self._evicted(window))
+        sizes = map(len, parts[n_head:])
+        blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
+        shown = Shown(kvfile.name(window.prompt.head, first=True), blocks, window.evicted)
+        plan = plan_reuse(self._held, wanted, head, self._evicted(shown))
         self._apply(plan)
-        self._window = window
+        self._shown = shown
         self.stats.prompt, self.stats.reused, self.stats.shifted = len(wanted), plan.reused, plan.moved
         return wanted
 
-    def _evicted(self, window: Window) -> int:
+    def _evicted(self, shown: Shown) -> int:
         """The tokens of the turns that left the window since the last one, if nothing else changed before them."""
-        last = self._window
-        if not self._shift or last is None or last.prompt.head != window.prompt.head:
+        last, gone = self._shown, shown.evicted - self._shown.evicted
+        if not self._shift or last.head != shown.head or not 0 < gone < len(last.blocks):
             return 0
-        gone = window.evicted - last.evicted
-        if not 0 < gone < len(last.prompt.blocks):
-            return 0
-        return sum(map(self.count, chain.from_iterable(last.prompt.blocks[:gone])))
+        return sum(last.blocks[:gone])
 
     def _apply(self, plan: Plan) -> None:
         held = self._held
@@ -154,16 +159,41 @@ class LlamaEngine:
             self._held += tokens
         return done
 
+    # --- the cache file
+
+    def held(self, window: Window) -> Held | None:
+        if not self._held:
+            return None
+        parts = enumerate(window.segments)
+        spelled = {kvfile.name((part,), not index): self._encode(part, first=not index) for index, part in parts}
+        return Held(self.key, list(self._held), spelled, self._shown)
+
+    def state_size(self) -> int:
+        return self._model.state_size()
+
+    def state(self, held: Held, memory: Callable[[int], memoryview]) -> memoryview | None:
+        return self._model.copy_state(memory, lambda: len(self._held) if self._held == held.tokens else -1)
+
+    def restore(self, held: Held, state: memoryview) -> bool:
+        fits = self._model.put_state(state, len(held.tokens))
+        self._held = list(held.tokens) if fits else []
+        if fits:
+            self._shown, self._spelled = held.shown, held.spelled
+        return fits
+
     # --- tokens
 
     def _encode(self, segment: Segment, first: bool = False) -> tuple[int, ...]:
         tokens = self._tokens.pop((segment, first), None)
         if tokens is None:
-            tokens = self._as_sampled(segment) or self._vocab.encode(segment, first)
+            tokens = self._as_sampled(segment) or self._as_kept(segment, first) or self._vocab.encode(segment, first)
             if len(self._tokens) >= REMEMBERED:
                 del self._tokens[next(iter(self._tokens))]
         self._tokens[segment, first] = tokens  # now the youngest
         return tokens
+
+    def _as_kept(self, segment: Segment, first: bool) -> tuple[int, ...] | None:
+        return self._spelled.get(kvfile.name((segment,), first)) if self._spelled else None
 
     def _as_sampled(self, segment: Segment) -> tuple[int, ...] | None:
         """The tokens that the model chose, if this segment is what it just wrote: they are in the cache already."""

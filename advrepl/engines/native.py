@@ -6,11 +6,14 @@ about prompts or caches.
 
 import ctypes
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import llama_cpp
 import llama_cpp.llama_cpp as lib
+import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.aside import aside
@@ -33,6 +36,8 @@ class Loaded:
 
     def __init__(self, path: Path, options: LoadOptions, log: Log, loading: Loading | None = None) -> None:
         self._log = log
+        self._still = threading.Lock()  # held while the cache changes or is copied
+        self._turning = False  # keys were moved; llama.cpp turns them to their new positions with the next decode
         check_file(path)
         log.attach()
         self.on_gpu = bool(lib.llama_supports_gpu_offload()) and options.gpu_layers != 0
@@ -45,6 +50,7 @@ class Loaded:
             raise
         self.vocab = Vocabulary(self._model)
         self.path, self.fingerprint = path, fingerprint(path)
+        self.library = str(llama_cpp.__version__)
         self.name = path.stem
         self.format_hint = metadata(self._model, "advrepl.prompt_format") or format_by_name(
             metadata(self._model, "general.name") or ""
@@ -69,18 +75,50 @@ class Loaded:
             batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, position + i, 1, 0
             batch.seq_id[i][0] = 0
         batch.logits[count - 1] = 1
-        code = lib.llama_decode(self._context, batch)
+        with self._still:
+            code = lib.llama_decode(self._context, batch)
+            self._turning = self._turning and code != 0
         if code in (0, 2):
             return bool(code == 0)
         reason = "the context is full" if code == 1 else self._log.last_error or f"code {code}"
         raise AdvreplError(f"llama.cpp could not go on: {reason}")
 
     def remove(self, start: int, end: int) -> bool:
-        return bool(lib.llama_memory_seq_rm(self._memory, 0, start, end))
+        with self._still:
+            return bool(lib.llama_memory_seq_rm(self._memory, 0, start, end))
 
     def move(self, start: int, end: int, by: int) -> None:
         """Move the cached tokens from `start` to before `end` by so many positions towards the front."""
-        lib.llama_memory_seq_add(self._memory, 0, start, end, -by)
+        with self._still:
+            lib.llama_memory_seq_add(self._memory, 0, start, end, -by)
+            self._turning = True
+
+    def state_size(self) -> int:
+        with self._still:
+            return int(lib.llama_state_seq_get_size(self._context, 0))
+
+    def copy_state(self, memory: Callable[[int], memoryview], wanted: Callable[[], int]) -> memoryview | None:
+        """The cache as bytes, if it then holds just as many tokens as are `wanted`. From any thread."""
+        with self._still:
+            if self._turning or self._length() != wanted():
+                return None
+            size = int(lib.llama_state_seq_get_size(self._context, 0))
+            state = memory(size)
+            done = lib.llama_state_seq_get_data(self._context, _address(state), size, 0)
+            return state if done == size else None
+
+    def put_state(self, state: memoryview, length: int) -> bool:
+        """Replace the cache by such bytes; if they do not hold so many tokens of this model it is empty after that."""
+        with self._still:
+            self._turning = False
+            done = lib.llama_state_seq_set_data(self._context, _address(state), len(state), 0)
+            if done == len(state) and self._length() == length:
+                return True
+            lib.llama_memory_seq_rm(self._memory, 0, 0, -1)
+            return False
+
+    def _length(self) -> int:
+        return int(lib.llama_memory_seq_pos_max(self._memory, 0)) + 1
 
     def logits(self) -> Any:
         return lib.llama_get_logits_ith(self._context, -1)
@@ -133,3 +171,7 @@ def _flag_reader() -> Any:
     """
     libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
+
+
+def _address(data: memoryview) -> Any:
+    return np.frombuffer(data, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

@@ -27,7 +27,7 @@ SCHEMA = 1
 # Functions that bring a save of schema 1, 2, … (as plain dicts and lists) to the next one, in order.
 MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
 
-BESIDE = (".json.bak", ".kv")  # files that belong to a save and go with it
+BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
 
 
 class ModelRef(msgspec.Struct, frozen=True):

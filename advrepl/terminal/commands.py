@@ -129,7 +129,8 @@ def show_prompt(game: Game, argument: str) -> Iterator[Event]:
 def save(game: Game, argument: str) -> Iterator[Event]:
     """Save now (it is done after every turn anyway), and show where."""
     game.save()
-    yield Note(f"saved in {game.file.path}")
+    remark = game.keep()
+    yield Note(f"saved in {game.file.path}" + (f"; {remark}" if remark else ""))
 
 
 @command("quit", "q", "exit")

@@ -109,6 +109,8 @@ def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: It
                 _show(game, game.act(line), output)
         except commands.Quit:
             break
+    if remark := game.keep():
+        output.notice(remark)
     return 0
 
 

@@ -164,6 +164,8 @@ class Repl:
             return 1
         path = self._game.file.path
         self._screen.notice(f"The story is kept in {path}. Go on with: {resume_command(path, home)}")
+        if remark := self._game.keep():
+            self._screen.notice(remark)
         return 0
 
     def _take(self, line: str) -> None:

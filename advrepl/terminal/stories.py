@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from advrepl import AdvreplError
+from advrepl.engines import keeper
 from advrepl.prompt import options as menu
 from advrepl.story import saves
 from advrepl.story.tree import Story
@@ -24,16 +25,17 @@ def show_list(folder: Path) -> None:
         print(f"There is no story in {folder} yet: `advrepl play` begins one.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "title", "turns", "changed", "model"):
-        table.add_column(heading, justify="right" if heading == "turns" else "left", overflow="fold")
+    for heading in ("name", "title", "turns", "changed", "model", "cache"):
+        table.add_column(heading, justify="right" if heading in ("turns", "cache") else "left", overflow="fold")
     for path in paths:
         try:
             save = saves.load(path)
         except AdvreplError as error:
-            table.add_row(*map(_plain, (path.stem, str(error), "", "", "")))
+            table.add_row(*map(_plain, (path.stem, str(error), "", "", "", _cache(path))))
             continue
         turns = str(len(Story(save.turns, save.head).path))
-        table.add_row(*map(_plain, (path.stem, save.title, turns, _when(save.updated), save.model.name)))
+        cells = (path.stem, save.title, turns, _when(save.updated), save.model.name, _cache(path))
+        table.add_row(*map(_plain, cells))
     Console().print(table)
 
 
@@ -63,6 +65,14 @@ def delete(folder: Path, name: str, sure: bool) -> None:
 
 def path_of(folder: Path, name: str) -> Path:
     return Path(name) if name.endswith(".json") else folder / f"{saves.check_name(name)}.json"
+
+
+def _cache(path: Path) -> str:
+    """The size of a story's cache file; empty if it has none."""
+    try:
+        return f"{max(path.with_name(path.stem + keeper.ENDING).stat().st_size >> 20, 1)} MB"
+    except OSError:
+        return ""
 
 
 def _plain(text: str) -> Text:

@@ -1,0 +1,183 @@
+"""The cache file NAME.kv beside a save: what a model held in its cache, so that it need not read the story again.
+
+Written beside and renamed; read with suspicion, because whatever is wrong with the file may only cost time.
+Does not know llama.cpp (native.py), and not when a file is written or which ones have to go (keeper.py).
+"""
+
+import mmap
+import struct
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from advrepl.prompt.segments import Segment, Window
+
+MAGIC = b"\x89advkv\r\n"
+VERSION = 1
+# magic, version, bytes of the contents, bytes of the state; then the CRC-32 of these fields and the contents
+FRONT = struct.Struct("<8sIIQ")
+SUM = struct.Struct("<I")
+CHUNK = 1 << 24  # bytes summed or written in one go; Ctrl-C is heard between two
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What a cache can be used with: nothing else, even where the shapes agree."""
+
+    model: str  # fingerprint of its file
+    context: int  # tokens
+    types: str  # of keys and values
+    library: str  # version
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """The window that a cache was built for, as far as the next one is compared with it."""
+
+    head: bytes  # names of its segments
+    blocks: tuple[int, ...]  # tokens of each
+    evicted: int
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What is in a cache, position by position, and what it says."""
+
+    key: Key
+    tokens: list[int]
+    # A reply keeps the tokens it was sampled as, which may be others than those its text is split into:
+    # for each segment of the window, by name, its tokens.
+    spelled: dict[bytes, tuple[int, ...]]
+    shown: Shown
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """An engine whose cache can be put away and taken back."""
+
+    key: Key
+
+    def held(self, window: Window) -> Held | None:
+        """What the cache holds; the window is what the next one will look like. None: nothing worth keeping."""
+
+    def state_size(self) -> int:
+        """Bytes that the cache takes as a state."""
+
+    def state(self, held: Held, memory: Callable[[int], memoryview]) -> memoryview | None:
+        """A copy of the cache in `memory`, from any thread; None if it no longer holds just that."""
+
+    def restore(self, held: Held, state: memoryview) -> bool:
+        """Take the cache back; False, and an empty cache, if it is not one that fits."""
+
+
+class Unusable(Exception):
+    """A file that is of no use; the words complete "the cache file NAME.kv …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was read from a file; `state` is a view of the mapped file."""
+
+    held: Held
+    state: memoryview
+
+
+def name(segments: Iterable[Segment], first: bool = False) -> bytes:
+    """A short name for segments; `first`: at the very beginning, where SentencePiece puts a space before the text."""
+    digest = blake2b(bytes([first]), digest_size=16)
+    for segment in segments:
+        for text in (segment.mark, segment.text):
+            data = text.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.digest()
+
+
+def write(path: Path, held: Held, state: memoryview) -> int:
+    """Write the file whole or not at all, and return its size; raises OSError.
+
+    Not flushed to the disk: after a power failure a torn file is known by its sums, and only costs time.
+    """
+    contents = msgspec.msgpack.encode(held)
+    front = FRONT.pack(MAGIC, VERSION, len(contents), len(state))
+    beside = path.with_name(path.name + ".tmp")  # one program per story, so one name is enough
+    try:
+        with beside.open("wb", buffering=0) as file:
+            _write_all(file.write, front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
+            total = 0
+            for start in range(0, len(state), CHUNK):
+                part = state[start : start + CHUNK]
+                total = zlib.crc32(part, total)
+                _write_all(file.write, part)
+            _write_all(file.write, SUM.pack(total))
+            size = file.tell()
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return size
+
+
+def read(path: Path, key: Key) -> Kept:
+    """What the file holds for this key; raises Unusable.
+
+    CRC-32 finds every accident that is at all likely, twice as fast as a digest that also withstands forgers.
+    """
+    try:
+        with path.open("rb") as file:
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except ValueError:  # an empty file cannot be mapped
+        raise Unusable("is empty") from None
+    except OSError as error:
+        raise Unusable(f"cannot be read ({error.strerror})") from None
+    held, start, end = _contents(data)
+    _compare(held.key, key)
+    if _sum(data[start:end]) != SUM.unpack(data[end:])[0]:
+        raise Unusable("is damaged")
+    return Kept(held, data[start:end])
+
+
+def _contents(data: memoryview) -> tuple[Held, int, int]:
+    """What stands before the state, and where the state begins and ends."""
+    if bytes(data[: len(MAGIC)]) != MAGIC[: len(data)]:
+        raise Unusable("is none of advrepl's")
+    if len(data) < FRONT.size + SUM.size:
+        raise Unusable("is cut short")
+    _, version, n_contents, n_state = FRONT.unpack(data[: FRONT.size])
+    if version != VERSION:
+        raise Unusable("was written by another version of advrepl")
+    begin = FRONT.size + SUM.size
+    start, end = begin + n_contents, begin + n_contents + n_state
+    if end + SUM.size != len(data):
+        raise Unusable("is cut short" if end + SUM.size > len(data) else "is damaged")
+    contents = data[begin:start]
+    if _sum(contents, zlib.crc32(data[: FRONT.size])) != SUM.unpack(data[FRONT.size : begin])[0]:
+        raise Unusable("is damaged")
+    try:
+        return msgspec.msgpack.decode(contents, type=Held), start, end
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise Unusable("is damaged") from None
+
+
+def _compare(found: Key, wanted: Key) -> None:
+    if found.model != wanted.model:
+        raise Unusable("is of another model")
+    if found.context != wanted.context:
+        raise Unusable(f"is of a context of {found.context} tokens")
+    if found.types != wanted.types:
+        raise Unusable(f"is of cache type {found.types}")
+    if found != wanted:
+        raise Unusable("was written with another version of llama.cpp")
+
+
+def _sum(data: memoryview | bytes, total: int = 0) -> int:
+    for start in range(0, len(data), CHUNK):
+        total = zlib.crc32(data[start : start + CHUNK], total)
+    return total
+
+
+def _write_all(write: Callable[[memoryview], int | None], data: memoryview | bytes) -> None:
+    """An unbuffered file may take less than it is given."""
+    left = memoryview(data)
+    while left:
+        left = left[write(left) or 0 :]
