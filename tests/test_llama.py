@@ -38,7 +38,7 @@ def write(engine: LlamaEngine, window: Window, sampling: Sampling = GREEDY, **ho
 
 def divergence(one: LlamaEngine, other: LlamaEngine) -> float:
     """KL divergence in nats of the distributions from which two engines have just chosen a token."""
-    logits = [np.ctypeslib.as_array(e._model.logits(), (e._vocab.size,)).astype(np.float64) for e in (one, other)]
+    logits = [e._model.logits().astype(np.float64) for e in (one, other)]
     p, q = (x - x.max() - np.log(np.exp(x - x.max()).sum()) for x in logits)
     return float((np.exp(p) * (p - q)).sum())
 

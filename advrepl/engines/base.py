@@ -105,9 +105,14 @@ def until_stop(pieces: Iterable[str], stops: Iterable[str]) -> Iterator[str]:
     A stop text ends the iteration, is not passed on, and closes `pieces`.
     """
     stops = tuple(stop for stop in stops if stop)
+    first_letters = {stop[0] for stop in stops}
     waiting = ""
     for piece in pieces:
         waiting += piece
+        if waiting and first_letters.isdisjoint(waiting):
+            yield waiting
+            waiting = ""
+            continue
         found = [at for stop in stops if (at := waiting.find(stop)) >= 0]
         if found:
             if min(found):

@@ -49,6 +49,7 @@ class Loaded:
             self.close()
             raise
         self.vocab = Vocabulary(self._model)
+        self._logits_at, self._logits = 0, np.empty(0, np.float32)
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
         self.name = path.stem
@@ -69,14 +70,12 @@ class Loaded:
         return aside(lambda: self._decode(tokens, position))
 
     def _decode(self, tokens: Sequence[int], position: int) -> bool:
-        batch, count = self._batch, len(tokens)
-        batch.n_tokens = count
+        self._batch.n_tokens = count = len(tokens)
         for i, token in enumerate(tokens):
-            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, position + i, 1, 0
-            batch.seq_id[i][0] = 0
-        batch.logits[count - 1] = 1
+            self._tokens[i], self._positions[i], self._asked[i] = token, position + i, 0
+        self._asked[count - 1] = 1
         with self._still:
-            code = lib.llama_decode(self._context, batch)
+            code = lib.llama_decode(self._context, self._batch)
             self._turning = self._turning and code != 0
         if code in (0, 2):
             return bool(code == 0)
@@ -121,7 +120,12 @@ class Loaded:
         return int(lib.llama_memory_seq_pos_max(self._memory, 0)) + 1
 
     def logits(self) -> Any:
-        return lib.llama_get_logits_ith(self._context, -1)
+        """The logits of the last token: an array that the next decode overwrites."""
+        pointer = lib.llama_get_logits_ith(self._context, -1)
+        address = ctypes.addressof(pointer.contents)
+        if address != self._logits_at:  # it rarely moves, and making an array of it takes 50 microseconds
+            self._logits_at, self._logits = address, np.ctypeslib.as_array(pointer, (self.vocab.size,))
+        return self._logits
 
     @property
     def aborted(self) -> bool:
@@ -160,7 +164,11 @@ class Loaded:
                 f"no memory for a context of {self.n_ctx} tokens ({self._log.last_error}): give a smaller --ctx"
             )
         self._memory = lib.llama_get_memory(self._context)
-        self._batch = lib.llama_batch_init(self.n_batch, 0, 1)
+        self._batch = batch = lib.llama_batch_init(self.n_batch, 0, 1)
+        for i in range(self.n_batch):
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+        # Held here, as each look at a struct's pointer makes a new object.
+        self._tokens, self._positions, self._asked = batch.token, batch.pos, batch.logits
 
 
 def _flag_reader() -> Any:

@@ -27,12 +27,22 @@ DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 
 
 class Sampler:
-    """llama.cpp's sampler chain for one reply, and a grammar beside it."""
+    """llama.cpp's sampler chain for one reply, and a grammar beside it.
+
+    What is made for each token is made once here: after a decode nothing of Python is in the processor's caches, and
+    each new object costs ten times what it costs in a tight loop [measured].
+    """
 
     def __init__(self, model: Loaded, sampling: Sampling, grammar: str | None, prompt: Sequence[int]) -> None:
         self._model, self._vocab = model, model.vocab.handle
-        self._n_vocab = model.vocab.size
         self._reach = _reach(sampling)
+        self._biased, self._bias = _biases(model, sampling)
+        self._candidates = np.zeros(model.vocab.size, dtype=CANDIDATE)
+        self._ids, self._logits = self._candidates["id"], self._candidates["logit"]
+        self._likely = np.empty(model.vocab.size, dtype=bool)
+        self._data = _pointer(self._candidates)
+        self._array = lib.llama_token_data_array(self._data, 0, -1, False)
+        self._one = np.zeros(1, dtype=CANDIDATE)
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         for link in _links(model, sampling):
             lib.llama_sampler_chain_add(self._chain, link)
@@ -57,32 +67,48 @@ class Sampler:
 
     def pick(self) -> int:
         """The next token, taken note of in penalties and grammar."""
-        logits = np.ctypeslib.as_array(self._model.logits(), (self._n_vocab,))
-        token = self._choose(_likely(logits, self._reach))
+        logits = self._model.logits()
+        if len(self._biased):
+            logits = logits.copy()
+            logits[self._biased] += self._bias
+        np.greater_equal(logits, logits[logits.argmax()] - self._reach, out=self._likely)
+        token = self._choose(logits, self._likely.nonzero()[0])
         if self._grammar and not self._allowed(token):
             # Checking one token is cheap, constraining the whole vocabulary is not: it is done only on a clash.
-            every = _candidates(np.arange(self._n_vocab, dtype=np.int32), logits)
-            self._apply(self._grammar, every)
-            token = self._choose(every[np.isfinite(every["logit"])])
+            token = self._choose(logits, self._grammatical(logits))
         if self._grammar:
             lib.llama_sampler_accept(self._grammar, token)
         lib.llama_sampler_accept(self._chain, token)
         return token
 
-    def _choose(self, candidates: Any) -> int:
-        array = self._apply(self._chain, candidates)
-        return int(array.data[array.selected].id)
+    def _choose(self, logits: Any, ids: Any) -> int:
+        if not len(ids):
+            raise AdvreplError("the model computes no chances (NaN): its file is damaged, convert it again")
+        self._fill(logits, ids)
+        lib.llama_sampler_apply(self._chain, ctypes.byref(self._array))
+        return int(self._array.data[self._array.selected].id)
+
+    def _grammatical(self, logits: Any) -> Any:
+        """The tokens that the grammar allows next."""
+        self._fill(logits, np.arange(len(logits)))
+        lib.llama_sampler_apply(self._grammar, ctypes.byref(self._array))
+        return self._ids[np.isfinite(self._logits)].copy()
+
+    def _fill(self, logits: Any, ids: Any) -> None:
+        count, array = len(ids), self._array
+        self._ids[:count], self._logits[:count] = ids, logits[ids]
+        # XTC leaves the first ones out by moving the pointer.
+        array.data, array.size, array.selected, array.sorted = self._data, count, -1, False
 
     def _allowed(self, token: int) -> bool:
-        one = _candidates(np.array([token], dtype=np.int32), np.zeros(1, dtype=np.float32), chosen=False)
-        self._apply(self._grammar, one)
-        return bool(np.isfinite(one["logit"][0]))
+        self._one["id"], self._one["logit"] = token, 0.0
+        one = lib.llama_token_data_array(_pointer(self._one), 1, -1, False)
+        lib.llama_sampler_apply(self._grammar, ctypes.byref(one))
+        return bool(np.isfinite(self._one["logit"][0]))
 
-    def _apply(self, sampler: Any, candidates: Any) -> Any:
-        data = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(lib.llama_token_data))
-        array = lib.llama_token_data_array(data, len(candidates), -1, False)
-        lib.llama_sampler_apply(sampler, ctypes.byref(array))
-        return array
+
+def _pointer(candidates: Any) -> Any:
+    return ctypes.cast(candidates.ctypes.data, ctypes.POINTER(lib.llama_token_data))
 
 
 def _reach(s: Sampling) -> float:
@@ -91,21 +117,11 @@ def _reach(s: Sampling) -> float:
     return REACH * max(s.temperature, 1.0)
 
 
-def _likely(logits: Any, reach: float) -> Any:
-    return _candidates(np.flatnonzero(logits >= logits.max() - reach).astype(np.int32), logits)
-
-
-def _candidates(ids: Any, logits: Any, chosen: bool = True) -> Any:
-    candidates = np.empty(len(ids), dtype=CANDIDATE)
-    candidates["id"], candidates["logit"], candidates["p"] = ids, logits[ids] if chosen else logits, 0.0
-    return candidates
-
-
 def _links(model: Loaded, s: Sampling) -> list[Any]:
     """llama.cpp's samplers in its own default order; those that are off are left out."""
     seed = s.seed if s.seed is not None else lib.LLAMA_DEFAULT_SEED
     vocab, n_vocab = model.vocab.handle, model.vocab.size
-    links = _biases(model, s) + _penalties(vocab, n_vocab, s)
+    links = _penalties(vocab, n_vocab, s)
     if s.temperature <= 0:
         return [*links, lib.llama_sampler_init_greedy()]
     temperature = lib.llama_sampler_init_temp
@@ -148,9 +164,10 @@ def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:
     return links
 
 
-def _biases(model: Loaded, s: Sampling) -> list[Any]:
-    biases = [(tokens[0], bias) for text, bias in s.logit_bias.items() if (tokens := model.vocab.plain(text))]
-    if not biases:
-        return []
-    array = (lib.llama_logit_bias * len(biases))(*(lib.llama_logit_bias(token, bias) for token, bias in biases))
-    return [lib.llama_sampler_init_logit_bias(model.vocab.size, len(biases), array)]
+def _biases(model: Loaded, s: Sampling) -> tuple[Any, Any]:
+    """Tokens and what is added to their logits, before it is decided which are likely at all."""
+    biases: dict[int, float] = {}
+    for text, bias in s.logit_bias.items():
+        for token in model.vocab.plain(text)[:1]:
+            biases[token] = biases.get(token, 0.0) + bias
+    return np.array(list(biases), dtype=np.intp), np.array(list(biases.values()), dtype=np.float32)

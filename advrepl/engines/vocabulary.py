@@ -27,6 +27,7 @@ class Vocabulary:
         if lib.llama_vocab_type(self._vocab) == lib.LLAMA_VOCAB_TYPE_SPM:
             self._prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
         self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
 
     @property
@@ -46,7 +47,10 @@ class Vocabulary:
         return (self.bos,) if self._add_bos and tokens[:1] != (self.bos,) else ()
 
     def ends(self, token: int) -> bool:
-        return bool(lib.llama_vocab_is_eog(self._vocab, token))
+        ends = self._ends.get(token)
+        if ends is None:
+            ends = self._ends[token] = bool(lib.llama_vocab_is_eog(self._vocab, token))
+        return ends
 
     def piece(self, token: int) -> bytes:
         """The bytes a token spells; none for control tokens."""

@@ -11,14 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 
 from convert.quantize import threads_here
-from tests.bench.make_llama import make
+from tests.bench.make_llama import SIZES, make
 
 ADVREPL = (
     "from advrepl import weights; import typer; app = typer.Typer(); "
@@ -122,11 +122,11 @@ def main() -> None:
     parser.add_argument("place", type=Path)
     parser.add_argument("--llama-cpp", nargs=3, type=Path, metavar=("SOURCE", "BIN", "PYTHON"))
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--layers", type=int, default=22)
+    parser.add_argument("--layers", type=int, default=SIZES["1.1b"].layers)
     options = parser.parse_args()
     model = options.place / "llama-1.1b"
     if not model.exists():
-        make(model, options.layers)
+        make(model, replace(SIZES["1.1b"], layers=options.layers))
     for _ in range(options.rounds):
         ours(model, options.place)
         if options.llama_cpp:

@@ -31,7 +31,7 @@ def log_chances(engine: LlamaEngine, window: Window) -> np.ndarray:
     """The log probabilities of all tokens that could follow the window."""
     for _ in engine.generate(window, ONE):
         pass
-    logits = np.ctypeslib.as_array(engine._model.logits(), (engine._vocab.size,)).astype(np.float64)
+    logits = engine._model.logits().astype(np.float64)
     logits -= logits.max()
     return logits - np.log(np.exp(logits).sum())
 
