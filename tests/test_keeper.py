@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from advrepl import AdvreplError, session
 from advrepl.engines import keeper, kvfile
 from advrepl.engines.keeper import Other, parse_limit, to_remove
+from advrepl.engines.kv import Plan
 from advrepl.engines.kvfile import Keeps
 from advrepl.engines.llama import LlamaEngine
 from advrepl.game import Game
@@ -381,21 +382,19 @@ def test_what_is_written_while_the_story_goes_on_is_whole(player: Player, monkey
     assert player.resume("go on")["beyond"] <= 8 and player.notices == []
 
 
-def test_moved_keys_are_not_put_away_before_they_are_turned(player: Player) -> None:
+def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     """llama.cpp turns moved keys with the next decode; a copy made before that would hold wrong ones."""
     player.begin("1")
     game = player.opened()
     engine = game.engine
     assert isinstance(engine, LlamaEngine)
-    held = engine.held(game.window())
+    tokens, window = list(engine._held), game.window()
+    held = engine.held(window)
     assert held and engine.state(held, keeper._memory)
-    tokens = list(engine._held)
-    engine._model.remove(4, 6)
-    engine._model.move(6, len(tokens), 2)
-    engine._held = tokens[:4] + tokens[6:]
-    moved = engine.held(game.window())
-    assert moved and engine.state(moved, keeper._memory) is None
-    assert engine._decode([5])
-    turned = engine.held(game.window())
-    assert turned and engine.state(turned, keeper._memory)
+    engine._apply(Plan(4, 6, len(tokens) - 6))
+    unturned = kvfile.Held(held.key, list(engine._held), held.spelled, held.shown)
+    assert engine._model.turning and engine.state(unturned, keeper._memory) is None
+    turned = engine.held(window)
+    assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine._model.turning
+    assert engine.state(turned, keeper._memory)
     game.close()

@@ -104,6 +104,22 @@ def test_sliding_moves_the_cache(open_engine: Open) -> None:
     assert ROUNDING < divergence(engine, fresh) < 1  # the price of moving: it has seen the turns that are gone
 
 
+def test_ctrl_c_while_moved_keys_are_turned_spoils_nothing(open_engine: Open) -> None:
+    """llama.cpp turns the keys of all layers again if it was stopped after some of them."""
+    engine, undisturbed = open_engine(ctx=512), open_engine(ctx=512)
+    turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
+    late = shown(engine, *turns[2:], evicted=2)
+    for each in (engine, undisturbed):
+        write(each, shown(each, *turns))
+    rest = engine._follow(late)[len(engine._held) :]
+    engine._model.abort(True)
+    assert rest and engine._decode(rest)
+    assert not engine._decode([rest[0]])  # but what follows can be stopped
+    write(engine, late, ONE)
+    write(undisturbed, late, ONE)
+    assert undisturbed.stats.shifted > 20 and divergence(engine, undisturbed) < 1e-9
+
+
 def test_without_shift_sliding_feeds_again_and_stays_exact(open_engine: Open) -> None:
     engine, fresh = open_engine(ctx=512, shift=False), open_engine(ctx=512)
     text, fed = slide(engine)

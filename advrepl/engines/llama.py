@@ -13,7 +13,7 @@ from advrepl.engines import kvfile
 from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
 from advrepl.engines.kv import Plan, match_sampled, plan_reuse
 from advrepl.engines.kvfile import Held, Key, Shown
-from advrepl.engines.native import Loaded
+from advrepl.engines.native import SHORT, Loaded
 from advrepl.engines.sampler import Sampler
 from advrepl.engines.vocabulary import Vocabulary
 from advrepl.prompt.segments import Segment, Window
@@ -143,11 +143,14 @@ class LlamaEngine:
             self.stats.reused = 0
 
     def _feed(self, tokens: Sequence[int], feeding: Feeding | None) -> bool:
-        for start in range(0, len(tokens), self._chunk):
+        done = 0
+        while done < len(tokens):
+            size = SHORT if self._model.turning else self._chunk  # decoding that turns keys cannot be stopped
             if feeding:
-                feeding(start, len(tokens))
-            if self._model.aborted or not self._decode(tokens[start : start + self._chunk]):
+                feeding(done, len(tokens))
+            if self._model.aborted or not self._decode(tokens[done : done + size]):
                 return False
+            done += size
         if feeding:
             feeding(len(tokens), len(tokens))
         return True
@@ -164,9 +167,17 @@ class LlamaEngine:
     def held(self, window: Window) -> Held | None:
         if not self._held:
             return None
+        if self._model.turning:
+            self._turn()
         parts = enumerate(window.segments)
         spelled = {kvfile.name((part,), not index): self._encode(part, first=not index) for index, part in parts}
         return Held(self.key, list(self._held), spelled, self._shown)
+
+    def _turn(self) -> None:
+        """Let moved keys be turned, by decoding the last token once more."""
+        last = self._held.pop()
+        self._model.remove(len(self._held), -1)
+        self._decode([last])
 
     def state_size(self) -> int:
         return self._model.state_size()

@@ -37,7 +37,7 @@ class Loaded:
     def __init__(self, path: Path, options: LoadOptions, log: Log, loading: Loading | None = None) -> None:
         self._log = log
         self._still = threading.Lock()  # held while the cache changes or is copied
-        self._turning = False  # keys were moved; llama.cpp turns them to their new positions with the next decode
+        self.turning = False  # keys were moved: llama.cpp turns them to their new positions with the next decode
         check_file(path)
         log.attach()
         self.on_gpu = bool(lib.llama_supports_gpu_offload()) and options.gpu_layers != 0
@@ -75,12 +75,19 @@ class Loaded:
             self._tokens[i], self._positions[i], self._asked[i] = token, position + i, 0
         self._asked[count - 1] = 1
         with self._still:
-            code = lib.llama_decode(self._context, self._batch)
-            self._turning = self._turning and code != 0
+            code = self._turn() if self.turning else lib.llama_decode(self._context, self._batch)
         if code in (0, 2):
             return bool(code == 0)
         reason = "the context is full" if code == 1 else self._log.last_error or f"code {code}"
         raise AdvreplError(f"llama.cpp could not go on: {reason}")
+
+    def _turn(self) -> int:
+        """Decode, not to be stopped: keys that are turned by then would be turned once more with the next decode."""
+        lib.llama_set_abort_callback(self._context, lib.ggml_abort_callback(), None)
+        code = lib.llama_decode(self._context, self._batch)
+        lib.llama_set_abort_callback(self._context, self._stop_flag, ctypes.cast(self._abort, ctypes.c_void_p))
+        self.turning = False
+        return int(code)
 
     def remove(self, start: int, end: int) -> bool:
         with self._still:
@@ -90,7 +97,7 @@ class Loaded:
         """Move the cached tokens from `start` to before `end` by so many positions towards the front."""
         with self._still:
             lib.llama_memory_seq_add(self._memory, 0, start, end, -by)
-            self._turning = True
+            self.turning = True
 
     def state_size(self) -> int:
         with self._still:
@@ -99,7 +106,7 @@ class Loaded:
     def copy_state(self, memory: Callable[[int], memoryview], wanted: Callable[[], int]) -> memoryview | None:
         """The cache as bytes, if it then holds just as many tokens as are `wanted`. From any thread."""
         with self._still:
-            if self._turning or self._length() != wanted():
+            if self.turning or self._length() != wanted():
                 return None
             size = int(lib.llama_state_seq_get_size(self._context, 0))
             state = memory(size)
@@ -109,7 +116,7 @@ class Loaded:
     def put_state(self, state: memoryview, length: int) -> bool:
         """Replace the cache by such bytes; if they do not hold so many tokens of this model it is empty after that."""
         with self._still:
-            self._turning = False
+            self.turning = False
             done = lib.llama_state_seq_set_data(self._context, _address(state), len(state), 0)
             if done == len(state) and self._length() == length:
                 return True
@@ -152,7 +159,7 @@ class Loaded:
         params.n_batch = params.n_ubatch = self.n_batch = min(N_BATCH, self.n_ctx)
         params.n_threads = params.n_threads_batch = self.threads = options.threads or physical_cores()
         self._abort = ctypes.create_string_buffer(b"0", 2)
-        params.abort_callback = _flag_reader()
+        params.abort_callback = self._stop_flag = _flag_reader()
         params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
         self.cache_types = cache_types(heads_of(self._model), path.name, options.kv, self.on_gpu)
         params.type_k, params.type_v = (TYPES[kind] for kind in self.cache_types)
