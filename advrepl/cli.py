@@ -33,7 +33,7 @@ KvType = Annotated[
 
 # name of the parameter -> (type, option); the options that `play` and `resume` share.
 PLAY_OPTIONS: dict[str, Any] = {
-    "model": Annotated[str | None, _option("-m", "--model", help="GGUF file, or its name in the models folder.")],
+    "model": Annotated[str | None, _option("-m", "--model", help="GGUF file or Hugging Face folder, or its name.")],
     "format": Annotated[str | None, _option("--format", help="Prompt format: metharme, pygmalion or chat.")],
     "saves": SavesFolder,
     "ctx": Annotated[int | None, _option("--ctx", help="Context in tokens.", min=128)],

@@ -131,7 +131,7 @@ def _open(
         if settings.options is not None:
             save.scenario = msgspec.structs.replace(save.scenario, options=settings.options)
         limit = keeper.parse_limit(settings.kv_limit or keeper.DEFAULT_LIMIT)
-        engine = _engine(save, settings, loading)
+        engine = _engine(save, settings, loading, notice)
         format = _format(save, settings, engine, notice)
         save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
         game = Game(engine, format, save, file)
@@ -168,22 +168,40 @@ def _recall(game: Game, notice: Notice) -> None:
         notice(remark)
 
 
-def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None) -> Engine:
-    """The model that was asked for, else the one the story was played on if it is still there, else the default."""
+def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
+    path = _model(save, settings)
+    options = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv)
+    if path.is_dir():
+        return _folder_engine(path, options, loading, notice)
     from advrepl.engines.llama import LlamaEngine  # llama_cpp takes a while to import
     from advrepl.engines.log import Log
     from advrepl.engines.native import Loaded
 
+    return LlamaEngine(Loaded(path, options, Log(models.home() / "llama.log"), loading), shift=settings.shift)
+
+
+def _model(save: Save, settings: Settings) -> Path:
+    """The model that was asked for, else the one the story was played on if it is still there, else the default."""
     spec = settings.model
     if spec is None and save.model.spec:
         try:
-            models.resolve(save.model.spec)
-            spec = save.model.spec
+            return models.resolve(save.model.spec)
         except AdvreplError:
             pass  # it has been moved or removed: the default goes on with the story
-    path = models.resolve(spec)
-    options = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv)
-    return LlamaEngine(Loaded(path, options, Log(models.home() / "llama.log"), loading), shift=settings.shift)
+    return models.resolve(spec)
+
+
+def _folder_engine(path: Path, options: LoadOptions, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
+    from advrepl.engines import hf_folder
+
+    hf_folder.require(path)
+    folder = hf_folder.open_folder(path)
+    if faster := hf_folder.faster(path):
+        notice(faster)
+    from advrepl.engines.hf import HfEngine  # only now: torch takes seconds to import, where it is installed
+    from advrepl.engines.hf_model import Loaded
+
+    return HfEngine(Loaded(folder, options, loading))
 
 
 def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:

@@ -30,8 +30,8 @@ ONLY_IN = {
     }
     | {"convert/quantize.py", "convert/collect.py"},
     "gguf": {"convert/"},
-    "torch": {"advrepl/engines/hf.py"},
-    "transformers": {"advrepl/engines/hf.py"},
+    "torch": {"advrepl/engines/hf_model.py", "advrepl/engines/hf_cache.py", "advrepl/engines/hf_sampler.py"},
+    "transformers": {"advrepl/engines/hf_model.py", "advrepl/engines/hf_cache.py", "advrepl/engines/hf_sampler.py"},
     "prompt_toolkit": {"advrepl/terminal/"},
     "typer": {"advrepl/cli.py", "advrepl/weights.py", "advrepl/card_command.py"},
 }
@@ -74,7 +74,8 @@ def test_help_loads_nothing_heavy() -> None:
         "from advrepl.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'llama_cpp','gguf','numpy','torch','jinja2','prompt_toolkit','msgspec'} & set(sys.modules)))"
+        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','prompt_toolkit','msgspec'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.endswith("[]\n")

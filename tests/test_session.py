@@ -116,9 +116,13 @@ def test_models_are_found_by_path_by_name_and_by_environment(
     assert models.resolve(None) == smollm2
 
 
-def test_a_folder_is_pointed_to_convert(tmp_path: Path) -> None:
-    with pytest.raises(AdvreplError, match=r"is a folder: make a GGUF file of it with `advrepl convert"):
+def test_a_folder_is_a_model_only_with_its_config(tmp_path: Path) -> None:
+    with pytest.raises(AdvreplError, match=r"holds no config\.json: give a GGUF file, or a whole Hugging Face"):
         models.resolve(str(tmp_path))
+    folder = models.models_folder() / "pygmalion-2.7b"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert models.resolve(str(folder)) == models.resolve("pygmalion-2.7b") == folder
 
 
 def test_without_any_model_the_ways_to_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,33 @@ def gptneox(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
     return config, t
 
 
+def gptneo(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
+    config = {
+        "architectures": ["GPTNeoForCausalLM"], "model_type": "gpt_neo", "activation_function": "gelu_new",
+        "vocab_size": ROWS, "hidden_size": 64, "intermediate_size": None, "num_layers": 4, "num_heads": 4,
+        "attention_types": [[["global", "local"], 2]], "window_size": 256, "max_position_embeddings": 1024,
+        "layer_norm_epsilon": 1e-5, "bos_token_id": 256, "eos_token_id": 256,
+    } | sizes  # fmt: skip
+    width = config["hidden_size"]
+    inner = config["intermediate_size"] or 4 * width
+    r = Random(seed)
+    # Small, or the model would say again what it was told last: the embeddings choose the next token, too.
+    t = {"transformer.wte.weight": r(config["vocab_size"], width, spread=0.25)}
+    t["transformer.wpe.weight"] = r(config["max_position_embeddings"], width, spread=0.5)
+    for n in range(config["num_layers"]):
+        p = f"transformer.h.{n}."
+        for name in ("ln_1", "ln_2"):
+            t |= {f"{p}{name}.weight": r.norm(width), f"{p}{name}.bias": r.bias(width)}
+        # There is no division by the root of the head's width: half as large, attention is still spread out.
+        t |= {f"{p}attn.attention.{name}_proj.weight": r.weight(width, width) / 2 for name in ("q", "k")}
+        t |= {f"{p}attn.attention.{name}_proj.weight": r.weight(width, width) for name in ("v", "out")}
+        t |= {p + "attn.attention.out_proj.bias": r.bias(width)}
+        t |= {p + "mlp.c_fc.weight": r.weight(inner, width), p + "mlp.c_fc.bias": r.bias(inner)}
+        t |= {p + "mlp.c_proj.weight": r.weight(width, inner), p + "mlp.c_proj.bias": r.bias(width)}
+        t |= {p + "attn.attention.bias": r(1, 1, 8, 8), p + "attn.attention.masked_bias": r(1)}
+    return config, t | {"transformer.ln_f.weight": r.norm(width), "transformer.ln_f.bias": r.bias(width)}
+
+
 Make = Callable[..., tuple[Config, dict[str, Floats]]]
 
 # What is compared with transformers: odd head counts, grouped queries, every rotary size, widths off 256.

@@ -10,7 +10,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 
 from advrepl import AdvreplError
-from advrepl.engines import models
+from advrepl.engines import hf_folder, models
 from advrepl.engines.files import check_file
 from advrepl.engines.log import Log
 from advrepl.engines.vocabulary import metadata
@@ -28,13 +28,13 @@ class Entry:
     kind: str = ""  # of quantisation, in llama.cpp's words
     format: str = ""
     context: int | None = None
-    problem: str = ""  # why it cannot be played, and what to do
+    problem: str = ""  # why it cannot be played, or not well, and what to do
 
 
 def entries() -> list[Entry]:
-    """The GGUF files, the default first, then the folders that could be converted."""
+    """The GGUF files, the default first, then the Hugging Face folders."""
     log = Log(models.home() / "llama.log")
-    return [*(_gguf(path, log) for path in models.installed()), *map(_folder, _folders())]
+    return [*(_gguf(path, log) for path in models.installed()), *map(_folder, models.folders())]
 
 
 def _gguf(path: Path, log: Log) -> Entry:
@@ -67,16 +67,12 @@ def _gguf(path: Path, log: Log) -> Entry:
         lib.llama_model_free(model)
 
 
-def _folders() -> list[Path]:
-    folder = models.models_folder()
-    return sorted(path.parent for path in folder.glob("*/config.json")) if folder.is_dir() else []
-
-
 def _folder(path: Path) -> Entry:
     """A Hugging Face folder that lies in the models folder."""
     try:
         config = json.loads((path / "config.json").read_bytes())
-        architecture, context = str(config["architectures"][0]), config.get("max_position_embeddings")
+        architecture = str(config["architectures"][0])
+        context = config.get("max_position_embeddings") or config.get("n_positions")  # GPT-J's name for it
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return Entry(path, problem="config.json cannot be read")
     size = sum(file.stat().st_size for file in path.iterdir() if file.suffix in (".safetensors", ".bin"))
@@ -88,5 +84,13 @@ def _folder(path: Path) -> Entry:
         "Hugging Face",
         format_by_name(path.name) or "",
         context if isinstance(context, int) else None,
-        f"make it playable: advrepl convert {path}",
+        _advice(path),
     )
+
+
+def _advice(path: Path) -> str:
+    try:
+        hf_folder.require(path)
+    except AdvreplError as error:
+        return str(error)
+    return hf_folder.faster(path) or ""

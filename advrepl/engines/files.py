@@ -10,6 +10,8 @@ from advrepl import AdvreplError
 
 
 def check_file(path: Path) -> None:
+    if path.is_dir():
+        raise AdvreplError(f"{path} is a folder: this takes a GGUF file, which `advrepl convert {path}` may make of it")
     try:
         with path.open("rb") as file:
             magic = file.read(4)

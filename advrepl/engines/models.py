@@ -43,8 +43,14 @@ def installed() -> list[Path]:
     return [*own, starter] if starter else own
 
 
+def folders() -> list[Path]:
+    """The Hugging Face folders in the models folder."""
+    folder = models_folder()
+    return sorted(path.parent for path in folder.glob("*/config.json")) if folder.is_dir() else []
+
+
 def resolve(spec: str | None) -> Path:
-    """The file that a model's name or path means; the default model if none was given."""
+    """The GGUF file or Hugging Face folder that a model's name or path means; the default model if none was given."""
     spec = spec or os.environ.get("ADVREPL_MODEL")
     if not spec:
         if found := installed():
@@ -56,14 +62,15 @@ def resolve(spec: str | None) -> Path:
     if spec.startswith(("http://", "https://")):
         raise AdvreplError(f"{spec}: playing on a server is not possible yet; give a GGUF file")
     path = Path(spec).expanduser()
-    if path.is_dir():
-        raise AdvreplError(f"{path} is a folder: make a GGUF file of it with `advrepl convert {path}`")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise AdvreplError(f"{path} holds no config.json: give a GGUF file, or a whole Hugging Face model folder")
     if path.exists():
         return path
     named = [model for model in installed() if spec in (model.name, model.stem)]
+    named += [folder for folder in folders() if spec == folder.name]
     if named:
         return named[0]
-    raise AdvreplError(f"there is no model {spec}, neither a file nor in {models_folder()}: see `advrepl models`")
+    raise AdvreplError(f"there is no model {spec}, neither here nor in {models_folder()}: see `advrepl models`")
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:

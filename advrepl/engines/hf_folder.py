@@ -1,0 +1,98 @@
+"""A Hugging Face folder as a model to play: what lies in it, and whether all of it is there and whole.
+
+Loads no weights and needs neither torch nor transformers (hf_model.py does); the files are read by the converter.
+"""
+
+import hashlib
+import shlex
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path
+
+import advrepl
+from advrepl import AdvreplError
+from advrepl.engines.files import fingerprint
+from convert import ConvertError
+from convert.archs import ARCHS, FLOATS, architecture
+from convert.checkpoint import open_checkpoint
+from convert.config import Config, read_config
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What is known of a model's folder before anything of it is loaded."""
+
+    path: Path
+    config: Config
+    files: tuple[Path, ...]  # of the weights
+    parameters: int
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def safetensors(self) -> bool:
+        return self.files[0].suffix == ".safetensors"
+
+    @property
+    def fingerprint(self) -> str:
+        """A name for the contents, from the config and samples of the weights."""
+        digest = hashlib.sha256((self.path / "config.json").read_bytes())
+        for file in self.files:
+            digest.update(fingerprint(file).encode())
+        return digest.hexdigest()[:32]
+
+
+def is_model(path: Path) -> bool:
+    return (path / "config.json").is_file()
+
+
+def open_folder(path: Path) -> Folder:
+    """Read the headers of everything in the folder; what is missing or damaged is one sentence."""
+    try:
+        config = read_config(path)
+        tensors = open_checkpoint(path)
+    except ConvertError as error:
+        raise AdvreplError(str(error)) from error
+    weights = [tensor for tensor in tensors.values() if tensor.dtype in FLOATS]
+    if not weights:
+        raise AdvreplError(f"{path}: holds no floating point weights; quantised ones are not played from a folder")
+    files = sorted({tensor.file for tensor in tensors.values()})
+    return Folder(path, config, tuple(files), sum(prod(tensor.shape) for tensor in weights))
+
+
+def converts(path: Path) -> bool:
+    """Could `advrepl convert` make a GGUF of it, which llama.cpp plays much faster?"""
+    try:
+        return architecture(read_config(path)) in ARCHS
+    except ConvertError:
+        return False
+
+
+def require(path: Path) -> None:
+    """Raise unless torch and transformers are installed, with the command that gets the folder played."""
+    if find_spec("torch") and find_spec("transformers"):
+        return
+    if converts(path):
+        raise AdvreplError(
+            f"{path} is a Hugging Face folder: make a GGUF file of it with `advrepl convert {shlex.quote(str(path))}`"
+            f" (or play it as it is, slower, after `{install_line()}`)"
+        )
+    raise AdvreplError(f"{path} is played with torch and transformers, which are not installed: `{install_line()}`")
+
+
+def faster(path: Path) -> str | None:
+    """What to tell a player of a folder that llama.cpp could play."""
+    if not converts(path):
+        return None
+    return f"{path.name} would play several times faster as GGUF: advrepl convert {shlex.quote(str(path))}"
+
+
+def install_line() -> str:
+    checkout = Path(advrepl.__file__).parent.parent
+    if (checkout / "pyproject.toml").is_file():
+        return f"{Path(sys.executable).parent / 'pip'} install -e '{checkout}[hf]'"
+    return "pip install 'advrepl[hf]'"
