@@ -30,4 +30,11 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Picture(Note):
+    """A picture, for those who can draw; the text is for the others."""
+
+    data: bytes
+
+
 Event = Piece | Choice | Reply | Slid | Note

@@ -108,6 +108,11 @@ class Game:
         return self._save.title
 
     @property
+    def card(self) -> str:
+        """The path of the card that the story began with; empty: none."""
+        return self._save.card
+
+    @property
     def waits_for_opening(self) -> bool:
         return not self.story.turns
 

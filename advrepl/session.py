@@ -84,6 +84,7 @@ def new_game(
         character=character and character.for_save(),
         bound=bound,
         luck=luck,
+        card=_card(what),
     )
     return _open(save, file, settings, loading, notice)
 
@@ -116,6 +117,12 @@ def _character(what: str, notice: Notice) -> Character:
     for note in notes:
         notice(note)
     return character
+
+
+def _card(what: str) -> str:
+    """The path of the player's own card, which may hold a picture; text that can be saved."""
+    own = what not in scenario.BUILT_IN and what not in cards.shipped()
+    return str(Path(what).expanduser().absolute()).encode("utf-8", "replace").decode() if own else ""
 
 
 def _open(

@@ -33,6 +33,7 @@ ONLY_IN = {
     "torch": {"advrepl/engines/hf_model.py", "advrepl/engines/hf_cache.py", "advrepl/engines/hf_sampler.py"},
     "transformers": {"advrepl/engines/hf_model.py", "advrepl/engines/hf_cache.py", "advrepl/engines/hf_sampler.py"},
     "prompt_toolkit": {"advrepl/terminal/"},
+    "PIL": {"advrepl/terminal/pictures.py"},
     "typer": {"advrepl/cli.py", "advrepl/weights.py", "advrepl/card_command.py"},
 }
 SOURCES = sorted(path for package in ("advrepl", "convert") for path in (ROOT / package).rglob("*.py"))
@@ -74,7 +75,7 @@ def test_help_loads_nothing_heavy() -> None:
         "from advrepl.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','prompt_toolkit','msgspec'}\n"
+        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','prompt_toolkit','msgspec','PIL'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

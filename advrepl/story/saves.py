@@ -57,6 +57,7 @@ class Save(msgspec.Struct, omit_defaults=True):
     lore: State = State()  # what the story remembers of its lore
     bound: dict[str, str] = {}  # what macros rolled, and their variables
     luck: str = ""  # what macros and lore roll with
+    card: str = ""  # the path of the character's card, for its picture; it may be gone
 
 
 def now() -> str:

@@ -13,7 +13,7 @@ from advrepl.game import Game
 from advrepl.prompt import options as menu
 from advrepl.prompt.window import told
 from advrepl.story.reminders import shown
-from advrepl.terminal import knobs, presets, scene
+from advrepl.terminal import knobs, portrait, presets, scene
 from advrepl.terminal.table import COMMANDS, Quit, command, find, is_command, run
 
 __all__ = ["COMMANDS", "Quit", "find", "is_command", "run"]  # whoever takes the table from here has it full
@@ -87,6 +87,7 @@ command("greeting", usage="[N]")(scene.greeting)
 command("note", usage="[[DEPTH] TEXT | off]")(scene.note)
 command("memory", usage="[TEXT | off]")(scene.memory)
 command("lore", usage="[FILE]")(scene.lore)
+command("portrait")(portrait.portrait)
 
 
 @command("context", "ctx")

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Self, TextIO
@@ -19,7 +19,7 @@ from advrepl.events import Event, Reply
 from advrepl.game import Game
 from advrepl.prompt import options as menu
 from advrepl.story import saves
-from advrepl.terminal import commands
+from advrepl.terminal import commands, portrait
 from advrepl.terminal.commands import Quit
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
 from advrepl.terminal.screen import Abilities, Screen
@@ -41,6 +41,7 @@ def play(game: Game, *, home: Path, opening: bool, notices: Sequence[str] = ()) 
             editor = LineEditor(game, home / "history", style=abilities.style)
         repl = Repl(game, Screen(sys.stdout, abilities), editor, interrupts)
         repl.greet(notices)
+        repl.picture()
         try:
             if opening:
                 repl.follow(game.open())
@@ -109,6 +110,12 @@ class Repl:
         self._screen.notice("/help lists commands and keys, Ctrl-D leaves")
         for notice in notices:
             self._screen.notice(notice)
+
+    def picture(self) -> None:
+        """The character's picture, if there is one and this terminal can show it."""
+        if data := portrait.opening(self._game):
+            with suppress(AdvreplError):  # nobody asked for it; /portrait says what is wrong
+                self._screen.picture(data)
 
     def recall(self) -> None:
         """Where the story stood when it was left."""

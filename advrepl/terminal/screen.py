@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from advrepl.events import Event, Note, Reply, Slid
+from advrepl import AdvreplError
+from advrepl.events import Event, Note, Picture, Reply, Slid
+from advrepl.terminal import pictures
 from advrepl.terminal.view import Wrap, cells, clipped, one_line, visible, wrapped
 from advrepl.writer import Choice, Piece
 
@@ -74,6 +76,8 @@ class Screen:
                 self.end()
             case Slid(turns, first):
                 self._slid(turns, first)
+            case Picture(_, data):
+                self.picture(data)
             case Note(text):
                 self.lines(text)
 
@@ -108,6 +112,14 @@ class Screen:
         self.paragraph()
         for line in visible(text).split("\n"):
             self._line(line.rstrip(), indent=4)
+
+    def picture(self, data: bytes) -> None:
+        """Draw it as well as this terminal can; raises AdvreplError where that is not possible."""
+        if not self._can.style:
+            raise AdvreplError("this terminal shows no colours, and so no pictures")
+        drawn = pictures.drawn(data, pictures.Canvas.of(os.environ, self._out))
+        self.paragraph()
+        self._write(drawn)
 
     # --- a reply
 
