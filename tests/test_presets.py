@@ -290,3 +290,15 @@ def test_unknown_preset_on_the_command_line(tmp_path: Path) -> None:
     code, out, err = Program(tmp_path).run("play", "--preset", "good-wind")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("advrepl: there is no preset 'good-wind': did you mean good-winds? (there are default, ")
+
+
+# --- what the README says
+
+
+def test_readme_names_presets_that_exist() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    table = next(block for block in readme.split("\n\n") if block.startswith("| model | published"))
+    cells = [row.split("|")[-2] for row in table.split("\n")[2:]]
+    assert len(cells) == 5 and all(re.fullmatch(r"( `[^`]+`,?)+ ", cell) for cell in cells)
+    named = re.findall(r"`([^`]+)`", "".join(cells)) + re.findall(r"--preset ([a-z0-9.-]+)", readme)
+    assert len(named) == 15 and set(named) <= set(BUILT_IN)
