@@ -22,7 +22,6 @@ from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import build, told
 from advrepl.story import saves
 from advrepl.story.backdrop import Backdrop, Due
-from advrepl.story.reminders import LORE
 from advrepl.story.saves import Save, SaveFile
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Next, Story, Telling, Turn
@@ -82,22 +81,25 @@ class Game:
 
     def greet(self, number: int) -> Iterator[Event]:
         """Let the character greet in other words, before the player has said any; counted from 1."""
-        greetings, first = self.scenario.greetings, self.story.last
-        if len(self.story) != 1 or not first or first.text not in greetings:
+        greetings = self.scenario.greetings
+        if self._greeted() is None:
             raise AdvreplError("greetings can be chosen before your first words; `advrepl play` begins a new story")
         if not 0 < number <= len(greetings):
             raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
         self._asks()
-        text = greetings[number - 1]
-        taken = [index for index in self.story.children(None) if self.story.turns[index].text == text]
-        if taken:
-            self.story.goto(taken[0])
-        else:
-            self.story.add(Turn(None, "model", text))
+        self._begin_with(greetings[number - 1])
         self.save()
-        self.last = Reply(text, (), self._stats(None, 0))
-        yield Piece(text)
+        self.last = Reply(greetings[number - 1], (), self._stats(None, 0))
+        yield Piece(self.last.text)
         yield self.last
+
+    def become(self, name: str, persona: str) -> None:
+        """Give the player a name and a persona; a greeting that was not answered yet calls him by it."""
+        greeted = self._greeted()
+        with self.changing():
+            self.backdrop.become(name, persona)
+            if greeted is not None:
+                self._begin_with(self.scenario.greetings[greeted])
 
     @property
     def scenario(self) -> Scenario:
@@ -134,7 +136,8 @@ class Game:
             raise AdvreplError("there is no reply to write again yet")
         if last.role == "model":
             if last.parent is None:
-                raise AdvreplError("the story opens with these words; there is nothing before them to answer again")
+                others = "; /greeting offers others" if len(self.scenario.greetings) > 1 else ""
+                raise AdvreplError(f"the story opens with these words, and nothing comes before them{others}")
             self.story.goto(last.parent)
         yield from self._reply(self.window())
 
@@ -186,12 +189,6 @@ class Game:
         """Turns that the model no longer sees; the example dialogues go before them."""
         return max(self._first - len(self.scenario.dialogues), 0)
 
-    def lore_seen(self) -> tuple[str, ...]:
-        """The lore that stands in the part of the story that the model sees, newest last, then what always does."""
-        turns, _ = told(self.scenario, self.story, self._first)
-        texts = [text for turn in turns for source, text in turn.before.items() if source.startswith(LORE)]
-        return (*dict.fromkeys(texts), *filter(None, [self.scenario.lore]))
-
     def check(self) -> None:
         """Raise if the context has no room for the system text and a turn."""
         self._build(Story())
@@ -200,7 +197,7 @@ class Game:
     def changing(self) -> Iterator[None]:
         """Save what is changed meanwhile, unless it leaves no room for the story in the context."""
         save = self._save
-        before = self.sampling, self.option_count
+        before, head = (self.sampling, self.option_count), self.story.head
         fields = {name: getattr(save, name) for name in ("scenario", "books")}
         try:
             yield
@@ -208,11 +205,13 @@ class Game:
             self.window()
         except AdvreplError:
             self.sampling, self.option_count = before
+            self.story.goto(head)
             for name, value in fields.items():
                 setattr(save, name, value)
             self.backdrop = self._backdrop()
             raise
-        self.save()
+        if self.story.turns:
+            self.save()
 
     def save(self) -> None:
         save = self._save
@@ -255,6 +254,18 @@ class Game:
     def _build(self, story: Telling) -> Window:
         budget = self.engine.n_ctx - self._reserve()
         return build(self.format, self.scenario, story, self.engine.count, budget, self._first)
+
+    def _greeted(self) -> int | None:
+        """Which greeting the story stands at, if it has not gone on from there."""
+        first, greetings = self.story.last, self.scenario.greetings
+        return greetings.index(first.text) if len(self.story) == 1 and first and first.text in greetings else None
+
+    def _begin_with(self, greeting: str) -> None:
+        taken = [index for index in self.story.children(None) if self.story.turns[index].text == greeting]
+        if taken:
+            self.story.goto(taken[0])
+        else:
+            self.story.add(Turn(None, "model", greeting))
 
     def _asks(self) -> None:
         self._asked, self._cancelled = time.perf_counter(), False

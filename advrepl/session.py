@@ -4,7 +4,7 @@ Does not read the command line (cli.py) and does not play (game.py).
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,10 +143,8 @@ def _open(
         save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
         game = Game(engine, format, save, file)
         _prepare(game, settings)
-        for note in game.backdrop.notes:
+        for note in (*game.backdrop.notes, *_offers(game)):
             notice(note)
-        if game.waits_for_opening and len(game.scenario.greetings) > 1:
-            notice(f"there are {len(game.scenario.greetings)} greetings: /greeting shows and changes them")
         if settings.kv_file and isinstance(engine, Keeps):
             game.keeper = Keeper(engine, file.path, limit)
             _recall(game, notice)
@@ -158,11 +156,20 @@ def _open(
         raise
 
 
+def _offers(game: Game) -> Iterator[str]:
+    """What a new roleplay has to offer."""
+    scene = game.scenario
+    if game.waits_for_opening and len(scene.greetings) > 1:
+        yield f"there are {len(scene.greetings)} greetings: /greeting shows and changes them"
+    if game.waits_for_opening and scene.roleplay and scene.you == "You":
+        yield "you have no name yet: /you NAME gives you one"
+
+
 def _prepare(game: Game, settings: Settings) -> None:
     """What the command line says about the player and the lore."""
     books = [load_book(path) for path in settings.lore]
     if settings.you is not None:
-        game.backdrop.become(*player(settings.you))
+        game.become(*player(settings.you))
     for book, notes in books:
         game.backdrop.add_book(book)
         game.backdrop.notes += notes

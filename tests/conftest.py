@@ -15,6 +15,7 @@ from advrepl.game import Game
 from advrepl.prompt.formats import FORMATS
 from advrepl.prompt.segments import Segment, Window
 from advrepl.story import saves
+from advrepl.story.cards import Character
 from advrepl.story.scenario import START, Scenario
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every program they start would too.
@@ -104,11 +105,18 @@ def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def new_game(tmp_path: Path) -> Callable[..., Game]:
     """Makes games on any engine, with a save in the temporary folder."""
 
-    def make(engine: object, scenario: Scenario = START, format: str = "metharme", **sampling: object) -> Game:
+    def make(
+        engine: object,
+        scenario: Scenario = START,
+        format: str = "metharme",
+        character: Character | None = None,
+        **sampling: object,
+    ) -> Game:
         path = tmp_path / f"{saves.free_name(tmp_path, 'story')}.json"
         save = saves.Save(
             1, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None
         )
+        save.character = character
         return Game(engine, FORMATS[format], save, saves.SaveFile(path))  # type: ignore[arg-type]
 
     return make

@@ -1,14 +1,15 @@
 """Lorebooks of other programs: each shape read as what it means, oddities named, nothing too much."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
-from advrepl.story import decorators
-from advrepl.story.books import Book, Entry, combine, parse_book
+from advrepl.story import cards, decorators
+from advrepl.story.books import Book, Entry, combine, load_book, parse_book
 
 CARD_ENTRY = {
     "keys": ["elf", "Elves"],
@@ -235,3 +236,34 @@ def test_any_json_is_a_book_or_refused(data: object) -> None:
 def test_no_decorator_line_is_left_at_the_head(content: str) -> None:
     text, _ = decorators.read(content)
     assert decorators.LINE.match(text) is None or text == content
+
+
+def test_a_book_is_loaded_from_a_world_file_or_a_card(tmp_path: Path) -> None:
+    world = tmp_path / "world.json"
+    world.write_text('\ufeff{"entries": {"0": {"uid": 0, "key": ["inn"], "content": "It is shut."}}}')
+    assert load_book(world)[0].entries[0].content == "It is shut."
+    assert len(load_book(cards.shipped()["brindle"])[0].entries) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "bad.json"),
+        (b"[[[[", "bad.json"),
+        (b"[" * 100_000, "bad.json"),
+        (b'{"entries": []}', "has no entries"),
+        (b'{"name": 3}', "has no list of entries"),
+        (b"{}", "has no list of entries"),
+    ],
+)
+def test_a_file_that_is_no_book_is_one_sentence(tmp_path: Path, content: bytes, error: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    with pytest.raises(AdvreplError, match=error) as caught:
+        load_book(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_book_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AdvreplError, match="there is no file"):
+        load_book(tmp_path / "none.json")

@@ -7,7 +7,8 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.events import Event, Reply, Slid
 from advrepl.game import Game
-from advrepl.story import saves
+from advrepl.story import cards, saves
+from advrepl.story.roleplay import scenario_of
 from advrepl.story.scenario import LIGHTHOUSE, START
 from advrepl.writer import Piece
 from tests.conftest import ScriptedEngine
@@ -163,3 +164,63 @@ def test_without_options_a_reply_is_prose_alone(new_game: NewGame) -> None:
     game = new_game(ScriptedEngine("A house.\n- with a dash", n_ctx=900))
     game.option_count = 0
     assert reply(game.open()).options == () and told(game)[1] == "A house.\n- with a dash"
+
+
+MIRA = cards.Character(
+    name="Mira", first_mes="Coin first, {{user}}.", alternate_greetings=("Go away, {{user}}.", "Hm.", "Hm.")
+)
+
+
+@pytest.fixture
+def roleplay(new_game: NewGame) -> Game:
+    game = new_game(ScriptedEngine("She nods."), scenario=scenario_of(MIRA), character=MIRA)
+    reply(game.open())
+    return game
+
+
+def test_another_greeting_is_a_branch_and_is_not_added_twice(roleplay: Game) -> None:
+    assert reply(roleplay.greet(2)).text == "Go away, You." == told(roleplay)[0]
+    reply(roleplay.greet(1))
+    assert told(roleplay) == ["Coin first, You."] and len(roleplay.story.turns) == 2
+    with pytest.raises(AdvreplError, match="there are 3 greetings, so 1 to 3, not 4"):
+        list(roleplay.greet(4))
+    list(roleplay.act("Here."))
+    with pytest.raises(AdvreplError, match="before your first words"):
+        list(roleplay.greet(2))
+
+
+def test_a_greeting_calls_the_player_by_his_new_name(roleplay: Game) -> None:
+    roleplay.become("Ann", "")
+    assert told(roleplay) == ["Coin first, Ann."] and saves.load(roleplay.file.path).scenario.you == "Ann"
+    list(roleplay.act("Here."))
+    roleplay.become("Bea", "")
+    assert told(roleplay) == ["Coin first, Ann.", "Here.", "She nods."]
+
+
+def test_retry_at_a_greeting_points_to_the_others(roleplay: Game) -> None:
+    with pytest.raises(AdvreplError, match="/greeting offers others"):
+        list(roleplay.retry())
+
+
+def test_a_change_that_leaves_no_room_is_taken_back(roleplay: Game) -> None:
+    roleplay.save()
+    before = roleplay.file.path.read_bytes()
+    with pytest.raises(AdvreplError, match="the system text takes"), roleplay.changing():
+        roleplay.backdrop.remember("word " * 3000)
+    assert roleplay.scenario.memory == "" and roleplay.file.path.read_bytes() == before
+
+
+def test_short_replies_are_cut_sooner(roleplay: Game) -> None:
+    with roleplay.changing():
+        roleplay.backdrop.answer("short")
+    list(roleplay.act("Here."))
+    assert roleplay.engine.samplings[-1].max_tokens == 60  # type: ignore[attr-defined]
+
+
+def test_planning_a_move_leaves_the_story_alone(roleplay: Game) -> None:
+    with roleplay.changing():
+        roleplay.backdrop.note("It rains.", 4)
+    move = roleplay.move("Here.")
+    assert move.turn.before == {"note": "It rains."} and len(roleplay.story) == 1
+    list(roleplay.act("Here."))
+    assert roleplay.story.told()[1] == move.turn and roleplay.engine.prompts[-1] == str(move.window.prompt)  # type: ignore[attr-defined]

@@ -66,3 +66,22 @@ def test_a_broken_template_is_one_sentence() -> None:
 def test_a_template_cannot_reach_python() -> None:
     with pytest.raises(AdvreplError, match="refuses"):
         ChatTemplate("{{ ''.__class__.__mro__[1].__subclasses__() }}").spell(SCENE, HELLO)
+
+
+REMINDED = [*HELLO[:2], Turn(1, "user", "go", before={"lore 1": "A {{ 2 }} bridge."})]
+
+
+@pytest.mark.parametrize("source", [CHATML, NO_SYSTEM], ids=["chatml", "no system"])
+def test_examples_follow_the_system_text_and_lore_stands_before_the_players_words(source: str) -> None:
+    prompt = ChatTemplate(source).spell(SCENE, REMINDED, ("A: x\nB: y", "A: z"))
+    assert [len(block) for block in prompt.blocks] == [1, 1, 1, 1, 2]
+    assert str(prompt.blocks[1][0]) == "\n\nExample dialogue:\nA: z" and str(prompt.head[0]).endswith("Be brief.")
+    lore, said = prompt.blocks[-1]
+    assert lore.mark.endswith("[") and lore.text == "A {{ 2 }} bridge." and str(said) == "]\n\ngo"
+
+
+def test_what_remains_is_spelled_alike_when_examples_slide_out() -> None:
+    template = ChatTemplate(CHATML)
+    whole = template.spell(SCENE, REMINDED, ("A: x\nB: y", "A: z"))
+    assert template.spell(SCENE, REMINDED, ("A: z",)).blocks == whole.blocks[1:]
+    assert template.spell(SCENE, REMINDED).blocks == whole.blocks[2:]

@@ -1,5 +1,6 @@
 """The window: what is dropped when, and what it costs to find out."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,3 +101,25 @@ def test_a_turn_that_does_not_fit_names_the_sizes() -> None:
 
 def test_a_reply_may_have_used_the_room_kept_free_for_it() -> None:
     assert build(Metharme(), SCENE, story_of(5, 120), count, budget=100).used == 4 + 120
+
+
+DIALOGUES = msgspec.structs.replace(SCENE, examples="\n<START>\n".join(["a b c d e f g h"] * 4))
+
+
+def test_examples_slide_out_before_the_turns_and_several_at_once() -> None:
+    story, start, seen = story_of(10), 0, []
+    for index in range(1, 16):
+        story.say("model" if index % 2 else "user", " ".join([f"w{index}"] * 9))
+        window = build(Metharme(), DIALOGUES, story, count, 110, start)
+        assert window.used <= 110
+        start = window.evicted
+        seen.append(start)
+    assert sorted(seen) == seen and 1 not in seen and seen[-1] > 4
+    first = next(at for at in seen if at)
+    assert 1 < first <= 4, "the examples go first, more than one at a time"
+
+
+def test_examples_that_never_fit_do_not_keep_a_story_from_beginning() -> None:
+    huge = msgspec.structs.replace(SCENE, examples="word " * 500)
+    assert build(Metharme(), huge, Story(), count, 100).evicted == 1
+    assert build(Metharme(), huge, story_of(5), count, 100).evicted == 1

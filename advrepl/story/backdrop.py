@@ -141,7 +141,10 @@ class Backdrop:
             if size <= room:
                 chosen[entry.id], room = text, room - size
         if len(chosen) < len(constant):
-            self.notes.append(f"{len(constant) - len(chosen)} lore entries that always apply have no room: see --ctx")
+            missing = len(constant) - len(chosen)
+            self.notes.append(
+                f"of {len(constant)} lore entries that always apply {missing} have no room: give a larger --ctx"
+            )
         ordered = [chosen[entry.id] for entry in sorted(constant, key=lambda e: e.order) if entry.id in chosen]
         self._replace(lore="\n".join(text for text in ordered if text))
 

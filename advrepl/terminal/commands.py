@@ -109,7 +109,8 @@ def show_context(game: Game, argument: str) -> Iterator[Event]:
         "tokens used": f"{window.used} of {window.budget}",
         "context": f"{game.engine.n_ctx} tokens, {game.engine.n_ctx - window.budget} of them kept free for the reply",
     }
-    rows["read in full"] = f"{game.read_in_full} times since the story was opened"
+    times = "once" if game.read_in_full == 1 else f"{game.read_in_full} times"
+    rows["read in full"] = f"{times} since the story was opened"
     if game.last and (stats := game.last.stats)["generated"]:
         fed = stats["prompt"] - stats["reused"]
         rows["last prompt"] = f"{stats['prompt']} tokens: {stats['reused']} reused, {fed} fed"

@@ -10,8 +10,9 @@ from advrepl import AdvreplError
 from advrepl.events import Event, Note
 from advrepl.game import Game
 from advrepl.prompt.formats import LENGTHS
+from advrepl.prompt.window import told
 from advrepl.story.books import load_book
-from advrepl.story.reminders import NOTE, NOTE_DEPTH
+from advrepl.story.reminders import LORE, NOTE, NOTE_DEPTH
 from advrepl.story.roleplay import DEEPEST, player
 from advrepl.terminal.view import one_line
 
@@ -22,8 +23,7 @@ SHOWN = 60  # characters of a greeting in the list
 def you(game: Game, argument: str) -> Iterator[Event]:
     """Show or change your name and who you are in the story."""
     if argument:
-        with game.changing():
-            game.backdrop.become(*player(argument))
+        game.become(*player(argument))
     scenario = game.scenario
     yield Note(f"you are {scenario.you}: {scenario.persona}" if scenario.persona else f"you are {scenario.you}")
 
@@ -80,7 +80,14 @@ def lore(game: Game, argument: str) -> Iterator[Event]:
         with game.changing():
             game.backdrop.add_book(book)
         yield from map(Note, notes)
-    yield Note("\n".join([f"{game.backdrop.entries} entries of lore", *game.lore_seen()]))
+    yield Note("\n".join([f"entries of lore: {game.backdrop.entries}", *_lore_seen(game)]))
+
+
+def _lore_seen(game: Game) -> tuple[str, ...]:
+    """What always applies, then what stands in the part of the story that the model sees, the newest last."""
+    turns, _ = told(game.scenario, game.story, game.window().evicted)
+    texts = [text for turn in turns for source, text in turn.before.items() if source.startswith(LORE)]
+    return (*filter(None, [game.scenario.lore]), *dict.fromkeys(texts))
 
 
 def _depth(argument: str) -> tuple[int, str]:
