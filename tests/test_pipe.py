@@ -276,12 +276,12 @@ def test_a_long_story_keeps_its_form_and_survives_being_killed(program: Program,
 def test_a_roleplay_takes_a_name_and_lore_from_the_command_line(program: Program, tmp_path: Path) -> None:
     world = tmp_path / "world.json"
     world.write_text('{"entries": [{"keys": ["bridge"], "content": "The bridge is gone."}, 3]}')
-    arguments = ("--json", "--ctx", "1024", "--you", "Anna: a sailor", "--lore", str(world))
+    arguments = ("--json", "--ctx", "1024", "--threads", "1", "--you", "Anna: a sailor", "--lore", str(world))
     code, out, _ = program.play("captain-okoro", *arguments, lines=b"Is there a bridge?\n/lore\n/raw\n")
     told = [event["text"] for event in events(out) if event["event"] == "note"]
     assert code == 0 and any("entries[1] is no object" in text for text in told)
     assert "The bridge is gone." in told[-2] and "Anna's persona: a sailor" in told[-1]
-    code, _, err = program.run("resume", "captain-okoro", "--you", "Bea", lines=b"/you\n")
+    code, _, err = program.run("resume", "--threads", "1", "--you", "Bea", lines=b"/you\n")
     assert code == 0 and "you are Bea" in err
 
 
