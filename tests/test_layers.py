@@ -15,6 +15,7 @@ LAYERS = [
     "engines",
     "writer",
     "events",
+    "scene",
     "game",
     "session",
     "bench",

@@ -13,7 +13,7 @@ from advrepl.game import Game
 from advrepl.prompt import options as menu
 from advrepl.prompt.window import told
 from advrepl.story.reminders import shown
-from advrepl.terminal import knobs, portrait, presets, scene
+from advrepl.terminal import knobs, portrait, presets
 from advrepl.terminal.table import COMMANDS, Quit, command, find, is_command, run
 
 __all__ = ["COMMANDS", "Quit", "find", "is_command", "run"]  # whoever takes the table from here has it full
@@ -81,12 +81,12 @@ def change_sampling(game: Game, argument: str) -> Iterator[Event]:
 
 
 command("preset", usage="[NAME | save NAME]")(presets.preset)
-command("length", usage="[short | medium | long]")(scene.length)
-command("you", usage="[NAME[: WHO YOU ARE]]")(scene.you)
-command("greeting", usage="[N]")(scene.greeting)
-command("note", usage="[[DEPTH] TEXT | off]")(scene.note)
-command("memory", usage="[TEXT | off]")(scene.memory)
-command("lore", usage="[FILE]")(scene.lore)
+command("length", usage="[short | medium | long]")(backdrop.length)
+command("you", usage="[NAME[: WHO YOU ARE]]")(backdrop.you)
+command("greeting", usage="[N]")(backdrop.greeting)
+command("note", usage="[[DEPTH] TEXT | off]")(backdrop.note)
+command("memory", usage="[TEXT | off]")(backdrop.memory)
+command("lore", usage="[FILE]")(backdrop.lore)
 command("portrait")(portrait.portrait)
 
 
