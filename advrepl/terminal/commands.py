@@ -13,7 +13,7 @@ from advrepl.game import Game
 from advrepl.prompt import options as menu
 from advrepl.prompt.window import told
 from advrepl.story.reminders import shown
-from advrepl.terminal import knobs, portrait, presets
+from advrepl.terminal import backdrop, knobs, portrait, presets
 from advrepl.terminal.table import COMMANDS, Quit, command, find, is_command, run
 
 __all__ = ["COMMANDS", "Quit", "find", "is_command", "run"]  # whoever takes the table from here has it full
