@@ -14,7 +14,7 @@ import msgspec
 import psutil
 
 from advrepl.engines import models
-from advrepl.engines.base import LoadOptions, Sampling
+from advrepl.engines.base import UNTUNED, LoadOptions, Sampling
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
 from advrepl.engines.native import Loaded
@@ -61,6 +61,7 @@ class Result(msgspec.Struct, frozen=True):
     context: int
     kv: str  # the types of the cache for keys and values
     threads: int
+    tuned: bool  # is what `advrepl tune` found in use?
     on_gpu: bool
     load_seconds: Spread
     feed_rate: Spread  # tokens a second, a prompt of 512
@@ -109,6 +110,7 @@ def measure(plan: Plan, progress: Progress) -> Result:
             context=engine.n_ctx,
             kv=" ".join(dict.fromkeys(loaded.cache_types)),
             threads=loaded.threads,
+            tuned=plan.options.tuning != UNTUNED,
             on_gpu=loaded.on_gpu,
             load_seconds=spread(loads),
             feed_rate=spread(feeds),

@@ -169,6 +169,19 @@ def bench(
     table.run(model, LoadOptions(ctx, threads, gpu_layers, kv), turns, runs, json)
 
 
+@app.command()
+def tune(
+    model: Annotated[str | None, _option("-m", "--model", help="GGUF file, or its name in the models folder.")] = None,
+    ctx: Annotated[int | None, _option("--ctx", help="Context in tokens to measure with.", min=512)] = None,
+    seconds: Annotated[int, typer.Option(help="About how long it may take.", min=5)] = 30,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Find the fastest way to run a model on this machine; play, resume and bench use it from then on."""
+    from advrepl.terminal import tune as table
+
+    table.run(model, ctx, seconds, json)
+
+
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False) -> None:
     """Text adventures and roleplay on local language models."""

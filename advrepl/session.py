@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.engines import keeper, models, presets
+from advrepl.engines import keeper, models, presets, tuned
 from advrepl.engines.base import Engine, LoadOptions, Sampling
 from advrepl.engines.keeper import Keeper
 from advrepl.engines.kvfile import Keeps
@@ -184,13 +184,17 @@ def _recall(game: Game, notice: Notice) -> None:
 
 def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
     path = _model(save, settings)
-    options = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv)
+    asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv)
     if path.is_dir():
-        return _folder_engine(path, options, loading, notice)
+        return _folder_engine(path, asked, loading, notice)
     from advrepl.engines.llama import LlamaEngine  # llama_cpp takes a while to import
+    from advrepl.engines.loading import devices
     from advrepl.engines.log import Log
     from advrepl.engines.native import Loaded
 
+    options, told = tuned.options(path, models.home(), asked, devices())
+    if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
+        notice(told)
     return LlamaEngine(Loaded(path, options, Log(models.home() / "llama.log"), loading), shift=settings.shift)
 
 

@@ -19,6 +19,8 @@ LAYERS = [
     "game",
     "session",
     "bench",
+    "choice",
+    "tune",
     "terminal",
     "weights",
     "card_command",

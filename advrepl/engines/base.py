@@ -5,26 +5,50 @@ Does not import any engine; models.py chooses one.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
 from advrepl.prompt.segments import Segment, Window
 
 Feeding = Callable[[int, int], None]  # tokens fed, tokens to feed
-Loading = Callable[[float], None]  # share of the file that is loaded, 0 to 1
+Loading = Callable[[float], bool | None]  # told the share that is loaded, 0 to 1; False gives the loading up
 
 DEFAULT_CTX = 4096  # tokens, where the model was trained on as many
 
 
+Count = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+
+
+class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What differs from machine to machine; None: a default that is good on most. `advrepl tune` finds the values."""
+
+    threads: Count | None = None  # to write
+    feed_threads: Count | None = None  # to read the prompt
+    repack: bool | None = None  # lay the weights out anew for this CPU: twice the memory
+    flash: bool | None = None  # fused attention
+    batch: Count | None = None  # tokens that are fed in one go
+    load: Literal["mmap", "copy"] | None = None  # copy: into memory of our own
+    gpu_layers: int | None = None
+
+
+UNTUNED = Tuning()
+
+
 @dataclass(frozen=True)
 class LoadOptions:
-    """What the player may choose about loading; None: found out by the engine."""
+    """What the player may choose about loading; None: left to the tuning, or found out by the engine."""
 
     ctx: int | None = None
     threads: int | None = None
     gpu_layers: int | None = None
     kv: str | None = None  # the type of the cache: "f16" or "q8_0"
+    tuning: Tuning = UNTUNED
+
+    @property
+    def layers(self) -> int | None:
+        """How many layers go to the GPU; None: all."""
+        return self.tuning.gpu_layers if self.gpu_layers is None else self.gpu_layers
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,8 +18,6 @@ from advrepl.engines.sampler import Sampler
 from advrepl.engines.vocabulary import Vocabulary
 from advrepl.prompt.segments import Segment, Window
 
-# Tokens fed in one go on a CPU: as fast as larger ones within a few percent, and the progress line moves.
-CHUNK = 128
 REMEMBERED = 4096  # segments whose tokens are kept
 
 
@@ -36,12 +34,12 @@ class LlamaEngine:
         self.text_borders = (self._vocab.special(self._vocab.bos), self._vocab.special(self._vocab.eos))
         self.stats = Stats()
         self._shift = shift and loaded.can_shift
-        self._chunk = loaded.n_batch if loaded.on_gpu else min(CHUNK, loaded.n_batch)
+        self._chunk = loaded.chunk
         self._held: list[int] = []  # the tokens in the cache, position by position
         self._shown = Shown(b"", (), 0)  # the window that _held was built for
         self._tokens: dict[tuple[Segment, bool], tuple[int, ...]] = {}
         self._spelled: dict[bytes, tuple[int, ...]] = {}  # tokens of segments as a cache file has them
-        types = " and ".join(dict.fromkeys(loaded.cache_types))
+        types = " and ".join(dict.fromkeys(loaded.cache_types)) + ("" if loaded.flash else ", values transposed")
         self.key = Key(self.fingerprint, self.n_ctx, types, loaded.library)
         self._cue = Segment("", "")  # what the last reply followed, and the pieces it was sampled as
         self._sampled: list[tuple[int, bytes]] = []

@@ -1,10 +1,12 @@
-"""What the machine has: cores.
+"""What the machine has: cores and memory.
 
 Does not need llama.cpp, and does not measure (advrepl/bench.py does).
 """
 
 import os
+from importlib.metadata import version
 
+import msgspec
 import psutil
 
 GIB = 1 << 30
@@ -14,3 +16,17 @@ def physical_cores() -> int:
     """Cores this process may use, hyper-threads not counted: more threads make llama.cpp slower."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(min(psutil.cpu_count(logical=False) or allowed, allowed), 1)
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """All that decides how fast a model runs. What was found on one machine does not hold on another."""
+
+    devices: list[str]  # processor and graphics cards
+    cores: int  # that may be used
+    memory_gb: int
+    library: str
+
+
+def this_machine(devices: list[str]) -> Machine:
+    memory = round(psutil.virtual_memory().total / GIB)
+    return Machine(devices, physical_cores(), memory, f"llama-cpp-python {version('llama-cpp-python')}")

@@ -10,13 +10,17 @@ from rich.console import Console
 from rich.table import Table
 
 from advrepl.bench import Plan, Result, Spread, measure
-from advrepl.engines import models
+from advrepl.engines import models, tuned
 from advrepl.engines.base import LoadOptions
+from advrepl.engines.loading import devices
 
 
 def run(model: str | None, options: LoadOptions, turns: int, runs: int, as_json: bool) -> None:
-    plan = Plan(models.resolve(model), options, turns, runs)
-    screen = Console(stderr=True)
+    path, screen = models.resolve(model), Console(stderr=True)
+    options, told = tuned.options(path, models.home(), options, devices())
+    if told:
+        screen.print(told, markup=False, highlight=False, soft_wrap=True)
+    plan = Plan(path, options, turns, runs)
     with screen.status("measuring") as status:
         result = measure(plan, lambda doing: status.update(doing))
     if as_json:
