@@ -4,6 +4,7 @@ Retry, undo, edit, continue and branch are all "add a turn" and "move the head";
 Does not know how turns are spelled for a model or kept on disk.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -64,12 +65,17 @@ class Story:
         return self.add(Turn(self.head, role, text))
 
     def goto(self, head: int | None) -> None:
-        """Move the head to any turn, or before the first one (None)."""
-        path: list[int] = []
+        """Move the head to any turn, or before the first one (None). Costs the way to the path that is left."""
+        way: list[int] = []
+        place = -1
         while head is not None:
-            path.append(head)
+            place = bisect_left(self.path, head)  # parents come before their children, so a path is sorted
+            if self.path[place : place + 1] == [head]:
+                break
+            way.append(head)
             head = self.turns[head].parent
-        self.path = path[::-1]
+        kept = 0 if head is None else place + 1
+        self.path[kept:] = reversed(way)
 
     def told(self, start: int = 0) -> list[Turn]:
         """The turns of the path from position `start` on."""
