@@ -185,7 +185,7 @@ def test_without_pillow_only_portrait_says_so(tmp_path: Path, card: Path, smollm
     command = [sys.executable, "-c", code, "play", str(card), *QUICK]
     result = subprocess.run(command, input="/portrait\n", text=True, capture_output=True, timeout=120, env=own)
     assert result.returncode == 0
-    assert result.stderr.splitlines()[1:] == ["pictures need one more package: pip install 'advrepl[pictures]'"]
+    assert result.stderr.splitlines()[-1:] == ["pictures need one more package: pip install 'advrepl[pictures]'"]
 
 
 # --- which picture
