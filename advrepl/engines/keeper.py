@@ -71,7 +71,7 @@ class Keeper:
         self.path = save.with_name(save.stem + ENDING)
         self._engine, self._limit = engine, limit
         self._held: Held | None = None  # what the file holds
-        self._written = time.monotonic()
+        self._tried = time.monotonic()
         self._thread: threading.Thread | None = None
         self._remark, self._said = "", ""
 
@@ -99,8 +99,8 @@ class Keeper:
 
     @property
     def due(self) -> bool:
-        """Is it a while since the file was last written?"""
-        return time.monotonic() - self._written >= EVERY and not (self._thread and self._thread.is_alive())
+        """Is it a while since writing was last tried?"""
+        return time.monotonic() - self._tried >= EVERY and not (self._thread and self._thread.is_alive())
 
     def keep_aside(self, window: Window) -> None:
         """Write the file while the player reads."""
@@ -119,7 +119,7 @@ class Keeper:
             self._thread = None
 
     def _write(self, held: Held) -> None:
-        size = self._engine.state_size()
+        self._tried, size = time.monotonic(), self._engine.state_size()
         try:
             self._remark = self._make_room(size)
             state = None if self._remark else self._engine.state(held, _memory)
@@ -129,7 +129,7 @@ class Keeper:
         except OSError as error:
             self._remark = self._not_written(error.strerror or "")
         else:
-            self._held, self._written = held, time.monotonic()
+            self._held = held
 
     def _make_room(self, size: int) -> str:
         """Remove what has to go; a line if even that does not make room."""

@@ -76,6 +76,10 @@ class Loaded:
         for i, token in enumerate(tokens):
             self._tokens[i], self._positions[i], self._asked[i] = token, position + i, 0
         self._asked[count - 1] = 1
+        return self._run()
+
+    def _run(self) -> bool:
+        """Decode the batch; False if aborted."""
         with self._still:
             code = self._turn() if self.turning else lib.llama_decode(self._context, self._batch)
         if code in (0, 2):
