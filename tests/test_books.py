@@ -1,6 +1,7 @@
 """Lorebooks of other programs: each shape read as what it means, oddities named, nothing too much."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,19 @@ def test_a_file_that_is_no_book_is_one_sentence(tmp_path: Path, content: bytes, 
 def test_a_book_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(AdvreplError, match="there is no file"):
         load_book(tmp_path / "none.json")
+
+
+@given(
+    st.binary(max_size=200)
+    | st.from_regex(r'\{"(entries|worldinfo|data|keys)":.{0,80}', fullmatch=True).map(str.encode)
+)
+def test_any_file_is_a_book_or_one_sentence(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "book.json"
+        path.write_bytes(data)
+        try:
+            book, _ = load_book(path)
+        except AdvreplError as error:
+            assert "\n" not in str(error)
+        else:
+            assert book.entries
