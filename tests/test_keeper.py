@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from advrepl import AdvreplError, session
 from advrepl.engines import keeper, kvfile
+from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.keeper import Other, parse_limit, to_remove
 from advrepl.engines.kv import Plan
 from advrepl.engines.kvfile import Keeps
 from advrepl.engines.llama import LlamaEngine
+from advrepl.engines.log import Log
+from advrepl.engines.native import Loaded
 from advrepl.game import Game
 from advrepl.session import Settings
 from advrepl.story import saves
@@ -246,6 +249,19 @@ def test_a_file_of_another_cache_type_is_not_used(tmp_path: Path, smollm2: Path)
     assert player.resume("2", kv="q8_0")["beyond"] <= 8 and player.notices == []
     assert player.resume("3")["reused"] == 0
     assert player.notices == ["the cache file story.kv is of cache type q8_0: the story is read again"]
+
+
+def test_a_cache_that_is_laid_out_otherwise_is_not_taken(player: Player, mini: Path, tmp_path: Path) -> None:
+    """Without flash attention llama.cpp keeps values column by column."""
+    player.begin("1")
+    options = LoadOptions(ctx=512, threads=1, tuning=Tuning(flash=False))
+    engine = LlamaEngine(Loaded(mini, options, Log(tmp_path / "log")))
+    with pytest.raises(kvfile.Unusable, match=r"is of cache type f16$"):
+        kvfile.read(player.file, engine.key)
+    fused = kvfile.Key(engine.fingerprint, 512, "f16", engine.key.library)
+    kept = kvfile.read(player.file, fused)
+    assert not engine.restore(kept.held, kept.state) and engine._held == []
+    engine.close()
 
 
 def test_a_story_that_was_changed_meanwhile_is_fed_from_the_change_on(player: Player) -> None:

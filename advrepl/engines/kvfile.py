@@ -30,7 +30,7 @@ class Key(msgspec.Struct, frozen=True):
 
     model: str  # fingerprint of its file
     context: int  # tokens
-    types: str  # of keys and values
+    types: str  # of keys and values, and how they lie there
     library: str  # version
 
 
