@@ -29,11 +29,12 @@ CTX = 1536  # enough for the longest take
 ROUNDS, FEWEST = 5, 2  # takes of each candidate
 CHECK = 0.25  # of the time, for comparing what was found with the defaults
 TAKE = 0.01  # of the time, for feeding in one take, and as much for writing
-FEED, WRITE = (32, 256), (6, 48)  # tokens of a take, least and most
+FEED, WRITE = (24, 256), (6, 48)  # tokens of a take, least and most
 SLOW = 4.0  # a take that lasts so many times as long as the best is ended
-PATIENCE = 0.1  # of the time; a take is ended then, whatever the others were
+PATIENCE = 0.15  # of the time; a take is ended then, whatever the others were
 GPU_SHARES = (0.75, 0.5, 0.25, 0.0)  # of the layers, where not all fit
 
+LATE = "not done in time"  # its rates are at most those
 RELOAD = ("repack", "load", "gpu_layers")  # what a model cannot change once it is loaded
 
 Progress = Callable[[str], None]
@@ -89,6 +90,7 @@ class Runner:
     tuning: Tuning
     loaded: Loaded
     memory_mb: float | None = None
+    cold: Take | None = None  # the first after loading, which counts for nothing
     takes: list[Take] = field(default_factory=list)
     note: str = ""
 
@@ -116,7 +118,8 @@ class Search:
         try:
             self._ctx = self._ctx or min(header_number(self._path, self._log, "context_length") or CTX, CTX)
             base = first = self._first()
-            self._size_takes(self._take(base.loaded, FEED[0], WRITE[0]))
+            slow = base.cold if base.cold and base.cold.ended else None
+            self._size_takes(slow or self._take(base.loaded, FEED[0], WRITE[0]))
             situation = Situation(self._path, base.loaded.on_gpu)
             axes = [axis for make in AXES if (axis := make(situation))]
             for index, axis in enumerate(axes):
@@ -155,8 +158,9 @@ class Search:
                 raise KeyboardInterrupt from None
             raise
         self._open.append(loaded)
-        self._take(loaded, FEED[0], WRITE[0])  # touches all weights
-        return Runner(label, tuning, loaded, (psutil.Process().memory_info().rss - before) / 1e6)
+        cold = self._take(loaded, FEED[0], WRITE[0])  # touches all weights
+        memory = (psutil.Process().memory_info().rss - before) / 1e6
+        return Runner(label, tuning, loaded, memory, cold)
 
     def _with(self, tuning: Tuning) -> LoadOptions:
         return LoadOptions(ctx=self._ctx, tuning=tuning)
@@ -188,12 +192,14 @@ class Search:
         middle = time.perf_counter()
         while fed == feed and written < write and loaded.decode([tokens[written % feed]], feed + written):
             written += 1
-        ended = time.perf_counter() if fed == feed else middle + (middle - started)
+        ended = time.perf_counter()
         ender.cancel()
         if self._stopped:
             raise KeyboardInterrupt
-        # Of a take that was ended, at most what it could have been.
-        return Take(max(fed, 1) / (middle - started), max(written, 1) / (ended - middle), written < write)
+        # Of a take that was ended, at most what it could have been; no model writes faster than it reads.
+        reading = min(fed + loaded.chunk, feed) / (middle - started)
+        writing = min(written + 1, write) / (ended - middle) if fed == feed else reading
+        return Take(reading, writing, ended=written < write)
 
     def _try(self, axis: Axis, base: Runner, axes_left: int) -> Runner:
         """Measure an axis, and return what to go on with."""
@@ -238,7 +244,11 @@ class Search:
                 fastest = min((take.seconds(*tokens) for r in runners for take in r.takes), default=math.inf)
                 take = self._take(runner.loaded, *tokens, limit=SLOW * fastest + 0.5)
                 runner.takes.append(take)
-                if take.ended or (runner is not runners[0] and hopeless(take, [t for r in runners for t in r.takes])):
+                if take.ended:
+                    runner.note = LATE
+                elif runner is not runners[0] and hopeless(
+                    typical(runner.takes), [typical(r.takes) for r in runners if r.takes]
+                ):
                     runner.note = "too slow"
 
     def _settle(self, axis: Axis, runners: list[Runner]) -> Runner:
@@ -261,7 +271,8 @@ class Search:
 
     def _tell(self, axis: Axis, runners: list[Runner], tuning: Tuning) -> None:
         for runner in runners:
-            rates = typical(runner.takes)
+            whole = [take for take in runner.takes if not take.ended]
+            rates = typical(whole or runner.takes)
             memory = runner.memory_mb if axis.reload else None
             row = Row(axis.name, runner.label, rates.feed, None if axis.feed else rates.write, memory)
             chosen = uses(tuning, runner.tuning)

@@ -19,11 +19,10 @@ from advrepl.engines.base import Tuning
 from advrepl.engines.loading import devices
 from advrepl.engines.log import Log
 from advrepl.engines.machine import this_machine
-from advrepl.tune import Result, Row, Search
+from advrepl.tune import LATE, Result, Row, Search
 
 BUSY = 0.15  # of the machine, used by others
 UNSTEADY = 0.3  # variation between takes of the same
-MOST = 20  # times faster; more than that is a default that stood still
 
 
 def run(model: str | None, ctx: int | None, seconds: float, as_json: bool) -> None:
@@ -57,8 +56,8 @@ def table(result: Result) -> Table:
     for row in result.rows:
         name, above = "" if row.axis == above else row.axis, row.axis
         memory = f"{row.memory_mb:.0f} MB" if row.memory_mb else ""
-        mark = "chosen" if row.chosen else row.note
-        table.add_row(name, row.candidate, _rate(row.feed), _rate(row.write), memory, _takes(row), mark)
+        marks = ", ".join(filter(None, ("chosen" if row.chosen else "", row.note)))
+        table.add_row(name, row.candidate, _rate(row, row.feed), _rate(row, row.write), memory, _takes(row), marks)
     return table
 
 
@@ -66,23 +65,23 @@ def summary(result: Result) -> Iterator[str]:
     if result.tuning == Tuning():
         yield "The defaults are best here, as far as it could be told."
     else:
-        yield f"Best here: {tuned.in_words(result.tuning)}. {_faster(result.faster)}"
+        yield f"Best here: {tuned.in_words(result.tuning)}. {_faster(result)}"
     if result.others > BUSY:
         yield f"Other programs used {result.others:.0%} of this machine meanwhile: tune again when they are done."
     elif result.variation > UNSTEADY:
         yield f"This machine is unsteady: takes of the same differed by {result.variation:.0%}. Tune again some time."
 
 
-def _faster(times: float) -> str:
-    if times > MOST:
-        return f"More than {MOST} times as fast as the defaults."
-    if times > 1.005:
-        return f"An ordinary turn is {times - 1:.0%} faster than with the defaults."
-    return "As fast as the defaults."
+def _faster(result: Result) -> str:
+    if result.faster < 1.005:
+        return "As fast as the defaults."
+    least = "at least " if any(row.note == LATE for row in result.rows) else ""
+    return f"An ordinary turn is {least}{result.faster:.2f} times as fast as with the defaults."
 
 
-def _rate(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
+def _rate(row: Row, value: float | None) -> str:
+    most = "< " if row.note == LATE else ""
+    return "" if value is None else f"{most}{value:.1f}"
 
 
 def _takes(row: Row) -> str:
