@@ -8,6 +8,7 @@ import pytest
 
 from advrepl import AdvreplError, session
 from advrepl.engines import catalog, hf_folder
+from advrepl.engines.files import check_file
 from advrepl.session import Settings
 from tests import real, tiny
 
@@ -56,6 +57,11 @@ def test_the_fingerprint_tells_weights_apart(folder: Path, tmp_path: Path) -> No
     config = json.loads((folder / "config.json").read_text()) | {"rms_norm_eps": 1e-3}
     tiny.write_json(folder / "config.json", config)
     assert before != hf_folder.open_folder(folder).fingerprint
+
+
+def test_what_takes_a_gguf_file_says_so(folder: Path) -> None:
+    with pytest.raises(AdvreplError, match="is a folder: this takes a GGUF file, which `advrepl convert"):
+        check_file(folder)
 
 
 def cut(folder: Path) -> None:

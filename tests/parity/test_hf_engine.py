@@ -376,6 +376,16 @@ def test_a_context_larger_than_trained_names_both(neo: Path) -> None:
         Loaded(open_folder(neo), LoadOptions(ctx=2000, gpu_layers=0))
 
 
+def test_the_type_of_the_cache_is_no_choice_here(neo: Path) -> None:
+    with pytest.raises(AdvreplError, match="--kv is for GGUF files: pygmalion-mini is played with a cache of its"):
+        Loaded(open_folder(neo), LoadOptions(gpu_layers=0, kv="q8_0"))
+
+
+def test_the_engine_does_without_llama_cpp() -> None:
+    code = "import sys; sys.modules['llama_cpp'] = None; import advrepl.engines.hf"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_loading_is_told_and_nothing_is_printed(neo: Path, capfd: pytest.CaptureFixture[str]) -> None:
     told: list[float] = []
     model = Loaded(open_folder(neo), LoadOptions(gpu_layers=0), told.append)
