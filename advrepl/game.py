@@ -76,7 +76,7 @@ class Game(Scene):
     def retry(self) -> Iterator[Event]:
         """Write the last reply again; the old one stays as a branch."""
         self._asks()
-        last = self.story.last
+        before, last = self.story.head, self.story.last
         if last is None:
             raise AdvreplError("there is no reply to write again yet")
         if last.role == "model":
@@ -84,7 +84,11 @@ class Game(Scene):
                 others = "; /greeting offers others" if len(self.scenario.greetings) > 1 else ""
                 raise AdvreplError(f"the story opens with these words, and nothing comes before them{others}")
             self.story.goto(last.parent)
-        yield from self._reply(self.window())
+        try:
+            yield from self._reply(self.window())
+        finally:
+            if self.story.last and self.story.last.role == "user":  # stopped before the first word
+                self.story.goto(before)
 
     def go_on(self) -> Iterator[Event]:
         """Let the model write more of its last reply."""

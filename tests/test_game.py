@@ -86,6 +86,14 @@ def test_retry_keeps_the_old_take(game: Game) -> None:
     assert game.story.turns[3].seed != game.story.turns[4].seed
 
 
+def test_a_retry_that_is_stopped_before_its_first_word_leaves_the_old_take(game: Game) -> None:
+    list(game.act("1"))
+    game.engine.replies.clear()  # type: ignore[attr-defined]
+    with pytest.raises(IndexError):
+        list(game.retry())
+    assert told(game)[-1].startswith("You enter.") and game.options() == ("Go up.", "Go down.", "Wait.")
+
+
 def test_undo_takes_the_exchange_back_and_the_next_one_branches(game: Game) -> None:
     list(game.act("1"))
     assert game.undo() == "Enter."
