@@ -154,6 +154,8 @@ def threads(situation: Situation) -> Axis | None:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or cores
     others = {cores - 1, cores // 2, allowed} | set(range(1, min(cores, FEW_CORES)))
     counts = sorted(others - {0, cores})
+    if not counts:
+        return None
     return Axis("threads", ((str(cores), {}), *((str(n), {"threads": n}) for n in counts)), by_threads)
 
 
@@ -173,8 +175,9 @@ def gpu(situation: Situation) -> Axis | None:
     return Axis("GPU", (("used", {}), ("not used", {"gpu_layers": 0})), reload=True)
 
 
-def flash(_: Situation) -> Axis:
-    return Axis("flash attention", (("on", {}), ("off", {"flash": False})))
+def flash(situation: Situation) -> Axis | None:
+    """On a CPU it stays off: what it costs there shows only behind a full window, which takes too long to fill here."""
+    return Axis("flash attention", (("on", {}), ("off", {"flash": False}))) if situation.on_gpu else None
 
 
 def batches(situation: Situation) -> Axis:

@@ -118,3 +118,12 @@ def test_a_story_is_played_and_slides(tmp_path: Path, monkeypatch: pytest.Monkey
     game.close()
     assert len(replies) == 12 and all(reply.text for reply in replies)
     assert replies[-1].stats["evicted"] > 0 and sum(int(reply.stats["shifted"]) > 0 for reply in replies) >= 1
+
+
+def test_flash_attention_is_left_to_graphics_cards_and_quantised_caches(smollm2: Path, tmp_path: Path) -> None:
+    used = {}
+    for kind in ("f16", "q8_0"):
+        loaded = Loaded(smollm2, LoadOptions(256, 1, kv=kind), Log(tmp_path / "llama.log"))
+        used[kind] = loaded.flash
+        loaded.close()
+    assert used == {"f16": loaded.on_gpu, "q8_0": True}

@@ -254,12 +254,12 @@ def test_a_file_of_another_cache_type_is_not_used(tmp_path: Path, smollm2: Path)
 def test_a_cache_that_is_laid_out_otherwise_is_not_taken(player: Player, mini: Path, tmp_path: Path) -> None:
     """Without flash attention llama.cpp keeps values column by column."""
     player.begin("1")
-    options = LoadOptions(ctx=512, threads=1, tuning=Tuning(flash=False))
+    options = LoadOptions(ctx=512, threads=1, tuning=Tuning(flash=True))
     engine = LlamaEngine(Loaded(mini, options, Log(tmp_path / "log")))
-    with pytest.raises(kvfile.Unusable, match=r"is of cache type f16$"):
+    with pytest.raises(kvfile.Unusable, match=r"is of cache type f16, values transposed$"):
         kvfile.read(player.file, engine.key)
-    fused = kvfile.Key(engine.fingerprint, 512, "f16", engine.key.library)
-    kept = kvfile.read(player.file, fused)
+    plain = kvfile.Key(engine.fingerprint, 512, "f16, values transposed", engine.key.library)
+    kept = kvfile.read(player.file, plain)
     assert not engine.restore(kept.held, kept.state) and engine._held == []
     engine.close()
 
