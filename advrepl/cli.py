@@ -54,6 +54,10 @@ PLAY_OPTIONS: dict[str, Any] = {
     "lore": Annotated[list[Path], _option("--lore", help="A lorebook or world info file; may be given again.")],
     "options": Annotated[int | None, _option("--options", help="Choices after each reply; 0 is off.", min=0, max=8)],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
+    "ahead": Annotated[
+        bool | None,
+        _option("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),
+    ],
     "kv_file": Annotated[
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
@@ -196,7 +200,22 @@ def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
     names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "kv", "you", "options", "shift", "preset")
     keeping, lore = ("kv_file", "kv_limit"), tuple(chosen["lore"])
-    return Settings(sampling=sampling, lore=lore, **{name: chosen[name] for name in (*names, *keeping)}, **more)
+    ahead = _ahead(chosen)
+    return Settings(
+        sampling=sampling, lore=lore, ahead=ahead, **{name: chosen[name] for name in (*names, *keeping)}, **more
+    )
+
+
+def _at_terminal(as_json: bool) -> bool:
+    return not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ahead(chosen: dict[str, Any]) -> bool | None:
+    """Unless something else was said: where somebody reads, so not for a script, and where it costs no battery."""
+    from advrepl.engines.machine import on_battery
+
+    reads = chosen["json"] or _at_terminal(chosen["json"])
+    return False if chosen["ahead"] is None and (not reads or on_battery()) else chosen["ahead"]
 
 
 def _folder(chosen: Path | None) -> Path:
@@ -211,7 +230,7 @@ def _play(as_json: bool, open_game: Callable[..., "Game"]) -> None:
     from advrepl.engines.models import home
     from advrepl.terminal import pipe, wait
 
-    at_terminal = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    at_terminal = _at_terminal(as_json)
     lines, out, err = pipe.streams()
     notices: list[str] = []
     game = open_game(notices.append, wait.loading(err) if at_terminal else None)

@@ -5,9 +5,11 @@ Does not print or read anything: the terminal passes lines in and shows the even
 
 import time
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from advrepl import AdvreplError
+from advrepl.engines.ahead import Ahead
 from advrepl.engines.base import Engine, Stats
 from advrepl.engines.keeper import Keeper
 from advrepl.events import Event, Note, Reply, Slid
@@ -15,10 +17,11 @@ from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Window
 from advrepl.prompt.window import told
+from advrepl.prospects import prospects
 from advrepl.scene import Scene
 from advrepl.story.saves import Save, SaveFile
 from advrepl.story.tree import Turn
-from advrepl.writer import Piece, Writer, Written
+from advrepl.writer import Choice, Piece, Task, Writer, Written
 
 
 class Game(Scene):
@@ -28,7 +31,9 @@ class Game(Scene):
         super().__init__(engine, format, save, file)
         self.read_in_full = 0  # replies for which the whole prompt was fed
         self.keeper: Keeper | None = None  # set by the session where the engine's cache can be put away
+        self.ahead: Ahead[Piece | Choice | Written] | None = None  # set by the session where replies are written ahead
         self.last: Reply | None = None
+        self._slid = 0  # where the cache begins, when it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
 
     # --- what the player does; each returns events as they happen
@@ -85,7 +90,7 @@ class Game(Scene):
                 raise AdvreplError(f"the story opens with these words, and nothing comes before them{others}")
             self.story.goto(last.parent)
         try:
-            yield from self._reply(self.window())
+            yield from self._reply(self.window(start=self._slid))
         finally:
             if self.story.last and self.story.last.role == "user":  # stopped before the first word
                 self.story.goto(before)
@@ -109,13 +114,33 @@ class Game(Scene):
             raise AdvreplError("this is where the story begins; there is nothing to take back")
         text = self.story.turns[path[said]].text
         self.story.goto(path[said - 1])
+        self._first = max(self._first, self._slid)
         self.save()
         return text
+
+    def look_ahead(self) -> None:
+        """Write what the player may ask for next, until `rest`: he reads, and the engine is free."""
+        if not self.ahead or not self.story.turns:
+            return
+        try:
+            window, jobs = prospects(self)
+        except AdvreplError:  # no turn fits any more; it is told when the player acts
+            return
+        self._cancelled, self._slid = False, window.evicted
+        self.ahead.plan(window, jobs)
+        self.ahead.resume()
+
+    def rest(self) -> None:
+        """The engine is needed, or there is something else to do."""
+        if self.ahead:
+            self.ahead.pause()
 
     def keep(self) -> str:
         """Put away what the model has read, so that resuming need not read it again; a line if that is not possible."""
         if not self.keeper:
             return ""
+        if self.ahead:
+            self.ahead.settle()
         try:
             return self.keeper.keep(self.window())
         except AdvreplError:  # there is no room for the next turn: then there is no window to keep
@@ -128,6 +153,8 @@ class Game(Scene):
 
     def close(self) -> None:
         try:
+            if self.ahead:
+                self.ahead.close()
             self.save()
             self.keep()
         finally:
@@ -151,8 +178,9 @@ class Game(Scene):
         parent = last.parent if kept and last else self.story.head
         seed = self.seed(len(self.story.turns))
         shown, first, written = [kept], 0.0, None
+        ready, events = self._begun(self.task(self.story, window, seed, kept))
         try:
-            for event in Writer(self.engine, self.task(self.story, window, seed, kept)).write():
+            for event in events:
                 first = first or time.perf_counter() - self._asked
                 if isinstance(event, Written):
                     written = event
@@ -168,10 +196,17 @@ class Game(Scene):
                 self.save()
         if written:
             self._take_note(window, written)
-            self.last = Reply(written.prose, written.options, self._stats(written, first))
+            self.last = Reply(written.prose, written.options, self._stats(written, first, ready))
             yield self.last
             if self.keeper and self.keeper.due:
                 self.keeper.keep_aside(self.window())
+
+    def _begun(self, task: Task) -> tuple[bool, Iterator[Piece | Choice | Written]]:
+        """The events of a reply, and whether words of it were there before they were asked for."""
+        taken = self.ahead.take(task) if self.ahead else None
+        if not taken:
+            return False, Writer(self.engine, task).write()
+        return any(isinstance(event, Piece) for event in taken.done), chain(taken.done, taken.events)
 
     def _take_note(self, window: Window, written: Written) -> None:
         """Let the engine know the reply's tokens while it remembers how it was sampled."""
@@ -180,7 +215,7 @@ class Game(Scene):
         head = sum(map(self.engine.count, window.prompt.head))
         self.read_in_full += written.stats.reused < min(head, written.stats.prompt)
 
-    def _stats(self, written: Written | None, first: float) -> dict[str, Any]:
+    def _stats(self, written: Written | None, first: float, ready: bool = False) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")
         return {
             "prompt": cost.prompt,
@@ -190,6 +225,6 @@ class Game(Scene):
             "generated": cost.generated,
             "first_ms": round(first * 1000, 1),
             "seconds": round(time.perf_counter() - self._asked, 2),
-            "ahead": False,
+            "ahead": ready,
             "stop": cost.stop,
         }

@@ -82,9 +82,9 @@ class Scene:
         last = self.story.last
         return menu.split(last.text)[1] if last and last.role == "model" and self.option_count else ()
 
-    def window(self) -> Window:
-        """What the model would be shown now."""
-        return self._build(self.story)
+    def window(self, story: Telling | None = None, start: int = 0) -> Window:
+        """What the model would be shown now, or of another story; of no turn before `start`."""
+        return self._build(self.story if story is None else story, start)
 
     def move(self, said: str) -> Move:
         """What would follow if the player said this; the story stays as it is."""
@@ -169,9 +169,9 @@ class Scene:
     def _backdrop(self) -> Backdrop:
         return Backdrop(self._save, lambda text: self.engine.count(Segment("", text)), self.engine.n_ctx)
 
-    def _build(self, story: Telling) -> Window:
+    def _build(self, story: Telling, start: int = 0) -> Window:
         budget = self.engine.n_ctx - self._reserve()
-        return build(self.format, self.scenario, story, self.engine.count, budget, self._first)
+        return build(self.format, self.scenario, story, self.engine.count, budget, max(self._first, start))
 
     def _greeted(self) -> int | None:
         """Which greeting the story stands at, if it has not gone on from there."""

@@ -30,6 +30,7 @@ Notice = Callable[[str], None]
 SHIPPED = ("the-old-house",)
 SHIPPED_FOLDERS = (Path(__file__).parent.parent / "saves", Path(__file__).parent / "saves")
 MAX_OPTIONS = 8
+BRANCHES = 6  # replies that are written ahead: to four options, another take of the last, and one to read in
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Settings:
     options: int | None = None
     lore: tuple[Path, ...] = ()
     shift: bool = True
+    ahead: bool | None = None  # are replies written ahead? None: where it can be done
     preset: str | None = None
     kv_file: bool = True  # is what the model has read put away beside the save?
     kv_limit: str | None = None  # what these files may take in a folder
@@ -143,6 +145,7 @@ def _open(
         save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
         game = Game(engine, format, save, file)
         _prepare(game, settings)
+        _look_ahead(game, settings, notice)
         for note in (*game.backdrop.notes, *_offers(game)):
             notice(note)
         if settings.kv_file and isinstance(engine, Keeps):
@@ -176,6 +179,16 @@ def _prepare(game: Game, settings: Settings) -> None:
     game.check()
 
 
+def _look_ahead(game: Game, settings: Settings, notice: Notice) -> None:
+    from advrepl.engines.ahead import Ahead
+    from advrepl.engines.branches import BranchingEngine
+
+    if isinstance(game.engine, BranchingEngine) and game.engine.branches:
+        game.ahead = Ahead(game.engine)
+    elif settings.ahead:
+        notice("no replies are written ahead: there is too little memory, or this model's cache cannot be shared")
+
+
 def _recall(game: Game, notice: Notice) -> None:
     """What the model had read when the story was left."""
     if game.keeper and not game.waits_for_opening and (remark := game.keeper.recall()):
@@ -184,10 +197,12 @@ def _recall(game: Game, notice: Notice) -> None:
 
 def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
     path = _model(save, settings)
-    asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv)
+    branches = 0 if settings.ahead is False else BRANCHES
+    asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
     if path.is_dir():
         return _folder_engine(path, asked, loading, notice)
-    from advrepl.engines.llama import LlamaEngine  # llama_cpp takes a while to import
+    from advrepl.engines.branches import BranchingEngine  # llama_cpp takes a while to import
+    from advrepl.engines.llama import LlamaEngine
     from advrepl.engines.loading import devices
     from advrepl.engines.log import Log
     from advrepl.engines.native import Loaded
@@ -195,7 +210,8 @@ def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | N
     options, told = tuned.options(path, models.home(), asked, devices())
     if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
         notice(told)
-    return LlamaEngine(Loaded(path, options, Log(models.home() / "llama.log"), loading), shift=settings.shift)
+    loaded = Loaded(path, options, Log(models.home() / "llama.log"), loading)
+    return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
 
 def _model(save: Save, settings: Settings) -> Path:

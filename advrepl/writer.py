@@ -3,8 +3,8 @@
 Does not know about saves, commands or the terminal; game.py gives it a window and keeps what it wrote.
 """
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -42,6 +42,10 @@ class Piece:
     text: str
 
 
+# Yielded where the engine, a branch that writes ahead, waits to be served.
+PAUSE = Piece("")
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """An option that is ready, `number` counting from 1."""
@@ -62,18 +66,18 @@ class Written:
 
 @dataclass(frozen=True)
 class Task:
-    """What to write: the window to continue and how."""
+    """What to write: the window to continue and how. Equal tasks are answered in the same words."""
 
     window: Window
-    spelled: Callable[[str], str]  # the text of a reply as the format spells it
+    spelled: Callable[[str], str] = field(compare=False)  # the text of a reply as the format spells it
     sampling: Sampling
     seed: int
     stops: tuple[str, ...] = ()
     options: int = 0
     earlier: tuple[str, ...] = ()  # the last replies, oldest first
     kept: str = ""  # prose that is there already and goes on
-    feeding: Feeding | None = None
-    cancelled: Callable[[], bool] = lambda: False
+    feeding: Feeding | None = field(default=None, compare=False)
+    cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
 
 
 class Writer:
@@ -92,6 +96,9 @@ class Writer:
         stop, options = self._stats.stop, list[str]()
         if self._task.options and stop != "interrupted":
             for option in self._options():
+                if isinstance(option, Piece):
+                    yield option
+                    continue
                 options.append(option)
                 yield Choice(len(options), option)
             self._stats.stop = stop
@@ -135,7 +142,12 @@ class Writer:
         left = limit or max(sampling.max_tokens - self._stats.generated, NUDGE_TOKENS)
         soft = left - int(sampling.max_tokens * (1 - SOFT_END)) if guard else 0
         pieces = self._generate(self._text, sampling, left, grammar)
-        for count, piece in enumerate(pieces):
+        count = -1
+        for piece in pieces:
+            if not piece:
+                yield PAUSE
+                continue
+            count += 1
             self._text = self._text + piece if self._text else piece.lstrip()
             if self._cut_list():
                 pieces.close()
@@ -177,19 +189,19 @@ class Writer:
 
     # --- options
 
-    def _options(self) -> Iterator[str]:
+    def _options(self) -> Iterator[Piece | str]:
         if not self._engine.grammars:
             yield from self._unconstrained()
             return
         done: list[str] = []
         for _ in range(self._task.options):
-            option = self._option(done)
+            option = yield from self._option(done)
             if self._stats.stop == "interrupted":
                 return
             done.append(option)
             yield option
 
-    def _option(self, done: list[str]) -> str:
+    def _option(self, done: list[str]) -> Generator[Piece, None, str]:
         """One more option, unlike those there are and, if that can be had, unlike those of the last reply."""
         last = menu.split(self._task.earlier[-1])[1] if self._task.earlier else ()
         before = [*done, *last]
@@ -198,18 +210,18 @@ class Writer:
         for avoid, others in (((), before), (before, before), (done, done)):
             grammar = menu.grammar(avoid)
             pieces = self._generate(kept, sampling, menu.LINE_TOKENS, grammar, "\n")
-            option = menu.tidy("".join(pieces))
+            option = menu.tidy((yield from _whole(pieces)))
             if option and not any(menu.alike(option, other) for other in others):
                 return option
         return next(spare for spare in SPARE if not any(menu.alike(spare, other) for other in done))
 
-    def _unconstrained(self) -> Iterator[str]:
+    def _unconstrained(self) -> Iterator[Piece | str]:
         """For engines without grammars: read the model's own list leniently, try once more, then give up."""
         limit = self._task.options * menu.LINE_TOKENS
         for _ in range(2):
             kept = self._text + menu.line_start(self._marker, 0)
-            text = menu.line_start(self._marker, 0) + "".join(self._generate(kept, self._task.sampling, limit, None))
-            if found := menu.parse(text, self._task.options):
+            text = yield from _whole(self._generate(kept, self._task.sampling, limit, None))
+            if found := menu.parse(menu.line_start(self._marker, 0) + text, self._task.options):
                 yield from found
                 return
 
@@ -237,6 +249,16 @@ class Writer:
                 total.prompt, total.reused, total.shifted = stats.prompt, stats.reused, stats.shifted
             total.generated += stats.generated
             total.stop = stats.stop
+
+
+def _whole(pieces: Iterable[str]) -> Generator[Piece, None, str]:
+    """All pieces as one text."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        if not piece:
+            yield PAUSE
+    return text
 
 
 def _for_options(sampling: Sampling) -> Sampling:

@@ -8,6 +8,7 @@ import pytest
 
 from advrepl.engines import models
 from advrepl.engines.base import Feeding, LoadOptions, Sampling, Stats, until_stop
+from advrepl.engines.branches import BranchingEngine
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
 from advrepl.engines.native import Loaded
@@ -33,6 +34,7 @@ class ScriptedEngine:
     template: str | None = None
     text_borders = ("", "")
     format_hint: str | None = "metharme"
+    shifted = False
 
     def __init__(self, *replies: str, n_ctx: int = 2000, grammars: bool = False) -> None:
         self.replies, self.n_ctx, self.grammars = list(replies), n_ctx, grammars
@@ -92,8 +94,9 @@ def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     log = Log(tmp_path_factory.mktemp("log") / "llama.log")
     opened: list[LlamaEngine] = []
 
-    def open(ctx: int = 512, shift: bool = True, threads: int | None = None) -> LlamaEngine:
-        opened.append(LlamaEngine(Loaded(smollm2, LoadOptions(ctx, threads), log), shift=shift))
+    def open(ctx: int = 512, shift: bool = True, threads: int | None = None, branches: int = 0) -> LlamaEngine:
+        kind = BranchingEngine if branches else LlamaEngine
+        opened.append(kind(Loaded(smollm2, LoadOptions(ctx, threads, branches=branches), log), shift=shift))
         return opened[-1]
 
     yield open

@@ -260,7 +260,7 @@ def test_a_cache_that_is_laid_out_otherwise_is_not_taken(player: Player, mini: P
         kvfile.read(player.file, engine.key)
     plain = kvfile.Key(engine.fingerprint, 512, "f16, values transposed", engine.key.library)
     kept = kvfile.read(player.file, plain)
-    assert not engine.restore(kept.held, kept.state) and engine._held == []
+    assert not engine.restore(kept.held, kept.state) and engine._line.held == []
     engine.close()
 
 
@@ -404,11 +404,11 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     game = player.opened()
     engine = game.engine
     assert isinstance(engine, LlamaEngine)
-    tokens, window = list(engine._held), game.window()
+    tokens, window = list(engine._line.held), game.window()
     held = engine.held(window)
     assert held and engine.state(held, keeper._memory)
     engine._apply(Plan(4, 6, len(tokens) - 6))
-    unturned = kvfile.Held(held.key, list(engine._held), held.spelled, held.shown)
+    unturned = kvfile.Held(held.key, list(engine._line.held), held.spelled, held.shown)
     assert engine._model.turning and engine.state(unturned, keeper._memory) is None
     turned = engine.held(window)
     assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine._model.turning

@@ -16,6 +16,7 @@ LAYERS = [
     "writer",
     "events",
     "scene",
+    "prospects",
     "game",
     "session",
     "bench",

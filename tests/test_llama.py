@@ -36,6 +36,16 @@ def write(engine: LlamaEngine, window: Window, sampling: Sampling = GREEDY, **ho
     return "".join(engine.generate(window, sampling, **how))  # type: ignore[arg-type]
 
 
+def decoded(engine: LlamaEngine, tokens: list[int]) -> bool:
+    """Add tokens to the cache; False if that was stopped."""
+    step = engine._step(tokens)
+    while True:
+        try:
+            next(step)
+        except StopIteration as end:
+            return bool(end.value)
+
+
 def divergence(one: LlamaEngine, other: LlamaEngine) -> float:
     """KL divergence in nats of the distributions from which two engines have just chosen a token."""
     logits = [e._model.logits().astype(np.float64) for e in (one, other)]
@@ -80,7 +90,7 @@ def test_the_cache_does_not_change_what_is_written(open_engine: Open) -> None:
     for line in ("And then?", "Who was aboard?", "Where did they land?"):
         turns += [write(warm, shown(warm, *turns)).strip(), line]
     for (segment,) in shown(warm, *turns).prompt.blocks:  # the same tokens, where text could be split otherwise
-        cold._tokens[segment, False] = warm._encode(segment)
+        cold._line.tokens[segment, False] = warm._encode(segment)
     write(warm, shown(warm, *turns), ONE)
     write(cold, shown(cold, *turns), ONE)
     assert warm.stats.reused > 50 and cold.stats.reused == 0
@@ -111,10 +121,10 @@ def test_ctrl_c_while_moved_keys_are_turned_spoils_nothing(open_engine: Open) ->
     late = shown(engine, *turns[2:], evicted=2)
     for each in (engine, undisturbed):
         write(each, shown(each, *turns))
-    rest = engine._follow(late)[len(engine._held) :]
+    rest = engine._follow(late)[len(engine._line.held) :]
     engine._model.abort(True)
-    assert rest and engine._decode(rest)
-    assert not engine._decode([rest[0]])  # but what follows can be stopped
+    assert rest and decoded(engine, rest)
+    assert not decoded(engine, [rest[0]])  # but what follows can be stopped
     write(engine, late, ONE)
     write(undisturbed, late, ONE)
     assert undisturbed.stats.shifted > 20 and divergence(engine, undisturbed) < 1e-9

@@ -88,6 +88,6 @@ def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None
         text = "".join(engine.generate(Window(prompt, 0, 0, 512), Sampling(seed=seed, max_tokens=30)))
         if "\ufffd" not in text and text == text.strip():
             reply = Segment("<|model|>", text)
-            assert engine._encode(reply) == (*cue, *(token for token, _ in engine._sampled))
+            assert engine._encode(reply) == (*cue, *(token for token, _ in engine._line.sampled))
             respelled += engine._vocab.encode(reply, False) != engine._encode(reply)
     assert respelled

@@ -3,9 +3,9 @@
 Does not import any engine; models.py chooses one.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -43,6 +43,7 @@ class LoadOptions:
     threads: int | None = None
     gpu_layers: int | None = None
     kv: str | None = None  # the type of the cache: "f16" or "q8_0"
+    branches: int = 0  # sequences besides the story's, where there is room for them
     tuning: Tuning = UNTUNED
 
     @property
@@ -101,7 +102,14 @@ class Engine(Protocol):
     text_borders: tuple[str, str]  # what the template calls bos_token and eos_token
     format_hint: str | None  # the prompt format that its file names
     grammars: bool  # can it be held to a grammar?
-    stats: Stats  # of the last call of generate, complete once that is exhausted or closed
+
+    @property
+    def shifted(self) -> bool:
+        """Does the cache hold tokens that were moved, and so know of turns that are gone?"""
+
+    @property
+    def stats(self) -> Stats:
+        """Of the last call of generate, complete once that is exhausted or closed."""
 
     def count(self, segment: Segment) -> int:
         """How many tokens the segment takes."""
@@ -115,12 +123,77 @@ class Engine(Protocol):
         grammar: str | None = None,
         feeding: Feeding | None = None,
     ) -> Iterator[str]:
-        """Write what follows the window, in whole characters, until an end token, a stop text or `max_tokens`."""
+        """Write what follows the window, in whole characters, until an end token, a stop text or `max_tokens`.
+
+        An empty piece says nothing: a branch (see Branching) yields one where it waits to be served.
+        """
 
     def cancel(self) -> None:
         """End the reply that is being written, also while its prompt is being fed."""
 
     def close(self) -> None: ...
+
+
+class Branch(Engine, Protocol):
+    """A copy of an engine that writes ahead, and only when it is served."""
+
+    waiting: Sequence[int]  # tokens it wants decoded; none: it can go on by itself
+
+    @property
+    def own(self) -> int:
+        """Its tokens besides those it shares with the engine."""
+
+
+B = TypeVar("B", bound=Branch)
+
+
+class Branching(Engine, Protocol[B]):
+    """An engine that can go several ways from where it is, so that replies are written before they are asked for.
+
+    One thread at a time, and not while the engine itself writes.
+    """
+
+    branches: int  # the most that should be there; 0: it cannot
+    spare: int  # tokens that may be fed again besides what the engine holds
+
+    def prepare(self, window: Window) -> int:
+        """Make the cache fit a window that comes next; how many tokens before its last turn can be primed."""
+
+    def branch(self) -> B:
+        """A branch that begins where the engine is."""
+
+    def prime(self, branch: B) -> Iterator[str]:
+        """Feed a branch what was missing; to be taken at any time."""
+
+    def straight(self) -> B:
+        """A branch that holds what was never moved of what the engine holds; one at a time."""
+
+    def refresh(self, branch: B) -> Iterator[str]:
+        """Feed a straight branch what the engine holds, for `renew`."""
+
+    def behind(self, branch: B) -> int:
+        """How many tokens are still to be fed for that."""
+
+    def renew(self, branch: B) -> None:
+        """Hold what a refreshed branch holds, instead of tokens that were moved."""
+
+    def enter(self, branch: B) -> None:
+        """Let this branch be in the cache, in the place of any other one: before it does anything, and is served."""
+
+    def settle(self) -> None:
+        """Let none be there, only what the engine holds itself."""
+
+    def serve(self, branch: B) -> bool:
+        """Decode what it waits for; False if that was cancelled, and then it still waits."""
+
+    def proceed(self) -> None:
+        """Take a cancel back."""
+
+    def take(self, branch: B) -> None:
+        """Go on from where this branch is, as if the engine itself had come there; it decodes for itself from now."""
+
+    def drop(self, branch: B) -> None:
+        """Forget a branch."""
 
 
 def until_stop(pieces: Iterable[str], stops: Iterable[str]) -> Iterator[str]:
@@ -132,6 +205,9 @@ def until_stop(pieces: Iterable[str], stops: Iterable[str]) -> Iterator[str]:
     first_letters = {stop[0] for stop in stops}
     waiting = ""
     for piece in pieces:
+        if not piece:
+            yield piece
+            continue
         waiting += piece
         if waiting and first_letters.isdisjoint(waiting):
             yield waiting

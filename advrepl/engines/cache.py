@@ -12,7 +12,7 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.machine import GIB
-from advrepl.engines.vocabulary import number
+from advrepl.engines.vocabulary import metadata, number
 
 TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # of one value
@@ -57,10 +57,14 @@ def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool) -> tuple[
     return "q8_0" if heads.quantised_keys_move or on_gpu else "f16", "q8_0"
 
 
-def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> None:
+def bytes_of(cells: int, model: Any, types: tuple[str, str]) -> float:
     heads = heads_of(model)
     cell = heads.count * (heads.keys * BYTES[types[0]] + heads.values * BYTES[types[1]])
-    needed = n_ctx * lib.llama_model_n_layer(model) * cell
+    return cells * cell * float(lib.llama_model_n_layer(model))
+
+
+def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> None:
+    needed = bytes_of(n_ctx, model, types)
     free = psutil.virtual_memory().available
     if needed > free:
         smaller = "" if types[1] == "q8_0" else " or --kv q8_0"
@@ -68,3 +72,24 @@ def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> 
             f"a context of {n_ctx} tokens takes {needed / GIB:.1f} GB besides {path.name}, "
             f"and {free / GIB:.1f} GB are free: give a smaller --ctx{smaller}"
         )
+
+
+def can_branch(model: Any) -> bool:
+    """Can parts of a sequence be shared and removed?
+
+    Not where a state stands for all tokens, nor where the cache forgets by itself (sliding window attention).
+    """
+    forgets = lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model) or lib.llama_model_n_swa(model)
+    return not forgets
+
+
+def spare_cells(model: Any, path: Path, n_ctx: int, types: tuple[str, str], on_gpu: bool) -> int:
+    """Cells in which the window can be fed again beside the story's own: as many as those, half as many, or none.
+
+    None where memory is short, and with "longrope", where the cells there are decide how positions are turned, so that
+    more of them would change what is written.
+    """
+    rope = metadata(model, f"{metadata(model, 'general.architecture')}.rope.scaling.type")
+    free = psutil.virtual_memory().available - path.stat().st_size - GIB
+    shares = () if rope == "longrope" else (n_ctx, n_ctx // 2)
+    return next((cells for cells in shares if on_gpu or bytes_of(n_ctx + cells, model, types) < free), 0)

@@ -20,7 +20,7 @@ from advrepl.prompt.segments import Segment, Window
 class HfEngine:
     """A model in transformers with one sequence in its cache, which follows the windows it is asked to continue."""
 
-    grammars = False
+    grammars = shifted = False
 
     def __init__(self, loaded: Loaded) -> None:
         self._model, self._vocab = loaded, loaded.vocab

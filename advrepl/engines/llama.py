@@ -5,7 +5,8 @@ is shown in prompt/window.py.
 """
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from advrepl import AdvreplError
@@ -21,8 +22,36 @@ from advrepl.prompt.segments import Segment, Window
 REMEMBERED = 4096  # segments whose tokens are kept
 
 
+NO_CUE, NOTHING = Segment("", ""), Shown(b"", (), 0)
+
+
+@dataclass(slots=True)
+class Line:
+    """A sequence of the cache and what is known of it; writing follows it from window to window."""
+
+    sequence: int = 0
+    held: list[int] = field(default_factory=list)  # its tokens, position by position
+    straight: int | None = None  # so many tokens at its front were never moved; None: none was
+    shown: Shown = NOTHING  # the window that `held` was built for
+    tokens: dict[tuple[Segment, bool], tuple[int, ...]] = field(default_factory=dict)
+    spelled: dict[bytes, tuple[int, ...]] = field(default_factory=dict)  # as a cache file has the tokens of segments
+    cue: Segment = NO_CUE  # what the last reply followed, and the pieces it was sampled as
+    sampled: list[tuple[int, bytes]] = field(default_factory=list)
+    stats: Stats = field(default_factory=Stats)
+
+    def copy(self, sequence: int) -> "Line":
+        return replace(
+            self,
+            sequence=sequence,
+            held=list(self.held),
+            tokens=dict(self.tokens),
+            sampled=list(self.sampled),
+            stats=Stats(),
+        )
+
+
 class LlamaEngine:
-    """A model in llama.cpp with one sequence in its cache, which follows the windows it is asked to continue."""
+    """A model in llama.cpp and a line in its cache, which follows the windows it is asked to continue."""
 
     grammars = True
 
@@ -32,17 +61,22 @@ class LlamaEngine:
         self.name, self.fingerprint = loaded.name, loaded.fingerprint
         self.n_ctx, self.template, self.format_hint = loaded.n_ctx, loaded.template, loaded.format_hint
         self.text_borders = (self._vocab.special(self._vocab.bos), self._vocab.special(self._vocab.eos))
-        self.stats = Stats()
         self._shift = shift and loaded.can_shift
         self._chunk = loaded.chunk
-        self._held: list[int] = []  # the tokens in the cache, position by position
-        self._shown = Shown(b"", (), 0)  # the window that _held was built for
-        self._tokens: dict[tuple[Segment, bool], tuple[int, ...]] = {}
-        self._spelled: dict[bytes, tuple[int, ...]] = {}  # tokens of segments as a cache file has them
+        self._line = Line()
+        self._row = -1  # of the last batch: where this line's logits are
         types = " and ".join(dict.fromkeys(loaded.cache_types)) + ("" if loaded.flash else ", values transposed")
         self.key = Key(self.fingerprint, self.n_ctx, types, loaded.library)
-        self._cue = Segment("", "")  # what the last reply followed, and the pieces it was sampled as
-        self._sampled: list[tuple[int, bytes]] = []
+
+    @property
+    def stats(self) -> Stats:
+        return self._line.stats
+
+    @property
+    def shifted(self) -> bool:
+        """Does the cache hold tokens that were moved, and so know of turns that are gone?"""
+        straight = self._line.straight
+        return straight is not None and len(self._line.held) > straight
 
     def count(self, segment: Segment) -> int:
         return len(self._encode(segment))
@@ -62,44 +96,61 @@ class LlamaEngine:
         grammar: str | None = None,
         feeding: Feeding | None = None,
     ) -> Iterator[str]:
-        self._model.abort(False)
-        self.stats = stats = Stats(stop="end")
+        line = self._line
+        line.stats = stats = Stats(stop="end")
+        self._begin()
         wanted = self._follow(window)
         if len(wanted) >= self.n_ctx:
             raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
-        self._cue, self._sampled = window.segments[-1], []
-        if not self._feed(wanted[len(self._held) :], feeding):
+        line.cue, line.sampled = window.segments[-1], []
+        if not (yield from self._feed(wanted[len(line.held) :], feeding)):
             stats.stop = "interrupted"
             return
-        with Sampler(self._model, sampling, grammar, wanted) as sampler:
+        with Sampler(self._model, sampling, grammar, wanted, lambda: self._model.logits(self._row)) as sampler:
             whole = until_stop(self._sample(sampler, sampling.max_tokens), stop)
             stats.stop = "stop"  # until the pieces end by themselves
             yield from whole
 
     def _sample(self, sampler: Sampler, limit: int) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        stats = self.stats
+        line, stats = self._line, self._line.stats
         while True:
             token = sampler.pick()
             if self._vocab.ends(token):
                 stats.stop = "end"
                 break
             piece = self._vocab.piece(token)
-            self._sampled.append((token, piece))
+            line.sampled.append((token, piece))
             stats.generated += 1
             if text := decoder.decode(piece):
                 yield text
             if stats.generated >= limit:
                 stats.stop = "length"
                 break
-            if len(self._held) + 1 >= self.n_ctx:
+            if len(line.held) + 1 >= self.n_ctx:
                 stats.stop = "context"
                 break
-            if self._model.aborted or not self._decode([token]):
+            if self._stopped() or not (yield from self._step([token])):
                 stats.stop = "interrupted"
                 break
         if rest := decoder.decode(b"", final=True):
             yield rest
+
+    def _begin(self) -> None:
+        self._model.abort(False)
+
+    def _stopped(self) -> bool:
+        return self._model.aborted
+
+    def _step(self, tokens: Sequence[int]) -> Generator[str, None, bool]:
+        """Add tokens to the cache; False if the player stopped it."""
+        yield from ()  # a branch waits here
+        line = self._line
+        done = self._model.decode(tokens, len(line.held), line.sequence)
+        if done:
+            line.held += tokens
+        self._row = -1
+        return done
 
     # --- the cache
 
@@ -113,105 +164,112 @@ class LlamaEngine:
         sizes = map(len, parts[n_head:])
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
         shown = Shown(kvfile.name(window.prompt.head, first=True), blocks, window.evicted)
-        plan = plan_reuse(self._held, wanted, head, self._evicted(shown))
+        line = self._line
+        plan = plan_reuse(line.held, wanted, head, self._evicted(shown))
         self._apply(plan)
-        self._shown = shown
+        line.shown = shown
         self.stats.prompt, self.stats.reused, self.stats.shifted = len(wanted), plan.reused, plan.moved
         return wanted
 
     def _evicted(self, shown: Shown) -> int:
         """The tokens of the turns that left the window since the last one, if nothing else changed before them."""
-        last, gone = self._shown, shown.evicted - self._shown.evicted
+        last = self._line.shown
+        gone = shown.evicted - last.evicted
         if not self._shift or last.head != shown.head or not 0 < gone < len(last.blocks):
             return 0
         return sum(last.blocks[:gone])
 
     def _apply(self, plan: Plan) -> None:
-        held = self._held
+        line, sequence = self._line, self._line.sequence
+        held = line.held
         block = held[plan.source : plan.source + plan.moved]
-        self._held = held[: plan.keep]  # true at every moment, should this be interrupted
+        line.held = held[: plan.keep]  # true at every moment, should this be interrupted
         if plan.moved:
-            self._model.remove(plan.source + plan.moved, -1)
-            self._model.remove(plan.keep, plan.source)
-            self._model.move(plan.source, plan.source + plan.moved, plan.source - plan.keep)
-            self._held = held[: plan.keep] + block
-        elif not self._model.remove(plan.keep, -1):
-            self._model.remove(0, -1)  # a recurrent model cannot go back a part of the way
-            self._held = []
+            self._model.remove(plan.source + plan.moved, -1, sequence)
+            self._model.remove(plan.keep, plan.source, sequence)
+            self._model.move(plan.source, plan.source + plan.moved, plan.source - plan.keep, sequence)
+            line.held = held[: plan.keep] + block
+            line.straight = plan.keep if line.straight is None else min(line.straight, plan.keep)
+            return
+        if not self._model.remove(plan.keep, -1, sequence):
+            self._model.remove(0, -1, sequence)  # a recurrent model cannot go back a part of the way
+            line.held = []
             self.stats.reused = 0
+        if not self.shifted:
+            line.straight = None
 
-    def _feed(self, tokens: Sequence[int], feeding: Feeding | None) -> bool:
+    def _feed(self, tokens: Sequence[int], feeding: Feeding | None) -> Generator[str, None, bool]:
         done = 0
         while done < len(tokens):
             size = SHORT if self._model.turning else self._chunk  # decoding that turns keys cannot be stopped
             if feeding:
                 feeding(done, len(tokens))
-            if self._model.aborted or not self._decode(tokens[done : done + size]):
+            if self._stopped() or not (yield from self._step(tokens[done : done + size])):
                 return False
             done += size
         if feeding:
             feeding(len(tokens), len(tokens))
         return True
 
-    def _decode(self, tokens: Sequence[int]) -> bool:
-        """Add tokens to the cache; False if the player stopped it."""
-        done = self._model.decode(tokens, len(self._held))
-        if done:
-            self._held += tokens
-        return done
-
     # --- the cache file
 
     def held(self, window: Window) -> Held | None:
-        if not self._held:
+        line = self._line
+        if not line.held:
             return None
         if self._model.turning:
             self._turn()
         parts = enumerate(window.segments)
         spelled = {kvfile.name((part,), not index): self._encode(part, first=not index) for index, part in parts}
-        return Held(self.key, list(self._held), spelled, self._shown)
+        return Held(self.key, list(line.held), spelled, line.shown)
 
     def _turn(self) -> None:
         """Let moved keys be turned, by decoding the last token once more."""
-        last = self._held.pop()
-        self._model.remove(len(self._held), -1)
-        self._decode([last])
+        last = self._line.held.pop()
+        self._model.remove(len(self._line.held), -1)
+        for _ in self._step([last]):
+            pass
 
     def state_size(self) -> int:
         return self._model.state_size()
 
     def state(self, held: Held, memory: Callable[[int], memoryview]) -> memoryview | None:
-        return self._model.copy_state(memory, lambda: len(self._held) if self._held == held.tokens else -1)
+        return self._model.copy_state(memory, lambda: len(held.tokens) if self._line.held == held.tokens else -1)
 
     def restore(self, held: Held, state: memoryview) -> bool:
+        line = self._line
         fits = self._model.put_state(state, len(held.tokens))
-        self._held = list(held.tokens) if fits else []
+        line.held = list(held.tokens) if fits else []
         if fits:
-            self._shown, self._spelled = held.shown, held.spelled
+            line.shown, line.spelled = held.shown, held.spelled
+        # The file does not say what was moved: after an eviction probably something was.
+        line.straight = 0 if fits and held.shown.evicted else None
         return fits
 
     # --- tokens
 
     def _encode(self, segment: Segment, first: bool = False) -> tuple[int, ...]:
-        tokens = self._tokens.pop((segment, first), None)
+        memo = self._line.tokens
+        tokens = memo.pop((segment, first), None)
         if tokens is None:
             tokens = self._as_sampled(segment) or self._as_kept(segment, first) or self._vocab.encode(segment, first)
-            if len(self._tokens) >= REMEMBERED:
-                del self._tokens[next(iter(self._tokens))]
-        self._tokens[segment, first] = tokens  # now the youngest
+            if len(memo) >= REMEMBERED:
+                del memo[next(iter(memo))]
+        memo[segment, first] = tokens  # now the youngest
         return tokens
 
     def _as_kept(self, segment: Segment, first: bool) -> tuple[int, ...] | None:
-        return self._spelled.get(kvfile.name((segment,), first)) if self._spelled else None
+        spelled = self._line.spelled
+        return spelled.get(kvfile.name((segment,), first)) if spelled else None
 
     def _as_sampled(self, segment: Segment) -> tuple[int, ...] | None:
         """The tokens that the model chose, if this segment is what it just wrote: they are in the cache already."""
-        cue = self._cue
-        if not self._sampled or segment.mark != cue.mark or not segment.text.startswith(cue.text):
+        cue, sampled = self._line.cue, self._line.sampled
+        if not sampled or segment.mark != cue.mark or not segment.text.startswith(cue.text):
             return None
         text = segment.text[len(cue.text) :].encode()
-        count, covered = match_sampled(text, [piece for _, piece in self._sampled], fresh=not cue.text)
+        count, covered = match_sampled(text, [piece for _, piece in sampled], fresh=not cue.text)
         if not count:
             return None
         rest = self._vocab.encode(Segment("", text[covered:].decode()), False)
-        return (*self._encode(cue), *(token for token, _ in self._sampled[:count]), *rest)
+        return (*self._encode(cue), *(token for token, _ in sampled[:count]), *rest)

@@ -12,6 +12,12 @@ import psutil
 GIB = 1 << 30
 
 
+def on_battery() -> bool:
+    """Does this machine say that it runs on its battery?"""
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return battery is not None and battery.power_plugged is False
+
+
 def physical_cores() -> int:
     """Cores this process may use, hyper-threads not counted: more threads make llama.cpp slower."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,7 @@ about prompts or caches.
 import ctypes
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from advrepl import AdvreplError
 from advrepl.engines.aside import aside
 from advrepl.engines.base import DEFAULT_CTX, Loading, LoadOptions
-from advrepl.engines.cache import TYPES, cache_types, check_memory, heads_of
+from advrepl.engines.cache import TYPES, cache_types, can_branch, check_memory, heads_of, spare_cells
 from advrepl.engines.files import check_file, fingerprint
 from advrepl.engines.loading import has_gpu, load_model
 from advrepl.engines.log import Log
@@ -31,6 +31,9 @@ N_BATCH = 512
 CHUNK = 128
 # Decoding this few tokens is over before a Ctrl-C could matter.
 SHORT = 16
+# The sequences of the cache: the story's own, the one that is written ahead, one that is fed again, and one by which
+# cells are taken out and put back.
+STORY, LANE, AFRESH, SHELF = range(4)
 
 
 class Loaded:
@@ -51,7 +54,7 @@ class Loaded:
             self.close()
             raise
         self.vocab = Vocabulary(self._model)
-        self._logits_at, self._logits = 0, np.empty(0, np.float32)
+        self._logits: dict[int, Any] = {}  # by their address
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
         self.name = path.stem
@@ -65,17 +68,23 @@ class Loaded:
         movable = has_rope and (heads_of(self._model).quantised_keys_move or not quantised)
         self.can_shift = bool(lib.llama_memory_can_shift(self._memory)) and movable
 
-    def decode(self, tokens: Sequence[int], position: int) -> bool:
+    def decode(self, tokens: Sequence[int], position: int, sequence: int = 0) -> bool:
         """Add tokens to the cache from `position` on, logits for the last; False if aborted."""
         if len(tokens) <= SHORT:
-            return self._decode(tokens, position)
-        return aside(lambda: self._decode(tokens, position))
+            return self.decode_parts([(sequence, position, tokens)])
+        return aside(lambda: self.decode_parts([(sequence, position, tokens)]))
 
-    def _decode(self, tokens: Sequence[int], position: int) -> bool:
-        self._batch.n_tokens = count = len(tokens)
-        for i, token in enumerate(tokens):
-            self._tokens[i], self._positions[i], self._asked[i] = token, position + i, 0
-        self._asked[count - 1] = 1
+    def decode_parts(self, parts: Iterable[tuple[int, int, Sequence[int]]]) -> bool:
+        """Add to several sequences, each from its position on, in one batch; logits for the last token of each."""
+        at = 0
+        for sequence, position, tokens in parts:
+            for i, token in enumerate(tokens, position):
+                self._tokens[at], self._positions[at], self._asked[at] = token, i, 0
+                if self._sequences[at] != sequence:
+                    self._sequences[at] = self._batch.seq_id[at][0] = sequence
+                at += 1
+            self._asked[at - 1] = 1
+        self._batch.n_tokens = at
         return self._run()
 
     def _run(self) -> bool:
@@ -95,14 +104,14 @@ class Loaded:
         self.turning = False
         return int(code)
 
-    def remove(self, start: int, end: int) -> bool:
+    def remove(self, start: int, end: int, sequence: int = 0) -> bool:
         with self._still:
-            return bool(lib.llama_memory_seq_rm(self._memory, 0, start, end))
+            return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, end))
 
-    def move(self, start: int, end: int, by: int) -> None:
+    def move(self, start: int, end: int, by: int, sequence: int = 0) -> None:
         """Move the cached tokens from `start` to before `end` by so many positions towards the front."""
         with self._still:
-            lib.llama_memory_seq_add(self._memory, 0, start, end, -by)
+            lib.llama_memory_seq_add(self._memory, sequence, start, end, -by)
             self.turning = True
 
     def state_size(self) -> int:
@@ -132,13 +141,43 @@ class Loaded:
     def _length(self) -> int:
         return int(lib.llama_memory_seq_pos_max(self._memory, 0)) + 1
 
-    def logits(self) -> Any:
-        """The logits of the last token: an array that the next decode overwrites."""
-        pointer = lib.llama_get_logits_ith(self._context, -1)
+    def copy(self, source: int, target: int, start: int = 0) -> None:
+        """Let a sequence hold what another one holds from `start` on; they share the cells."""
+        with self._still:
+            lib.llama_memory_seq_rm(self._memory, target, start, -1)
+            lib.llama_memory_seq_cp(self._memory, source, target, start, -1)
+
+    def lift(self, sequence: int, start: int) -> Any:
+        """Take what a sequence, and no other one, holds from `start` on out of the cache."""
+        with self._still:
+            lib.llama_memory_seq_cp(self._memory, sequence, SHELF, start, -1)
+            size = int(lib.llama_state_seq_get_size(self._context, SHELF))
+            cells = (ctypes.c_uint8 * size)()
+            lib.llama_state_seq_get_data(self._context, cells, size, SHELF)
+            lib.llama_memory_seq_rm(self._memory, SHELF, -1, -1)
+            lib.llama_memory_seq_rm(self._memory, sequence, start, -1)
+            return cells
+
+    def lay(self, sequence: int, start: int, cells: Any) -> bool:
+        """Put it back into the first free cells, in order."""
+        with self._still:
+            done = lib.llama_state_seq_set_data(self._context, cells, len(cells), SHELF)
+            lib.llama_memory_seq_cp(self._memory, SHELF, sequence, start, -1)
+            lib.llama_memory_seq_rm(self._memory, SHELF, -1, -1)
+            return bool(done == len(cells))
+
+    def extent(self, sequence: int) -> tuple[int, int]:
+        """The first and the last position that a sequence holds; -1 and -1 if it is empty."""
+        low = lib.llama_memory_seq_pos_min(self._memory, sequence)
+        return int(low), int(lib.llama_memory_seq_pos_max(self._memory, sequence))
+
+    def logits(self, row: int = -1) -> Any:
+        """The logits of a token of the last batch, by default its last: an array that the next decode overwrites."""
+        pointer = lib.llama_get_logits_ith(self._context, row)
         address = ctypes.addressof(pointer.contents)
-        if address != self._logits_at:  # it rarely moves, and making an array of it takes 50 microseconds
-            self._logits_at, self._logits = address, np.ctypeslib.as_array(pointer, (self.vocab.size,))
-        return self._logits
+        if address not in self._logits:  # it rarely moves, and making an array of it takes 50 microseconds
+            self._logits[address] = np.ctypeslib.as_array(pointer, (self.vocab.size,))
+        return self._logits[address]
 
     @property
     def aborted(self) -> bool:
@@ -179,17 +218,37 @@ class Loaded:
             params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if not self.on_gpu:
             check_memory(self._model, path, self.n_ctx, self.cache_types)
-        self._context = lib.llama_init_from_model(self._model, params)
+        self.branches = options.branches
+        self._context = self._with_branches(params, path) or lib.llama_init_from_model(self._model, params)
         if not self._context:
             raise AdvreplError(
                 f"no memory for a context of {self.n_ctx} tokens ({self._log.last_error}): give a smaller --ctx"
             )
         self._memory = lib.llama_get_memory(self._context)
+        self._make_batch()
+
+    def _make_batch(self) -> None:
         self._batch = batch = lib.llama_batch_init(self.n_batch, 0, 1)
         for i in range(self.n_batch):
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
         # Held here, as each look at a struct's pointer makes a new object.
         self._tokens, self._positions, self._asked = batch.token, batch.pos, batch.logits
+        self._sequences = [0] * self.n_batch  # as batch.seq_id has them
+
+    def _with_branches(self, params: Any, path: Path) -> Any:
+        """A context with one cache for several sequences; None if none is wanted, or there is no memory for it."""
+        self.spare = 0
+        if not self.branches or not can_branch(self._model):
+            self.branches = 0
+            return None
+        self.spare = spare_cells(self._model, path, self.n_ctx, self.cache_types, self.on_gpu)
+        alone = params.n_ctx
+        params.n_ctx, params.n_seq_max, params.kv_unified = alone + self.spare, SHELF + 1, True
+        context = lib.llama_init_from_model(self._model, params)
+        params.n_ctx, params.n_seq_max, params.kv_unified = alone, 1, False
+        if not context:
+            self.branches = self.spare = 0
+        return context
 
     def _close_context(self) -> None:
         if self._context:

@@ -1,11 +1,11 @@
 """Choose the next token with llama.cpp's own samplers, held to a grammar where there is one.
 
-Does not decode; reads the logits of the last decoded token.
+Does not decode; reads the logits of a decoded token, the last one unless told otherwise.
 """
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -33,8 +33,15 @@ class Sampler:
     each new object costs ten times what it costs in a tight loop [measured].
     """
 
-    def __init__(self, model: Loaded, sampling: Sampling, grammar: str | None, prompt: Sequence[int]) -> None:
-        self._model, self._vocab = model, model.vocab.handle
+    def __init__(
+        self,
+        model: Loaded,
+        sampling: Sampling,
+        grammar: str | None,
+        prompt: Sequence[int],
+        logits: Callable[[], Any] | None = None,  # where they are, if not those of the last decoded token
+    ) -> None:
+        self._read, self._vocab = logits or model.logits, model.vocab.handle
         self._reach = _reach(sampling)
         self._biased, self._bias = _biases(model, sampling)
         self._candidates = np.zeros(model.vocab.size, dtype=CANDIDATE)
@@ -67,7 +74,7 @@ class Sampler:
 
     def pick(self) -> int:
         """The next token, taken note of in penalties and grammar."""
-        logits = self._model.logits()
+        logits = self._read()
         if len(self._biased):
             logits = logits.copy()
             logits[self._biased] += self._bias

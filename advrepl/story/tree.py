@@ -90,6 +90,19 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """A story as it was before its last turn."""
+
+    story: Story
+
+    def __len__(self) -> int:
+        return len(self.story) - 1
+
+    def told(self, start: int = 0) -> list[Turn]:
+        return self.story.told(start)[:-1]
+
+
+@dataclass(frozen=True, slots=True)
 class Next:
     """A story as it would be with one more turn, without adding it."""
 

@@ -109,6 +109,7 @@ def show_context(game: Game, argument: str) -> Iterator[Event]:
         "tokens used": f"{window.used} of {window.budget}",
         "context": f"{game.engine.n_ctx} tokens, {game.engine.n_ctx - window.budget} of them kept free for the reply",
     }
+    rows["cache"] = "shifted, it still knows of turns that are gone" if game.engine.shifted else "fresh"
     times = "once" if game.read_in_full == 1 else f"{game.read_in_full} times"
     rows["read in full"] = f"{times} since the story was opened"
     if game.last and (stats := game.last.stats)["generated"]:
@@ -116,7 +117,8 @@ def show_context(game: Game, argument: str) -> Iterator[Event]:
         rows["last prompt"] = f"{stats['prompt']} tokens: {stats['reused']} reused, {fed} fed"
         if stats["shifted"]:
             rows["last prompt"] += f"; {stats['shifted']} of the reused ones were moved"
-        rows["last reply"] = f"{stats['generated']} tokens in {stats['seconds']:.1f} s, {speed(game):.1f} a second"
+        pace = "begun before you asked" if stats["ahead"] else f"{speed(game):.1f} a second"
+        rows["last reply"] = f"{stats['generated']} tokens in {stats['seconds']:.1f} s, {pace}"
         rows["first words"] = f"after {stats['first_ms'] / 1000:.2f} s"
     yield Note("\n".join(f"{name:<15} {value}" for name, value in rows.items()))
 
@@ -169,9 +171,11 @@ def numbered(texts: tuple[str, ...]) -> list[str]:
 
 
 def speed(game: Game) -> float:
-    """Tokens a second of the last reply, from the player's line to its end; 0 before there was one."""
-    stats = game.last.stats if game.last else {"generated": 0, "seconds": 0}
-    return float(stats["generated"] / stats["seconds"]) if stats["seconds"] else 0.0
+    """Tokens a second of the last reply, from the player's line to its end; 0 before there was one, or if it was begun
+    before that line.
+    """
+    stats = game.last.stats if game.last else {"generated": 0, "seconds": 0, "ahead": False}
+    return float(stats["generated"] / stats["seconds"]) if stats["seconds"] and not stats["ahead"] else 0.0
 
 
 def _options_wanted(game: Game) -> str:

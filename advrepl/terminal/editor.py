@@ -3,8 +3,10 @@
 Does not act on what was written. On a terminal that cannot move its cursor, PlainEditor reads plain lines.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +28,7 @@ from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.view import Status, one_line, toolbar
 
 PROMPT = "> "
+STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_REMEMBERED = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 # What may follow a command, with a word on each.
 NAMES: dict[str, Callable[[], dict[str, str]]] = {
@@ -77,6 +80,10 @@ class LineEditor:
             style=Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack" if style else "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._set_hint("")
+        self._timer: asyncio.TimerHandle | None = None
+        self._session.app.key_processor.before_key_press += lambda _: self._pressed()
+        if game.ahead:
+            game.ahead.changed = self._session.app.invalidate
 
     def read(self) -> str:
         self._offered = tuple(map(one_line, self._game.options()))
@@ -84,6 +91,14 @@ class LineEditor:
         line = self._session.prompt(handle_sigint=False)
         self._used = True
         return line
+
+    def _pressed(self) -> None:
+        """Nothing is written ahead while keys are pressed: they are answered at once."""
+        if self._timer:
+            self._timer.cancel()
+        if ahead := self._game.ahead:
+            ahead.hold()
+            self._timer = asyncio.get_running_loop().call_later(STILL, ahead.resume)
 
     # --- keys
 
@@ -145,7 +160,8 @@ class LineEditor:
         width = self._session.output.get_size().columns
         if self._hint:
             return self._hint[:width]
-        return toolbar(self._status, width) if self._status else ""
+        ahead = self._game.ahead.state if self._game.ahead else ""
+        return toolbar(replace(self._status, ahead=ahead), width) if self._status else ""
 
     def _placeholder(self) -> FormattedText:
         if self._used or not self._offered:

@@ -100,7 +100,7 @@ def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: It
         output.notice(notice)
     if opening:
         _show(game, game.open(), output)
-    for raw in lines:
+    while raw := _line(game, lines):
         line = _decode(raw, output)
         try:
             if commands.is_command(line):
@@ -112,6 +112,15 @@ def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: It
     if remark := game.keep():
         output.notice(remark)
     return 0
+
+
+def _line(game: Game, lines: BinaryIO) -> bytes:
+    """The next line; empty at the end of the input. The player reads meanwhile, if there is one."""
+    game.look_ahead()
+    try:
+        return lines.readline()
+    finally:
+        game.rest()
 
 
 def _show(game: Game, events: Iterator[Event], output: Output) -> None:

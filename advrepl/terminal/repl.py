@@ -134,6 +134,7 @@ class Repl:
         """Take lines until the player leaves."""
         while True:
             self._screen.paragraph()
+            self._game.look_ahead()
             try:
                 line = self._editor.read()
             except KeyboardInterrupt:
@@ -141,6 +142,8 @@ class Repl:
                 continue
             except EOFError:
                 return
+            finally:
+                self._game.rest()
             self._screen.entered()
             try:
                 self._take(self._readable(line))

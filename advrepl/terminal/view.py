@@ -153,6 +153,9 @@ def wrapped(text: str, width: int, indent: int = 0, column: int = 0) -> str:
     return wrap.feed(text) + wrap.end()
 
 
+AHEAD = {"idle": " ○", "writing": " ◔", "ready": " ●"}  # how far the replies are that are written ahead
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What the toolbar tells."""
@@ -162,10 +165,16 @@ class Status:
     budget: int  # tokens
     gone: int  # turns that the model no longer sees
     speed: float  # tokens a second
+    ahead: str = ""  # "idle", "writing" or "ready"; empty: no replies are written ahead
 
 
 def toolbar(status: Status, width: int) -> str:
     """The status in one line, in words where there is room for them."""
+    mark = AHEAD.get(status.ahead, "")
+    return mark + _toolbar(status, width - len(mark))
+
+
+def _toolbar(status: Status, width: int) -> str:
     turns = "turn" if status.gone == 1 else "turns"
     name = one_line(status.model)
     for meter, gone, speed in (

@@ -54,8 +54,8 @@ def main() -> None:
         slid, start = slid + (window.evicted > start), window.evicted
         one = log_chances(moved, window)
         if slid:
-            fresh._held.clear()  # all is fed again, as the same tokens
-            fresh._tokens = dict(moved._tokens)
+            fresh._line.held.clear()  # all is fed again, as the same tokens
+            fresh._line.tokens = dict(moved._line.tokens)
             other = log_chances(fresh, window)
             found[slid].append((float((np.exp(other) * (other - one)).sum()), one.argmax() == other.argmax()))
         text = "".join(moved.generate(window, Sampling(seed=turn, max_tokens=REPLY_TOKENS)))

@@ -1,0 +1,159 @@
+"""Replies written ahead on the real model: same words, all cells given back, pauses, priming and refreshing."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from advrepl.engines.ahead import Ahead, Job
+from advrepl.engines.base import Engine, Sampling
+from advrepl.engines.llama import LlamaEngine
+from advrepl.engines.native import AFRESH, LANE, SHELF
+from advrepl.prompt.segments import Window
+from tests.test_llama import ONE, ROUNDING, divergence, shown, write
+
+Open = Callable[..., LlamaEngine]
+STORY = ("Tell me of the sea.", "It was grey and wide, and nobody had crossed it.")
+LINES = ("And then?", "Who was aboard?", "I turn away from the sea and go home.")
+COOL = Sampling(temperature=0, max_tokens=16)
+WARM = Sampling(seed=5, max_tokens=16)
+
+
+@pytest.fixture(scope="module")
+def engine(open_engine: Open) -> LlamaEngine:
+    return open_engine(ctx=512, threads=1, branches=5)
+
+
+@pytest.fixture
+def ahead(engine: LlamaEngine) -> Iterator[Ahead[str]]:
+    ahead: Ahead[str] = Ahead(engine)
+    yield ahead
+    ahead.close()
+    assert unused(engine)
+
+
+def unused(engine: LlamaEngine) -> bool:
+    """Are all cells given back but those of the story?"""
+    return all(engine._model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
+
+
+def jobs(engine: LlamaEngine, sampling: Sampling, *lines: str) -> list[Job[str]]:
+    windows = [(line, shown(engine, *STORY, line)) for line in lines]
+    return [Job(line, partial(_generate, window=window, sampling=sampling)) for line, window in windows]
+
+
+def _generate(engine: Engine, window: Window, sampling: Sampling) -> Iterator[str]:
+    return engine.generate(window, sampling)
+
+
+def begin(ahead: Ahead[str], engine: LlamaEngine, sampling: Sampling = COOL, *lines: str) -> None:
+    ahead.plan(shown(engine, *STORY, "x"), jobs(engine, sampling, *(lines or LINES)))
+    ahead.resume()
+
+
+def finish(ahead: Ahead[str]) -> None:
+    end = time.monotonic() + 60
+    while ahead.state == "writing":
+        assert time.monotonic() < end, "it never ends"
+        time.sleep(0.01)
+
+
+def taken(ahead: Ahead[str], line: str) -> tuple[str, str]:
+    """What was ready of a reply, and the whole of it."""
+    found = ahead.take(line)
+    assert found is not None
+    ready = "".join(found.done)
+    return ready, ready + "".join(found.events)
+
+
+@pytest.mark.parametrize("sampling", [COOL, WARM], ids=["greedy", "sampled"])
+def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
+    open_engine: Open, engine: LlamaEngine, ahead: Ahead[str], sampling: Sampling
+) -> None:
+    alone = open_engine(ctx=512, threads=1)
+    for line in LINES:
+        begin(ahead, engine, sampling)
+        finish(ahead)
+        assert ahead.state == "ready"
+        ready, whole = taken(ahead, line)
+        assert ready == whole == write(alone, shown(alone, *STORY, line), sampling)
+        assert unused(engine)
+
+
+def test_a_reply_goes_on_where_it_was_when_it_is_taken(
+    open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]
+) -> None:
+    begin(ahead, engine, WARM)
+    while not any(lane.done for lane in ahead._lanes[1:2]):
+        time.sleep(0.001)
+    ready, whole = taken(ahead, LINES[1])
+    assert 0 < len(ready) < len(whole)
+    alone = open_engine(ctx=512, threads=1)
+    assert whole == write(alone, shown(alone, *STORY, LINES[1]), WARM)
+    write(engine, shown(engine, *STORY, LINES[1], whole.strip(), "Go on."), COOL)
+    assert engine.stats.fed < 20
+
+
+def test_pauses_change_nothing(open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]) -> None:
+    """Also where they end a batch in the middle."""
+    begin(ahead, engine, WARM)
+    pauses = 0
+    while ahead.state != "ready":
+        time.sleep(0.01 * pauses)  # longer and longer, so that a slow machine gets to the end
+        ahead.pause()
+        pauses += 1
+        ahead.resume()
+    alone = open_engine(ctx=512, threads=1)
+    assert pauses > 2
+    assert taken(ahead, LINES[2])[0] == write(alone, shown(alone, *STORY, LINES[2]), WARM)
+
+
+def test_another_line_drops_what_was_written(open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]) -> None:
+    begin(ahead, engine)
+    time.sleep(0.1)
+    assert ahead.take("I sing.") is None and unused(engine)
+    window = shown(engine, *STORY, "I sing.")
+    alone = open_engine(ctx=512, threads=1)
+    assert write(engine, window) == write(alone, shown(alone, *STORY, "I sing."))
+
+
+def test_the_coming_window_is_read_first_and_kept(engine: LlamaEngine, ahead: Ahead[str]) -> None:
+    write(engine, shown(engine, "Something else."), ONE)
+    window = shown(engine, *STORY, "word " * 200, "Yes.", "x")
+    ahead.plan(window, [])
+    ahead.resume()
+    finish(ahead)
+    ahead.drop()
+    write(engine, window, ONE)
+    assert engine.stats.reused >= 128 and engine.stats.fed < 128 + 10
+
+
+def test_reading_that_is_stopped_is_not_lost(engine: LlamaEngine, ahead: Ahead[str]) -> None:
+    write(engine, shown(engine, "Something else."), ONE)
+    window = shown(engine, *STORY, "word " * 300, "Yes.", "x")
+    ahead.plan(window, [])
+    ahead.resume()
+    while ahead._prime and len(ahead._prime.branch.content) < 128:
+        time.sleep(0.001)
+    ahead.drop()
+    write(engine, window, ONE)
+    assert engine.stats.reused >= 128
+
+
+def test_a_moved_cache_is_refreshed(open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]) -> None:
+    turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
+    write(engine, shown(engine, *turns))
+    window = shown(engine, *turns[2:], evicted=2)
+    write(engine, window, ONE)
+    assert engine.shifted
+    ahead.plan(window, [])
+    ahead.resume()
+    finish(ahead)
+    assert not engine.shifted
+    ahead.close()
+    write(engine, window, ONE)
+    assert engine.stats.fed < 10
+    fresh = open_engine(ctx=512, threads=1)
+    write(fresh, shown(fresh, *turns[2:], evicted=2), ONE)
+    assert divergence(engine, fresh) < ROUNDING
