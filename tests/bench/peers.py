@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.bench import results
-from tests.bench.program import Heard, Program, knows
+from tests.bench.program import Heard, Program
 from tests.bench.results import Row, Section, missing, row
 from tests.bench.rivals import SERVER, Binding, FrontEnd, Server
 from tests.bench.setup import Setup, found, line, parser, setup
@@ -38,10 +38,9 @@ class Ours:
 
     def __init__(self, setup: Setup, seed: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="advrepl-bench-")
-        place, idle = Path(self._folder.name), ("--no-ahead",) if knows("--no-ahead") else ()
         self._program = Program(
-            "play", "start", "--options", "0", "--seed", str(seed), "--no-kv-file", *idle, *setup.play_options,
-            "--saves", self._folder.name, home=place,
+            "play", "start", "--options", "0", "--seed", str(seed), "--no-kv-file", *setup.play_options,
+            "--saves", self._folder.name, home=Path(self._folder.name),
         )  # fmt: skip
         self._program.ready()
         self.dropped = 0

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from tests.bench import results
-from tests.bench.program import Heard, Program, knows
-from tests.bench.results import Row, Section, missing, row
+from tests.bench.program import Heard, Program
+from tests.bench.results import Row, Section, row
 from tests.bench.setup import READING_SECONDS, Setup, parser, setup
 
 FIRST_MS = 30.0  # goals
@@ -20,7 +20,7 @@ def pick(setup: Setup, picks: int, reading: float, *how: str) -> list[Heard]:
     """Play a story by picking option 1, 2, 3, 1, …, each after a time of reading."""
     heard = []
     with tempfile.TemporaryDirectory(prefix="advrepl-bench-") as folder:
-        options = ["play", "start", "--seed", "1", "--no-kv-file", *how, *setup.play_options, "--saves", folder]
+        options = ["play", "start", "--seed", "1", "--no-kv-file", *setup.play_options, *how, "--saves", folder]
         with Program(*options, home=Path(folder)) as program:
             program.ready()
             for number in range(picks):
@@ -43,11 +43,8 @@ def rows(ahead: list[Heard], plain: list[Heard]) -> list[Row]:
 
 
 def measure(setup: Setup, picks: int, reading: float = READING_SECONDS) -> Section:
-    if not knows("--ahead"):
-        table = [missing("first piece, written ahead", "not there yet", at_most=FIRST_MS)]
-    else:
-        plain = pick(setup, max(picks // 3, 1), 0, "--no-ahead")
-        table = rows(pick(setup, picks, reading, "--ahead"), plain)
+    plain = pick(setup, max(picks // 3, 1), 0)
+    table = rows(pick(setup, picks, reading, "--ahead"), plain)
     text = (
         f"An option is picked {reading:g} s after the reply: context {setup.ctx}, {setup.threads} threads, "
         f"replies of at most {setup.reply} tokens and three options, {picks} picks"

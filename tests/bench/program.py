@@ -128,9 +128,3 @@ class Program:
             raise SystemExit(f"advrepl ended: {self._errors.read()[-1000:].strip()}")
         self.events.append(json.loads(line))
         return self.events[-1]
-
-
-def knows(option: str, command: str = "play") -> bool:
-    """Does this version of advrepl have that option?"""
-    shown = subprocess.run(program(command, "--help"), capture_output=True, text=True, check=True, cwd=ROOT)
-    return option in shown.stdout

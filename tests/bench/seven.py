@@ -24,7 +24,7 @@ from tests.bench import results
 from tests.bench.long_story import save, tell
 from tests.bench.peers import CACHE_REUSE
 from tests.bench.picked import pick
-from tests.bench.program import ROOT, Heard, Program, knows
+from tests.bench.program import ROOT, Heard, Program
 from tests.bench.results import Row, Section, missing, row
 from tests.bench.rivals import SERVER, FrontEnd, Server
 from tests.bench.setup import READING_SECONDS, Setup, found, line, parser, setup, spelled
@@ -151,8 +151,6 @@ def memory(setup: Setup) -> list[Row]:
 
 
 def picking(setup: Setup) -> list[Row]:
-    if not knows("--ahead"):
-        return [missing("an option picked after reading", "not there yet")]
     heard = pick(setup, 2, READING_SECONDS, "--ahead")
     return [
         row(f"an option picked after {READING_SECONDS:g} s: first piece", [h.first * 1000 for h in heard], "ms"),
