@@ -173,17 +173,15 @@ class Loaded:
 
     def logits(self, row: int = -1) -> Any:
         """The logits of a token of the last batch, by default its last: an array that the next decode overwrites."""
-        pointer = lib.llama_get_logits_ith(self._context, row)
-        address = ctypes.addressof(pointer.contents)
-        if address not in self._logits:  # it rarely moves, and making an array of it takes 50 microseconds
-            self._logits[address] = np.ctypeslib.as_array(pointer, (self.vocab.size,))
-        return self._logits[address]
-
-    @property
-    def aborted(self) -> bool:
-        return self._abort.value != b"0"
+        address = _logits_at(self._context_at, row)
+        logits = self._logits.get(address)
+        if logits is None:  # they rarely move, and making an array of them takes 50 microseconds
+            row_at = (ctypes.c_float * self.vocab.size).from_address(address)
+            logits = self._logits[address] = np.ctypeslib.as_array(row_at)
+        return logits
 
     def abort(self, now: bool) -> None:
+        self.aborted = now
         self._abort.value = b"1" if now else b"0"
 
     def close(self) -> None:
@@ -205,7 +203,7 @@ class Loaded:
         self.chunk = self.n_batch if self.on_gpu or tuning.batch else min(CHUNK, self.n_batch)
         params.n_threads = self.threads = options.threads or tuning.threads or physical_cores()
         params.n_threads_batch = self.feed_threads = options.threads or tuning.feed_threads or self.threads
-        self._abort = ctypes.create_string_buffer(b"0", 2)
+        self._abort, self.aborted = ctypes.create_string_buffer(b"0", 2), False
         params.abort_callback = self._stop_flag = _flag_reader()
         params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
         self.cache_types = cache_types(heads_of(self._model), path.name, options.kv, self.on_gpu)
@@ -224,6 +222,7 @@ class Loaded:
             raise AdvreplError(
                 f"no memory for a context of {self.n_ctx} tokens ({self._log.last_error}): give a smaller --ctx"
             )
+        self._context_at = address_of(self._context)
         self._memory = lib.llama_get_memory(self._context)
         self._make_batch()
 
@@ -265,6 +264,18 @@ def _flag_reader() -> Any:
     """
     libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
+
+
+def address_of(pointer: Any) -> int:
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def by_address(function: Any, result: Any, *kinds: Any) -> Any:
+    """The same function for each token: it takes addresses as numbers, as making pointers costs more than calling."""
+    return ctypes.CFUNCTYPE(result, *kinds)(address_of(function))
+
+
+_logits_at = by_address(lib.llama_get_logits_ith, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32)
 
 
 def _address(data: memoryview) -> Any:

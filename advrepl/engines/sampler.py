@@ -14,7 +14,7 @@ import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Sampling
-from advrepl.engines.native import Loaded
+from advrepl.engines.native import Loaded, address_of, by_address
 
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 # Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
@@ -49,10 +49,12 @@ class Sampler:
         self._likely = np.empty(model.vocab.size, dtype=bool)
         self._data = _pointer(self._candidates)
         self._array = lib.llama_token_data_array(self._data, 0, -1, False)
+        self._array_at = ctypes.addressof(self._array)
         self._one = np.zeros(1, dtype=CANDIDATE)
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         for link in _links(model, sampling):
             lib.llama_sampler_chain_add(self._chain, link)
+        self._chain_at = address_of(self._chain)
         for token in prompt[-sampling.repeat_last :] if sampling.repeat_last > 0 else ():
             lib.llama_sampler_accept(self._chain, token)
         self._grammar = None
@@ -78,21 +80,22 @@ class Sampler:
         if len(self._biased):
             logits = logits.copy()
             logits[self._biased] += self._bias
-        np.greater_equal(logits, logits[logits.argmax()] - self._reach, out=self._likely)
+        best = logits.item(logits.argmax())
+        np.greater_equal(logits, best - self._reach, out=self._likely)
         token = self._choose(logits, self._likely.nonzero()[0])
         if self._grammar and not self._allowed(token):
             # Checking one token is cheap, constraining the whole vocabulary is not: it is done only on a clash.
             token = self._choose(logits, self._grammatical(logits))
         if self._grammar:
             lib.llama_sampler_accept(self._grammar, token)
-        lib.llama_sampler_accept(self._chain, token)
+        _accept(self._chain_at, token)
         return token
 
     def _choose(self, logits: Any, ids: Any) -> int:
         if not len(ids):
             raise AdvreplError("the model computes no chances (NaN): its file is damaged, convert it again")
         self._fill(logits, ids)
-        lib.llama_sampler_apply(self._chain, ctypes.byref(self._array))
+        _apply(self._chain_at, self._array_at)
         return int(self._array.data[self._array.selected].id)
 
     def _grammatical(self, logits: Any) -> Any:
@@ -112,6 +115,10 @@ class Sampler:
         one = lib.llama_token_data_array(_pointer(self._one), 1, -1, False)
         lib.llama_sampler_apply(self._grammar, ctypes.byref(one))
         return bool(np.isfinite(self._one["logit"][0]))
+
+
+_apply = by_address(lib.llama_sampler_apply, None, ctypes.c_void_p, ctypes.c_void_p)
+_accept = by_address(lib.llama_sampler_accept, None, ctypes.c_void_p, ctypes.c_int32)
 
 
 def _pointer(candidates: Any) -> Any:
