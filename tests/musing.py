@@ -38,6 +38,7 @@ class MusingEngine(ScriptedEngine):
         self.lent = 0  # branches
         self.inside: MusingBranch | None = None
         self.served = 0
+        self.order: list[MusingBranch] = []  # of those that were served
 
     def generate(
         self,
@@ -88,6 +89,7 @@ class MusingEngine(ScriptedEngine):
             return False
         branch.waiting = ()
         self.served += 1
+        self.order.append(branch)
         return True
 
     def proceed(self) -> None:

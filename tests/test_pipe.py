@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +290,20 @@ def test_a_book_that_cannot_be_read_ends_the_program_before_a_story_begins(progr
     code, _, err = program.play("start", "--lore", "nowhere.json")
     assert code == 1 and err.count("\n") == 1 and "there is no file nowhere.json" in err
     assert not list(program.saves.glob("*.json"))
+
+
+def test_a_front_end_gets_replies_that_were_written_while_the_player_read(program: Program) -> None:
+    process = program.start("play", "--json", "--seed", "1", "--ctx", "1024", "--max-tokens", "16", "--threads", "1")
+    assert process.stdin is not None and process.stdout is not None
+    ready = False
+    for seconds in (0, 1, 2, 4, 8, 16):
+        while (event := json.loads(process.stdout.readline()))["event"] != "reply":
+            pass
+        ready = event["stats"]["ahead"]
+        if ready:
+            break
+        time.sleep(seconds)
+        process.stdin.write(b"1\n")
+        process.stdin.flush()
+    process.communicate(timeout=60)
+    assert ready and process.returncode == 0

@@ -1,5 +1,6 @@
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -152,3 +153,11 @@ def test_toolbar_is_never_wider_than_the_terminal(width: int, model: str, gone: 
 def test_toolbar_leaves_out_what_there_is_not() -> None:
     assert toolbar(Status("m", 10, 100, 0, 0.0), 80) == " m · 10 of 100 tokens "
     assert re.search(r"1 turn no longer", toolbar(Status("m", 10, 100, 1, 0.0), 80))
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_the_toolbar_tells_in_one_column_how_far_replies_are_written_ahead(width: int) -> None:
+    status = Status("model", 100, 2000, 0, 12.0, "writing")
+    line = toolbar(status, width)
+    assert line.startswith(" ◔ ") and cells(line) <= width
+    assert line[2:] == toolbar(replace(status, ahead=""), width - 2)

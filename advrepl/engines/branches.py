@@ -66,12 +66,12 @@ class BranchingEngine(LlamaEngine):
         if branch is self._inside or branch.sequence == AFRESH:
             return
         self.settle()
-        self._inside = branch
         self._model.copy(STORY, LANE)
         self.clear(branch.shared)
         if branch.tail is not None and not self._model.lay(LANE, branch.shared, branch.tail):
+            self._empty()
             raise AdvreplError("llama.cpp could not take up what was written ahead: /retry writes it again")
-        branch.tail = None
+        self._inside, branch.tail = branch, None
 
     def clear(self, start: int) -> None:
         """Make room for the branch in the cache where its tokens differ from the engine's own, from `start` on."""
