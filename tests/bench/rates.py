@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from advrepl.engines.native import Loaded
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.session import Settings
 from tests.bench import results
-from tests.bench.results import Section, missing, row
+from tests.bench.results import Row, Section, missing, row
 from tests.bench.setup import Setup, found, line, parser, setup
 
 BENCH = "llama-bench"
@@ -37,8 +37,7 @@ PYTHON_MS = 0.2
 class Takes:
     write: list[float] = field(default_factory=list)  # tokens a second
     decode: list[float] = field(default_factory=list)
-    theirs: list[float] = field(default_factory=list)
-    python: list[float] = field(default_factory=list)  # ms a token
+    theirs: dict[str, list[float]] = field(default_factory=dict)  # by what llama-bench does about flash attention
 
 
 class Between:
@@ -97,12 +96,9 @@ def decode(loaded: Loaded, depth: int, tokens: int) -> float:
     return tokens / (time.perf_counter() - started)
 
 
-def theirs(setup: Setup, depth: int, tokens: int) -> float | None:
-    tool = found(BENCH)
-    if not tool:
-        return None
+def theirs(tool: str, setup: Setup, depth: int, tokens: int, flash: str) -> float:
     command = [tool, "-m", str(setup.model), "-p", "0", "-n", str(tokens), "-d", str(depth), "-t", str(setup.threads)]
-    command += ["-ngl", str(setup.gpu_layers)] if setup.gpu_layers is not None else []
+    command += ["-fa", flash, *(["-ngl", str(setup.gpu_layers)] if setup.gpu_layers is not None else [])]
     done = subprocess.run([*command, "-r", "1", "-o", "json"], capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout)[0]["avg_ts"])
 
@@ -126,66 +122,70 @@ def in_a_game(setup: Setup, turns: int, between: Between) -> None:
         game.close()
 
 
-def measure(setup: Setup, depth: int, tokens: int) -> Section:
-    takes, alone, game = Takes(), Between(), Between()
+def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
+    takes, alone, game = {depth: Takes() for depth in depths}, Between(), Between()
     log = Log(Path(tempfile.gettempdir()) / "advrepl-bench.log")
     loaded = Loaded(setup.model, LoadOptions(setup.ctx, setup.threads, setup.gpu_layers), log)
-    behind = window(loaded, depth)
+    same = "on" if loaded.flash else "off"
     for number in range(setup.rounds):
-        print(f"\rround {number + 1} of {setup.rounds} ", end="", flush=True)
-        alone.begin()
-        takes.write.append(write(loaded, behind, tokens, number))
-        takes.decode.append(decode(loaded, depth, tokens))
-        rate = theirs(setup, depth, tokens)
-        takes.theirs += [rate] if rate else []
-        with alone.watching():
-            write(loaded, behind, tokens // 2, number)
+        for depth, taken in takes.items():
+            print(f"\rround {number + 1} of {setup.rounds}, behind {depth} ", end="", flush=True)
+            behind = window(loaded, depth)
+            alone.begin()
+            with alone.watching():
+                write(loaded, behind, tokens // 2, number)
+            taken.write.append(write(loaded, behind, tokens, number))
+            taken.decode.append(decode(loaded, depth, tokens))
+            if tool := found(BENCH):
+                for flash in (same, "auto"):
+                    taken.theirs.setdefault(flash, []).append(theirs(tool, setup, depth, tokens, flash))
     loaded.close()
     in_a_game(setup, max(setup.rounds // 2, 1), game)
-    return _section(setup, takes, alone, game, depth, tokens)
-
-
-def _section(setup: Setup, takes: Takes, alone: Between, game: Between, depth: int, tokens: int) -> Section:
-    table = [
-        row("advrepl, writing as in play, with all samplers", takes.write, "tokens/s"),
-        row("advrepl, decoding only", takes.decode, "tokens/s"),
-    ]
-    if takes.theirs:
-        shares = [one / other for one, other in zip(takes.write, takes.theirs, strict=True)]
-        plain = [one / other for one, other in zip(takes.decode, takes.theirs, strict=True)]
-        table += [
-            row(BENCH, takes.theirs, "tokens/s"),
-            row(f"decoding / {BENCH}", plain, "", at_least=SHARE),
-            row(f"writing / {BENCH}", shares, "", at_least=SHARE),
-        ]
-    else:
-        table.append(missing(f"decoding / {BENCH}", f"{BENCH} is not on the PATH", at_least=SHARE))
+    table = [row for depth, taken in takes.items() for row in rows(depth, taken, same)]
     for name, between in (("engine", alone), ("whole game, no options", game)):
         table.append(_python(f"Python and sampling for each token, {name}", between))
     text = (
-        f"Behind {depth} tokens, {tokens} at a time, {setup.threads} threads, {setup.rounds} rounds in turn "
-        f"(`{BENCH} -p 0 -n {tokens} -d {depth}`). Python's part is what lies between two calls of `llama_decode`; "
-        "its ends here are the quarters"
+        f"{tokens} tokens at a time, {setup.threads} threads, {setup.rounds} rounds in turn (`{BENCH} -p 0 -n {tokens} "
+        f"-d DEPTH -fa {same}` as advrepl does, and `-fa auto`, its default). Python's part is what lies between two "
+        "calls of `llama_decode`; its ends here are the quarters"
     )
     return results.section("rates", "Writing", text, table, setup.model.stem)
 
 
-def _python(name: str, between: Between) -> results.Row:
+def rows(depth: int, takes: Takes, same: str) -> list[Row]:
+    table = [
+        row(f"behind {depth}: advrepl, writing as in play, with all samplers", takes.write, "tokens/s"),
+        row(f"behind {depth}: advrepl, decoding only", takes.decode, "tokens/s"),
+    ]
+    if not takes.theirs:
+        return [*table, missing(f"behind {depth}: decoding / {BENCH}", f"{BENCH} is not on the PATH", at_least=SHARE)]
+    for flash, rates in takes.theirs.items():
+        name, goal = f"`{BENCH} -fa {flash}`", {"at_least": SHARE} if flash == same else {}
+        decoding = [one / other for one, other in zip(takes.decode, rates, strict=True)]
+        writing = [one / other for one, other in zip(takes.write, rates, strict=True)]
+        table += [
+            row(f"behind {depth}: {name}", rates, "tokens/s"),
+            row(f"behind {depth}: decoding / {name}", decoding, "", **goal),
+            row(f"behind {depth}: writing / {name}", writing, "", **goal),
+        ]
+    return table
+
+
+def _python(name: str, between: Between) -> Row:
     quarters = statistics.quantiles([1000 * seconds for seconds in between.seconds], n=4)
     return row(name, quarters, "ms", at_most=PYTHON_MS)
 
 
 def arguments() -> argparse.ArgumentParser:
     options = parser(__doc__ or "")
-    options.set_defaults(rounds=5)
-    options.add_argument("--depth", type=int, default=512)
+    options.add_argument("--depths", type=int, nargs="+", default=[512, 880], help="tokens in the cache")
     options.add_argument("--tokens", type=int, default=128)
     return options
 
 
 def main() -> None:
     chosen = arguments().parse_args()
-    results.keep(measure(setup(chosen), chosen.depth, chosen.tokens), chosen.results)
+    results.keep(measure(setup(chosen), chosen.depths, chosen.tokens), chosen.results)
 
 
 if __name__ == "__main__":
