@@ -37,7 +37,12 @@ def main() -> None:
 def run(part: str, options: list[str]) -> bool:
     started = time.monotonic()
     print(f"== {part}", flush=True)
-    code = subprocess.run([sys.executable, "-m", f"tests.bench.{part}", *options]).returncode
+    with subprocess.Popen([sys.executable, "-m", f"tests.bench.{part}", *options]) as child:
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            child.wait()  # it heard that as well, and ends the programs that it has started
+            raise
     print(f"== {part}: {'done' if code == 0 else f'failed with code {code}'} in {time.monotonic() - started:.0f} s\n")
     return code == 0
 
@@ -47,4 +52,7 @@ def _given(option: str, value: object) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -17,6 +17,7 @@ from tests.bench.setup import SAMPLING, Setup, found, opening, spelled
 STOPS = ("<|user|>", "<|model|>", "<|system|>")
 SERVER = "llama-server"
 PATIENCE = 120.0  # seconds
+LEAVING = 10.0
 
 
 class Backend(Protocol):
@@ -112,7 +113,11 @@ class Server:
 
     def close(self) -> None:
         self._child.terminate()
-        self._child.wait()
+        try:
+            self._child.wait(LEAVING)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
         self._log.close()
 
     def _ask(
