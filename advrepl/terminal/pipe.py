@@ -125,8 +125,10 @@ def _line(game: Game, lines: BinaryIO) -> bytes:
 
 def _show(game: Game, events: Iterator[Event], output: Output) -> None:
     try:
-        with stoppable(game.cancel):
+        with stoppable(game.cancel) as is_written:
             for event in events:
+                if isinstance(event, Reply):
+                    is_written()  # before it is seen: whoever has read it may press Ctrl-C at once
                 output.event(event)
     except AdvreplError as error:
         output.error(str(error))

@@ -13,22 +13,34 @@ PATIENCE = 1.0  # seconds without a word; what is done by then needs no progress
 
 
 @contextmanager
-def stoppable(cancel: Callable[[], None]) -> Iterator[None]:
-    """While a reply is written Ctrl-C ends the reply; a second one ends the program."""
-    pressed = False
+def stoppable(cancel: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """While a reply is written Ctrl-C ends the reply; a second one ends the program.
+
+    To be told when the reply is written: what is left to do then is done, and Ctrl-C ends the program after it.
+    """
+    pressed = written = late = False
 
     def on_interrupt(_signal: int, _frame: object) -> None:
-        nonlocal pressed
+        nonlocal pressed, late
         if pressed:
             raise KeyboardInterrupt
+        if written:
+            late = True
+            return
         pressed = True
         cancel()
 
+    def is_written() -> None:
+        nonlocal written
+        written = True
+
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        yield
+        yield is_written
     finally:
         signal.signal(signal.SIGINT, before)
+    if late:
+        raise KeyboardInterrupt
 
 
 def loading(err: TextIO) -> Callable[[float], None]:
