@@ -191,6 +191,7 @@ def test_any_own_preset_is_read_or_refused(tmp_path_factory: pytest.TempPathFact
 
 
 def test_preset_changes_the_settings_at_once_and_says_what(game: Game) -> None:
+    game.story.say("user", "Start!")
     assert told(game, "/preset godlike") == (
         "godlike: temperature 0.8 → 0.7, top_k 40 → 0, top_p 0.95 → 0.5, typical 1 → 0.19, repeat_last 256 → 512"
     )
