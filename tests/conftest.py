@@ -21,6 +21,8 @@ from advrepl.story.scenario import START, Scenario
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every program they start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup does the same to the end of a terminal
 
 
 class ScriptedEngine:

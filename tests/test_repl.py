@@ -124,7 +124,7 @@ def test_control_c_twice_saves_and_leaves(open_terminal: Callable[..., Terminal]
                 if terminal.lines[terminal.screen.cursor.y] == ">":  # the reply was over after the first one
                     terminal.line("I wait.")
         assert terminal.left() in (130, -signal.SIGINT), "the last one may come when Python is already shutting down"
-    assert story(tmp_path)[-2] == ("user", "I wait.")
+    assert ("user", "I wait.") in story(tmp_path)[-2:], "the last one may have come before the first word"
     assert " ".join(story(tmp_path)[-1][1].split()) in terminal.text
     assert "Go on with: advrepl resume start" in terminal.text
 

@@ -134,7 +134,8 @@ class Repl:
         """Take lines until the player leaves."""
         while True:
             self._screen.paragraph()
-            self._game.look_ahead()
+            with quiet_keys(sys.stdin):  # a Ctrl-D that the terminal itself takes is lost to the prompt
+                self._game.look_ahead()
             try:
                 line = self._editor.read()
             except KeyboardInterrupt:
