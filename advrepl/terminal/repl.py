@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Self, TextIO
@@ -134,7 +134,8 @@ class Repl:
         """Take lines until the player leaves."""
         while True:
             self._screen.paragraph()
-            with quiet_keys(sys.stdin):  # a Ctrl-D that the terminal itself takes is lost to the prompt
+            # A Ctrl-D that the terminal takes by itself is lost to the line editor, and the other way round.
+            with quiet_keys(sys.stdin) if self._screen.erases else nullcontext():
                 self._game.look_ahead()
             try:
                 line = self._editor.read()
