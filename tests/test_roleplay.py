@@ -47,7 +47,10 @@ def test_metharme_is_put_into_rp_mode_as_in_the_model_card_of_pygmalion_2() -> N
     )
 
 
-@pytest.mark.parametrize("format", [Metharme(), ChatTemplate("x", eos="</s>")], ids=["metharme", "chat"])
+EVERY = {"metharme": Metharme(), "pygmalion": Pygmalion(), "chat": ChatTemplate("x", eos="</s>")}
+
+
+@pytest.mark.parametrize("format", EVERY.values(), ids=EVERY)
 def test_a_reply_ends_where_it_would_speak_for_the_player(format: Metharme) -> None:
     assert {"\nAnn:", "\nAnn "} <= set(format.stops(scenario_of(MIRA, "Ann")))
     assert "\nYou " not in format.stops(scenario_of(MIRA))

@@ -114,7 +114,7 @@ class Pygmalion:
         return Prompt(head, (*examples, *told), cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
-        return ("\nYou:", f"\n{scenario.narrator}:", "<START>")
+        return tuple(dict.fromkeys(("\nYou:", f"\n{scenario.narrator}:", "<START>", *player_stops(scenario))))
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         """Foreign text cannot open a line in somebody's name, nor a new dialogue."""
