@@ -175,8 +175,7 @@ class Scene:
 
     def _greeted(self) -> int | None:
         """Which greeting the story stands at, if it has not gone on from there."""
-        first, greetings = self.story.last, self.scenario.greetings
-        return greetings.index(first.text) if len(self.story) == 1 and first and first.text in greetings else None
+        return self.backdrop.greeting(self.story) if len(self.story) == 1 else None
 
     def _begin_with(self, greeting: str) -> None:
         taken = [index for index in self.story.children(None) if self.story.turns[index].text == greeting]

@@ -53,6 +53,12 @@ class Backdrop:
         """How many entries the lore has."""
         return len(self._book.entries)
 
+    def greeting(self, story: Story) -> int | None:
+        """Which of the greetings the story began with."""
+        first = story.turns[story.path[0]].text if story.path else ""
+        greetings = self.scenario.greetings
+        return greetings.index(first) if first in greetings else None
+
     # --- what the player changes
 
     def become(self, name: str, persona: str) -> None:
@@ -109,7 +115,7 @@ class Backdrop:
             budget=self._room,
             rng=random.Random(f"{save.luck}|{len(story)}"),
             expand=lambda text: expand(text, context, bound, "lore", seed=save.luck, live=True),
-            greeting=self._greeting(story),
+            greeting=self.greeting(story),
         )
         told = {LORE + each.entry.id: each.text for each in active if not _always(each.entry)}
         news = tuple(lore.news(save.lore, state))
@@ -159,11 +165,6 @@ class Backdrop:
         if self._save.character:
             return context_of(self._save.character, scenario.you, scenario.persona, model=model, **now)
         return Context(user=scenario.you, char=scenario.narrator, persona=scenario.persona, model=model, **now)
-
-    def _greeting(self, story: Story) -> int | None:
-        first = story.turns[story.path[0]].text if story.path else ""
-        greetings = self.scenario.greetings
-        return greetings.index(first) if first in greetings else None
 
 
 def _always(entry: Entry) -> bool:
