@@ -37,13 +37,11 @@ def write(engine: LlamaEngine, window: Window, sampling: Sampling = GREEDY, **ho
 
 
 def decoded(engine: LlamaEngine, tokens: list[int]) -> bool:
-    """Add tokens to the cache; False if that was stopped."""
-    step = engine._step(tokens)
-    while True:
-        try:
-            next(step)
-        except StopIteration as end:
-            return bool(end.value)
+    """Add tokens to the cache, where a Ctrl-C may have come since it was last looked for; False if that stopped it."""
+    line = engine._line
+    done = engine._model.decode(tokens, len(line.held))
+    line.held += tokens if done else ()
+    return done
 
 
 def divergence(one: LlamaEngine, other: LlamaEngine) -> float:

@@ -87,7 +87,7 @@ class BranchingEngine(LlamaEngine):
             self._empty()
 
     def serve(self, branch: "LlamaBranch") -> bool:
-        done = self._model.decode_parts([branch.part()])
+        done = self._model.decode_here(branch.waiting, len(branch.content), branch.sequence)
         if done:
             branch.served()
         return done
@@ -154,10 +154,6 @@ class LlamaBranch(LlamaEngine):
     def read(self, tokens: Sequence[int]) -> Iterator[str]:
         yield from self._feed(tokens, None)
 
-    def part(self) -> tuple[int, int, Sequence[int]]:
-        """What it waits for, as a part of a batch."""
-        return self.sequence, len(self._line.held), self.waiting
-
     def served(self) -> None:
         self._line.held += self.waiting
         self.waiting = ()
@@ -170,9 +166,6 @@ class LlamaBranch(LlamaEngine):
     def _begin(self) -> None:
         if not self._ahead:
             super()._begin()
-
-    def _stopped(self) -> bool:
-        return not self._ahead and super()._stopped()
 
     def _apply(self, plan: Plan) -> None:
         super()._apply(plan)

@@ -64,7 +64,6 @@ class LlamaEngine:
         self._shift = shift and loaded.can_shift
         self._chunk = loaded.chunk
         self._line = Line()
-        self._row = -1  # of the last batch: where this line's logits are
         types = " and ".join(dict.fromkeys(loaded.cache_types)) + ("" if loaded.flash else ", values transposed")
         self.key = Key(self.fingerprint, self.n_ctx, types, loaded.library)
 
@@ -106,7 +105,7 @@ class LlamaEngine:
         if not (yield from self._feed(wanted[len(line.held) :], feeding)):
             stats.stop = "interrupted"
             return
-        with Sampler(self._model, sampling, grammar, wanted, lambda: self._model.logits(self._row)) as sampler:
+        with Sampler(self._model, sampling, grammar, wanted) as sampler:
             whole = until_stop(self._sample(sampler, sampling.max_tokens), stop)
             stats.stop = "stop"  # until the pieces end by themselves
             yield from whole
@@ -130,7 +129,7 @@ class LlamaEngine:
             if len(line.held) + 1 >= self.n_ctx:
                 stats.stop = "context"
                 break
-            if self._stopped() or not (yield from self._step([token])):
+            if not (yield from self._step([token])):
                 stats.stop = "interrupted"
                 break
         if rest := decoder.decode(b"", final=True):
@@ -139,18 +138,14 @@ class LlamaEngine:
     def _begin(self) -> None:
         self._model.abort(False)
 
-    def _stopped(self) -> bool:
-        return self._model.aborted
-
     def _step(self, tokens: Sequence[int]) -> Generator[str, None, bool]:
         """Add tokens to the cache; False if the player stopped it."""
         yield from ()  # a branch waits here
         line = self._line
-        done = self._model.decode(tokens, len(line.held), line.sequence)
-        if done:
-            line.held += tokens
-        self._row = -1
-        return done
+        if self._model.aborted or not self._model.decode(tokens, len(line.held), line.sequence):
+            return False
+        line.held += tokens
+        return True
 
     # --- the cache
 
@@ -204,7 +199,7 @@ class LlamaEngine:
             size = SHORT if self._model.turning else self._chunk  # decoding that turns keys cannot be stopped
             if feeding:
                 feeding(done, len(tokens))
-            if self._stopped() or not (yield from self._step(tokens[done : done + size])):
+            if not (yield from self._step(tokens[done : done + size])):
                 return False
             done += size
         if feeding:
@@ -225,10 +220,9 @@ class LlamaEngine:
 
     def _turn(self) -> None:
         """Let moved keys be turned, by decoding the last token once more."""
-        last = self._line.held.pop()
-        self._model.remove(len(self._line.held), -1)
-        for _ in self._step([last]):
-            pass
+        end = len(self._line.held) - 1
+        self._model.remove(end, -1)
+        self._model.decode(self._line.held[end:], end)
 
     def state_size(self) -> int:
         return self._model.state_size()

@@ -7,7 +7,7 @@ about prompts or caches.
 import ctypes
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Loaded:
 
     def __init__(self, path: Path, options: LoadOptions, log: Log, loading: Loading | None = None) -> None:
         self._log = log
+        self._logits: Any = None  # an array, once there are some
+        self._waits = has_gpu()  # only a GPU still computes when decoding returns
         self._still = threading.Lock()  # held while the cache changes or is copied
         self.turning = False  # keys were moved: llama.cpp turns them to their new positions with the next decode
         check_file(path)
@@ -54,7 +56,6 @@ class Loaded:
             self.close()
             raise
         self.vocab = Vocabulary(self._model)
-        self._logits: dict[int, Any] = {}  # by their address
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
         self.name = path.stem
@@ -68,38 +69,38 @@ class Loaded:
         movable = has_rope and (heads_of(self._model).quantised_keys_move or not quantised)
         self.can_shift = bool(lib.llama_memory_can_shift(self._memory)) and movable
 
-    def decode(self, tokens: Sequence[int], position: int, sequence: int = 0) -> bool:
-        """Add tokens to the cache from `position` on, logits for the last; False if aborted."""
+    def decode(self, tokens: Sequence[int], position: int, sequence: int = STORY) -> bool:
+        """Add tokens at the end of a sequence, its `position`; logits for the last; False if aborted."""
+        if len(tokens) == 1 and sequence == STORY:
+            self._next_token[0] = tokens[0]
+            return self._run(self._next)
         if len(tokens) <= SHORT:
-            return self.decode_parts([(sequence, position, tokens)])
-        return aside(lambda: self.decode_parts([(sequence, position, tokens)]))
+            return self.decode_here(tokens, position, sequence)
+        return aside(lambda: self.decode_here(tokens, position, sequence))
 
-    def decode_parts(self, parts: Iterable[tuple[int, int, Sequence[int]]]) -> bool:
-        """Add to several sequences, each from its position on, in one batch; logits for the last token of each."""
-        at = 0
-        for sequence, position, tokens in parts:
-            for i, token in enumerate(tokens, position):
-                self._tokens[at], self._positions[at], self._asked[at] = token, i, 0
-                if self._sequences[at] != sequence:
-                    self._sequences[at] = self._batch.seq_id[at][0] = sequence
-                at += 1
-            self._asked[at - 1] = 1
-        self._batch.n_tokens = at
-        return self._run()
+    def decode_here(self, tokens: Sequence[int], position: int, sequence: int) -> bool:
+        """The same, in this thread; aside.py says when that is a thread of its own."""
+        for at, token in enumerate(tokens):
+            self._tokens[at], self._positions[at], self._asked[at] = token, position + at, 0
+            if self._sequences[at] != sequence:
+                self._sequences[at] = self._batch.seq_id[at][0] = sequence
+        self._asked[len(tokens) - 1] = 1
+        self._batch.n_tokens = len(tokens)
+        return self._run(self._batch)
 
-    def _run(self) -> bool:
-        """Decode the batch; False if aborted."""
+    def _run(self, batch: Any) -> bool:
+        """Decode a batch; False if aborted."""
         with self._still:
-            code = self._turn() if self.turning else lib.llama_decode(self._context, self._batch)
+            code = self._turn(batch) if self.turning else lib.llama_decode(self._context, batch)
         if code in (0, 2):
             return bool(code == 0)
         reason = "the context is full" if code == 1 else self._log.last_error or f"code {code}"
         raise AdvreplError(f"llama.cpp could not go on: {reason}")
 
-    def _turn(self) -> int:
+    def _turn(self, batch: Any) -> int:
         """Decode, not to be stopped: keys that are turned by then would be turned once more with the next decode."""
         lib.llama_set_abort_callback(self._context, lib.ggml_abort_callback(), None)
-        code = lib.llama_decode(self._context, self._batch)
+        code = lib.llama_decode(self._context, batch)
         lib.llama_set_abort_callback(self._context, self._stop_flag, ctypes.cast(self._abort, ctypes.c_void_p))
         self.turning = False
         return int(code)
@@ -171,14 +172,15 @@ class Loaded:
         low = lib.llama_memory_seq_pos_min(self._memory, sequence)
         return int(low), int(lib.llama_memory_seq_pos_max(self._memory, sequence))
 
-    def logits(self, row: int = -1) -> Any:
-        """The logits of a token of the last batch, by default its last: an array that the next decode overwrites."""
-        address = _logits_at(self._context_at, row)
-        logits = self._logits.get(address)
-        if logits is None:  # they rarely move, and making an array of them takes 50 microseconds
-            row_at = (ctypes.c_float * self.vocab.size).from_address(address)
-            logits = self._logits[address] = np.ctypeslib.as_array(row_at)
-        return logits
+    def logits(self) -> Any:
+        """The logits of the last token of the last batch: an array that the next decode overwrites."""
+        if self._logits is None:
+            # As each batch asks for those of one token, they always lie at one place: asking llama.cpp for it each
+            # time would take 20 microseconds.
+            self._logits = np.ctypeslib.as_array(lib.llama_get_logits_ith(self._context, -1), (self.vocab.size,))
+        if self._waits:
+            lib.llama_synchronize(self._context)
+        return self._logits
 
     def abort(self, now: bool) -> None:
         self.aborted = now
@@ -222,7 +224,6 @@ class Loaded:
             raise AdvreplError(
                 f"no memory for a context of {self.n_ctx} tokens ({self._log.last_error}): give a smaller --ctx"
             )
-        self._context_at = address_of(self._context)
         self._memory = lib.llama_get_memory(self._context)
         self._make_batch()
 
@@ -230,6 +231,9 @@ class Loaded:
         self._batch = batch = lib.llama_batch_init(self.n_batch, 0, 1)
         for i in range(self.n_batch):
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+        # For each token that is written: the batch behind the story's end, which llama.cpp fills in by itself.
+        self._next_token = (lib.llama_token * 1)()
+        self._next = lib.llama_batch_get_one(self._next_token, 1)
         # Held here, as each look at a struct's pointer makes a new object.
         self._tokens, self._positions, self._asked = batch.token, batch.pos, batch.logits
         self._sequences = [0] * self.n_batch  # as batch.seq_id has them
@@ -253,7 +257,7 @@ class Loaded:
         if self._context:
             lib.llama_batch_free(self._batch)
             lib.llama_free(self._context)
-            self._context = None
+            self._context = self._logits = None
 
 
 def _flag_reader() -> Any:
@@ -264,18 +268,6 @@ def _flag_reader() -> Any:
     """
     libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
-
-
-def address_of(pointer: Any) -> int:
-    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
-
-
-def by_address(function: Any, result: Any, *kinds: Any) -> Any:
-    """The same function for each token: it takes addresses as numbers, as making pointers costs more than calling."""
-    return ctypes.CFUNCTYPE(result, *kinds)(address_of(function))
-
-
-_logits_at = by_address(lib.llama_get_logits_ith, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32)
 
 
 def _address(data: memoryview) -> Any:

@@ -1,11 +1,11 @@
 """Choose the next token with llama.cpp's own samplers, held to a grammar where there is one.
 
-Does not decode; reads the logits of a decoded token, the last one unless told otherwise.
+Does not decode; reads the logits of the last decoded token.
 """
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Sampling
-from advrepl.engines.native import Loaded, address_of, by_address
+from advrepl.engines.native import Loaded
 
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 # Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
@@ -39,9 +39,8 @@ class Sampler:
         sampling: Sampling,
         grammar: str | None,
         prompt: Sequence[int],
-        logits: Callable[[], Any] | None = None,  # where they are, if not those of the last decoded token
     ) -> None:
-        self._read, self._vocab = logits or model.logits, model.vocab.handle
+        self._read, self._vocab = model.logits, model.vocab.handle
         self._reach = _reach(sampling)
         self._biased, self._bias = _biases(model, sampling)
         self._candidates = np.zeros(model.vocab.size, dtype=CANDIDATE)
@@ -54,7 +53,7 @@ class Sampler:
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         for link in _links(model, sampling):
             lib.llama_sampler_chain_add(self._chain, link)
-        self._chain_at = address_of(self._chain)
+        self._chain_at = _address_of(self._chain)
         for token in prompt[-sampling.repeat_last :] if sampling.repeat_last > 0 else ():
             lib.llama_sampler_accept(self._chain, token)
         self._grammar = None
@@ -81,7 +80,7 @@ class Sampler:
             logits = logits.copy()
             logits[self._biased] += self._bias
         best = logits.item(logits.argmax())
-        np.greater_equal(logits, best - self._reach, out=self._likely)
+        np.greater_equal(logits, best - self._reach, self._likely)
         token = self._choose(logits, self._likely.nonzero()[0])
         if self._grammar and not self._allowed(token):
             # Checking one token is cheap, constraining the whole vocabulary is not: it is done only on a clash.
@@ -106,9 +105,9 @@ class Sampler:
 
     def _fill(self, logits: Any, ids: Any) -> None:
         count, array = len(ids), self._array
-        self._ids[:count], self._logits[:count] = ids, logits[ids]
+        self._ids[:count], self._logits[:count] = ids, logits.take(ids)
         # XTC leaves the first ones out by moving the pointer.
-        array.data, array.size, array.selected, array.sorted = self._data, count, -1, False
+        array.data, array.size, array.sorted = self._data, count, False
 
     def _allowed(self, token: int) -> bool:
         self._one["id"], self._one["logit"] = token, 0.0
@@ -117,8 +116,17 @@ class Sampler:
         return bool(np.isfinite(self._one["logit"][0]))
 
 
-_apply = by_address(lib.llama_sampler_apply, None, ctypes.c_void_p, ctypes.c_void_p)
-_accept = by_address(lib.llama_sampler_accept, None, ctypes.c_void_p, ctypes.c_int32)
+def _address_of(pointer: Any) -> int:
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def _by_address(function: Any, result: Any, *kinds: Any) -> Any:
+    """The same function for each token: it takes addresses as numbers, as making pointers costs more than calling."""
+    return ctypes.CFUNCTYPE(result, *kinds)(_address_of(function))
+
+
+_apply = _by_address(lib.llama_sampler_apply, None, ctypes.c_void_p, ctypes.c_void_p)
+_accept = _by_address(lib.llama_sampler_accept, None, ctypes.c_void_p, ctypes.c_int32)
 
 
 def _pointer(candidates: Any) -> Any:

@@ -10,14 +10,14 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from advrepl import session
-from advrepl.engines import native
+from advrepl.engines import native, sampler
 from advrepl.engines.base import LoadOptions, Sampling
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.log import Log
@@ -41,28 +41,39 @@ class Takes:
 
 
 class Between:
-    """How long Python had between two calls of llama.cpp's decoder."""
+    """What lies between two calls of llama.cpp's decoder: its samplers, and Python."""
 
     def __init__(self) -> None:
-        self.seconds: list[float] = []
+        self.samplers: list[float] = []  # milliseconds for a token
+        self.python: list[float] = []
         self.left: float | None = None  # when the last call returned
+        self._sampling = 0.0  # since then
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        decode = native.lib.llama_decode
+        decode, apply, accept = native.lib.llama_decode, sampler._apply, sampler._accept
 
-        def timed(context: Any, batch: Any) -> int:
+        def decoded(context: Any, batch: Any) -> int:
             if self.left and batch.n_tokens == 1:
-                self.seconds.append(time.perf_counter() - self.left)
+                self.samplers.append(self._sampling * 1000)
+                self.python.append((time.perf_counter() - self.left - self._sampling) * 1000)
             code = decode(context, batch)
-            self.left = time.perf_counter()
+            self.left, self._sampling = time.perf_counter(), 0.0
             return int(code)
 
-        native.lib.llama_decode = timed
+        def sampled(call: Any) -> Callable[[Any, Any], None]:
+            def timed(chain: Any, what: Any) -> None:
+                started = time.perf_counter()
+                call(chain, what)
+                self._sampling += time.perf_counter() - started
+
+            return timed
+
+        native.lib.llama_decode, sampler._apply, sampler._accept = decoded, sampled(apply), sampled(accept)
         try:
             yield
         finally:
-            native.lib.llama_decode = decode
+            native.lib.llama_decode, sampler._apply, sampler._accept = decode, apply, accept
 
     def begin(self) -> None:
         self.left = None
@@ -125,10 +136,13 @@ def in_a_game(setup: Setup, turns: int, between: Between) -> None:
 def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
     takes, alone, game = {depth: Takes() for depth in depths}, Between(), Between()
     log = Log(Path(tempfile.gettempdir()) / "advrepl-bench.log")
-    loaded = Loaded(setup.model, LoadOptions(setup.ctx, setup.threads, setup.gpu_layers), log)
-    same = "on" if loaded.flash else "off"
+    # llama-bench opens a context that just holds depth and tokens, and a larger one is up to 2% slower [measured].
+    options = {depth: LoadOptions(depth + tokens + 2, setup.threads, setup.gpu_layers) for depth in depths}
+    models = {depth: Loaded(setup.model, options[depth], log) for depth in depths}
+    same = "on" if models[depths[0]].flash else "off"
     for number in range(setup.rounds):
         for depth, taken in takes.items():
+            loaded = models[depth]
             print(f"\rround {number + 1} of {setup.rounds}, behind {depth} ", end="", flush=True)
             behind = window(loaded, depth)
             alone.begin()
@@ -139,15 +153,18 @@ def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
             if tool := found(BENCH):
                 for flash in (same, "auto"):
                     taken.theirs.setdefault(flash, []).append(theirs(tool, setup, depth, tokens, flash))
-    loaded.close()
+    for loaded in models.values():
+        loaded.close()
     in_a_game(setup, max(setup.rounds // 2, 1), game)
     table = [row for depth, taken in takes.items() for row in rows(depth, taken, same)]
     for name, between in (("engine", alone), ("whole game, no options", game)):
-        table.append(_python(f"Python and sampling for each token, {name}", between))
+        table.append(_quarters(f"Python for each token, {name}", between.python, at_most=PYTHON_MS))
+        table.append(_quarters(f"llama.cpp's samplers for each token, {name}", between.samplers))
     text = (
-        f"{tokens} tokens at a time, {setup.threads} threads, {setup.rounds} rounds in turn (`{BENCH} -p 0 -n {tokens} "
-        f"-d DEPTH -fa {same}` as advrepl does, and `-fa auto`, its default). Python's part is what lies between two "
-        "calls of `llama_decode`; its ends here are the quarters"
+        f"{tokens} tokens at a time in a context that just holds them, {setup.threads} threads, {setup.rounds} rounds "
+        f"in turn (`{BENCH} -p 0 -n {tokens} -d DEPTH -fa {same}` as advrepl does, and `-fa auto`, its default). "
+        "Python's part is what lies between two "
+        "calls of `llama_decode`, less the samplers; its ends here are the quarters"
     )
     return results.section("rates", "Writing", text, table, setup.model.stem)
 
@@ -171,15 +188,15 @@ def rows(depth: int, takes: Takes, same: str) -> list[Row]:
     return table
 
 
-def _python(name: str, between: Between) -> Row:
-    quarters = statistics.quantiles([1000 * seconds for seconds in between.seconds], n=4)
-    return row(name, quarters, "ms", at_most=PYTHON_MS)
+def _quarters(name: str, takes: list[float], **goal: float) -> Row:
+    return row(name, statistics.quantiles(takes, n=4), "ms", **goal)
 
 
 def arguments() -> argparse.ArgumentParser:
     options = parser(__doc__ or "")
     options.add_argument("--depths", type=int, nargs="+", default=[512, 880], help="tokens in the cache")
     options.add_argument("--tokens", type=int, default=128)
+    options.set_defaults(rounds=9)
     return options
 
 

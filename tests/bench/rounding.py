@@ -24,7 +24,7 @@ def log_chances(loaded: Loaded, token: int, position: int) -> np.ndarray:
     """The log probabilities of what follows the token, which does not stay."""
     loaded.decode([token], position)
     loaded.remove(position, -1)
-    logits = np.ctypeslib.as_array(loaded.logits(), (loaded.vocab.size,)).astype(np.float64)
+    logits = loaded.logits().astype(np.float64)
     logits -= logits.max()
     return logits - np.log(np.exp(logits).sum())
 
