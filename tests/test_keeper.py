@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,18 +110,20 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
     wild = {"seed": 3, "max_tokens": 12, "temperature": 4.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
     player = Player(tmp_path, either, ctx=384, options=1, sampling=wild)
     player.begin("1")
-    slid, respelled = set(), 0
+    slid, respelled, shifted = set(), 0, False
     for line in LINES[1:]:
         game = player.opened()
         last = game.window().prompt.blocks[-1][-1]
-        assert isinstance(game.engine, LlamaEngine)
+        assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
         respelled += game.engine._vocab.encode(last, False) != game.engine._encode(last)
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
+        shifted = game.engine.shifted
+        assert shifted or not stats["shifted"]
         if stats["evicted"]:
             slid.add(stats["evicted"])
             assert stats["reused"] > 100
-    assert len(slid) >= 2 and respelled
+    assert len(slid) >= 2 and respelled and shifted
 
 
 def test_leaving_does_not_change_what_is_written(tmp_path: Path, either: Path) -> None:
@@ -224,7 +227,7 @@ def test_a_state_that_llama_cpp_refuses_leaves_an_empty_cache(player: Player) ->
 
 
 def replace_tokens(held: kvfile.Held, tokens: list[int]) -> kvfile.Held:
-    return kvfile.Held(held.key, tokens, held.spelled, held.shown)
+    return msgspec.structs.replace(held, tokens=tokens)
 
 
 def test_a_file_of_a_model_of_the_same_shape_is_not_used(player: Player, tmp_path: Path) -> None:
@@ -408,9 +411,10 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     held = engine.held(window)
     assert held and engine.state(held, keeper._memory)
     engine._apply(Plan(4, 6, len(tokens) - 6))
-    unturned = kvfile.Held(held.key, list(engine._line.held), held.spelled, held.shown)
+    unturned = replace_tokens(held, list(engine._line.held))
     assert engine._model.turning and engine.state(unturned, keeper._memory) is None
     turned = engine.held(window)
     assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine._model.turning
+    assert turned.straight == 4
     assert engine.state(turned, keeper._memory)
     game.close()

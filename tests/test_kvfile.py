@@ -18,7 +18,7 @@ from advrepl.engines.kvfile import Held, Key, Shown, Unusable
 from advrepl.prompt.segments import Segment
 
 KEY = Key("abc", 512, "f16", "0.3.36")
-HELD = Held(KEY, [1, 2, 3, 70000], {b"\x00" * 16: (1, 2), b"n" * 16: ()}, Shown(b"h" * 16, (2, 1), 4))
+HELD = Held(KEY, [1, 2, 3, 70000], {b"\x00" * 16: (1, 2), b"n" * 16: ()}, Shown(b"h" * 16, (2, 1), 4), 2)
 STATE = bytes(range(256)) * 3
 
 
@@ -43,7 +43,7 @@ def test_what_is_written_comes_back(file: Path) -> None:
 def test_the_layout_is_the_documented_one(file: Path) -> None:
     data = file.read_bytes()
     contents = msgspec.msgpack.encode(HELD)
-    front = b"\x89advkv\r\n" + struct.pack("<IIQ", 1, len(contents), len(STATE))
+    front = b"\x89advkv\r\n" + struct.pack("<IIQ", 2, len(contents), len(STATE))
     sums = [struct.pack("<I", zlib.crc32(part)) for part in (front + contents, STATE)]
     assert data == front + sums[0] + contents + STATE + sums[1]
 
@@ -73,9 +73,9 @@ def test_what_a_file_does_not_fit_is_named(file: Path, key: Key, said: str) -> N
         (b"\x89", "is cut short"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 400, "is none of advrepl's"),
         (b'{"schema": 1}', "is none of advrepl's"),
-        (kvfile.MAGIC + struct.pack("<IIQ", 2, 0, 0) + b"\0" * 8, "was written by another version of advrepl"),
-        (kvfile.MAGIC + struct.pack("<IIQ", 1, 0, (1 << 64) - 1) + b"\0" * 8, "is cut short"),
-        (kvfile.MAGIC + struct.pack("<IIQ", 1, (1 << 32) - 1, 0) + b"\0" * 8, "is cut short"),
+        (kvfile.MAGIC + struct.pack("<IIQ", kvfile.VERSION - 1, 0, 0) + b"\0" * 8, "was written by another version of advrepl"),
+        (kvfile.MAGIC + struct.pack("<IIQ", kvfile.VERSION, 0, (1 << 64) - 1) + b"\0" * 8, "is cut short"),
+        (kvfile.MAGIC + struct.pack("<IIQ", kvfile.VERSION, (1 << 32) - 1, 0) + b"\0" * 8, "is cut short"),
     ],
 )
 def test_foreign_bytes_are_refused(tmp_path: Path, data: bytes, said: str) -> None:

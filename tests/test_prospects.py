@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from advrepl.engines.ahead import FIRST_STEPS, Ahead
+from advrepl.engines.ahead import SHARES, Ahead
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.native import AFRESH, LANE, SHELF
 from advrepl.events import Event, Reply
@@ -151,8 +151,8 @@ def test_all_have_their_first_words_before_one_is_written_to_its_end(game: Game)
     order = game.engine.order  # type: ignore[attr-defined]
     turns = [branch for at, branch in enumerate(order) if at == 0 or branch is not order[at - 1]]
     options, again = [*dict.fromkeys(order)][:3], order[-1]
-    assert turns == [*options, *options, again]
-    assert [order.index(branch) for branch in options] == [0, FIRST_STEPS - 1, 2 * (FIRST_STEPS - 1)]
+    assert turns == [*options * (len(SHARES) + 1), again]
+    assert [order.index(branch) for branch in options] == [0, SHARES[0] - 1, 2 * (SHARES[0] - 1)]
 
 
 def test_leaving_while_it_writes_loses_nothing(game: Game) -> None:

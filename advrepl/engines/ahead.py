@@ -16,7 +16,9 @@ from advrepl.prompt.segments import Window
 
 E = TypeVar("E")
 
-FIRST_STEPS = 12  # of each reply, before the likeliest is written to its end: enough to read while the rest comes
+# How far each reply is written before any goes on, and in the end the likeliest to its end. First words enough to begin
+# with, as the rest comes faster than it is read; then some that bridge a slow moment.
+SHARES = (4, 16)  # steps: one for what is fed, one for each token
 QUICK = 1.0  # seconds; a refresh that takes no longer comes before everything else
 
 
@@ -195,7 +197,7 @@ class Ahead(Generic[E]):
         for later in (False, True):
             live = [lane for lane in self._lanes if lane.job and lane.job.later == later and not lane.over]
             if live:
-                return next((lane for lane in live if lane.steps < FIRST_STEPS), live[0])
+                return next((lane for share in SHARES for lane in live if lane.steps < share), live[0])
         return self._refresh if self._refreshed() else None
 
     def _serve(self, lane: Lane[Any]) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
-VERSION = 1
+VERSION = 2
 # magic, version, bytes of the contents, bytes of the state; then the CRC-32 of these fields and the contents
 FRONT = struct.Struct("<8sIIQ")
 SUM = struct.Struct("<I")
@@ -51,6 +51,7 @@ class Held(msgspec.Struct, frozen=True):
     # for each segment of the window, by name, its tokens.
     spelled: dict[bytes, tuple[int, ...]]
     shown: Shown
+    straight: int | None  # so many tokens at its front were never moved; None: none was
 
 
 @runtime_checkable

@@ -216,7 +216,7 @@ class LlamaEngine:
             self._turn()
         parts = enumerate(window.segments)
         spelled = {kvfile.name((part,), not index): self._encode(part, first=not index) for index, part in parts}
-        return Held(self.key, list(line.held), spelled, line.shown)
+        return Held(self.key, list(line.held), spelled, line.shown, line.straight)
 
     def _turn(self) -> None:
         """Let moved keys be turned, by decoding the last token once more."""
@@ -233,11 +233,10 @@ class LlamaEngine:
     def restore(self, held: Held, state: memoryview) -> bool:
         line = self._line
         fits = self._model.put_state(state, len(held.tokens))
-        line.held = list(held.tokens) if fits else []
+        line.held, line.straight = [], None
         if fits:
-            line.shown, line.spelled = held.shown, held.spelled
-        # The file does not say what was moved: after an eviction probably something was.
-        line.straight = 0 if fits and held.shown.evicted else None
+            line.held, line.shown, line.spelled = list(held.tokens), held.shown, held.spelled
+            line.straight = held.straight
         return fits
 
     # --- tokens

@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parents[2] / "docs" / "performance.json"
 BEGIN = "<!-- written by `make bench` -->"
 END = "<!-- end of what `make bench` writes -->"
 DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "": 2}
-ORDER = ("playing", "peers", "picked", "resumed", "rates", "long", "seven")
+ORDER = ("playing", "peers", "picked", "keys", "resumed", "rates", "long", "seven")
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
