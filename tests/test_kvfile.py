@@ -66,6 +66,10 @@ def test_what_a_file_does_not_fit_is_named(file: Path, key: Key, said: str) -> N
     assert reason(file, key) == said
 
 
+def front(version: int, contents: int, state: int) -> bytes:
+    return kvfile.MAGIC + struct.pack("<IIQ", version, contents, state) + b"\0" * 8
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -73,9 +77,9 @@ def test_what_a_file_does_not_fit_is_named(file: Path, key: Key, said: str) -> N
         (b"\x89", "is cut short"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 400, "is none of advrepl's"),
         (b'{"schema": 1}', "is none of advrepl's"),
-        (kvfile.MAGIC + struct.pack("<IIQ", kvfile.VERSION - 1, 0, 0) + b"\0" * 8, "was written by another version of advrepl"),
-        (kvfile.MAGIC + struct.pack("<IIQ", kvfile.VERSION, 0, (1 << 64) - 1) + b"\0" * 8, "is cut short"),
-        (kvfile.MAGIC + struct.pack("<IIQ", kvfile.VERSION, (1 << 32) - 1, 0) + b"\0" * 8, "is cut short"),
+        (front(kvfile.VERSION - 1, 0, 0), "was written by another version of advrepl"),
+        (front(kvfile.VERSION, 0, (1 << 64) - 1), "is cut short"),
+        (front(kvfile.VERSION, (1 << 32) - 1, 0), "is cut short"),
     ],
 )
 def test_foreign_bytes_are_refused(tmp_path: Path, data: bytes, said: str) -> None:

@@ -21,6 +21,7 @@ from advrepl.engines.native import Loaded
 from advrepl.prompt.segments import Segment
 from advrepl.story.scenario import START
 from tests.bench import results
+from tests.bench.keys import pauses, still
 from tests.bench.long_story import save, tell
 from tests.bench.peers import CACHE_REUSE
 from tests.bench.picked import pick
@@ -32,6 +33,7 @@ from tests.bench.setup import READING_SECONDS, Setup, found, line, parser, setup
 NAME = "full"
 SPARE = 100  # tokens of the window that the story leaves free: it slides after a turn or two
 TOLD = 200  # turns of the story
+PICKS = 6
 
 
 def seen(setup: Setup) -> int:
@@ -151,10 +153,11 @@ def memory(setup: Setup) -> list[Row]:
 
 
 def picking(setup: Setup) -> list[Row]:
-    heard = pick(setup, 2, READING_SECONDS, "--ahead")
+    heard = pick(setup, PICKS, READING_SECONDS, "--ahead")
     return [
         row(f"an option picked after {READING_SECONDS:g} s: first piece", [h.first * 1000 for h in heard], "ms"),
         row("of the reply there within 0.1 s", [h.at_once * 100 for h in heard], "%"),
+        *still(pauses(setup, 3)),
     ]
 
 
