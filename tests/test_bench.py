@@ -26,6 +26,7 @@ SMALL = ["--threads", "1", "--ctx", "256", "--reply", "6"]
     [
         ("peers", ["--turns", "2", "--rounds", "1"], "llama-cpp-python: before a turn was dropped"),
         ("picked", ["--picks", "1", "--reading", "0.5"], "first piece, written ahead"),
+        ("drift", ["--turns", "6"], "after 1 slide"),
         ("keys", ["--turns", "2"], "from a key until it is on the screen"),
         ("resumed", ["--turns", "2", "--rounds", "1"], "fed for the first turn"),
         ("rates", ["--rounds", "1", "--depths", "64", "--tokens", "24"], "behind 64: advrepl, decoding only"),

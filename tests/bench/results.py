@@ -18,8 +18,8 @@ from tests.bench.setup import machine
 RESULTS = Path(__file__).parents[2] / "docs" / "performance.json"
 BEGIN = "<!-- written by `make bench` -->"
 END = "<!-- end of what `make bench` writes -->"
-DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "": 2}
-ORDER = ("playing", "peers", "picked", "keys", "resumed", "rates", "long", "seven")
+DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "nats": 3, "": 2}
+ORDER = ("playing", "peers", "picked", "keys", "resumed", "rates", "long", "drift", "seven")
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
