@@ -67,8 +67,7 @@ def measure(setup: Setup, kv: str) -> Section:
     text = (
         f"KL divergence of the next token's distribution in a story of {setup.turns} turns, the cache as it was moved "
         f"against all fed afresh: context {setup.ctx}, cache {kv}, replies of {REPLY_TOKENS} tokens. Rounding alone, "
-        "as of the same tokens fed in other batches, comes to 0.002; to that idle refresh brings it back while the player "
-        "reads"
+        "as of the same tokens fed in other batches, comes to 0.002; idle refresh brings it back to that"
     )
     return results.section("drift", "What moving the cache does", text, rows, setup.model.stem)
 
