@@ -177,7 +177,9 @@ def bench(
 def tune(
     model: Annotated[str | None, _option("-m", "--model", help="GGUF file, or its name in the models folder.")] = None,
     ctx: Annotated[int | None, _option("--ctx", help="Context in tokens to measure with.", min=512)] = None,
-    seconds: Annotated[int, typer.Option(help="About how long it may take.", min=5)] = 30,
+    seconds: Annotated[
+        int | None, typer.Option(help="About how long it may take; 30, or 90 where the model is slow.", min=5)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Find the fastest way to run a model on this machine; play, resume and bench use it from then on."""

@@ -25,6 +25,9 @@ from advrepl.engines.log import Log
 from advrepl.engines.native import Loaded
 from advrepl.engines.tuned import in_words
 
+SECONDS = 30.0
+# What a model gets with which a turn takes so long that half a minute shows nothing but threads, as a 7B on two cores.
+SLOW_TURN, SECONDS_IF_SLOW = 10.0, 90.0
 CTX = 1536  # enough for the longest take
 ROUNDS, FEWEST = 5, 2  # takes of each candidate
 CHECK = 0.25  # of the time, for comparing what was found with the defaults
@@ -96,10 +99,14 @@ class Runner:
 
 
 class Search:
-    """One run. `stop` may come from a signal handler: what is running ends, and `run` raises KeyboardInterrupt."""
+    """One run of about so many seconds; None: as many as the model needs.
 
-    def __init__(self, path: Path, ctx: int | None, seconds: float, log: Log, progress: Progress) -> None:
-        self._path, self._seconds, self._log, self._progress = path, seconds, log, progress
+    `stop` may come from a signal handler: what is running ends, and `run` raises KeyboardInterrupt.
+    """
+
+    def __init__(self, path: Path, ctx: int | None, seconds: float | None, log: Log, progress: Progress) -> None:
+        self._path, self._log, self._progress = path, log, progress
+        self._seconds, self._given = seconds or SECONDS, seconds is not None
         self._ctx = ctx
         self._stopped = False
         self._open: list[Loaded] = []
@@ -114,12 +121,15 @@ class Search:
 
     def run(self) -> Result:
         started, watch = time.perf_counter(), Watch()
-        self._deadline = started + self._seconds * (1 - CHECK)
         try:
             self._ctx = self._ctx or min(header_number(self._path, self._log, "context_length") or CTX, CTX)
             base = first = self._first()
             slow = base.cold if base.cold and base.cold.ended else None
-            self._size_takes(slow or self._take(base.loaded, FEED[0], WRITE[0]))
+            rates = slow or self._take(base.loaded, FEED[0], WRITE[0])
+            if not self._given and rates.turns * SLOW_TURN < 1:
+                self._seconds = SECONDS_IF_SLOW
+            self._deadline = started + self._seconds * (1 - CHECK)
+            self._size_takes(rates)
             situation = Situation(self._path, base.loaded.on_gpu)
             axes = [axis for make in AXES if (axis := make(situation))]
             for index, axis in enumerate(axes):

@@ -1,6 +1,7 @@
 """`advrepl tune`: what it chooses from takes, a real search, what is kept of it and who uses it."""
 
 import json
+import math
 import signal
 import statistics
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advrepl import session
+from advrepl import session, tune
 from advrepl.choice import Take, best, by_threads, uses
 from advrepl.engines import models, tuned
 from advrepl.engines.base import LoadOptions, Tuning
@@ -90,7 +91,7 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.convert(run.prepare(request), lambda title: lambda label, done, total: None).out
 
 
-def search(path: Path, tmp_path: Path, seconds: float = 20) -> tuple[Result, list[str]]:
+def search(path: Path, tmp_path: Path, seconds: float | None = 20) -> tuple[Result, list[str]]:
     told: list[str] = []
     return Search(path, None, seconds, Log(tmp_path / "llama.log"), told.append).run(), told
 
@@ -113,6 +114,15 @@ def test_without_time_the_defaults_stay(little: Path, tmp_path: Path) -> None:
     result, _ = search(little, tmp_path, seconds=0.001)
     assert all(row.note for row in result.rows if row.axis != "threads")
     assert result.tuning.repack is result.tuning.flash is result.tuning.batch is None
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_slow_model_gets_more_time(little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
+    monkeypatch.setattr(tune, "SLOW_TURN", 0.0 if slow else math.inf)
+    monkeypatch.setattr(tune, "SECONDS", 0.001)
+    monkeypatch.setattr(tune, "SECONDS_IF_SLOW", 20.0)
+    result, _ = search(little, tmp_path, seconds=None)
+    assert {row.note for row in result.rows if row.axis == "batch"} == ({""} if slow else {"no time left"})
 
 
 def test_a_take_that_lasts_too_long_is_ended(smollm2: Path, tmp_path: Path) -> None:

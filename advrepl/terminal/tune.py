@@ -25,7 +25,7 @@ BUSY = 0.15  # of the machine, used by others
 UNSTEADY = 0.3  # variation between takes of the same
 
 
-def run(model: str | None, ctx: int | None, seconds: float, as_json: bool) -> None:
+def run(model: str | None, ctx: int | None, seconds: float | None, as_json: bool) -> None:
     path, screen = models.resolve(model), Console(stderr=True)
     log = Log(models.home() / "llama.log")
     with screen.status("tuning") as status:
