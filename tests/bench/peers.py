@@ -2,9 +2,11 @@
 
 Run from the checkout: python -m tests.bench.peers [--help]
 advrepl is played through `--json`, as another program would. llama-server is taken from the PATH, and left out if it is
-not there. Those that read everything again on each turn play the first round only: it takes them minutes.
+not there, as is llama-cpp-python's own server without its packages (pip install 'llama-cpp-python[server]'). Those that
+read everything again on each turn play the first round only: it takes them minutes.
 """
 
+import importlib.util
 import statistics
 import tempfile
 import time
@@ -17,7 +19,7 @@ from typing import Protocol
 from tests.bench import results
 from tests.bench.program import Heard, Program
 from tests.bench.results import Row, Section, missing, row
-from tests.bench.rivals import SERVER, Binding, FrontEnd, Server
+from tests.bench.rivals import BINDING_SERVER, SERVER, Binding, BindingServer, FrontEnd, Server
 from tests.bench.setup import Setup, found, line, parser, setup
 
 SETTLE = 0.05  # seconds between two programs: llama.cpp's threads spin for a while after their work
@@ -78,6 +80,8 @@ def openers(setup: Setup, format: str) -> dict[str, Callable[[int], Teller]]:
         reuse = f"{SERVER} {' '.join(CACHE_REUSE)}"
         kinds[reuse] = lambda seed: FrontEnd(Server(setup, *CACHE_REUSE), setup, format, seed)
         kinds[SERVER] = lambda seed: FrontEnd(Server(setup), setup, format, seed)
+    if all(map(importlib.util.find_spec, ("llama_cpp.server", "uvicorn", "fastapi", "sse_starlette"))):
+        kinds[BINDING_SERVER] = lambda seed: FrontEnd(BindingServer(setup), setup, format, seed)
     kinds["llama-cpp-python"] = lambda seed: FrontEnd(Binding(setup), setup, format, seed)
     return kinds
 

@@ -16,6 +16,7 @@ from tests.bench.setup import SAMPLING, Setup, found, opening, spelled
 
 STOPS = ("<|user|>", "<|model|>", "<|system|>")
 SERVER = "llama-server"
+BINDING_SERVER = "llama_cpp.server"
 PATIENCE = 120.0  # seconds
 LEAVING = 10.0
 
@@ -70,46 +71,18 @@ class Binding:
         return event
 
 
-class Server:
-    """llama.cpp's server."""
+class Http:
+    """A program that listens on a port of this machine; it is ready once it answers to this path."""
 
-    def __init__(self, setup: Setup, *arguments: str) -> None:
-        program = found(SERVER)
-        if not program:
-            raise SystemExit(f"there is no {SERVER} on the PATH")
-        self._port = free_port()
+    def __init__(self, name: str, command: Sequence[str], port: int, ready: str) -> None:
+        self._name, self._port = name, port
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115, it lives as long as this does
-        command = [program, "-m", str(setup.model), "-c", str(setup.ctx), "-t", str(setup.threads), "-np", "1"]
-        command += ["--host", "127.0.0.1", "--port", str(self._port), *arguments]
-        command += ["-ngl", str(setup.gpu_layers)] if setup.gpu_layers is not None else []
         self._child = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
         try:
-            self._wait()
+            self._wait(ready)
         except BaseException:
             self.close()
             raise
-
-    def count(self, text: str) -> int:
-        body = {"content": text, "add_special": False, "parse_special": True}
-        connection, response = self._ask("POST", "/tokenize", body)
-        try:
-            return len(json.loads(response.read())["tokens"])
-        finally:
-            connection.close()
-
-    def complete(self, prompt: str, tokens: int, seed: int) -> Iterator[str]:
-        body = {"prompt": prompt, "n_predict": tokens, "seed": seed, "stop": STOPS, "stream": True, **SAMPLING}
-        connection, response = self._ask("POST", "/completion", {**body, "repeat_last_n": 256, "cache_prompt": True})
-        try:
-            for line in response:
-                if line.startswith(b"data: "):
-                    event = json.loads(line[6:])
-                    if event.get("content"):
-                        yield event["content"]
-                    if event.get("stop"):
-                        return
-        finally:
-            connection.close()
 
     def close(self) -> None:
         self._child.terminate()
@@ -120,6 +93,23 @@ class Server:
             self._child.wait()
         self._log.close()
 
+    def _answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        connection, response = self._ask("POST", path, body)
+        try:
+            answer: dict[str, Any] = json.loads(response.read())
+            return answer
+        finally:
+            connection.close()
+
+    def _events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        connection, response = self._ask("POST", path, {**body, "stream": True})
+        try:
+            for line in response:
+                if line.startswith(b"data: {"):
+                    yield json.loads(line[6:])
+        finally:
+            connection.close()
+
     def _ask(
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
@@ -127,19 +117,64 @@ class Server:
         connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
         response = connection.getresponse()
         if response.status != 200:
-            raise SystemExit(f"{SERVER} answered {response.status}: {response.read()[:300]!r}")
+            raise SystemExit(f"{self._name} answered {response.status}: {response.read()[:300]!r}")
         return connection, response
 
-    def _wait(self) -> None:
+    def _wait(self, path: str) -> None:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self._child.poll() is None:
             try:
-                self._ask("GET", "/health")[0].close()
+                self._ask("GET", path)[0].close()
                 return
             except (OSError, SystemExit):  # not listening yet, or still loading
                 time.sleep(0.1)
         self._log.seek(0)
-        raise SystemExit(f"{SERVER} did not start: {self._log.read()[-500:].strip()}")
+        raise SystemExit(f"{self._name} did not start: {self._log.read()[-500:].strip()}")
+
+
+class Server(Http):
+    """llama.cpp's server."""
+
+    def __init__(self, setup: Setup, *arguments: str) -> None:
+        program, port = found(SERVER), free_port()
+        if not program:
+            raise SystemExit(f"there is no {SERVER} on the PATH")
+        command = [program, "-m", str(setup.model), "-c", str(setup.ctx), "-t", str(setup.threads), "-np", "1"]
+        command += ["--host", "127.0.0.1", "--port", str(port), *arguments]
+        command += ["-ngl", str(setup.gpu_layers)] if setup.gpu_layers is not None else []
+        super().__init__(SERVER, command, port, "/health")
+
+    def count(self, text: str) -> int:
+        return len(self._answer("/tokenize", {"content": text, "add_special": False, "parse_special": True})["tokens"])
+
+    def complete(self, prompt: str, tokens: int, seed: int) -> Iterator[str]:
+        body = {"prompt": prompt, "n_predict": tokens, "seed": seed, "stop": STOPS, **SAMPLING}
+        for event in self._events("/completion", {**body, "repeat_last_n": 256, "cache_prompt": True}):
+            if event.get("content"):
+                yield event["content"]
+            if event.get("stop"):
+                return
+
+
+class BindingServer(Http):
+    """The server that comes with llama-cpp-python."""
+
+    def __init__(self, setup: Setup) -> None:
+        port = free_port()
+        layers = -1 if setup.gpu_layers is None else setup.gpu_layers
+        command = [sys.executable, "-m", BINDING_SERVER, "--model", str(setup.model), "--n_ctx", str(setup.ctx)]
+        command += ["--n_threads", str(setup.threads), "--n_threads_batch", str(setup.threads)]
+        command += ["--n_gpu_layers", str(layers), "--host", "127.0.0.1", "--port", str(port)]
+        super().__init__(BINDING_SERVER, command, port, "/v1/models")
+
+    def count(self, text: str) -> int:
+        return int(self._answer("/extras/tokenize/count", {"input": text})["count"])
+
+    def complete(self, prompt: str, tokens: int, seed: int) -> Iterator[str]:
+        body = {"prompt": prompt, "max_tokens": tokens, "seed": seed, "stop": STOPS, **SAMPLING}
+        for event in self._events("/v1/completions", body):
+            if text := event["choices"][0]["text"]:
+                yield text
 
 
 class FrontEnd:
