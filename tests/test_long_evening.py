@@ -1,0 +1,46 @@
+"""A hundred turns with replies written ahead, on the real model: what was written for nothing leaves nothing behind."""
+
+import random
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from advrepl import session
+from advrepl.engines.branches import BranchingEngine
+from advrepl.engines.native import LANE, SHELF
+from advrepl.session import Settings
+
+TURNS, SETTLED = 100, 40  # by then all that is made once was made
+ROOM = 30e6  # bytes of memory that may be added after that
+
+
+@pytest.mark.slow
+def test_a_long_evening_leaves_nothing_behind(
+    smollm2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
+    chance, ready, resident = random.Random(7), 0, list[int]()
+    settings = Settings(str(smollm2), saves=tmp_path, ctx=512, ahead=True, sampling={"seed": 1, "max_tokens": 24})
+    with closing(session.new_game("start", settings)) as game:
+        engine = game.engine
+        assert isinstance(engine, BranchingEngine) and game.ahead
+        list(game.open())
+        for turn in range(TURNS):
+            game.look_ahead()
+            patience = time.monotonic() + chance.choice((0.0, 0.1, 0.5, 30.0))  # an option is picked at any moment
+            while game.ahead.state == "writing" and time.monotonic() < patience:
+                time.sleep(0.01)
+            game.rest()
+            if turn % 10 == 9:
+                list(game.retry())
+            list(game.act(chance.choice(("1", "2", "3", f"I count to {turn}."))))
+            assert game.last
+            ready += game.last.stats["ahead"]
+            assert engine._model.extent(LANE) == engine._model.extent(SHELF) == (-1, -1)
+            assert engine._model.extent(0) == (0, len(engine._line.held) - 1)
+            resident.append(psutil.Process().memory_info().rss)
+        assert game.evicted() > TURNS and TURNS / 5 < ready < TURNS
+        assert max(resident[SETTLED:]) - resident[SETTLED] < ROOM
