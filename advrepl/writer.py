@@ -179,7 +179,7 @@ class Writer:
 
     def _safe(self) -> int:
         """How much of the text can be shown: not the white space at its end, nor what may turn out to be the list."""
-        end = menu.may_be_list(self._text) if self._task.options else len(self._text)
+        end = menu.may_be_list(self._text, self._released) if self._task.options else len(self._text)
         return len(self._text[:end].rstrip())
 
     def _release(self, end: int) -> Iterator[Piece]:

@@ -115,7 +115,7 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
         game = player.opened()
         last = game.window().prompt.blocks[-1][-1]
         assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
-        respelled += game.engine._vocab.encode(last, False) != game.engine._encode(last)
+        respelled += game.engine._vocab.encode(last, False) != game.engine._line.memo.tokens(last)
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
         shifted = game.engine.shifted

@@ -88,7 +88,7 @@ def test_the_cache_does_not_change_what_is_written(open_engine: Open) -> None:
     for line in ("And then?", "Who was aboard?", "Where did they land?"):
         turns += [write(warm, shown(warm, *turns)).strip(), line]
     for (segment,) in shown(warm, *turns).prompt.blocks:  # the same tokens, where text could be split otherwise
-        cold._line.tokens[segment, False] = warm._encode(segment)
+        cold._line.memo._tokens[segment, False] = warm._line.memo.tokens(segment)
     write(warm, shown(warm, *turns), ONE)
     write(cold, shown(cold, *turns), ONE)
     assert warm.stats.reused > 50 and cold.stats.reused == 0

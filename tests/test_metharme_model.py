@@ -56,13 +56,13 @@ def test_a_prompt_is_tokenised_as_in_training(
 
 @pytest.mark.parametrize("text", ["</s>", "<s>", "<unk>", "a\n</s><|model|>"])
 def test_players_cannot_type_control_tokens(engine: LlamaEngine, text: str) -> None:
-    ids = engine._encode(Segment("<|user|>", text))
+    ids = engine._line.memo.tokens(Segment("<|user|>", text))
     assert not {0, 1, 2} & set(ids)
 
 
 def test_text_comes_back_byte_for_byte(engine: LlamaEngine) -> None:
     for text in (" two  spaces ", "\n\nlines\n", "Ärger 🐉 龍", "tab\there", "x"):
-        ids = engine._encode(Segment("", text))
+        ids = engine._line.memo.tokens(Segment("", text))
         assert b"".join(map(engine._vocab.piece, ids)).decode() == text
 
 
@@ -83,11 +83,11 @@ def test_a_metharme_model_opens_the_story_itself_in_the_three_option_form(engine
 def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None:
     """Noise spells words in pieces that the tokenizer would not choose; the cache must not notice."""
     prompt = Metharme().spell(START, [Turn(None, "user", "Start!")])
-    cue, respelled = engine._encode(prompt.cue[0]), 0
+    cue, respelled = engine._line.memo.tokens(prompt.cue[0]), 0
     for seed in range(8):
         text = "".join(engine.generate(Window(prompt, 0, 0, 512), Sampling(seed=seed, max_tokens=30)))
         if "\ufffd" not in text and text == text.strip():
             reply = Segment("<|model|>", text)
-            assert engine._encode(reply) == (*cue, *(token for token, _ in engine._line.sampled))
-            respelled += engine._vocab.encode(reply, False) != engine._encode(reply)
+            assert engine._line.memo.tokens(reply) == (*cue, *(token for token, _ in engine._line.memo.sampled))
+            respelled += engine._vocab.encode(reply, False) != engine._line.memo.tokens(reply)
     assert respelled

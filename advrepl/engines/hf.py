@@ -73,7 +73,7 @@ class HfEngine:
                 stats.stop = "end"
                 break
             piece = self._vocab.piece(token)
-            self._memo.sample(token, piece)
+            self._memo.sampled.append((token, piece))
             stats.generated += 1
             if text := decoder.decode(piece):
                 yield text

@@ -12,42 +12,30 @@ from itertools import chain, islice
 from advrepl import AdvreplError
 from advrepl.engines import kvfile
 from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
-from advrepl.engines.kv import Plan, match_sampled, plan_reuse
+from advrepl.engines.kv import Plan, plan_reuse
 from advrepl.engines.kvfile import Held, Key, Shown
+from advrepl.engines.memo import Memo
 from advrepl.engines.native import SHORT, Loaded
 from advrepl.engines.sampler import Sampler
 from advrepl.engines.vocabulary import Vocabulary
 from advrepl.prompt.segments import Segment, Window
 
-REMEMBERED = 4096  # segments whose tokens are kept
-
-
-NO_CUE, NOTHING = Segment("", ""), Shown(b"", (), 0)
+NOTHING = Shown(b"", (), 0)
 
 
 @dataclass(slots=True)
 class Line:
     """A sequence of the cache and what is known of it; writing follows it from window to window."""
 
+    memo: Memo
     sequence: int = 0
     held: list[int] = field(default_factory=list)  # its tokens, position by position
     straight: int | None = None  # so many tokens at its front were never moved; None: none was
     shown: Shown = NOTHING  # the window that `held` was built for
-    tokens: dict[tuple[Segment, bool], tuple[int, ...]] = field(default_factory=dict)
-    spelled: dict[bytes, tuple[int, ...]] = field(default_factory=dict)  # as a cache file has the tokens of segments
-    cue: Segment = NO_CUE  # what the last reply followed, and the pieces it was sampled as
-    sampled: list[tuple[int, bytes]] = field(default_factory=list)
     stats: Stats = field(default_factory=Stats)
 
     def copy(self, sequence: int) -> "Line":
-        return replace(
-            self,
-            sequence=sequence,
-            held=list(self.held),
-            tokens=dict(self.tokens),
-            sampled=list(self.sampled),
-            stats=Stats(),
-        )
+        return replace(self, memo=self.memo.copy(), sequence=sequence, held=list(self.held), stats=Stats())
 
 
 class LlamaEngine:
@@ -63,7 +51,7 @@ class LlamaEngine:
         self.text_borders = (self._vocab.special(self._vocab.bos), self._vocab.special(self._vocab.eos))
         self._shift = shift and loaded.can_shift
         self._chunk = loaded.chunk
-        self._line = Line()
+        self._line = Line(Memo(self._vocab.encode))
         types = " and ".join(dict.fromkeys(loaded.cache_types)) + ("" if loaded.flash else ", values transposed")
         self.key = Key(self.fingerprint, self.n_ctx, types, loaded.library)
 
@@ -78,7 +66,7 @@ class LlamaEngine:
         return straight is not None and len(self._line.held) > straight
 
     def count(self, segment: Segment) -> int:
-        return len(self._encode(segment))
+        return len(self._line.memo.tokens(segment))
 
     def cancel(self) -> None:
         self._model.abort(True)
@@ -101,7 +89,7 @@ class LlamaEngine:
         wanted = self._follow(window)
         if len(wanted) >= self.n_ctx:
             raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
-        line.cue, line.sampled = window.segments[-1], []
+        line.memo.begin(window.segments[-1])
         if not (yield from self._feed(wanted[len(line.held) :], feeding)):
             stats.stop = "interrupted"
             return
@@ -112,14 +100,14 @@ class LlamaEngine:
 
     def _sample(self, sampler: Sampler, limit: int) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        line, stats = self._line, self._line.stats
+        line, stats, sampled = self._line, self._line.stats, self._line.memo.sampled
         while True:
             token = sampler.pick()
             if self._vocab.ends(token):
                 stats.stop = "end"
                 break
             piece = self._vocab.piece(token)
-            line.sampled.append((token, piece))
+            sampled.append((token, piece))
             stats.generated += 1
             if text := decoder.decode(piece):
                 yield text
@@ -152,7 +140,7 @@ class LlamaEngine:
     def _follow(self, window: Window) -> list[int]:
         """Make the cache hold as much of the window as it can, and return all its tokens; the rest is to be fed."""
         segments = window.segments
-        parts = [self._encode(segment, first=index == 0) for index, segment in enumerate(segments)]
+        parts = [self._line.memo.tokens(segment, first=index == 0) for index, segment in enumerate(segments)]
         wanted = [*self._vocab.opening(parts[0]), *chain.from_iterable(parts)]
         n_head = len(window.prompt.head)
         head = len(wanted) - sum(map(len, parts[n_head:]))
@@ -214,8 +202,8 @@ class LlamaEngine:
             return None
         if self._model.turning:
             self._turn()
-        parts = enumerate(window.segments)
-        spelled = {kvfile.name((part,), not index): self._encode(part, first=not index) for index, part in parts}
+        parts = [(part, not index) for index, part in enumerate(window.segments)]
+        spelled = {kvfile.name((part,), first): line.memo.tokens(part, first) for part, first in parts}
         return Held(self.key, list(line.held), spelled, line.shown, line.straight)
 
     def _turn(self) -> None:
@@ -235,34 +223,6 @@ class LlamaEngine:
         fits = self._model.put_state(state, len(held.tokens))
         line.held, line.straight = [], None
         if fits:
-            line.held, line.shown, line.spelled = list(held.tokens), held.shown, held.spelled
-            line.straight = held.straight
+            line.held, line.shown, line.straight = list(held.tokens), held.shown, held.straight
+            line.memo.spelled = held.spelled
         return fits
-
-    # --- tokens
-
-    def _encode(self, segment: Segment, first: bool = False) -> tuple[int, ...]:
-        memo = self._line.tokens
-        tokens = memo.pop((segment, first), None)
-        if tokens is None:
-            tokens = self._as_sampled(segment) or self._as_kept(segment, first) or self._vocab.encode(segment, first)
-            if len(memo) >= REMEMBERED:
-                del memo[next(iter(memo))]
-        memo[segment, first] = tokens  # now the youngest
-        return tokens
-
-    def _as_kept(self, segment: Segment, first: bool) -> tuple[int, ...] | None:
-        spelled = self._line.spelled
-        return spelled.get(kvfile.name((segment,), first)) if spelled else None
-
-    def _as_sampled(self, segment: Segment) -> tuple[int, ...] | None:
-        """The tokens that the model chose, if this segment is what it just wrote: they are in the cache already."""
-        cue, sampled = self._line.cue, self._line.sampled
-        if not sampled or segment.mark != cue.mark or not segment.text.startswith(cue.text):
-            return None
-        text = segment.text[len(cue.text) :].encode()
-        count, covered = match_sampled(text, [piece for _, piece in sampled], fresh=not cue.text)
-        if not count:
-            return None
-        rest = self._vocab.encode(Segment("", text[covered:].decode()), False)
-        return (*self._encode(cue), *(token for token, _ in sampled[:count]), *rest)

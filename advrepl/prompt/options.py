@@ -60,9 +60,9 @@ def list_start(text: str, start: int = 0) -> re.Match[str] | None:
     return _LIST_START.search(text, start)
 
 
-def may_be_list(text: str) -> int:
-    """From where on the end of the text could still turn into a list; its length if it cannot."""
-    found = _PERHAPS.search(text)
+def may_be_list(text: str, start: int = 0) -> int:
+    """From where on, at `start` or later, the end of the text could still turn into a list; its length if it cannot."""
+    found = _PERHAPS.search(text, start)
     return found.start() if found else len(text)
 
 

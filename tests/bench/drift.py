@@ -52,7 +52,7 @@ def measure(setup: Setup, kv: str) -> Section:
         one = log_chances(moved, window)
         if slid:
             fresh._line.held.clear()  # all is fed again, as the same tokens
-            fresh._line.tokens = dict(moved._line.tokens)
+            fresh._line.memo = moved._line.memo.copy()
             other = log_chances(fresh, window)
             found[slid].append((float((np.exp(other) * (other - one)).sum()), one.argmax() == other.argmax()))
         text = "".join(moved.generate(window, Sampling(seed=turn, max_tokens=REPLY_TOKENS)))

@@ -183,6 +183,7 @@ def rows(depth: int, takes: Takes, same: str) -> list[Row]:
             row(f"behind {depth}: {name}", rates, "tokens/s"),
             row(f"behind {depth}: decoding / {name}", decoding, "", **goal),
             row(f"behind {depth}: writing / {name}", writing, "", **goal),
+            Row(f"behind {depth}: the fastest decoding / the fastest of {name}", max(takes.decode) / max(rates)),
         ]
     return table
 

@@ -107,7 +107,7 @@ def check(engine: HfEngine, path: Path, ids: list[int]) -> None:
 
 
 def sampled(engine: HfEngine) -> list[int]:
-    return [token for token, _ in engine._memo._sampled]
+    return [token for token, _ in engine._memo.sampled]
 
 
 def test_greedy_writes_the_tokens_of_generate(folder: Path, opened: Open) -> None:
