@@ -18,9 +18,7 @@ ROOM = 30e6  # bytes of memory that may be added after that
 
 
 @pytest.mark.slow
-def test_a_long_evening_leaves_nothing_behind(
-    smollm2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
     chance, ready, resident = random.Random(7), 0, list[int]()
     settings = Settings(str(smollm2), saves=tmp_path, ctx=512, ahead=True, sampling={"seed": 1, "max_tokens": 24})
