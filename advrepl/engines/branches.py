@@ -99,6 +99,7 @@ class BranchingEngine(LlamaEngine):
         self.enter(branch)
         line, self._inside, self._lifted = branch.detach(), None, None
         self._model.copy(LANE, STORY)
+        self._model.remove(len(line.held), -1)  # cells of before can lie behind its end
         self._model.remove(-1, -1, LANE)
         if self._line.straight is None and line.straight is not None:  # it was refreshed since
             line.straight = branch.shared
