@@ -2,6 +2,8 @@
 
 import re
 import signal
+import termios
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -141,6 +143,28 @@ def test_interrupts_at_any_moment_leave_the_game_running(open_terminal: Callable
         terminal.ready()
         terminal.line("/context")
         terminal.until("always seen")
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+
+
+def test_the_terminal_never_edits_lines_itself(open_terminal: Callable[..., Terminal]) -> None:
+    """A Ctrl-D pressed while it does is lost: neither end of file nor a key."""
+    with open_terminal("play", *SMALL) as terminal:
+        terminal.ready()
+        modes, watching = set(), True
+
+        def watch() -> None:
+            while watching:
+                modes.add(bool(termios.tcgetattr(terminal.child.child_fd)[3] & termios.ICANON))
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        for _ in range(30):
+            terminal.line("/context")
+        terminal.until(lambda: terminal.text.count("always seen") == 30)
+        watching = False
+        watcher.join()
+        assert modes == {False}
         terminal.press("ctrl-d")
         assert terminal.left() == 0
 

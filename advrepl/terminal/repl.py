@@ -35,7 +35,8 @@ def play(game: Game, *, home: Path, opening: bool, notices: Sequence[str] = ()) 
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "replace")
     abilities = Abilities.of(dict(os.environ))
-    with Interrupts(game.cancel) as interrupts:
+    # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
+    with Interrupts(game.cancel) as interrupts, quiet_keys(sys.stdin) if abilities.cursor else nullcontext():
         editor: Editor = PlainEditor(interrupts.reading)
         if abilities.cursor:
             editor = LineEditor(game, home / "history", style=abilities.style)
@@ -134,9 +135,7 @@ class Repl:
         """Take lines until the player leaves."""
         while True:
             self._screen.paragraph()
-            # A Ctrl-D that the terminal takes by itself is lost to the line editor, and the other way round.
-            with quiet_keys(sys.stdin) if self._screen.erases else nullcontext():
-                self._game.look_ahead()
+            self._game.look_ahead()
             try:
                 line = self._editor.read()
             except KeyboardInterrupt:
