@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 
 import pytest
 
 from advrepl.engines.ahead import Ahead, Job
 from advrepl.engines.base import Engine, Sampling
+from advrepl.engines.branches import BranchingEngine
 from advrepl.engines.llama import LlamaEngine
 from advrepl.engines.native import AFRESH, LANE, SHELF
 from advrepl.prompt.segments import Window
@@ -21,24 +23,26 @@ WARM = Sampling(seed=5, max_tokens=16)
 
 
 @pytest.fixture(scope="module")
-def engine(open_engine: Open) -> LlamaEngine:
-    return open_engine(ctx=512, threads=1, branches=5)
+def engine(open_engine: Open) -> BranchingEngine:
+    engine = open_engine(ctx=512, threads=1, branches=5)
+    assert isinstance(engine, BranchingEngine)
+    return engine
 
 
 @pytest.fixture
-def ahead(engine: LlamaEngine) -> Iterator[Ahead[str]]:
+def ahead(engine: BranchingEngine) -> Iterator[Ahead[str]]:
     ahead: Ahead[str] = Ahead(engine)
     yield ahead
     ahead.close()
     assert unused(engine)
 
 
-def unused(engine: LlamaEngine) -> bool:
+def unused(engine: BranchingEngine) -> bool:
     """Are all cells given back but those of the story?"""
     return all(engine._model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
 
 
-def jobs(engine: LlamaEngine, sampling: Sampling, *lines: str) -> list[Job[str]]:
+def jobs(engine: BranchingEngine, sampling: Sampling, *lines: str) -> list[Job[str]]:
     windows = [(line, shown(engine, *STORY, line)) for line in lines]
     return [Job(line, partial(_generate, window=window, sampling=sampling)) for line, window in windows]
 
@@ -47,7 +51,7 @@ def _generate(engine: Engine, window: Window, sampling: Sampling) -> Iterator[st
     return engine.generate(window, sampling)
 
 
-def begin(ahead: Ahead[str], engine: LlamaEngine, sampling: Sampling = COOL, *lines: str) -> None:
+def begin(ahead: Ahead[str], engine: BranchingEngine, sampling: Sampling = COOL, *lines: str) -> None:
     ahead.plan(shown(engine, *STORY, "x"), jobs(engine, sampling, *(lines or LINES)))
     ahead.resume()
 
@@ -69,7 +73,7 @@ def taken(ahead: Ahead[str], line: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("sampling", [COOL, WARM], ids=["greedy", "sampled"])
 def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
-    open_engine: Open, engine: LlamaEngine, ahead: Ahead[str], sampling: Sampling
+    open_engine: Open, engine: BranchingEngine, ahead: Ahead[str], sampling: Sampling
 ) -> None:
     alone = open_engine(ctx=512, threads=1)
     for line in LINES:
@@ -82,7 +86,7 @@ def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
 
 
 def test_a_reply_goes_on_where_it_was_when_it_is_taken(
-    open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]
+    open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]
 ) -> None:
     begin(ahead, engine, WARM)
     while not any(lane.done for lane in ahead._lanes[1:2]):
@@ -95,7 +99,7 @@ def test_a_reply_goes_on_where_it_was_when_it_is_taken(
     assert engine.stats.fed < 20
 
 
-def test_pauses_change_nothing(open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]) -> None:
+def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
     """Also where they end a batch in the middle."""
     begin(ahead, engine, WARM)
     pauses = 0
@@ -109,7 +113,7 @@ def test_pauses_change_nothing(open_engine: Open, engine: LlamaEngine, ahead: Ah
     assert taken(ahead, LINES[2])[0] == write(alone, shown(alone, *STORY, LINES[2]), WARM)
 
 
-def test_another_line_drops_what_was_written(open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]) -> None:
+def test_another_line_drops_what_was_written(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
     begin(ahead, engine)
     time.sleep(0.1)
     assert ahead.take("I sing.") is None and unused(engine)
@@ -118,7 +122,7 @@ def test_another_line_drops_what_was_written(open_engine: Open, engine: LlamaEng
     assert write(engine, window) == write(alone, shown(alone, *STORY, "I sing."))
 
 
-def test_the_coming_window_is_read_first_and_kept(engine: LlamaEngine, ahead: Ahead[str]) -> None:
+def test_the_coming_window_is_read_first_and_kept(engine: BranchingEngine, ahead: Ahead[str]) -> None:
     write(engine, shown(engine, "Something else."), ONE)
     window = shown(engine, *STORY, "word " * 200, "Yes.", "x")
     ahead.plan(window, [])
@@ -129,7 +133,7 @@ def test_the_coming_window_is_read_first_and_kept(engine: LlamaEngine, ahead: Ah
     assert engine.stats.reused >= 128 and engine.stats.fed < 128 + 10
 
 
-def test_reading_that_is_stopped_is_not_lost(engine: LlamaEngine, ahead: Ahead[str]) -> None:
+def test_reading_that_is_stopped_is_not_lost(engine: BranchingEngine, ahead: Ahead[str]) -> None:
     write(engine, shown(engine, "Something else."), ONE)
     window = shown(engine, *STORY, "word " * 300, "Yes.", "x")
     ahead.plan(window, [])
@@ -141,7 +145,7 @@ def test_reading_that_is_stopped_is_not_lost(engine: LlamaEngine, ahead: Ahead[s
     assert engine.stats.reused >= 128
 
 
-def test_a_moved_cache_is_refreshed(open_engine: Open, engine: LlamaEngine, ahead: Ahead[str]) -> None:
+def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
     turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
     write(engine, shown(engine, *turns))
     window = shown(engine, *turns[2:], evicted=2)
@@ -157,3 +161,47 @@ def test_a_moved_cache_is_refreshed(open_engine: Open, engine: LlamaEngine, ahea
     fresh = open_engine(ctx=512, threads=1)
     write(fresh, shown(fresh, *turns[2:], evicted=2), ONE)
     assert divergence(engine, fresh) < ROUNDING
+
+
+def test_a_refresh_that_was_paused_follows_the_story(
+    open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]
+) -> None:
+    turns = ["Tell me of the sea.", "It was grey and wide.", "word " * 200, "Yes.", "And then?"]
+    write(engine, shown(engine, *turns), ONE)
+    write(engine, shown(engine, *turns[2:], evicted=2), ONE)
+    ahead.plan(shown(engine, *turns[2:], evicted=2), [])
+    ahead.resume()
+    while not (ahead._refresh and ahead._refresh.branch.waiting):
+        time.sleep(0.001)
+    ahead.pause()
+    assert ahead._refresh.branch.waiting
+    ahead.drop()
+    window = shown(engine, *turns[2:], "A ship came.", "Who was aboard?", evicted=2)
+    write(engine, window, ONE)
+    ahead.plan(window, [])
+    ahead.resume()
+    finish(ahead)
+    assert not engine.shifted and engine._model.extent(0) == (0, len(engine._line.held) - 1)
+    fresh = open_engine(ctx=512, threads=1)
+    write(fresh, window, ONE)
+    write(engine, window, ONE)
+    assert engine.stats.fed < 10 and divergence(engine, fresh) < ROUNDING
+
+
+def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEngine) -> None:
+    """Keys that were moved are turned before they are taken out of the cache."""
+    turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
+    window = shown(engine, *turns[2:], evicted=2)
+    alone = open_engine(ctx=512, threads=1)
+    for each in (engine, alone):
+        write(each, shown(each, *turns))
+    engine.prepare(window)
+    assert engine._model.turning
+    branch = engine.branch()
+    engine.enter(branch)
+    assert list(islice(branch.generate(shown(engine, "Something else."), ONE), 1)) == [""]
+    engine.drop(branch)
+    for each in (engine, alone):
+        write(each, window, ONE)
+        assert each.stats.fed < 10
+    assert divergence(engine, alone) < ROUNDING

@@ -15,6 +15,8 @@ from advrepl.engines.base import until_stop
         (["a\nYo", "u", ": b"], ["\nYou:", "\nBob:"], "a"),
         (["ends with <|"], ["<|user|>"], "ends with <|"),
         (["xSTOP1STOP2"], ["STOP2", "STOP1"], "x"),
+        (["a<", "b"], ["<", "a<b"], "a"),
+        (["a<b"], ["<", "a<b"], "a"),
         (["anything"], [""], "anything"),
     ],
 )
@@ -23,10 +25,13 @@ def test_stops_are_found_across_pieces(pieces: list[str], stops: list[str], out:
 
 
 @given(st.lists(st.text("ab<", max_size=3), max_size=20), st.lists(st.text("ab<", min_size=1, max_size=3), max_size=3))
-def test_the_text_is_cut_at_the_first_stop_however_it_is_split(pieces: list[str], stops: list[str]) -> None:
+def test_the_text_is_cut_at_the_stop_that_is_whole_first_however_it_is_split(
+    pieces: list[str], stops: list[str]
+) -> None:
     text = "".join(pieces)
-    ends = [text.find(stop) for stop in stops if stop in text]
-    assert "".join(until_stop(pieces, stops)) == text[: min(ends, default=len(text))]
+    found = [(text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text]
+    _, start = min(found, default=(0, len(text)))
+    assert "".join(until_stop(pieces, stops)) == text[:start]
 
 
 def test_text_is_passed_on_as_early_as_it_is_safe() -> None:

@@ -9,22 +9,35 @@ import psutil
 import pytest
 
 from advrepl import session
-from advrepl.engines.branches import BranchingEngine
-from advrepl.engines.native import LANE, SHELF
+from advrepl.engines import branches
+from advrepl.engines.branches import BranchingEngine, LlamaBranch
+from advrepl.engines.native import LANE, SHELF, STORY
 from advrepl.session import Settings
 
 TURNS, SETTLED = 100, 40  # by then all that is made once was made
 ROOM = 30e6  # bytes of memory that may be added after that
 
 
+class Checked(BranchingEngine):
+    """Looks after each step whether the cache holds what it is thought to hold."""
+
+    def serve(self, branch: LlamaBranch) -> bool:
+        done = super().serve(branch)
+        assert self._model.extent(branch.sequence)[1] == len(branch.content) - 1
+        own = self._lifted[0] if self._lifted else len(self._line.held)
+        assert self._model.extent(STORY)[1] == own - 1
+        return done
+
+
 @pytest.mark.slow
 def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
+    monkeypatch.setattr(branches, "BranchingEngine", Checked)
     chance, ready, resident = random.Random(7), 0, list[int]()
     settings = Settings(str(smollm2), saves=tmp_path, ctx=512, ahead=True, sampling={"seed": 1, "max_tokens": 24})
     with closing(session.new_game("start", settings)) as game:
         engine = game.engine
-        assert isinstance(engine, BranchingEngine) and game.ahead
+        assert isinstance(engine, Checked) and game.ahead
         list(game.open())
         for turn in range(TURNS):
             game.look_ahead()
@@ -38,7 +51,7 @@ def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, mon
             assert game.last
             ready += game.last.stats["ahead"]
             assert engine._model.extent(LANE) == engine._model.extent(SHELF) == (-1, -1)
-            assert engine._model.extent(0) == (0, len(engine._line.held) - 1)
+            assert engine._model.extent(STORY) == (0, len(engine._line.held) - 1)
             resident.append(psutil.Process().memory_info().rss)
         assert game.evicted() > TURNS and TURNS / 5 < ready < TURNS
         assert max(resident[SETTLED:]) - resident[SETTLED] < ROOM

@@ -213,10 +213,11 @@ def until_stop(pieces: Iterable[str], stops: Iterable[str]) -> Iterator[str]:
             yield waiting
             waiting = ""
             continue
-        found = [at for stop in stops if (at := waiting.find(stop)) >= 0]
+        # The one that was whole first, however the text came in pieces.
+        found = [(at + len(stop), at) for stop in stops if (at := waiting.find(stop)) >= 0]
         if found:
-            if min(found):
-                yield waiting[: min(found)]
+            if start := min(found)[1]:
+                yield waiting[:start]
             return
         safe = len(waiting) - held_back(waiting, stops)
         if safe:

@@ -79,6 +79,8 @@ class BranchingEngine(LlamaEngine):
             self._put_back()
         if not self._lifted and start < len(self._line.held):
             self._model.remove(start, -1, LANE)
+            if self._model.turning:  # what is taken out would never be turned
+                self._turn()
             self._lifted = start, self._model.lift(STORY, start)
 
     def settle(self) -> None:
@@ -99,7 +101,6 @@ class BranchingEngine(LlamaEngine):
         self.enter(branch)
         line, self._inside, self._lifted = branch.detach(), None, None
         self._model.copy(LANE, STORY)
-        self._model.remove(len(line.held), -1)  # cells of before can lie behind its end
         self._model.remove(-1, -1, LANE)
         if self._line.straight is None and line.straight is not None:  # it was refreshed since
             line.straight = branch.shared
@@ -150,6 +151,7 @@ class LlamaBranch(LlamaEngine):
         return len(self._line.held) - self.shared
 
     def cut(self, keep: int) -> None:
+        self.waiting = ()  # it was to come behind what is gone
         self._apply(Plan(keep))
 
     def read(self, tokens: Sequence[int]) -> Iterator[str]:
