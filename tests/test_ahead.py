@@ -99,6 +99,24 @@ def test_a_reply_goes_on_where_it_was_when_it_is_taken(
     assert engine.stats.fed < 20
 
 
+def test_nobody_is_told_of_feeding_before_the_reply_is_asked_for(engine: BranchingEngine, ahead: Ahead[str]) -> None:
+    """The terminal would draw how far it is where the player writes."""
+    told: list[tuple[int, int]] = []
+
+    def write(engine: Engine) -> Iterator[str]:
+        window = shown(engine, *STORY, "word " * 300)
+        return engine.generate(window, ONE, feeding=lambda done, total: told.append((done, total)))
+
+    ahead.plan(shown(engine, *STORY, "x"), [Job("long", write)])
+    ahead.resume()
+    while not (ahead._lanes and len(ahead._lanes[0].branch.content) > 128):
+        time.sleep(0.001)
+    ahead.pause()
+    assert not ahead._lanes[0].over and told == []
+    taken(ahead, "long")
+    assert told and told[-1][0] == told[-1][1] > 128
+
+
 def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
     """Also where they end a batch in the middle."""
     begin(ahead, engine, WARM)

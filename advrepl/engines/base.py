@@ -160,7 +160,7 @@ class Branching(Engine, Protocol[B]):
         """Make the cache fit a window that comes next; how many tokens before its last turn can be primed."""
 
     def branch(self) -> B:
-        """A branch that begins where the engine is."""
+        """A branch that begins where the engine is; it tells of no feeding before it is taken."""
 
     def prime(self, branch: B) -> Iterator[str]:
         """Feed a branch what was missing; to be taken at any time."""

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from advrepl import AdvreplError
+from advrepl.engines.base import Feeding
 from advrepl.engines.kv import Plan, common_prefix
 from advrepl.engines.llama import Line, LlamaEngine
 from advrepl.engines.native import AFRESH, LANE, STORY, Loaded
@@ -169,6 +170,13 @@ class LlamaBranch(LlamaEngine):
     def _begin(self) -> None:
         if not self._ahead:
             super()._begin()
+
+    def _feed(self, tokens: Sequence[int], feeding: Feeding | None) -> Generator[str, None, bool]:
+        def heard(done: int, total: int) -> None:
+            if feeding and not self._ahead:  # else nobody waits, and the line would stand where the player types
+                feeding(done, total)
+
+        return super()._feed(tokens, heard)
 
     def _apply(self, plan: Plan) -> None:
         super()._apply(plan)
