@@ -92,11 +92,14 @@ def smollm2() -> Path:
 
 @pytest.fixture(scope="session")
 def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LlamaEngine]]:
-    """Opens real engines on the small model, and closes them at the end."""
+    """Opens real engines on the small model, and closes them at the end.
+
+    With one thread: two that wait for each other on a busy machine are many times slower.
+    """
     log = Log(tmp_path_factory.mktemp("log") / "llama.log")
     opened: list[LlamaEngine] = []
 
-    def open(ctx: int = 512, shift: bool = True, threads: int | None = None, branches: int = 0) -> LlamaEngine:
+    def open(ctx: int = 512, shift: bool = True, threads: int = 1, branches: int = 0) -> LlamaEngine:
         kind = BranchingEngine if branches else LlamaEngine
         opened.append(kind(Loaded(smollm2, LoadOptions(ctx, threads, branches=branches), log), shift=shift))
         return opened[-1]

@@ -24,7 +24,7 @@ WARM = Sampling(seed=5, max_tokens=16)
 
 @pytest.fixture(scope="module")
 def engine(open_engine: Open) -> BranchingEngine:
-    engine = open_engine(ctx=512, threads=1, branches=5)
+    engine = open_engine(ctx=512, branches=5)
     assert isinstance(engine, BranchingEngine)
     return engine
 
@@ -75,7 +75,7 @@ def taken(ahead: Ahead[str], line: str) -> tuple[str, str]:
 def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
     open_engine: Open, engine: BranchingEngine, ahead: Ahead[str], sampling: Sampling
 ) -> None:
-    alone = open_engine(ctx=512, threads=1)
+    alone = open_engine(ctx=512)
     for line in LINES:
         begin(ahead, engine, sampling)
         finish(ahead)
@@ -93,7 +93,7 @@ def test_a_reply_goes_on_where_it_was_when_it_is_taken(
         time.sleep(0.001)
     ready, whole = taken(ahead, LINES[1])
     assert 0 < len(ready) < len(whole)
-    alone = open_engine(ctx=512, threads=1)
+    alone = open_engine(ctx=512)
     assert whole == write(alone, shown(alone, *STORY, LINES[1]), WARM)
     write(engine, shown(engine, *STORY, LINES[1], whole.strip(), "Go on."), COOL)
     assert engine.stats.fed < 20
@@ -126,7 +126,7 @@ def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead
         ahead.pause()
         pauses += 1
         ahead.resume()
-    alone = open_engine(ctx=512, threads=1)
+    alone = open_engine(ctx=512)
     assert pauses > 2
     assert taken(ahead, LINES[2])[0] == write(alone, shown(alone, *STORY, LINES[2]), WARM)
 
@@ -136,7 +136,7 @@ def test_another_line_drops_what_was_written(open_engine: Open, engine: Branchin
     time.sleep(0.1)
     assert ahead.take("I sing.") is None and unused(engine)
     window = shown(engine, *STORY, "I sing.")
-    alone = open_engine(ctx=512, threads=1)
+    alone = open_engine(ctx=512)
     assert write(engine, window) == write(alone, shown(alone, *STORY, "I sing."))
 
 
@@ -176,7 +176,7 @@ def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, 
     ahead.close()
     write(engine, window, ONE)
     assert engine.stats.fed < 10
-    fresh = open_engine(ctx=512, threads=1)
+    fresh = open_engine(ctx=512)
     write(fresh, shown(fresh, *turns[2:], evicted=2), ONE)
     assert divergence(engine, fresh) < ROUNDING
 
@@ -200,7 +200,7 @@ def test_a_refresh_that_was_paused_follows_the_story(
     ahead.resume()
     finish(ahead)
     assert not engine.shifted and engine._model.extent(0) == (0, len(engine._line.held) - 1)
-    fresh = open_engine(ctx=512, threads=1)
+    fresh = open_engine(ctx=512)
     write(fresh, window, ONE)
     write(engine, window, ONE)
     assert engine.stats.fed < 10 and divergence(engine, fresh) < ROUNDING
@@ -210,7 +210,7 @@ def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEng
     """Keys that were moved are turned before they are taken out of the cache."""
     turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
     window = shown(engine, *turns[2:], evicted=2)
-    alone = open_engine(ctx=512, threads=1)
+    alone = open_engine(ctx=512)
     for each in (engine, alone):
         write(each, shown(each, *turns))
     engine.prepare(window)

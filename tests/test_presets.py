@@ -88,7 +88,7 @@ def test_presets_say_everything_but_what_is_the_players(name: str) -> None:
 
 
 def test_a_real_model_writes_under_every_preset(open_engine: Callable[..., LlamaEngine]) -> None:
-    engine = open_engine(ctx=256, threads=1)
+    engine = open_engine(ctx=256)
     segments = (Segment("", "Once upon a time, in a house by the sea,"),)
     window = Window(Prompt(segments, (), ()), 0, engine.count(segments[0]), engine.n_ctx)
     for name, preset in BUILT_IN.items():
