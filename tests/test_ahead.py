@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.test_llama import ONE, ROUNDING, divergence, shown, write
 Open = Callable[..., LlamaEngine]
 STORY = ("Tell me of the sea.", "It was grey and wide, and nobody had crossed it.")
 LINES = ("And then?", "Who was aboard?", "I turn away from the sea and go home.")
+TOLD = ("Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?")
 COOL = Sampling(temperature=0, max_tokens=16)
 WARM = Sampling(seed=5, max_tokens=16)
 
@@ -164,9 +164,8 @@ def test_reading_that_is_stopped_is_not_lost(engine: BranchingEngine, ahead: Ahe
 
 
 def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
-    turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
-    write(engine, shown(engine, *turns))
-    window = shown(engine, *turns[2:], evicted=2)
+    write(engine, shown(engine, *TOLD))
+    window = shown(engine, *TOLD[2:], evicted=2)
     write(engine, window, ONE)
     assert engine.shifted
     ahead.plan(window, [])
@@ -177,7 +176,7 @@ def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, 
     write(engine, window, ONE)
     assert engine.stats.fed < 10
     fresh = open_engine(ctx=512)
-    write(fresh, shown(fresh, *turns[2:], evicted=2), ONE)
+    write(fresh, shown(fresh, *TOLD[2:], evicted=2), ONE)
     assert divergence(engine, fresh) < ROUNDING
 
 
@@ -208,16 +207,15 @@ def test_a_refresh_that_was_paused_follows_the_story(
 
 def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEngine) -> None:
     """Keys that were moved are turned before they are taken out of the cache."""
-    turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
-    window = shown(engine, *turns[2:], evicted=2)
+    window = shown(engine, *TOLD[2:], evicted=2)
     alone = open_engine(ctx=512)
     for each in (engine, alone):
-        write(each, shown(each, *turns))
+        write(each, shown(each, *TOLD))
     engine.prepare(window)
     assert engine._model.turning
     branch = engine.branch()
     engine.enter(branch)
-    assert list(islice(branch.generate(shown(engine, "Something else."), ONE), 1)) == [""]
+    assert next(branch.generate(shown(engine, "Something else."), ONE)) == ""
     engine.drop(branch)
     for each in (engine, alone):
         write(each, window, ONE)
