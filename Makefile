@@ -13,8 +13,9 @@ TOKENIZER := mistral-common==1.13.1
 play: $(VENV)/installed
 	@$(BIN)/advrepl play
 
+# A process for each core, at most four: each holds models of its own.
 test: $(VENV)/tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The tests that take minutes each.
 test-long: $(VENV)/tested

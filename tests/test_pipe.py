@@ -262,11 +262,11 @@ def play_on(program: Program, turns: int, ctx: int = 512) -> list[dict[str, Any]
     return replies
 
 
-@pytest.mark.parametrize("turns", [24, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("turns", [15, pytest.param(300, marks=pytest.mark.slow)])
 def test_a_long_story_keeps_its_form_and_survives_being_killed(program: Program, turns: int) -> None:
     replies: list[dict[str, Any]] = []
     for _ in range(3):
-        replies += play_on(program, turns // 3)
+        replies += play_on(program, turns // 3, ctx=384)
     assert len(replies) == turns + 1
     for reply in replies:
         options = reply["options"]

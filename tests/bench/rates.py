@@ -10,9 +10,10 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from advrepl.engines.native import Loaded
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.session import Settings
 from tests.bench import results
+from tests.bench.quiet import QUIET, TAKES, undisturbed
 from tests.bench.results import Row, Section, missing, row
 from tests.bench.setup import Setup, found, line, parser, setup
 
@@ -41,39 +43,61 @@ class Takes:
 
 
 class Between:
-    """What lies between two calls of llama.cpp's decoder: its samplers, and Python."""
+    """What lies between two calls of llama.cpp's decoder: its samplers, and Python.
+
+    They are watched in different passes, as each look at the clock costs several microseconds after a decode.
+    """
 
     def __init__(self) -> None:
         self.samplers: list[float] = []  # milliseconds for a token
-        self.python: list[float] = []
+        self.whole: list[float] = []  # with the samplers
         self.left: float | None = None  # when the last call returned
         self._sampling = 0.0  # since then
 
+    @property
+    def python(self) -> list[float]:
+        """Milliseconds for a token, less what the samplers usually take."""
+        usual = statistics.median(self.samplers)
+        return [whole - usual for whole in self.whole]
+
     @contextmanager
     def watching(self) -> Iterator[None]:
-        decode, apply, accept = native.lib.llama_decode, sampler._apply, sampler._accept
+        """The whole time between two calls."""
+        decode = native.lib.llama_decode
 
         def decoded(context: Any, batch: Any) -> int:
             if self.left and batch.n_tokens == 1:
-                self.samplers.append(self._sampling * 1000)
-                self.python.append((time.perf_counter() - self.left - self._sampling) * 1000)
+                self.whole.append((time.perf_counter() - self.left) * 1000)
             code = decode(context, batch)
-            self.left, self._sampling = time.perf_counter(), 0.0
+            self.left = time.perf_counter()
             return int(code)
 
-        def sampled(call: Any) -> Callable[[Any, Any], None]:
-            def timed(chain: Any, what: Any) -> None:
-                started = time.perf_counter()
-                call(chain, what)
-                self._sampling += time.perf_counter() - started
-
-            return timed
-
-        native.lib.llama_decode, sampler._apply, sampler._accept = decoded, sampled(apply), sampled(accept)
+        native.lib.llama_decode = decoded
         try:
             yield
         finally:
-            native.lib.llama_decode, sampler._apply, sampler._accept = decode, apply, accept
+            native.lib.llama_decode = decode
+
+    @contextmanager
+    def watching_samplers(self) -> Iterator[None]:
+        apply, accept = sampler._apply, sampler._accept
+
+        def applied(chain: Any, what: Any) -> None:
+            self._sampling -= time.perf_counter()
+            apply(chain, what)
+            self._sampling += time.perf_counter()
+
+        def accepted(chain: Any, what: Any) -> None:
+            started = time.perf_counter()
+            accept(chain, what)
+            self.samplers.append((self._sampling + time.perf_counter() - started) * 1000)
+            self._sampling = 0.0
+
+        sampler._apply, sampler._accept = applied, accepted
+        try:
+            yield
+        finally:
+            sampler._apply, sampler._accept = apply, accept
 
     def begin(self) -> None:
         self.left = None
@@ -124,10 +148,10 @@ def in_a_game(setup: Setup, turns: int, between: Between) -> None:
                 gpu_layers=setup.gpu_layers, sampling={"seed": 1},
             ),
         )  # fmt: skip
-        with between.watching():
-            list(game.open())
-            for turn in range(turns):
-                between.begin()
+        list(game.open())
+        for turn in range(2 * turns):
+            between.begin()
+            with between.watching() if turn % 2 else between.watching_samplers():
                 for _ in game.act(line(turn)):
                     pass
         game.close()
@@ -148,11 +172,14 @@ def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
             alone.begin()
             with alone.watching():
                 write(loaded, behind, tokens // 2, number)
-            taken.write.append(write(loaded, behind, tokens, number))
-            taken.decode.append(decode(loaded, depth, tokens))
+            with alone.watching_samplers():
+                write(loaded, behind, tokens // 2, number)
+            taken.write.append(undisturbed(partial(write, loaded, behind, tokens, number)))
+            taken.decode.append(undisturbed(partial(decode, loaded, depth, tokens)))
             if tool := found(BENCH):
                 for flash in (same, "auto"):
-                    taken.theirs.setdefault(flash, []).append(theirs(tool, setup, depth, tokens, flash))
+                    rate = undisturbed(partial(theirs, tool, setup, depth, tokens, flash))
+                    taken.theirs.setdefault(flash, []).append(rate)
             loaded.close()
     in_a_game(setup, max(setup.rounds // 2, 1), game)
     table = [row for depth, taken in takes.items() for row in rows(depth, taken, same)]
@@ -162,8 +189,9 @@ def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
     text = (
         f"{tokens} tokens at a time in a context that just holds them, {setup.threads} threads, {setup.rounds} rounds "
         f"in turn (`{BENCH} -p 0 -n {tokens} -d DEPTH -fa {same}` as advrepl does, and `-fa auto`, its default). "
-        "Python's part is what lies between two "
-        "calls of `llama_decode`, less the samplers; its ends here are the quarters"
+        f"A take is repeated, {TAKES - 1} times at most, while other machines on this processor take more than "
+        f"{QUIET:.0%} of its time. Python's part is what lies between two calls of `llama_decode`, less the samplers; "
+        "its ends here are the quarters"
     )
     return results.section("rates", "Writing", text, table, setup.model.stem)
 
