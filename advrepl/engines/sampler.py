@@ -5,6 +5,7 @@ Does not decode; reads the logits of the last decoded token.
 
 import ctypes
 import math
+import struct
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Sampling
 from advrepl.engines.native import Loaded
 
+ARRAY = struct.Struct("@PNq?")  # llama_token_data_array: where they are, how many, which is selected, are they sorted
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 # Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
 # first makes the samplers, which otherwise copy and sort the whole vocabulary, several times faster.
@@ -46,8 +48,8 @@ class Sampler:
         self._candidates = np.zeros(model.vocab.size, dtype=CANDIDATE)
         self._ids, self._logits = self._candidates["id"], self._candidates["logit"]
         self._likely = np.empty(model.vocab.size, dtype=bool)
-        self._data = _pointer(self._candidates)
-        self._array = lib.llama_token_data_array(self._data, 0, -1, False)
+        self._data = self._candidates.ctypes.data
+        self._array = lib.llama_token_data_array()
         self._array_at = ctypes.addressof(self._array)
         self._one = np.zeros(1, dtype=CANDIDATE)
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
@@ -95,7 +97,9 @@ class Sampler:
             raise AdvreplError("the model computes no chances (NaN): its file is damaged, convert it again")
         self._fill(logits, ids)
         _apply(self._chain_at, self._array_at)
-        return int(self._array.data[self._array.selected].id)
+        data, _, selected, _ = ARRAY.unpack_from(self._array)
+        # XTC leaves the first ones out by moving the pointer.
+        return int(self._ids.item((data - self._data) // CANDIDATE.itemsize + selected))
 
     def _grammatical(self, logits: Any) -> Any:
         """The tokens that the grammar allows next."""
@@ -104,10 +108,9 @@ class Sampler:
         return self._ids[np.isfinite(self._logits)].copy()
 
     def _fill(self, logits: Any, ids: Any) -> None:
-        count, array = len(ids), self._array
+        count = len(ids)
         self._ids[:count], self._logits[:count] = ids, logits.take(ids)
-        # XTC leaves the first ones out by moving the pointer.
-        array.data, array.size, array.sorted = self._data, count, False
+        ARRAY.pack_into(self._array, 0, self._data, count, -1, False)
 
     def _allowed(self, token: int) -> bool:
         self._one["id"], self._one["logit"] = token, 0.0

@@ -5,6 +5,7 @@ llama-bench is taken from the PATH, and left out if it is not there.
 """
 
 import argparse
+import ctypes
 import json
 import statistics
 import subprocess
@@ -31,6 +32,7 @@ from tests.bench.setup import Setup, found, line, parser, setup
 
 BENCH = "llama-bench"
 TAKES = 3
+PAIRED, PAIRS = 16, 20  # tokens in a short take, and how many of these for each depth and round
 SHARE = 0.97  # goals
 PYTHON_MS = 0.2
 
@@ -39,6 +41,7 @@ PYTHON_MS = 0.2
 class Takes:
     write: list[float] = field(default_factory=list)  # tokens a second
     decode: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)  # ours by that of nothing but llama.cpp, pair by pair
     theirs: dict[str, list[float]] = field(default_factory=dict)  # by what llama-bench does about flash attention
 
 
@@ -131,6 +134,29 @@ def decode(loaded: Loaded, depth: int, tokens: int) -> float:
     return tokens / (time.perf_counter() - started)
 
 
+def bare(loaded: Loaded, depth: int, tokens: int) -> float:
+    """The same by nothing but calls of llama.cpp, as llama-bench makes them: that cannot be stopped."""
+    lib, context, token = native.lib, loaded._context, (native.lib.llama_token * 1)()
+    loaded.remove(depth, -1)
+    lib.llama_set_abort_callback(context, lib.ggml_abort_callback(), None)
+    started = time.perf_counter()
+    for index in range(tokens):
+        token[0] = 100 + index
+        lib.llama_decode(context, lib.llama_batch_get_one(token, 1))
+        lib.llama_synchronize(context)
+    rate = tokens / (time.perf_counter() - started)
+    lib.llama_set_abort_callback(context, loaded._stop_flag, ctypes.cast(loaded._abort, ctypes.c_void_p))
+    return rate
+
+
+def pairs(loaded: Loaded, depth: int) -> Iterator[float]:
+    """Our rate by that of bare calls, in takes so short that what else runs disturbs both or none."""
+    for number in range(PAIRS):
+        takes = (decode, bare) if number % 2 else (bare, decode)
+        rates = {take: take(loaded, depth, PAIRED) for take in takes}
+        yield rates[decode] / rates[bare]
+
+
 def best(take: Callable[[], float]) -> float:
     """The fastest of some takes in a row: what else runs on a machine only ever slows."""
     return max(take() for _ in range(TAKES))
@@ -181,6 +207,7 @@ def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
                 write(loaded, behind, tokens // 2, number)
             taken.write.append(best(partial(write, loaded, behind, tokens, number)))
             taken.decode.append(best(partial(decode, loaded, depth, tokens)))
+            taken.bare += pairs(loaded, depth)
             if tool := found(BENCH):
                 for flash in (same, "auto"):
                     taken.theirs.setdefault(flash, []).append(theirs(tool, setup, depth, tokens, flash))
@@ -188,13 +215,14 @@ def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
     in_a_game(setup, max(setup.rounds // 2, 1), game)
     table = [row for depth, taken in takes.items() for row in rows(depth, taken, same)]
     for name, between in (("engine", alone), ("whole game, no options", game)):
-        table.append(_quarters(f"Python for each token, {name}", between.python, at_most=PYTHON_MS))
-        table.append(_quarters(f"llama.cpp's samplers for each token, {name}", between.samplers))
+        table.append(_quarters(f"Python for each token, {name}", between.python, "ms", at_most=PYTHON_MS))
+        table.append(_quarters(f"llama.cpp's samplers for each token, {name}", between.samplers, "ms"))
     text = (
         f"{tokens} tokens at a time in a context that just holds them, {setup.threads} threads, {setup.rounds} rounds "
         f"in turn (`{BENCH} -p 0 -n {tokens} -d DEPTH -fa {same}` as advrepl does, and `-fa auto`, its default), of "
-        f"each the fastest of {TAKES} takes in a row. Python's part is what lies between two calls of `llama_decode`, "
-        "less the samplers; its ends here are the quarters"
+        f"each the fastest of {TAKES} takes in a row. Bare calls are what `{BENCH}` makes, in turn with advrepl's and "
+        f"{PAIRED} tokens at a time, which leaves out most of what else the machine does. Python's part is what lies "
+        "between two calls of `llama_decode`, less the samplers. The ends of these two are the quarters"
     )
     return results.section("rates", "Writing", text, table, setup.model.stem)
 
@@ -203,6 +231,7 @@ def rows(depth: int, takes: Takes, same: str) -> list[Row]:
     table = [
         row(f"behind {depth}: advrepl, writing as in play, with all samplers", takes.write, "tokens/s"),
         row(f"behind {depth}: advrepl, decoding only", takes.decode, "tokens/s"),
+        _quarters(f"behind {depth}: decoding / bare calls in the same process", takes.bare, at_least=SHARE),
     ]
     if not takes.theirs:
         return [*table, missing(f"behind {depth}: decoding / {BENCH}", f"{BENCH} is not on the PATH", at_least=SHARE)]
@@ -219,15 +248,15 @@ def rows(depth: int, takes: Takes, same: str) -> list[Row]:
     return table
 
 
-def _quarters(name: str, takes: list[float], **goal: float) -> Row:
-    return row(name, statistics.quantiles(takes, n=4), "ms", **goal)
+def _quarters(name: str, takes: list[float], unit: str = "", **goal: float) -> Row:
+    return row(name, statistics.quantiles(takes, n=4), unit, **goal)
 
 
 def arguments() -> argparse.ArgumentParser:
     options = parser(__doc__ or "")
     options.add_argument("--depths", type=int, nargs="+", default=[512, 880], help="tokens in the cache")
     options.add_argument("--tokens", type=int, default=64)
-    options.set_defaults(rounds=9)
+    options.set_defaults(rounds=5)
     return options
 
 
