@@ -36,7 +36,7 @@ parity: $(VENV)-parity/installed
 bench-convert: $(VENV)/tested
 	$(BIN)/python -m tests.bench.bench_convert $(or $(PLACE),$(VENV)/bench-convert)
 
-# Takes about a quarter of an hour and wants the machine for itself. For the peers, have llama.cpp's llama-server and
+# Takes about half an hour and wants the machine for itself. For the peers, have llama.cpp's llama-server and
 # llama-bench on the PATH. A 7B model to measure as well: make bench ARGS="--seven FILE.gguf", made by `make seven`.
 bench: $(VENV)/tested
 	$(BIN)/python -m tests.bench $(ARGS)
