@@ -31,7 +31,10 @@ class Checked(BranchingEngine):
 
 
 def resident() -> int:
-    """Bytes of memory in use. glibc keeps freed ones: 60 MB and more, once the grammar went through the vocabulary."""
+    """Bytes of memory in use; 0 where that cannot be had.
+
+    glibc keeps what was freed: 60 MB and more, once the grammar went through the vocabulary.
+    """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
         return int(psutil.Process().memory_info().rss)

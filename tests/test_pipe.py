@@ -240,10 +240,10 @@ def test_saves_are_listed_shown_and_deleted(program: Program) -> None:
     assert not list(program.saves.glob("start*"))
 
 
-def play_on(program: Program, turns: int, ctx: int = 512) -> list[dict[str, Any]]:
+def play_on(program: Program, turns: int) -> list[dict[str, Any]]:
     """Play turns of a resumed or new story, kill the program without a word, and return the replies."""
     new = not (program.saves / "long.json").exists()
-    how = ["--ctx", str(ctx), "--max-tokens", "20", "--seed", "4", "--json"]
+    how = ["--ctx", "384", "--max-tokens", "20", "--seed", "4", "--json"]
     process = program.start(*(["play", "--save", "long"] if new else ["resume", "long"]), *how)
     assert process.stdin is not None and process.stdout is not None
     replies: list[dict[str, Any]] = []
@@ -266,7 +266,7 @@ def play_on(program: Program, turns: int, ctx: int = 512) -> list[dict[str, Any]
 def test_a_long_story_keeps_its_form_and_survives_being_killed(program: Program, turns: int) -> None:
     replies: list[dict[str, Any]] = []
     for _ in range(3):
-        replies += play_on(program, turns // 3, ctx=384)
+        replies += play_on(program, turns // 3)
     assert len(replies) == turns + 1
     for reply in replies:
         options = reply["options"]
