@@ -25,7 +25,7 @@ SMALL = ["--threads", "1", "--ctx", "256", "--reply", "6"]
     "part,options,figure",
     [
         ("peers", ["--turns", "2", "--rounds", "1"], "llama-cpp-python: before a turn was dropped"),
-        ("picked", ["--picks", "1", "--reading", "0.5"], "first piece, written ahead"),
+        ("picked", ["--picks", "1", "--reading", "0.5", "--gpu-layers", "0"], "first piece, written ahead"),
         ("drift", ["--turns", "6"], "after 1 slide"),
         ("keys", ["--turns", "1"], "from a key until it is on the screen"),
         ("resumed", ["--turns", "2", "--rounds", "1", "--gpu-layers", "99"], "fed for the first turn"),
