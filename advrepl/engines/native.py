@@ -7,7 +7,8 @@ about prompts or caches.
 import ctypes
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,19 @@ class Loaded:
 
     def _turn(self, batch: Any) -> int:
         """Decode, not to be stopped: keys that are turned by then would be turned once more with the next decode."""
-        lib.llama_set_abort_callback(self._context, lib.ggml_abort_callback(), None)
-        code = lib.llama_decode(self._context, batch)
-        lib.llama_set_abort_callback(self._context, self._stop_flag, ctypes.cast(self._abort, ctypes.c_void_p))
+        with self.unstoppable():
+            code = lib.llama_decode(self._context, batch)
         self.turning = False
         return int(code)
+
+    @contextmanager
+    def unstoppable(self) -> Iterator[None]:
+        """Meanwhile llama.cpp does not ask whether to stop."""
+        lib.llama_set_abort_callback(self._context, lib.ggml_abort_callback(), None)
+        try:
+            yield
+        finally:
+            lib.llama_set_abort_callback(self._context, self._stop_flag, ctypes.cast(self._abort, ctypes.c_void_p))
 
     def remove(self, start: int, end: int, sequence: int = 0) -> bool:
         with self._still:

@@ -5,7 +5,6 @@ llama-bench is taken from the PATH, and left out if it is not there.
 """
 
 import argparse
-import ctypes
 import json
 import statistics
 import subprocess
@@ -31,7 +30,7 @@ from tests.bench.results import Row, Section, missing, row
 from tests.bench.setup import Setup, found, line, parser, setup
 
 BENCH = "llama-bench"
-TAKES = 3
+IN_A_ROW = 3  # takes, of which the fastest counts
 PAIRED, PAIRS = 16, 20  # tokens in a short take, and how many of these for each depth and round
 SHARE = 0.97  # goals
 PYTHON_MS = 0.2
@@ -55,7 +54,7 @@ class Between:
         self.samplers: list[float] = []  # milliseconds for a token
         self.whole: list[float] = []  # with the samplers
         self.left: float | None = None  # when the last call returned
-        self._sampling = 0.0  # since then
+        self._sampling = 0.0  # seconds in the samplers since the last token was chosen
 
     @property
     def python(self) -> list[float]:
@@ -91,9 +90,10 @@ class Between:
             self._sampling += time.perf_counter()
 
         def accepted(chain: Any, what: Any) -> None:
-            started = time.perf_counter()
+            self._sampling -= time.perf_counter()
             accept(chain, what)
-            self.samplers.append((self._sampling + time.perf_counter() - started) * 1000)
+            self._sampling += time.perf_counter()
+            self.samplers.append(self._sampling * 1000)
             self._sampling = 0.0
 
         sampler._apply, sampler._accept = applied, accepted
@@ -138,15 +138,13 @@ def bare(loaded: Loaded, depth: int, tokens: int) -> float:
     """The same by nothing but calls of llama.cpp, as llama-bench makes them: that cannot be stopped."""
     lib, context, token = native.lib, loaded._context, (native.lib.llama_token * 1)()
     loaded.remove(depth, -1)
-    lib.llama_set_abort_callback(context, lib.ggml_abort_callback(), None)
-    started = time.perf_counter()
-    for index in range(tokens):
-        token[0] = 100 + index
-        lib.llama_decode(context, lib.llama_batch_get_one(token, 1))
-        lib.llama_synchronize(context)
-    rate = tokens / (time.perf_counter() - started)
-    lib.llama_set_abort_callback(context, loaded._stop_flag, ctypes.cast(loaded._abort, ctypes.c_void_p))
-    return rate
+    with loaded.unstoppable():
+        started = time.perf_counter()
+        for index in range(tokens):
+            token[0] = 100 + index
+            lib.llama_decode(context, lib.llama_batch_get_one(token, 1))
+            lib.llama_synchronize(context)
+        return tokens / (time.perf_counter() - started)
 
 
 def pairs(loaded: Loaded, depth: int) -> Iterator[float]:
@@ -159,13 +157,13 @@ def pairs(loaded: Loaded, depth: int) -> Iterator[float]:
 
 def best(take: Callable[[], float]) -> float:
     """The fastest of some takes in a row: what else runs on a machine only ever slows."""
-    return max(take() for _ in range(TAKES))
+    return max(take() for _ in range(IN_A_ROW))
 
 
 def theirs(tool: str, setup: Setup, depth: int, tokens: int, flash: str) -> float:
     command = [tool, "-m", str(setup.model), "-p", "0", "-n", str(tokens), "-d", str(depth), "-t", str(setup.threads)]
     command += ["-fa", flash, *(["-ngl", str(setup.gpu_layers)] if setup.gpu_layers is not None else [])]
-    done = subprocess.run([*command, "-r", str(TAKES), "-o", "json"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "-r", str(IN_A_ROW), "-o", "json"], capture_output=True, text=True, check=True)
     return float(max(json.loads(done.stdout)[0]["samples_ts"]))
 
 
@@ -220,7 +218,7 @@ def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
     text = (
         f"{tokens} tokens at a time in a context that just holds them, {setup.threads} threads, {setup.rounds} rounds "
         f"in turn (`{BENCH} -p 0 -n {tokens} -d DEPTH -fa {same}` as advrepl does, and `-fa auto`, its default), of "
-        f"each the fastest of {TAKES} takes in a row. Bare calls are what `{BENCH}` makes, in turn with advrepl's and "
+        f"each the fastest of {IN_A_ROW} takes in a row. Bare calls are what `{BENCH}` makes, in turn with ours and "
         f"{PAIRED} tokens at a time, which leaves out most of what else the machine does. Python's part is what lies "
         "between two calls of `llama_decode`, less the samplers. The ends of these two are the quarters"
     )
