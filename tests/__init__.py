@@ -1,0 +1,5 @@
+"""The tests, in the same rooms as the code; what they share lies at the top."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]  # of the checkout

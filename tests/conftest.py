@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from advrepl.cards.character import Character
 from advrepl.engines import models
-from advrepl.engines.base import Feeding, LoadOptions, Sampling, Stats, until_stop
-from advrepl.engines.branches import BranchingEngine
-from advrepl.engines.llama import LlamaEngine
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
-from advrepl.game import Game
+from advrepl.engines.base import Feeding, LoadOptions, Stats, until_stop
+from advrepl.engines.llama.branches import BranchingEngine
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
+from advrepl.play.game import Game
 from advrepl.prompt.formats import FORMATS
 from advrepl.prompt.segments import Segment, Window
+from advrepl.sampling.params import Sampling
 from advrepl.story import saves
-from advrepl.story.cards import Character
 from advrepl.story.scenario import START, Scenario
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every program they start would too.

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
-from advrepl.engines.base import Feeding, Sampling, Stats, until_stop
+from advrepl.engines.base import Feeding, Stats, until_stop
 from advrepl.prompt.segments import Window
+from advrepl.sampling.params import Sampling
 from tests.conftest import ScriptedEngine
 
 WORDS = [

@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pexpect
 import pyte
+
+from tests import ROOT
 
 PATIENCE = 90.0  # seconds; the machine may be busy
 KEYS = {"enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "alt-enter": "\x1b\r", "tab": "\t"} | {
@@ -35,7 +36,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(Path(__file__).parents[1])} | environment
+        env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)} | environment
         code = "from advrepl.cli import main; main()"
         self.child = pexpect.spawn(
             sys.executable, ["-c", code, *arguments], env=env, dimensions=(rows, columns), timeout=PATIENCE

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 import msgspec
 
 from advrepl.prompt.segments import Segment, Window
+from advrepl.sampling.params import Sampling
 
 Feeding = Callable[[int, int], None]  # tokens fed, tokens to feed
 Loading = Callable[[float], bool | None]  # told the share that is loaded, 0 to 1; False gives the loading up
@@ -50,31 +51,6 @@ class LoadOptions:
     def layers(self) -> int | None:
         """How many layers go to the GPU; None: all."""
         return self.tuning.gpu_layers if self.gpu_layers is None else self.gpu_layers
-
-
-class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the next token is chosen. A value that turns its sampler off is given with each."""
-
-    temperature: float = 0.8  # 0: always the likeliest token
-    top_k: int = 40  # 0: off
-    top_p: float = 0.95  # 1: off
-    min_p: float = 0.05  # 0: off
-    typical: float = 1.0  # 1: off
-    repeat_penalty: float = 1.1  # 1: off
-    repeat_last: int = 256  # tokens that the repeat penalty and DRY look back on
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    dry: float = 0.0  # multiplier; 0: off
-    dry_base: float = 1.75
-    dry_allowed: int = 2  # tokens that may repeat free of charge
-    xtc: float = 0.0  # probability; 0: off
-    xtc_threshold: float = 0.1
-    mirostat: int = 0  # 1 or 2; 0: off
-    mirostat_tau: float = 5.0
-    mirostat_eta: float = 0.1
-    logit_bias: dict[str, float] = {}  # text -> added to the logit of its first token
-    seed: int | None = None  # None: a new one for each story
-    max_tokens: int = 200  # of prose; the options come on top
 
 
 @dataclass(slots=True)

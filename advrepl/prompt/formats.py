@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from advrepl.prompt.segments import Block, Prompt, Segment
-from advrepl.story.reminders import shown
+from advrepl.story.injections import shown
 from advrepl.story.scenario import ORIGINAL, Scenario
 from advrepl.story.tree import Turn
 

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from advrepl import AdvreplError
 from advrepl.prompt.formats import example, instruction, player_stops
 from advrepl.prompt.segments import Prompt, Segment
-from advrepl.story.reminders import shown
+from advrepl.story.injections import shown
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.story.cards import Character
-from advrepl.story.macros import Context, expand
-from advrepl.story.reminders import CHARACTER_NOTE, LAST_WORDS, LAST_WORDS_DEPTH, NOTE_DEPTH
+from advrepl.cards.character import Character
+from advrepl.macros.expand import Context, expand
+from advrepl.story.injections import CHARACTER_NOTE, LAST_WORDS, LAST_WORDS_DEPTH, NOTE_DEPTH
 from advrepl.story.scenario import ORIGINAL, START_OF_EXAMPLE, Reminder, Scenario
 
 LONGEST_NAME = 60  # characters

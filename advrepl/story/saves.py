@@ -16,9 +16,9 @@ import filelock
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.story.books import Book
-from advrepl.story.cards import Character
-from advrepl.story.lore import State
+from advrepl.cards.character import Character
+from advrepl.lore.activation import State
+from advrepl.lore.books import Book
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
@@ -62,14 +62,6 @@ class Save(msgspec.Struct, omit_defaults=True):
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def folder(chosen: Path | None, home: Path) -> Path:
-    """Where stories live: the chosen folder, else saves/ under the current one if there is one, else under `home`."""
-    if chosen:
-        return chosen
-    here = Path("saves")
-    return here if here.is_dir() else home / "saves"
 
 
 def check_name(name: str) -> str:

@@ -21,10 +21,9 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
-from advrepl.engines.knobs import KNOBS
-from advrepl.game import Game
-from advrepl.terminal import presets
-from advrepl.terminal.commands import COMMANDS, speed
+from advrepl.play.game import Game
+from advrepl.sampling.params import KNOBS
+from advrepl.terminal.commands import COMMANDS, presets, speed
 from advrepl.terminal.view import Status, one_line, toolbar
 
 PROMPT = "> "

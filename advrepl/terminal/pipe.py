@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Protocol, TextIO
 
 from advrepl import AdvreplError
-from advrepl.events import Event, Note, Reply, Slid
-from advrepl.game import Game
+from advrepl.play.events import Event, Note, Reply, Slid
+from advrepl.play.game import Game
+from advrepl.play.writer import Choice, Piece
 from advrepl.terminal import commands
+from advrepl.terminal.interrupts import stoppable
 from advrepl.terminal.view import visible
-from advrepl.terminal.wait import stoppable
-from advrepl.writer import Choice, Piece
 
 
 class Output(Protocol):

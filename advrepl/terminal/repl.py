@@ -14,22 +14,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Self, TextIO
 
-from advrepl import AdvreplError
-from advrepl.events import Event, Reply
-from advrepl.game import Game
+from advrepl import AdvreplError, paths
+from advrepl.play.events import Event, Reply
+from advrepl.play.game import Game
+from advrepl.play.writer import Piece
 from advrepl.prompt import options as menu
-from advrepl.story import saves
-from advrepl.terminal import commands, portrait
-from advrepl.terminal.commands import Quit
+from advrepl.terminal import commands
+from advrepl.terminal.commands import Quit, portrait
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
 from advrepl.terminal.screen import Abilities, Screen
-from advrepl.writer import Piece
 
 # Seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved.
 UNHEARD = 10.0
 
 
-def play(game: Game, *, home: Path, opening: bool, notices: Sequence[str] = ()) -> int:
+def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
     """Play until the player leaves; returns the exit code. KeyboardInterrupt: Ctrl-C twice, and all is saved."""
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
@@ -39,7 +38,7 @@ def play(game: Game, *, home: Path, opening: bool, notices: Sequence[str] = ()) 
     with Interrupts(game.cancel) as interrupts, quiet_keys(sys.stdin) if abilities.cursor else nullcontext():
         editor: Editor = PlainEditor(interrupts.reading)
         if abilities.cursor:
-            editor = LineEditor(game, home / "history", style=abilities.style)
+            editor = LineEditor(game, paths.history(), style=abilities.style)
         repl = Repl(game, Screen(sys.stdout, abilities), editor, interrupts)
         repl.greet(notices)
         repl.picture()
@@ -50,7 +49,7 @@ def play(game: Game, *, home: Path, opening: bool, notices: Sequence[str] = ()) 
                 repl.recall()
             repl.loop()
         finally:
-            code = repl.leave(home)
+            code = repl.leave()
     return code
 
 
@@ -166,7 +165,7 @@ class Repl:
         if self._interrupts.count > 1:
             raise KeyboardInterrupt
 
-    def leave(self, home: Path) -> int:
+    def leave(self) -> int:
         """Save, and say where the story lies."""
         try:
             self._game.save()
@@ -174,7 +173,7 @@ class Repl:
             self._screen.error(str(error))
             return 1
         path = self._game.file.path
-        self._screen.notice(f"The story is kept in {path}. Go on with: {resume_command(path, home)}")
+        self._screen.notice(f"The story is kept in {path}. Go on with: {resume_command(path)}")
         if remark := self._game.keep():
             self._screen.notice(remark)
         return 0
@@ -204,11 +203,11 @@ class Repl:
         return "stopped before the first word; /retry asks again, /undo takes your line back"
 
 
-def resume_command(path: Path, home: Path) -> str:
+def resume_command(path: Path) -> str:
     """What to type to come back to a story."""
     command = f"advrepl resume {shlex.quote(path.stem)}"
     usual = os.environ.get("ADVREPL_SAVES")
-    folder = saves.folder(Path(usual) if usual else None, home)
+    folder = paths.saves_folder(Path(usual) if usual else None)
     return (
         command if folder.resolve() == path.parent.resolve() else f"{command} --saves {shlex.quote(str(path.parent))}"
     )

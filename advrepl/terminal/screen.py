@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from advrepl import AdvreplError
-from advrepl.events import Event, Note, Picture, Reply, Slid
+from advrepl.play.events import Event, Note, Picture, Reply, Slid
+from advrepl.play.writer import Choice, Piece
 from advrepl.terminal import pictures
 from advrepl.terminal.view import Wrap, cells, clipped, one_line, visible, wrapped
-from advrepl.writer import Choice, Piece
 
 PATIENCE = 1.0  # seconds without a word, after which a progress line says what is going on
 BOLD, DIM, RED, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"

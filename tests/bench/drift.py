@@ -12,16 +12,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from advrepl.bench import LINES, REPLY_TOKENS, SPARE_TOKENS
 from advrepl.engines import models
-from advrepl.engines.base import LoadOptions, Sampling
-from advrepl.engines.llama import LlamaEngine
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
 from advrepl.prompt.segments import Window
 from advrepl.prompt.window import build
+from advrepl.sampling.params import Sampling
 from advrepl.story.scenario import START
 from advrepl.story.tree import Story
+from advrepl.tuning.bench import LINES, REPLY_TOKENS, SPARE_TOKENS
 from tests.bench import results
 from tests.bench.results import Section
 from tests.bench.setup import Setup, parser, setup

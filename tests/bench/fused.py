@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from advrepl.engines.base import LoadOptions, Tuning
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.log import Log
 from tests.bench.setup import line, parser, setup
 
 A_TURN = 23  # tokens of an ordinary line with its markers

@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advrepl import session
-from advrepl.session import Settings
+from advrepl.play import session
+from advrepl.play.session import Settings
 from tests.bench import results
 from tests.bench.results import Row, Section, row
 from tests.bench.setup import Setup, line, parser, setup

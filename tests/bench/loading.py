@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from advrepl.engines.base import LoadOptions, Tuning
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.log import Log
 from tests.bench.rates import window, write
 
 FED, WRITTEN = 64, 24

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests import ROOT
 from tests.bench.setup import program
 
-ROOT = Path(__file__).parents[2]
 AT_ONCE = 0.1  # seconds: what is there by then is there at once for a reader
 
 

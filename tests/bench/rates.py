@@ -17,14 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from advrepl import session
-from advrepl.engines import native, sampler
-from advrepl.engines.base import LoadOptions, Sampling
-from advrepl.engines.llama import LlamaEngine
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.llama import context as llama_context
+from advrepl.engines.llama import sampler
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
+from advrepl.play import session
+from advrepl.play.session import Settings
 from advrepl.prompt.segments import Prompt, Segment, Window
-from advrepl.session import Settings
+from advrepl.sampling.params import Sampling
 from tests.bench import results
 from tests.bench.results import Row, Section, missing, row
 from tests.bench.setup import Setup, found, line, parser, setup
@@ -65,7 +67,7 @@ class Between:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """The whole time between two calls."""
-        decode = native.lib.llama_decode
+        decode = llama_context.lib.llama_decode
 
         def decoded(context: Any, batch: Any) -> int:
             if self.left and batch.n_tokens == 1:
@@ -74,11 +76,11 @@ class Between:
             self.left = time.perf_counter()
             return int(code)
 
-        native.lib.llama_decode = decoded
+        llama_context.lib.llama_decode = decoded
         try:
             yield
         finally:
-            native.lib.llama_decode = decode
+            llama_context.lib.llama_decode = decode
 
     @contextmanager
     def watching_samplers(self) -> Iterator[None]:
@@ -136,7 +138,7 @@ def decode(loaded: Loaded, depth: int, tokens: int) -> float:
 
 def bare(loaded: Loaded, depth: int, tokens: int) -> float:
     """The same by nothing but calls of llama.cpp, as llama-bench makes them: that cannot be stopped."""
-    lib, context, token = native.lib, loaded._context, (native.lib.llama_token * 1)()
+    lib, context, token = llama_context.lib, loaded._context, (llama_context.lib.llama_token * 1)()
     loaded.remove(depth, -1)
     with loaded.unstoppable():
         started = time.perf_counter()

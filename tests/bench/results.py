@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from advrepl import AdvreplError
+from tests import ROOT
 from tests.bench import plot
 from tests.bench.setup import machine
 
-RESULTS = Path(__file__).parents[2] / "docs" / "performance.json"
+RESULTS = ROOT / "docs" / "performance.json"
 BEGIN = "<!-- written by `make bench` -->"
 END = "<!-- end of what `make bench` writes -->"
 DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "nats": 3, "": 2}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from advrepl.bench import LINES
 from advrepl.engines import models
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.log import Log
+from advrepl.tuning.bench import LINES
 
 TOKENS, HEAD, BY, MOVES, WORDS = 400, 40, 64, 20, 8  # BY tokens behind the head make way
 

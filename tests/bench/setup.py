@@ -15,7 +15,7 @@ import psutil
 
 from advrepl import __version__
 from advrepl.engines import models
-from advrepl.engines.machine import physical_cores
+from advrepl.machine import physical_cores
 from advrepl.story.scenario import START, Scenario
 
 REPLY_TOKENS = 48

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from advrepl.engines.base import LoadOptions, Tuning
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.log import Log
 from advrepl.prompt.segments import Segment
 from advrepl.story.scenario import START
 from tests.bench import results

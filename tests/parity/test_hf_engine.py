@@ -13,14 +13,16 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from advrepl import AdvreplError, session
-from advrepl.engines.base import LoadOptions, Sampling
-from advrepl.engines.hf import HfEngine
-from advrepl.engines.hf_folder import open_folder
-from advrepl.engines.hf_model import Loaded
-from advrepl.events import Reply
+from advrepl import AdvreplError
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.hf.engine import HfEngine
+from advrepl.engines.hf.folder import open_folder
+from advrepl.engines.hf.model import Loaded
+from advrepl.play import session
+from advrepl.play.events import Reply
+from advrepl.play.session import Settings
 from advrepl.prompt.segments import Prompt, Segment, Window
-from advrepl.session import Settings
+from advrepl.sampling.params import Sampling
 from tests import real, tiny
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("error")]

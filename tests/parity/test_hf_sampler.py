@@ -12,12 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advrepl.engines import sampler as llama
-from advrepl.engines.base import LoadOptions, Sampling
-from advrepl.engines.hf_sampler import Sampler, repeated
-from advrepl.engines.hf_vocab import Vocabulary
-from advrepl.engines.log import Log
-from advrepl.engines.native import Loaded
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.hf.sampler import Sampler, repeated
+from advrepl.engines.hf.vocab import Vocabulary
+from advrepl.engines.llama import sampler as llama
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.log import Log
+from advrepl.sampling.params import Sampling
 from convert import run
 from tests import tiny
 

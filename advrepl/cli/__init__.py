@@ -1,0 +1,51 @@
+"""The command line: one module for each `advrepl COMMAND`, which parses, calls and prints."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from advrepl import AdvreplError, __version__
+from advrepl.cli import bench, card, models, play, saves, tune, weights
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(saves.app, name="saves")
+app.add_typer(card.app, name="card")
+for name, run in (
+    ("play", play.play),
+    ("resume", play.resume),
+    ("models", models.show),
+    ("decode", weights.decode),
+    ("convert", weights.convert),
+    ("bench", bench.bench),
+    ("tune", tune.tune),
+):
+    app.command(name)(run)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False) -> None:
+    """Text adventures and roleplay on local language models."""
+    if version:
+        typer.echo(f"advrepl {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; errors that the player can act on are one sentence on stderr and exit code 1."""
+    from convert import ConvertError
+
+    try:
+        app()
+    except (AdvreplError, ConvertError) as error:
+        from advrepl.terminal.view import visible
+
+        sys.stderr.write(f"advrepl: {visible(str(error))}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has left; Python must not complain about it when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

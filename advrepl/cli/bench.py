@@ -1,0 +1,89 @@
+"""`advrepl bench`: measure, and show what was measured as a table or as JSON."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advrepl import paths
+from advrepl.cli.options import AsJson, GpuLayers, KvType, Model, Threads
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from advrepl.tuning.bench import Result, Spread
+
+
+def bench(
+    model: Model = None,
+    ctx: Annotated[int, typer.Option(help="Context in tokens.", min=256)] = 1024,
+    turns: Annotated[int, typer.Option(help="Turns of the story that is played.", min=2)] = 40,
+    runs: Annotated[int, typer.Option(help="How often each figure is taken.", min=1)] = 3,
+    threads: Threads = None,
+    gpu_layers: GpuLayers = None,
+    kv: KvType = None,
+    json: AsJson = False,
+) -> None:
+    """Measure this machine with a model: loading, feeding, writing, sliding."""
+    import msgspec
+    from rich.console import Console
+
+    from advrepl.engines import models
+    from advrepl.engines.base import LoadOptions
+    from advrepl.engines.llama.loading import devices
+    from advrepl.tuning import store as tuning_store
+    from advrepl.tuning.bench import Plan, measure
+
+    path, screen = models.resolve(model), Console(stderr=True)
+    asked = LoadOptions(ctx, threads, gpu_layers, kv)
+    options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
+    if told:
+        screen.print(told, markup=False, highlight=False, soft_wrap=True)
+    with screen.status("measuring") as status:
+        result = measure(Plan(path, options, turns, runs), lambda doing: status.update(doing))
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+    else:
+        Console().print(table(result, runs))
+
+
+def table(result: "Result", runs: int) -> "Table":
+    """Return the figures as rows of name, value and what it is."""
+    from rich.table import Table
+
+    where = "GPU" if result.on_gpu else f"{result.threads} threads"
+    title = f"{result.model}, context {result.context} ({result.kv}), {where}; median (least to most) of {runs} runs"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("what it is", style="dim", overflow="fold")
+    for row in (
+        ("load", _seconds(result.load_seconds), "from the file (in the system's cache) to ready"),
+        ("feed", _rate(result.feed_rate), "reading a prompt of 512 tokens"),
+        ("write", _rate(result.write_rate), "writing as in play, with all samplers"),
+        ("decode", _rate(result.decode_rate), "llama.cpp alone, nothing chosen: what its own bench measures"),
+        ("write / decode", f"{result.write_rate.median / result.decode_rate.median:.3f}", "1 would cost nothing"),
+        ("memory", f"{result.memory_mb:.0f} MB", "resident, the whole program with the model"),
+        ("first piece", _ms(result.shift.first_before_ms), "from the line to the reply, before the window slides"),
+        ("  after sliding", _ms(result.shift.first_after_ms), _slides(result.shift.slid, "moved")),
+        ("  --no-shift", _ms(result.no_shift.first_after_ms), _slides(result.no_shift.slid, "fed again")),
+        ("  fed beyond turn", str(result.shift.fed_beyond_turn), "most tokens beside those of the new turn"),
+    ):
+        table.add_row(*row)
+    return table
+
+
+def _slides(slid: int, how: str) -> str:
+    return f"{slid} slides in the story; what stays is {how}"
+
+
+def _seconds(s: "Spread") -> str:
+    return f"{s.median:.2f} s ({s.least:.2f} to {s.most:.2f})"
+
+
+def _rate(s: "Spread") -> str:
+    return f"{s.median:.1f} tokens/s ({s.least:.1f} to {s.most:.1f})"
+
+
+def _ms(s: "Spread") -> str:
+    return f"{s.median:.0f} ms ({s.least:.0f} to {s.most:.0f})"

@@ -1,0 +1,21 @@
+"""Options that several commands share, and how they are spelled."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def option(*names: str, help: str, **limits: Any) -> Any:
+    """Return an option whose default is not shown, since None stands for one that is worked out."""
+    return typer.Option(*names, help=help, show_default=False, **limits)
+
+
+SavesFolder = Annotated[Path | None, typer.Option("--saves", envvar="ADVREPL_SAVES", help="The folder of the stories.")]
+KvType = Annotated[
+    str | None, option("--kv", help="Type of the cache: f16, or q8_0 for half the memory.", metavar="f16|q8_0")
+]
+Model = Annotated[str | None, option("-m", "--model", help="GGUF file, or its name in the models folder.")]
+Threads = Annotated[int | None, option("--threads", help="CPU threads; all cores if not given.", min=1)]
+GpuLayers = Annotated[int | None, option("--gpu-layers", help="Layers on the GPU; all if not given.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

@@ -1,0 +1,140 @@
+"""`advrepl play` and `advrepl resume`: the options of a story, and playing it at a terminal or line by line."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
+
+if TYPE_CHECKING:
+    from advrepl.play.game import Game
+    from advrepl.play.session import Settings
+
+# name of the parameter -> (type, option); the options that `play` and `resume` share.
+PLAY_OPTIONS: dict[str, Any] = {
+    "model": Annotated[str | None, option("-m", "--model", help="GGUF file or Hugging Face folder, or its name.")],
+    "format": Annotated[str | None, option("--format", help="Prompt format: metharme, pygmalion or chat.")],
+    "saves": SavesFolder,
+    "ctx": Annotated[int | None, option("--ctx", help="Context in tokens.", min=128)],
+    "threads": Threads,
+    "gpu_layers": GpuLayers,
+    "kv": KvType,
+    "seed": Annotated[int | None, option("--seed", help="Makes the replies repeatable.", min=0)],
+    "preset": Annotated[str | None, option("--preset", help="Sampler settings by name, as /preset lists them.")],
+    "temperature": Annotated[float | None, option("--temperature", help="How bold: 0 is always the likeliest.", min=0)],
+    "top_k": Annotated[int | None, option("--top-k", help="Only the k likeliest tokens; 0 is off.", min=0)],
+    "top_p": Annotated[float | None, option("--top-p", help="Only the likeliest p of all chance.", min=0, max=1)],
+    "min_p": Annotated[float | None, option("--min-p", help="Only tokens with p of the best chance.", min=0, max=1)],
+    "repeat_penalty": Annotated[float | None, option("--repeat-penalty", help="1 is off.", min=0)],
+    "max_tokens": Annotated[int | None, option("--max-tokens", help="The longest reply, options apart.", min=1)],
+    "you": Annotated[str | None, option("--you", help="Your name, or `NAME: who you are`.")],
+    "lore": Annotated[list[Path], option("--lore", help="A lorebook or world info file; may be given again.")],
+    "options": Annotated[int | None, option("--options", help="Choices after each reply; 0 is off.", min=0, max=8)],
+    "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
+    "ahead": Annotated[
+        bool | None,
+        option("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),
+    ],
+    "kv_file": Annotated[
+        bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
+    ],
+    "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take: 500M; 4G if not given.")],
+    "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
+}
+DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "kv_file": True, "json": False}
+SAMPLING = ("seed", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens")
+
+
+def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of PLAY_OPTIONS; it gets them as one keyword argument, `chosen`."""
+    own = [p for name, p in inspect.signature(command).parameters.items() if name != "chosen"]
+
+    def run(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in PLAY_OPTIONS}
+        command(**given, chosen=chosen)
+
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(name), annotation=kind)
+        for name, kind in PLAY_OPTIONS.items()
+    ]
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run
+
+
+@_with_play_options
+def play(
+    what: Annotated[str, typer.Argument(help="A scenario (start, lighthouse, night-train) or a card.")] = "start",
+    save: Annotated[str | None, typer.Option("--save", help="The story's name.", show_default=False)] = None,
+    *,
+    chosen: dict[str, Any],
+) -> None:
+    """Begin a new story."""
+    from advrepl.play import session
+
+    settings = _settings(chosen, save=save)
+    _play(chosen["json"], lambda notice, loading: session.new_game(what, settings, notice, loading))
+
+
+@_with_play_options
+def resume(
+    name: Annotated[str | None, typer.Argument(help="The story's name; the newest if none is given.")] = None,
+    *,
+    chosen: dict[str, Any],
+) -> None:
+    """Go on with a story."""
+    from advrepl.play import session
+
+    settings = _settings(chosen)
+    _play(chosen["json"], lambda notice, loading: session.resumed_game(name, settings, notice, loading))
+
+
+def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
+    from advrepl.play.session import Settings
+
+    sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
+    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "kv", "you", "options", "shift", "preset")
+    keeping, lore = ("kv_file", "kv_limit"), tuple(chosen["lore"])
+    ahead = _ahead(chosen)
+    return Settings(
+        sampling=sampling, lore=lore, ahead=ahead, **{name: chosen[name] for name in (*names, *keeping)}, **more
+    )
+
+
+def _at_terminal(as_json: bool) -> bool:
+    return not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ahead(chosen: dict[str, Any]) -> bool | None:
+    """Unless something else was said: where somebody reads, so not for a script, and where it costs no battery."""
+    from advrepl.machine import on_battery
+
+    reads = chosen["json"] or _at_terminal(chosen["json"])
+    return False if chosen["ahead"] is None and (not reads or on_battery()) else chosen["ahead"]
+
+
+def _play(as_json: bool, open_game: Callable[..., "Game"]) -> None:
+    """Open a game and play it: at a terminal if there is one, else line by line."""
+    from advrepl.terminal import interrupts, pipe
+
+    at_terminal = _at_terminal(as_json)
+    lines, out, err = pipe.streams()
+    notices: list[str] = []
+    game = open_game(notices.append, interrupts.loading(err) if at_terminal else None)
+    opening = game.waits_for_opening
+    try:
+        if at_terminal:
+            from advrepl.terminal import repl
+
+            code = repl.play(game, opening=opening, notices=notices)
+        else:
+            output = pipe.JsonOutput(out) if as_json else pipe.PlainOutput(out, err)
+            code = pipe.play(game, output, lines, opening, notices)
+    finally:
+        game.close()
+    raise typer.Exit(code)

@@ -1,0 +1,113 @@
+"""`advrepl saves`: list, show and delete stories."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advrepl import AdvreplError, paths
+from advrepl.cli.options import SavesFolder
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+app = typer.Typer(no_args_is_help=True, help="List, show and delete stories.")
+
+
+@app.command("list")
+def show_list(folder: SavesFolder = None) -> None:
+    """Show the stories there are, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from advrepl.story import saves
+    from advrepl.story.tree import Story
+
+    found = saves.find(place := paths.saves_folder(folder))
+    if not found:
+        print(f"There is no story in {place} yet: `advrepl play` begins one.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("name", "title", "turns", "changed", "model", "cache"):
+        table.add_column(heading, justify="right" if heading in ("turns", "cache") else "left", overflow="fold")
+    for path in found:
+        try:
+            save = saves.load(path)
+        except AdvreplError as error:
+            table.add_row(*map(_plain, (path.stem, str(error), "", "", "", _cache(path))))
+            continue
+        turns = str(len(Story(save.turns, save.head).path))
+        cells = (path.stem, save.title, turns, _when(save.updated), save.model.name, _cache(path))
+        table.add_row(*map(_plain, cells))
+    Console().print(table)
+
+
+@app.command("show")
+def show_story(name: str, folder: SavesFolder = None) -> None:
+    """Print a story as it was read."""
+    from advrepl.prompt import options as menu
+    from advrepl.story import saves
+    from advrepl.story.tree import Story
+    from advrepl.terminal.view import visible
+
+    save = saves.load(path_of(paths.saves_folder(folder), name))
+    print(visible(f"{save.title}\n"))
+    for turn in Story(save.turns, save.head).told():
+        if turn.role == "user":
+            print(visible(f"> {turn.text}\n"))
+            continue
+        prose, options = menu.split(turn.text)
+        lines = [prose, *(f"{number}. {option}" for number, option in enumerate(options, 1))]
+        print(visible("\n".join(lines) + "\n"))
+
+
+@app.command("delete")
+def delete(
+    name: str,
+    folder: SavesFolder = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a story and what belongs to it."""
+    from advrepl.story import saves
+
+    path = path_of(paths.saves_folder(folder), name)
+    if not path.exists():
+        saves.load(path)  # says that it is not there
+    if not yes and input(f"Delete the story {path} for good? [y/N] ").strip().lower() not in ("y", "yes"):
+        print("Kept.")
+        return
+    saves.delete(path)
+    print(f"Deleted {path}.")
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return the save file of a story's name, or the file itself where a path to one was given."""
+    from advrepl.story import saves
+
+    return Path(name) if name.endswith(".json") else folder / f"{saves.check_name(name)}.json"
+
+
+def _cache(path: Path) -> str:
+    """Return the size of a story's cache file; empty if it has none."""
+    from advrepl.engines.kv import store as kv_store
+
+    try:
+        return f"{max(path.with_name(path.stem + kv_store.ENDING).stat().st_size >> 20, 1)} MB"
+    except OSError:
+        return ""
+
+
+def _plain(text: str) -> "Text":
+    from rich.text import Text
+
+    from advrepl.terminal.view import visible
+
+    return Text(visible(text))
+
+
+def _when(stamp: str) -> str:
+    try:
+        return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return stamp

@@ -1,0 +1,134 @@
+"""`advrepl tune`: search, show what was measured as a table or as JSON, keep what was found."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advrepl import paths
+from advrepl.cli.options import AsJson, Model, option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from advrepl.tuning.search import Result, Row
+
+BUSY = 0.15  # of the machine, used by others
+UNSTEADY = 0.3  # variation between takes of the same
+
+
+def tune(
+    model: Model = None,
+    ctx: Annotated[int | None, option("--ctx", help="Context in tokens to measure with.", min=512)] = None,
+    seconds: Annotated[
+        int | None, typer.Option(help="About how long it may take; 30, or 90 where the model is slow.", min=5)
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Find the fastest way to run a model on this machine; play, resume and bench use it from then on."""
+    import msgspec
+    from rich.console import Console
+
+    from advrepl.engines import models
+
+    result = _searched(models.resolve(model), ctx, seconds)
+    file = _keep(result)
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+        return
+    out = Console(markup=False, highlight=False)
+    out.print(table(result))
+    out.print()
+    for line in summary(result):
+        out.print(line)
+    out.print(f"Kept in {file}; play, resume and bench use it.", soft_wrap=True)
+
+
+def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "Result":
+    from rich.console import Console
+    from rich.markup import escape
+
+    from advrepl.engines.llama.log import Log
+    from advrepl.tuning.search import Search
+
+    with Console(stderr=True).status("tuning") as status:
+        search = Search(path, ctx, seconds, Log(paths.llama_log()), lambda doing: status.update(escape(doing)))
+        with _stopped_by_ctrl_c(search.stop):
+            return search.run()
+
+
+def _keep(result: "Result") -> "Path":
+    from advrepl.engines.llama.loading import devices
+    from advrepl.machine import this_machine
+    from advrepl.tuning import store as tuning_store
+
+    machine, today = this_machine(devices()), date.today().isoformat()
+    entry = tuning_store.Entry(result.model, result.fingerprint, machine, result.tuning, today)
+    return tuning_store.keep(paths.tuning_file(), entry)
+
+
+def table(result: "Result") -> "Table":
+    """Return every candidate that was tried, with its medians."""
+    from rich.table import Table
+
+    title = f"{result.model}, {result.seconds:.0f} s; medians, tokens/s"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("", "", "read", "write", "memory", "takes", ""):
+        table.add_column(name, justify="right" if name else "left")
+    above = ""
+    for row in result.rows:
+        name, above = "" if row.axis == above else row.axis, row.axis
+        memory = f"{row.memory_mb:.0f} MB" if row.memory_mb else ""
+        marks = ", ".join(filter(None, ("chosen" if row.chosen else "", row.note)))
+        table.add_row(name, row.candidate, _rate(row, row.feed), _rate(row, row.write), memory, _takes(row), marks)
+    return table
+
+
+def summary(result: "Result") -> Iterator[str]:
+    """Say what is best here, and what makes it doubtful."""
+    from advrepl.engines.base import UNTUNED
+    from advrepl.tuning import store as tuning_store
+
+    if result.tuning == UNTUNED:
+        yield "The defaults are best here, as far as it could be told."
+    else:
+        yield f"Best here: {tuning_store.in_words(result.tuning)}. {_faster(result)}"
+    if result.others > BUSY:
+        yield f"Other programs used {result.others:.0%} of this machine meanwhile: tune again when they are done."
+    elif result.variation > UNSTEADY:
+        yield f"This machine is unsteady: takes of the same differed by {result.variation:.0%}. Tune again some time."
+
+
+def _faster(result: "Result") -> str:
+    from advrepl.tuning.search import LATE
+
+    if result.faster < 1.005:
+        return "As fast as the defaults."
+    least = "at least " if any(row.note == LATE for row in result.rows) else ""
+    return f"An ordinary turn is {least}{result.faster:.2f} times as fast as with the defaults."
+
+
+def _rate(row: "Row", value: float | None) -> str:
+    from advrepl.tuning.search import LATE
+
+    most = "< " if row.note == LATE else ""
+    return "" if value is None else f"{most}{value:.1f}"
+
+
+def _takes(row: "Row") -> str:
+    return str(row.takes) if row.takes else ""
+
+
+@contextmanager
+def _stopped_by_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,196 @@
+"""The commands `decode` and `convert`: published weights to a playable model, with progress bars and a summary.
+
+Parses, calls and prints; the work is done by the package `convert`, which is loaded inside the commands.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from advrepl import paths
+
+if TYPE_CHECKING:
+    from convert.run import Plan, Result
+    from convert.sums import Sums
+    from convert.verify import Checked
+
+Report = Callable[[str, int, int], None]
+
+LABEL = 28  # characters of a tensor's or file's name beside its bar
+
+STYLES = {"right": "green", "wrong": "red", "unknown": "yellow"}
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str], Report]]:
+    """Open progress bars on stderr, one for each step; they stay silent where stderr is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[item]}"),
+        console=console,
+        disable=not console.is_terminal,
+    ) as shown:
+
+        def step(title: str) -> Report:
+            task = shown.add_task(title, total=None, item="")
+
+            def report(label: str, done: int, total: int) -> None:
+                item = label if len(label) <= LABEL else "…" + label[-LABEL + 1 :]
+                shown.update(task, completed=done, total=total, item=escape(item))
+
+            return report
+
+        yield step
+
+
+# decode
+
+
+def decode(
+    xor: Annotated[Path, typer.Argument(metavar="XOR", help="The release: a folder of XOR files.")],
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="The base model's Hugging Face folder (LLaMA).")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where the usable folder goes.")],
+    md5: Annotated[Path | None, typer.Option(help="A list of MD5 sums to check against (md5sum, rhash).")] = None,
+    sha256: Annotated[Path | None, typer.Option(help="A list of SHA-256 sums to check against.")] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Replace JSON files that come out wrong by their known text.")
+    ] = False,
+) -> None:
+    """Turn an XOR release and its base weights into a usable Hugging Face folder, and verify it."""
+    from convert import xor as codec
+
+    given = _given(md5, sha256)
+    jobs = codec.plan(xor, base, out)
+    with bars() as step:
+        checked = codec.run(jobs, given, step("decoding"))
+    checked = [_offer(file, out, rebuild) for file in checked]
+    _show_checked(checked, out)
+    if any(file.verdict == "wrong" for file in checked):
+        raise typer.Exit(1)
+
+
+def _given(md5: Path | None, sha256: Path | None) -> "dict[str, Sums]":
+    from convert.sums import Sums, read_list
+
+    first = read_list(md5, "md5") if md5 else {}
+    second = read_list(sha256, "sha256") if sha256 else {}
+    return {name: first.get(name, Sums()).over(second.get(name, Sums())) for name in {*first, *second}}
+
+
+def _offer(file: "Checked", out: Path, rebuild: bool) -> "Checked":
+    """Put a JSON file's known text in its place, if asked for or agreed to."""
+    from convert.xor import accept
+
+    if file.rebuilt is None:
+        return file
+    proof = "the published sum" if file.rebuilt.proved else "no published sum to compare with"
+    typer.echo(f"{file.name} came out wrong, its text is known: SHA-256 {file.rebuilt.sums.sha256} ({proof})")
+    if not rebuild and not sys.stdin.isatty():
+        typer.echo("Run again with --rebuild to use it.")
+        return file
+    return accept(file, out, file.rebuilt) if rebuild or typer.confirm("Use it?", default=True) else file
+
+
+def _show_checked(checked: "list[Checked]", out: Path) -> None:
+    table = Table("file", "result", "sum", box=None, pad_edge=False)
+    for file in checked:
+        sums = file.sums.md5 if file.wanted.md5 and not file.wanted.sha256 else file.sums.sha256
+        again = ", was there" if file.skipped else ""
+        table.add_row(escape(file.name), f"[{STYLES[file.verdict]}]{file.verdict}[/]{again}", sums or "")
+    console = _wide()
+    console.print(table)
+    for file in checked:
+        for cause in file.causes:
+            console.print(f"{file.name}: {cause}", markup=False, soft_wrap=True)
+    if all(file.verdict == "right" for file in checked):
+        typer.echo(f"All {len(checked)} files are right. Next: advrepl convert {shlex.quote(str(out))}")
+    elif not any(file.verdict == "wrong" for file in checked):
+        typer.echo(f"No sums are known for the files called unknown. Next: advrepl convert {shlex.quote(str(out))}")
+
+
+def _wide() -> Console:
+    """A console that never cuts sums and names: a pipe has no width, and a narrow terminal wraps by itself."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+# convert
+
+
+def convert(
+    folder: Annotated[Path, typer.Argument(metavar="HF_DIR", help="A Hugging Face model folder.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="OUT.gguf", help="Default: in the models folder, by name and type."),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("-q", "--type", metavar="TYPE", help="F32, F16, BF16, Q8_0, any K- or IQ-type of llama.cpp.")
+    ] = "Q4_K_M",
+    imatrix: Annotated[
+        str | None, typer.Option(metavar="FILE|auto", help="An importance matrix; auto makes one by running the model.")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The text for --imatrix auto; default: a built-in one.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="metharme|pygmalion|chat", help="The prompt format; default: by name and README."
+        ),
+    ] = None,
+) -> None:
+    """Convert a Hugging Face folder to a quantised GGUF file that can be played."""
+    from convert import run
+
+    kind = kind.upper()
+    out = out or paths.models_folder() / f"{folder.resolve().name}-{kind}.gguf"
+    plan = run.prepare(run.Request(folder, out, kind, imatrix, calibration, prompt))
+    _show_plan(plan)
+    with bars() as step:
+        result = run.convert(plan, step)
+    _show_result(result)
+
+
+def _show_plan(plan: "Plan") -> None:
+    from convert.run import size
+
+    temporary = f", and {size(plan.written_bytes)} for a temporary {plan.written} file" if plan.quantised else ""
+    typer.echo(
+        f"{plan.fields['general.name']}: {plan.model.arch}, {plan.weights / 1e9:.2f} billion weights. "
+        f"Needs about {size(plan.result_bytes)} in {plan.request.out.parent}{temporary}.",
+        err=True,
+    )
+
+
+def _show_result(result: "Result") -> None:
+    from convert.run import size
+
+    kinds = sorted(result.types.items(), key=lambda item: -item[1])
+    rows: dict[str, Any] = {
+        "file": result.out,
+        "size": f"{size(result.source_bytes)} → {size(result.bytes)}, {result.bits:.2f} bits per weight",
+        "tensors": ", ".join(f"{count} {kind}" for kind, count in kinds),
+        "prompt format": result.format or "not known; give --format when playing",
+        "time": ", ".join(f"{step} {seconds:.1f} s" for step, seconds in result.seconds.items()),
+    }
+    if result.fallen_back:
+        rows["note"] = (
+            f"{result.fallen_back} tensors took a larger type: their rows do not fit the blocks of the one asked for"
+        )
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, text in rows.items():
+        table.add_row(name, escape(str(text)))
+    _wide().print(table)
+    typer.echo(f"Play it: advrepl play -m {shlex.quote(str(result.out))}")

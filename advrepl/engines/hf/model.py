@@ -1,0 +1,215 @@
+"""transformers behind a few Python methods: load a folder's model, feed it tokens, cut what it holds.
+
+Does not decide anything about prompts or caches (hf.py). Nothing of the folder is ever executed: weights come from
+safetensors or from .bin files read as data, the model's code from transformers.
+"""
+
+import logging
+import os
+import pickle
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a folder is all there is; nothing is looked for on the network
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import logging as transformers_logging
+
+from advrepl import AdvreplError
+from advrepl.engines.base import DEFAULT_CTX, Loading, LoadOptions
+from advrepl.engines.hf.cache import Held, Stopped
+from advrepl.engines.hf.folder import Folder
+from advrepl.engines.hf.vocab import Vocabulary
+from advrepl.machine import GIB
+from convert.metadata import prompt_format
+
+# Tokens fed in one go: on a CPU few, so that the progress line moves.
+CPU_CHUNK, GPU_CHUNK = 128, 512
+# What reading somebody's files with torch and transformers can raise.
+DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ImportError,
+    EOFError,
+    pickle.UnpicklingError,
+    SafetensorError,
+    StrictDataclassError,
+)
+
+
+class Loaded:
+    """A model in memory, and what it has been fed."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        options: LoadOptions,
+        loading: Loading | None = None,
+        dtype: torch.dtype | None = None,  # None: the best here
+    ) -> None:
+        self.name, self.fingerprint = folder.name, folder.fingerprint
+        if options.kv:
+            raise AdvreplError(f"--kv is for GGUF files: {folder.name} is played with a cache of its weights' type")
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        # Layers cannot be divided: all are on the GPU, or with --gpu-layers 0 none.
+        device = torch.device("cpu") if options.gpu_layers == 0 else best_device()
+        with _quiet(loading):
+            config = _config(folder)
+            self.n_ctx = _context(config, options.ctx, folder.name)
+            self.vocab = Vocabulary(folder.path, config.vocab_size)
+            dtype = dtype or _fitting_dtype(folder, config, device, self.n_ctx)
+            self._model = _load(folder, config, dtype).to(device).eval()
+        self.template = self.vocab.template
+        self.format_hint = prompt_format(folder.path, self.template, None)
+        self.chunk = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
+        self._device, self._stop = device, threading.Event()
+        self._held: Any = Held(config.num_hidden_layers, self.n_ctx, self._stop)
+        self._logits: Any = None
+
+    def decode(self, tokens: Sequence[int]) -> bool:
+        """Add tokens behind those that are held, and compute the logits behind the last; False if aborted."""
+        ids = torch.tensor([tokens], device=self._device)
+        try:
+            with torch.inference_mode():
+                out = self._model(ids, past_key_values=self._held, use_cache=True, logits_to_keep=1)
+        except Stopped:
+            return False
+        except torch.OutOfMemoryError as error:
+            raise AdvreplError(f"no memory left to feed {self.name}: give a smaller --ctx") from error
+        self._logits = out.logits[0, -1].float()
+        return True
+
+    def cut(self, length: int) -> None:
+        """Hold no more than the first `length` tokens."""
+        self._held.cut(length)
+
+    def logits(self) -> Any:
+        return self._logits
+
+    @property
+    def aborted(self) -> bool:
+        return self._stop.is_set()
+
+    def abort(self, now: bool) -> None:
+        """Heard by every layer, so also in the middle of a long prompt."""
+        if now:
+            self._stop.set()
+        else:
+            self._stop.clear()
+
+    def close(self) -> None:
+        self._model = self._held = self._logits = None
+
+
+def best_device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _config(folder: Folder) -> Any:
+    try:
+        config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+    except DAMAGED as error:
+        raise AdvreplError(f"{folder.path}: transformers cannot read its config.json: {_first_line(error)}") from error
+    kept = {type(layer) for layer in DynamicCache(config=config).layers}
+    if config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or not kept <= {
+        DynamicLayer,
+        DynamicSlidingWindowLayer,
+    }:
+        raise AdvreplError(f"{folder.path}: models of type {config.model_type} cannot be played")
+    return config
+
+
+def _context(config: Any, asked: int | None, name: str) -> int:
+    trained = getattr(config, "max_position_embeddings", None) or DEFAULT_CTX
+    if asked and asked > trained:
+        raise AdvreplError(f"--ctx {asked} is more than the {trained} tokens that {name} was trained on")
+    return asked or min(trained, DEFAULT_CTX)
+
+
+def _fitting_dtype(folder: Folder, config: Any, device: torch.device, n_ctx: int) -> torch.dtype:
+    """bfloat16 where it is fast; and where only that fits."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    numbers = folder.parameters + 2 * n_ctx * config.num_hidden_layers * heads * width
+    dtypes = (torch.bfloat16,) if fast_bfloat16(device) else (torch.float32, torch.bfloat16)
+    for dtype in dtypes:
+        needed = numbers * dtype.itemsize
+        if needed < free:
+            return dtype
+    raise AdvreplError(
+        f"{folder.name} takes {needed / GIB:.1f} GB with a context of {n_ctx} tokens, "
+        f"and {free / GIB:.1f} GB of memory are free: give a smaller --ctx or choose a smaller model"
+    )
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "mps":
+        return bool(torch.backends.mps.is_macos_or_newer(14, 0))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+
+
+def _load(folder: Folder, config: Any, dtype: torch.dtype) -> Any:
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder.path,
+            config=config,
+            dtype=dtype,
+            use_safetensors=folder.safetensors,
+            weights_only=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except DAMAGED as error:
+        raise AdvreplError(f"{folder.path}: transformers cannot load it: {_first_line(error)}") from error
+    if missing := sorted(report["missing_keys"]):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise AdvreplError(f"{folder.path}: its weights lack {missing[0]}{more}, which config.json asks for")
+    return model
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+@contextmanager
+def _quiet(loading: Loading | None) -> Iterator[None]:
+    """No word of transformers or torch on the terminal; what it would show as a bar is told to `loading`."""
+
+    def told(_: Any, args: Any, __: Any) -> Iterator[Any]:
+        for done, item in enumerate(args[0]):
+            if loading:
+                loading(done / len(args[0]))
+            yield item
+
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    before = transformers_logging.set_tqdm_hook(told)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_tqdm_hook(before)
+    if loading:
+        loading(1.0)

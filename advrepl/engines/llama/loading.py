@@ -1,0 +1,96 @@
+"""Bring a model file into memory: how it is read, what is repacked, whether it fits.
+
+Does not open a context (native.py does).
+"""
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import psutil
+from llama_cpp._ggml import libggml
+
+from advrepl import AdvreplError
+from advrepl.engines.base import Loading, LoadOptions, Tuning
+from advrepl.engines.files import check_file
+from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.vocab import number
+from advrepl.machine import GIB
+
+
+def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, loading: Loading | None) -> Any:
+    params = lib.llama_model_default_params()
+    if options.layers is not None:
+        params.n_gpu_layers = options.layers
+    params.load_mode, params.use_extra_bufts = _load_mode(path, on_gpu, options.tuning)
+    params.kv_overrides = overrides = _no_space_prefix()
+    if loading:
+        params.progress_callback = lib.llama_progress_callback(lambda share, _: loading(share) is not False)
+    model = lib.llama_model_load_from_file(os.fsencode(path), params)
+    del overrides  # had to live until here
+    if not model:
+        reason = log.last_error or "no reason given"
+        raise AdvreplError(f"{path} cannot be loaded, it may be cut short or made for a newer llama.cpp: {reason}")
+    return model
+
+
+def header_number(path: Path, log: Log, name: str) -> int:
+    """A number of the architecture, without the weights being read; 0 if the file does not say."""
+    check_file(path)
+    log.attach()
+    params = lib.llama_model_default_params()
+    params.vocab_only = True
+    if not (model := lib.llama_model_load_from_file(os.fsencode(path), params)):
+        return 0
+    found = number(model, name, 0)
+    lib.llama_model_free(model)
+    return found
+
+
+def has_gpu() -> bool:
+    return bool(lib.llama_supports_gpu_offload())
+
+
+def fits_repacked(path: Path) -> bool:
+    """Both copies of the weights, and something besides?"""
+    return psutil.virtual_memory().available > 2.2 * path.stat().st_size + GIB
+
+
+def fits_copied(path: Path) -> bool:
+    return psutil.virtual_memory().available > 1.2 * path.stat().st_size + GIB
+
+
+def _load_mode(path: Path, on_gpu: bool, tuning: Tuning) -> tuple[int, bool]:
+    """Map the file; repack weights for the CPU only where both copies fit: faster to write, twice the memory."""
+    size, memory = path.stat().st_size, psutil.virtual_memory()
+    if not on_gpu and size > memory.total * 0.95:
+        raise AdvreplError(
+            f"{path.name} takes {size / GIB:.1f} GB and this machine has {memory.total / GIB:.1f} GB of memory: "
+            "choose a smaller model or quantise it further with `advrepl convert -q`"
+        )
+    # The tuning was found when there was memory for it.
+    copy = tuning.load == "copy" and fits_copied(path)
+    mode = lib.LLAMA_LOAD_MODE_NONE if copy else lib.LLAMA_LOAD_MODE_MMAP
+    return mode, tuning.repack is not False and (copy or fits_repacked(path))
+
+
+def devices() -> list[str]:
+    """What llama.cpp calls the processors and graphics cards it can use here."""
+    ggml = libggml
+    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_dev_get.argtypes, ggml.ggml_backend_dev_get.restype = [ctypes.c_size_t], ctypes.c_void_p
+    describe = ggml.ggml_backend_dev_description
+    describe.argtypes, describe.restype = [ctypes.c_void_p], ctypes.c_char_p
+    count = ggml.ggml_backend_dev_count()
+    return [describe(ggml.ggml_backend_dev_get(i)).decode("utf-8", "replace") for i in range(count)]
+
+
+def _no_space_prefix() -> Any:
+    """Segments are tokenised one by one; the space that SentencePiece adds to each text belongs to the first only."""
+    overrides = (lib.llama_model_kv_override * 2)()
+    overrides[0].tag = lib.LLAMA_KV_OVERRIDE_TYPE_BOOL
+    overrides[0].key = b"tokenizer.ggml.add_space_prefix"
+    overrides[0].value.val_bool = False
+    return overrides  # the second one, with an empty key, ends the list

@@ -1,0 +1,198 @@
+"""Choose the next token with llama.cpp's own samplers, held to a grammar where there is one.
+
+Does not decode; reads the logits of the last decoded token.
+"""
+
+import ctypes
+import math
+import struct
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+
+from advrepl import AdvreplError
+from advrepl.engines.llama.context import Loaded
+from advrepl.sampling.params import Sampling
+
+ARRAY = struct.Struct("@PNq?")  # llama_token_data_array: where they are, how many, which is selected, are they sorted
+CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+# Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
+# first makes the samplers, which otherwise copy and sort the whole vocabulary, several times faster.
+REACH = 16.0
+# min-p leaves out more; penalties, which come before it, may lower the best logit by about this much.
+PENALTY_REACH = 8.0
+MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as in its paper
+DRY_BREAKERS = (b"\n", b":", b'"', b"*")
+
+
+class Sampler:
+    """llama.cpp's sampler chain for one reply, and a grammar beside it.
+
+    What is made for each token is made once here: after a decode nothing of Python is in the processor's caches, and
+    each new object costs ten times what it costs in a tight loop [measured].
+    """
+
+    def __init__(
+        self,
+        model: Loaded,
+        sampling: Sampling,
+        grammar: str | None,
+        prompt: Sequence[int],
+    ) -> None:
+        self._read, self._vocab = model.logits, model.vocab.handle
+        self._reach = _reach(sampling)
+        self._biased, self._bias = _biases(model, sampling)
+        self._candidates = np.zeros(model.vocab.size, dtype=CANDIDATE)
+        self._ids, self._logits = self._candidates["id"], self._candidates["logit"]
+        self._likely = np.empty(model.vocab.size, dtype=bool)
+        self._data = self._candidates.ctypes.data
+        self._array = lib.llama_token_data_array()
+        self._array_at = ctypes.addressof(self._array)
+        self._one = np.zeros(1, dtype=CANDIDATE)
+        self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        for link in _links(model, sampling):
+            lib.llama_sampler_chain_add(self._chain, link)
+        self._chain_at = _address_of(self._chain)
+        for token in prompt[-sampling.repeat_last :] if sampling.repeat_last > 0 else ():
+            lib.llama_sampler_accept(self._chain, token)
+        self._grammar = None
+        if grammar is not None:
+            self._grammar = lib.llama_sampler_init_grammar(self._vocab, grammar.encode(), b"root")
+            if not self._grammar:
+                lib.llama_sampler_free(self._chain)
+                raise AdvreplError("llama.cpp does not understand the grammar for the options")
+
+    def __enter__(self) -> "Sampler":
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        lib.llama_sampler_free(self._chain)
+        if self._grammar:
+            lib.llama_sampler_free(self._grammar)
+
+    def pick(self) -> int:
+        """The next token, taken note of in penalties and grammar."""
+        logits = self._read()
+        if len(self._biased):
+            logits = logits.copy()
+            logits[self._biased] += self._bias
+        best = logits.item(logits.argmax())
+        np.greater_equal(logits, best - self._reach, self._likely)
+        token = self._choose(logits, self._likely.nonzero()[0])
+        if self._grammar and not self._allowed(token):
+            # Checking one token is cheap, constraining the whole vocabulary is not: it is done only on a clash.
+            token = self._choose(logits, self._grammatical(logits))
+        if self._grammar:
+            lib.llama_sampler_accept(self._grammar, token)
+        _accept(self._chain_at, token)
+        return token
+
+    def _choose(self, logits: Any, ids: Any) -> int:
+        if not len(ids):
+            raise AdvreplError("the model computes no chances (NaN): its file is damaged, convert it again")
+        self._fill(logits, ids)
+        _apply(self._chain_at, self._array_at)
+        data, _, selected, _ = ARRAY.unpack_from(self._array)
+        # XTC leaves the first ones out by moving the pointer.
+        return int(self._ids.item((data - self._data) // CANDIDATE.itemsize + selected))
+
+    def _grammatical(self, logits: Any) -> Any:
+        """The tokens that the grammar allows next."""
+        self._fill(logits, np.arange(len(logits)))
+        lib.llama_sampler_apply(self._grammar, ctypes.byref(self._array))
+        return self._ids[np.isfinite(self._logits)].copy()
+
+    def _fill(self, logits: Any, ids: Any) -> None:
+        count = len(ids)
+        self._ids[:count], self._logits[:count] = ids, logits.take(ids)
+        ARRAY.pack_into(self._array, 0, self._data, count, -1, False)
+
+    def _allowed(self, token: int) -> bool:
+        self._one["id"], self._one["logit"] = token, 0.0
+        one = lib.llama_token_data_array(_pointer(self._one), 1, -1, False)
+        lib.llama_sampler_apply(self._grammar, ctypes.byref(one))
+        return bool(np.isfinite(self._one["logit"][0]))
+
+
+def _address_of(pointer: Any) -> int:
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def _by_address(function: Any, result: Any, *kinds: Any) -> Any:
+    """The same function for each token: it takes addresses as numbers, as making pointers costs more than calling."""
+    return ctypes.CFUNCTYPE(result, *kinds)(_address_of(function))
+
+
+_apply = _by_address(lib.llama_sampler_apply, None, ctypes.c_void_p, ctypes.c_void_p)
+_accept = _by_address(lib.llama_sampler_accept, None, ctypes.c_void_p, ctypes.c_int32)
+
+
+def _pointer(candidates: Any) -> Any:
+    return ctypes.cast(candidates.ctypes.data, ctypes.POINTER(lib.llama_token_data))
+
+
+def _reach(s: Sampling) -> float:
+    if s.min_p > 0 and not s.mirostat:
+        return PENALTY_REACH - math.log(s.min_p)
+    return REACH * max(s.temperature, 1.0)
+
+
+def _links(model: Loaded, s: Sampling) -> list[Any]:
+    """llama.cpp's samplers in its own default order; those that are off are left out."""
+    seed = s.seed if s.seed is not None else lib.LLAMA_DEFAULT_SEED
+    vocab, n_vocab = model.vocab.handle, model.vocab.size
+    links = _penalties(vocab, n_vocab, s)
+    if s.temperature <= 0:
+        return [*links, lib.llama_sampler_init_greedy()]
+    temperature = lib.llama_sampler_init_temp
+    if s.mirostat == 1:
+        choice = lib.llama_sampler_init_mirostat(n_vocab, seed, s.mirostat_tau, s.mirostat_eta, MIROSTAT_M)
+        return [*links, temperature(s.temperature), choice]
+    if s.mirostat == 2:
+        choice = lib.llama_sampler_init_mirostat_v2(seed, s.mirostat_tau, s.mirostat_eta)
+        return [*links, temperature(s.temperature), choice]
+    return [*links, *_cuts(s, seed), temperature(s.temperature), lib.llama_sampler_init_dist(seed)]
+
+
+def _cuts(s: Sampling, seed: int) -> list[Any]:
+    """The samplers that leave tokens out."""
+    cuts = (
+        (s.top_k > 0, lambda: lib.llama_sampler_init_top_k(s.top_k)),
+        (s.typical < 1, lambda: lib.llama_sampler_init_typical(s.typical, 1)),
+        (s.top_p < 1, lambda: lib.llama_sampler_init_top_p(s.top_p, 1)),
+        (s.min_p > 0, lambda: lib.llama_sampler_init_min_p(s.min_p, 1)),
+        (s.xtc > 0, lambda: lib.llama_sampler_init_xtc(s.xtc, s.xtc_threshold, 1, seed)),
+    )
+    return [make() for on, make in cuts if on]  # type: ignore[no-untyped-call]
+
+
+def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:
+    links = []
+    if s.repeat_last > 0 and (s.repeat_penalty != 1 or s.presence_penalty or s.frequency_penalty):
+        links.append(
+            lib.llama_sampler_init_penalties(
+                n_vocab, s.repeat_last, s.repeat_penalty, s.frequency_penalty, s.presence_penalty
+            )
+        )
+    if s.dry > 0:
+        breakers = (ctypes.c_char_p * len(DRY_BREAKERS))(*DRY_BREAKERS)
+        links.append(
+            lib.llama_sampler_init_dry(
+                vocab, s.dry, s.dry_base, s.dry_allowed, s.repeat_last, breakers, len(DRY_BREAKERS)
+            )
+        )
+    return links
+
+
+def _biases(model: Loaded, s: Sampling) -> tuple[Any, Any]:
+    """Tokens and what is added to their logits, before it is decided which are likely at all."""
+    biases: dict[int, float] = {}
+    for text, bias in s.logit_bias.items():
+        for token in model.vocab.plain(text)[:1]:
+            biases[token] = biases.get(token, 0.0) + bias
+    return np.array(list(biases), dtype=np.intp), np.array(list(biases.values()), dtype=np.float32)

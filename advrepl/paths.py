@@ -1,0 +1,50 @@
+"""Where everything lies that the program reads and writes for its user.
+
+Creates nothing: whoever writes a file makes its folder.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+PACKAGE = Path(__file__).parent
+
+
+def home() -> Path:
+    """Return the folder of models, history, logs and settings: ADVREPL_HOME, else the platform's for this user."""
+    chosen = os.environ.get("ADVREPL_HOME")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("advrepl", appauthor=False))
+
+
+def models_folder() -> Path:
+    """Return the folder of the GGUF files and Hugging Face folders."""
+    return home() / "models"
+
+
+def presets_folder() -> Path:
+    """Return the folder of the player's own presets."""
+    return home() / "presets"
+
+
+def llama_log() -> Path:
+    """Return the file that llama.cpp's own words go to."""
+    return home() / "llama.log"
+
+
+def history() -> Path:
+    """Return the file of the lines that the player has typed."""
+    return home() / "history"
+
+
+def tuning_file() -> Path:
+    """Return the file that keeps what `advrepl tune` found."""
+    return home() / "tuned.json"
+
+
+def saves_folder(chosen: Path | None) -> Path:
+    """Return where stories lie: the chosen folder, else saves/ under the current one if there is one, else in home."""
+    if chosen:
+        return chosen
+    here = Path("saves")
+    return here if here.is_dir() else home() / "saves"

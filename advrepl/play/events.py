@@ -1,0 +1,40 @@
+"""What comes out of a game while it is played, for the terminal to show."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from advrepl.play.writer import Choice, Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that is complete and saved."""
+
+    text: str  # the prose, without the options
+    options: tuple[str, ...]
+    stats: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Slid:
+    """Turns have slid out of the model's sight: it now sees the story from this text on."""
+
+    turns: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the program has to say, as plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Note):
+    """A picture, for those who can draw; the text is for the others."""
+
+    data: bytes
+
+
+Event = Piece | Choice | Reply | Slid | Note

@@ -1,0 +1,281 @@
+"""Open what a game needs: the model, the format, the save, the scenario.
+
+Does not read the command line (cli.py) and does not play (game.py).
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from advrepl import AdvreplError, paths
+from advrepl.cards import character as cards
+from advrepl.cards.character import Character
+from advrepl.engines import models
+from advrepl.engines.base import Engine, LoadOptions
+from advrepl.engines.kv import store as kv_store
+from advrepl.engines.kv.file import Keeps
+from advrepl.engines.kv.store import Keeper
+from advrepl.lore.books import load_book
+from advrepl.play.game import Game
+from advrepl.prompt.formats import Format
+from advrepl.sampling import presets
+from advrepl.sampling.params import Sampling
+from advrepl.story import saves, scenario
+from advrepl.story.roleplay import player, scenario_of
+from advrepl.story.saves import ModelRef, Save, SaveFile
+from advrepl.tuning import store as tuning_store
+
+Notice = Callable[[str], None]
+
+# Stories that come with the program lie beside the package in a checkout, inside it when installed.
+SHIPPED = ("the-old-house",)
+SHIPPED_FOLDERS = tuple(parent / "saves" for parent in (paths.PACKAGE.parent, paths.PACKAGE))
+MAX_OPTIONS = 8
+BRANCHES = 6  # replies that are written ahead: to four options, another take of the last, and one to read in
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the player asked for on the command line; None: not said."""
+
+    model: str | None = None
+    format: str | None = None
+    save: str | None = None
+    you: str | None = None
+    saves: Path | None = None
+    ctx: int | None = None
+    threads: int | None = None
+    gpu_layers: int | None = None
+    kv: str | None = None
+    options: int | None = None
+    lore: tuple[Path, ...] = ()
+    shift: bool = True
+    ahead: bool | None = None  # are replies written ahead? None: where it can be done
+    preset: str | None = None
+    kv_file: bool = True  # is what the model has read put away beside the save?
+    kv_limit: str | None = None  # what these files may take in a folder
+    sampling: dict[str, Any] | None = None  # fields of Sampling that were given
+
+    @property
+    def folder(self) -> Path:
+        return paths.saves_folder(self.saves)
+
+
+def new_game(
+    what: str, settings: Settings, notice: Notice = lambda _: None, loading: Callable[[float], None] | None = None
+) -> Game:
+    """A new story of a scenario or with a character, in a save of its own."""
+    character = None if what in scenario.BUILT_IN else _character(what, notice)
+    luck = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
+    bound: dict[str, str] = {}
+    story = scenario_of(character, bound=bound, seed=luck) if character else scenario.BUILT_IN[what]
+    name = settings.save and saves.check_name(settings.save)
+    if name and saves.free_name(settings.folder, name) != name:
+        raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
+    file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, story.name)}.json")
+    save = Save(
+        schema=saves.SCHEMA,
+        title=story.title,
+        created=saves.now(),
+        updated="",
+        model=ModelRef(),
+        format="",
+        sampling={},
+        scenario=story,
+        turns=[],
+        head=None,
+        character=character and character.for_save(),
+        bound=bound,
+        luck=luck,
+        card=_card(what),
+    )
+    return _open(save, file, settings, loading, notice)
+
+
+def resumed_game(
+    name: str | None, settings: Settings, notice: Notice, loading: Callable[[float], None] | None = None
+) -> Game:
+    """A story that goes on; the newest if none is named."""
+    source, target = _story(name, settings.folder)
+    file = SaveFile(target)
+    try:
+        save, recovered = (saves.load(source), _copied(target)) if source != target else file.load()
+    except AdvreplError:
+        file.close()
+        raise
+    if recovered:
+        notice(recovered)
+    return _open(save, file, settings, loading, notice)
+
+
+def _character(what: str, notice: Notice) -> Character:
+    """A character that comes with the program, or a card by its path."""
+    path = cards.shipped().get(what, Path(what).expanduser())
+    if not path.is_file():
+        raise AdvreplError(
+            f"there is no scenario {what!r} and no such card; there are {', '.join(scenario.BUILT_IN)}, and the "
+            f"characters {', '.join(cards.shipped())} (a story goes on with `advrepl resume`)"
+        )
+    character, notes = cards.load(path)
+    for note in notes:
+        notice(note)
+    return character
+
+
+def _card(what: str) -> str:
+    """The path of the player's own card, which may hold a picture; text that can be saved."""
+    own = what not in scenario.BUILT_IN and what not in cards.shipped()
+    return str(Path(what).expanduser().absolute()).encode("utf-8", "replace").decode() if own else ""
+
+
+def _open(
+    save: Save,
+    file: SaveFile,
+    settings: Settings,
+    loading: Callable[[float], None] | None,
+    notice: Notice,
+) -> Game:
+    engine: Engine | None = None
+    try:
+        save.sampling = msgspec.to_builtins(_sampling(save.sampling, settings))
+        if settings.options is not None:
+            save.scenario = msgspec.structs.replace(save.scenario, options=settings.options)
+        limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
+        engine = _engine(save, settings, loading, notice)
+        format = _format(save, settings, engine, notice)
+        save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
+        game = Game(engine, format, save, file)
+        _prepare(game, settings)
+        _look_ahead(game, settings, notice)
+        for note in (*game.backdrop.notes, *_offers(game)):
+            notice(note)
+        if settings.kv_file and isinstance(engine, Keeps):
+            game.keeper = Keeper(engine, file.path, limit)
+            _recall(game, notice)
+        return game
+    except AdvreplError:
+        file.close()
+        if engine:
+            engine.close()
+        raise
+
+
+def _offers(game: Game) -> Iterator[str]:
+    """What a new roleplay has to offer."""
+    scene = game.scenario
+    if game.waits_for_opening and len(scene.greetings) > 1:
+        yield f"there are {len(scene.greetings)} greetings: /greeting shows and changes them"
+    if game.waits_for_opening and scene.roleplay and scene.you == "You":
+        yield "you have no name yet: /you NAME gives you one"
+
+
+def _prepare(game: Game, settings: Settings) -> None:
+    """What the command line says about the player and the lore."""
+    books = [load_book(path) for path in settings.lore]
+    if settings.you is not None:
+        game.become(*player(settings.you))
+    for book, notes in books:
+        game.backdrop.add_book(book)
+        game.backdrop.notes += notes
+    game.check()
+
+
+def _look_ahead(game: Game, settings: Settings, notice: Notice) -> None:
+    from advrepl.engines.llama.branches import BranchingEngine
+    from advrepl.engines.prefetch import Ahead
+
+    if isinstance(game.engine, BranchingEngine) and game.engine.branches:
+        game.ahead = Ahead(game.engine)
+    elif settings.ahead:
+        notice("no replies are written ahead: there is too little memory, or this model's cache cannot be shared")
+
+
+def _recall(game: Game, notice: Notice) -> None:
+    """What the model had read when the story was left."""
+    if game.keeper and not game.waits_for_opening and (remark := game.keeper.recall()):
+        notice(remark)
+
+
+def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
+    path = _model(save, settings)
+    branches = 0 if settings.ahead is False else BRANCHES
+    asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
+    if path.is_dir():
+        return _folder_engine(path, asked, loading, notice)
+    from advrepl.engines.llama.branches import BranchingEngine
+    from advrepl.engines.llama.context import Loaded
+    from advrepl.engines.llama.engine import LlamaEngine
+    from advrepl.engines.llama.loading import devices
+    from advrepl.engines.llama.log import Log
+
+    options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
+    if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
+        notice(told)
+    loaded = Loaded(path, options, Log(paths.llama_log()), loading)
+    return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
+
+
+def _model(save: Save, settings: Settings) -> Path:
+    """The model that was asked for, else the one the story was played on if it is still there, else the default."""
+    spec = settings.model
+    if spec is None and save.model.spec:
+        try:
+            return models.resolve(save.model.spec)
+        except AdvreplError:
+            pass  # it has been moved or removed: the default goes on with the story
+    return models.resolve(spec)
+
+
+def _folder_engine(path: Path, options: LoadOptions, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
+    from advrepl.engines.hf import folder as hf_folder
+
+    hf_folder.require(path)
+    folder = hf_folder.open_folder(path)
+    if faster := hf_folder.faster(path):
+        notice(faster)
+    from advrepl.engines.hf.engine import HfEngine
+    from advrepl.engines.hf.model import Loaded
+
+    return HfEngine(Loaded(folder, options, loading))
+
+
+def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:
+    """The format asked for, else the story's while its model stays the same, else the model's own."""
+    same = save.model.fingerprint == engine.fingerprint
+    if save.model.fingerprint and not same:
+        notice(f"this story was played on {save.model.name} before, now it goes on with {engine.name}")
+    return models.choose_format(settings.format or (save.format if same and save.format else None), engine)
+
+
+def _sampling(saved: dict[str, Any], settings: Settings) -> Sampling:
+    """The story's, changed by the preset, changed by the values that were given one by one."""
+    preset = presets.find(settings.preset, paths.presets_folder()).fields if settings.preset is not None else {}
+    try:
+        return msgspec.convert({**saved, **preset, **(settings.sampling or {})}, Sampling)
+    except msgspec.ValidationError as error:
+        raise AdvreplError(f"the sampling settings of this story are wrong: {error}") from error
+
+
+def _story(name: str | None, folder: Path) -> tuple[Path, Path]:
+    """The file to read and the file to write: the same, but for the stories that come with the program."""
+    if name is None:
+        own = [path for path in saves.find(folder) if not _is_shipped(path)]
+        if not own:
+            raise AdvreplError(f"there is no story in {folder} yet: `advrepl play` begins one")
+        return own[0], own[0]
+    path = Path(name).expanduser() if name.endswith(".json") else folder / f"{saves.check_name(name)}.json"
+    if not path.exists() and path.stem in SHIPPED:
+        path = next((file for base in SHIPPED_FOLDERS if (file := base / f"{path.stem}.json").exists()), path)
+    return path, folder / f"{saves.free_name(folder, path.stem)}.json" if _is_shipped(path) else path
+
+
+def _is_shipped(path: Path) -> bool:
+    return path.stem in SHIPPED and path.resolve().parent in SHIPPED_FOLDERS
+
+
+def _copied(target: Path) -> str:
+    return f"the story that comes with the program stays as it is; yours is kept in {target}"

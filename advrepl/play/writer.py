@@ -1,0 +1,281 @@
+"""Write one reply: free prose first, then the options under a grammar, with an eye on repetitions.
+
+Does not know about saves, commands or the terminal; game.py gives it a window and keeps what it wrote.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from advrepl.engines.base import Engine, Feeding, Stats
+from advrepl.prompt import options as menu
+from advrepl.prompt.repeats import RUN, SUSPICIOUS, Repeats
+from advrepl.prompt.segments import Segment, Window
+from advrepl.sampling.params import Sampling
+
+TRIES = 4  # other continuations sampled for a repetition, before the reply ends with the sentence it is in
+NUDGE_TOKENS = 2  # written with the repeated word forbidden, to leave the rut
+OPTION_TEMPERATURE = 0.7
+STATEMENT_BIAS = -4.0  # a model that is sure still says "You …"
+# From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
+SOFT_END = 0.75
+
+# For a model that has nothing to say: at least a sentence or two.
+PROSE = r"""root ::= [A-Z] [^\n<>|]{30,300} [.!?]"""
+# Should a model offer the same thing three times, even when held to other first letters.
+SPARE = (
+    "Look around carefully.",
+    "Wait and see what happens.",
+    "Turn back the way you came.",
+    "Call out loudly.",
+    "Search your pockets.",
+    "Hide and listen.",
+    "Move on quickly.",
+    "Think about what brought you here.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some more prose. All pieces of a reply together are its prose."""
+
+    text: str
+
+
+# Yielded where the engine, a branch that writes ahead, waits to be served.
+PAUSE = Piece("")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option that is ready, `number` counting from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A whole reply: what was read, what can be chosen, and the text that goes into the story."""
+
+    prose: str
+    options: tuple[str, ...]
+    text: str
+    stats: Stats
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to write: the window to continue and how. Equal tasks are answered in the same words."""
+
+    window: Window
+    spelled: Callable[[str], str] = field(compare=False)  # the text of a reply as the format spells it
+    sampling: Sampling
+    seed: int
+    stops: tuple[str, ...] = ()
+    options: int = 0
+    earlier: tuple[str, ...] = ()  # the last replies, oldest first
+    kept: str = ""  # prose that is there already and goes on
+    feeding: Feeding | None = field(default=None, compare=False)
+    cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
+
+
+class Writer:
+    """Writes the reply to one task."""
+
+    def __init__(self, engine: Engine, task: Task) -> None:
+        self._engine, self._task = engine, task
+        self._text = task.kept  # the prose so far
+        self._released = len(task.kept)  # how much of it was handed out
+        self._marker = "-"  # of the list of options
+        self._stats = Stats()
+        self._calls = 0
+
+    def write(self) -> Iterator[Piece | Choice | Written]:
+        yield from self._prose()
+        stop, options = self._stats.stop, list[str]()
+        if self._task.options and stop != "interrupted":
+            for option in self._options():
+                if isinstance(option, Piece):
+                    yield option
+                    continue
+                options.append(option)
+                yield Choice(len(options), option)
+            self._stats.stop = stop
+        if len(options) < self._task.options:  # stopped in the middle of the list, or an engine that cannot make one
+            options = []
+        text = menu.join(self._text, options, self._marker)
+        yield Written(self._text, tuple(options), text, self._stats)
+
+    # --- prose
+
+    def _prose(self) -> Iterator[Piece]:
+        """Passes over the engine until the prose is done: one, unless it repeats itself or stays empty."""
+        sampling, repeats, empty = self._task.sampling, 0, 0
+        while True:
+            grammar = PROSE if empty > 1 and self._engine.grammars else None
+            word = yield from self._pass(sampling, repeats < TRIES, grammar)
+            if word:
+                repeats += 1
+                other = msgspec.structs.replace(sampling, logit_bias={**sampling.logit_bias, word: -100.0})
+                yield from self._pass(other, False, None, NUDGE_TOKENS)
+                if self._stats.stop == "length":
+                    continue
+            if self._text or self._stats.stop == "interrupted" or empty > 2:
+                break
+            empty += 1
+        self._text = self._text.rstrip()
+        broken_off = self._stats.stop == "length" and self._task.options and not menu.ends_sentence(self._text)
+        if broken_off or (not self._text and self._stats.stop != "interrupted"):
+            self._text += "…"
+        yield from self._release(len(self._text))
+
+    def _pass(
+        self, sampling: Sampling, guard: bool, grammar: str | None, limit: int = 0
+    ) -> Generator[Piece, None, str]:
+        """Write until the prose ends, or for `limit` tokens; `stats.stop` says why it ended.
+
+        Where it begins to say again what was said before, return the next word of that instead, cut off.
+        """
+        repeats = Repeats(menu.split(text)[0] for text in self._task.earlier)
+        repeats.read(self._text)
+        left = limit or max(sampling.max_tokens - self._stats.generated, NUDGE_TOKENS)
+        soft = left - int(sampling.max_tokens * (1 - SOFT_END)) if guard else 0
+        pieces = self._generate(self._text, sampling, left, grammar)
+        count = -1
+        for piece in pieces:
+            if not piece:
+                yield PAUSE
+                continue
+            count += 1
+            self._text = self._text + piece if self._text else piece.lstrip()
+            if self._cut_list():
+                pieces.close()
+                self._stats.stop = "end"
+                return ""
+            run = repeats.read(self._text) if guard else 0
+            if run >= RUN:
+                pieces.close()
+                return self._cut_repetition()
+            if run < SUSPICIOUS:
+                yield from self._release(self._safe())
+            if not limit and count >= soft and menu.ends_sentence(self._text):
+                break
+        pieces.close()
+        return ""
+
+    def _cut_list(self) -> bool:
+        """The model has begun its list: the prose ends before it, and its marker is the style of the options."""
+        found = menu.list_start(self._text, self._released) if self._task.options else None
+        if found:
+            self._marker = found[1]
+            self._text = self._text[: found.start()].rstrip()
+        return found is not None
+
+    def _cut_repetition(self) -> str:
+        word = self._text[self._released :].split()[0]
+        self._text = self._text[: self._released]
+        return " " + word
+
+    def _safe(self) -> int:
+        """How much of the text can be shown: not the white space at its end, nor what may turn out to be the list."""
+        end = menu.may_be_list(self._text, self._released) if self._task.options else len(self._text)
+        return len(self._text[:end].rstrip())
+
+    def _release(self, end: int) -> Iterator[Piece]:
+        if end > self._released:
+            yield Piece(self._text[self._released : end])
+            self._released = end
+
+    # --- options
+
+    def _options(self) -> Iterator[Piece | str]:
+        if not self._engine.grammars:
+            yield from self._unconstrained()
+            return
+        done: list[str] = []
+        for _ in range(self._task.options):
+            option = yield from self._option(done)
+            if self._stats.stop == "interrupted":
+                return
+            done.append(option)
+            yield option
+
+    def _option(self, done: list[str]) -> Generator[Piece, None, str]:
+        """One more option, unlike those there are and, if that can be had, unlike those of the last reply."""
+        last = menu.split(self._task.earlier[-1])[1] if self._task.earlier else ()
+        before = [*done, *last]
+        kept = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
+        sampling = _for_options(self._task.sampling)
+        for avoid, others in (((), before), (before, before), (done, done)):
+            grammar = menu.grammar(avoid)
+            pieces = self._generate(kept, sampling, menu.LINE_TOKENS, grammar, "\n")
+            option = menu.tidy((yield from _whole(pieces)))
+            if option and not any(menu.alike(option, other) for other in others):
+                return option
+        return next(spare for spare in SPARE if not any(menu.alike(spare, other) for other in done))
+
+    def _unconstrained(self) -> Iterator[Piece | str]:
+        """For engines without grammars: read the model's own list leniently, try once more, then give up."""
+        limit = self._task.options * menu.LINE_TOKENS
+        for _ in range(2):
+            kept = self._text + menu.line_start(self._marker, 0)
+            text = yield from _whole(self._generate(kept, self._task.sampling, limit, None))
+            if found := menu.parse(menu.line_start(self._marker, 0) + text, self._task.options):
+                yield from found
+                return
+
+    def _generate(
+        self, kept: str, sampling: Sampling, limit: int, grammar: str | None, *stops: str
+    ) -> Generator[str, None, None]:
+        """One call of the engine, going on from `kept`; each has a seed of its own, and its cost is added up."""
+        first, total = self._calls == 0, self._stats
+        if self._task.cancelled():
+            total.stop = "interrupted"
+            return
+        seed = (self._task.seed + 0x9E3779B1 * self._calls) & 0xFFFFFFFF
+        self._calls += 1
+        try:
+            yield from self._engine.generate(
+                resumed(self._task.window, self._task.spelled(kept)) if kept else self._task.window,
+                msgspec.structs.replace(sampling, seed=seed, max_tokens=limit),
+                stop=(*stops, *self._task.stops),
+                grammar=grammar,
+                feeding=self._task.feeding,
+            )
+        finally:
+            stats = self._engine.stats
+            if first:
+                total.prompt, total.reused, total.shifted = stats.prompt, stats.reused, stats.shifted
+            total.generated += stats.generated
+            total.stop = stats.stop
+
+
+def _whole(pieces: Iterable[str]) -> Generator[Piece, None, str]:
+    """All pieces as one text."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        if not piece:
+            yield PAUSE
+    return text
+
+
+def _for_options(sampling: Sampling) -> Sampling:
+    """A little cooler than prose, and leaning towards things to do."""
+    bias = {**{" " + word: STATEMENT_BIAS for word in menu.STATEMENTS}, **sampling.logit_bias}
+    temperature = min(sampling.temperature, OPTION_TEMPERATURE)
+    return msgspec.structs.replace(sampling, temperature=temperature, logit_bias=bias)
+
+
+def resumed(window: Window, kept: str) -> Window:
+    """The window with a reply that has been begun as its end."""
+    prompt = window.prompt
+    if prompt.cue:
+        *before, cue = prompt.cue
+        begun = Segment(cue.mark, kept)
+        return replace(window, prompt=replace(prompt, cue=(*before, begun)))
+    *before, last = prompt.blocks[-1]
+    begun = Segment(last.mark, kept)
+    return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))

@@ -1,0 +1,100 @@
+"""The /commands that change who plays and what the model is told besides the story.
+
+Does not print; see commands.py.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from advrepl import AdvreplError
+from advrepl.lore.books import load_book
+from advrepl.play.events import Event, Note
+from advrepl.play.game import Game
+from advrepl.prompt.formats import LENGTHS
+from advrepl.prompt.window import told
+from advrepl.story.injections import LORE, NOTE, NOTE_DEPTH
+from advrepl.story.roleplay import DEEPEST, player
+from advrepl.terminal.view import one_line
+
+OFF = ("off", "none", "clear")
+SHOWN = 60  # characters of a greeting in the list
+
+
+def you(game: Game, argument: str) -> Iterator[Event]:
+    """Show or change your name and who you are in the story."""
+    if argument:
+        game.become(*player(argument))
+    scenario = game.scenario
+    yield Note(f"you are {scenario.you}: {scenario.persona}" if scenario.persona else f"you are {scenario.you}")
+
+
+def greeting(game: Game, argument: str) -> Iterator[Event]:
+    """Show the character's greetings, or begin with the Nth."""
+    greetings = game.scenario.greetings
+    if argument:
+        if not argument.isdecimal():
+            raise AdvreplError(f"/greeting takes the number of a greeting, not {argument[:20]!r}")
+        yield from game.greet(int(argument))
+        return
+    if not greetings:
+        raise AdvreplError("nobody greets in this story: greetings come with character cards")
+    lines = [one_line(text) for text in greetings]
+    yield Note("\n".join(f"{n}. {line[:SHOWN]}{'…' * (len(line) > SHOWN)}" for n, line in enumerate(lines, 1)))
+
+
+def length(game: Game, argument: str) -> Iterator[Event]:
+    """Show or change how long the replies are."""
+    if argument:
+        wanted = [name for name in LENGTHS if name.startswith(argument.casefold())]
+        if len(wanted) != 1:
+            raise AdvreplError(f"/length is {', '.join(LENGTHS)}, not {argument[:20]!r}")
+        with game.changing():
+            game.backdrop.answer(wanted[0])  # type: ignore[arg-type]
+    yield Note(f"replies are {game.scenario.length}")
+
+
+def note(game: Game, argument: str) -> Iterator[Event]:
+    """Remind the model of TEXT again and again: always among the last DEPTH turns."""
+    if argument:
+        depth, text = _depth(argument)
+        if not text:
+            raise AdvreplError(f"/note {argument} has no text: write it behind the number, or /note off")
+        with game.changing():
+            game.backdrop.note("" if text in OFF else text, depth)
+    reminder = game.scenario.reminders.get(NOTE)
+    yield Note(f"the note, every {reminder.depth} turns: {reminder.text}" if reminder else "there is no note")
+
+
+def memory(game: Game, argument: str) -> Iterator[Event]:
+    """Show or change what the model must never forget; it is read in full once after that."""
+    if argument:
+        with game.changing():
+            game.backdrop.remember("" if argument in OFF else argument)
+    yield Note(f"never forgotten: {game.scenario.memory}" if game.scenario.memory else "there is no memory")
+
+
+def lore(game: Game, argument: str) -> Iterator[Event]:
+    """Show which lore the model was told of, or add a lorebook or world info file."""
+    if argument:
+        book, notes = load_book(Path(argument).expanduser())
+        with game.changing():
+            game.backdrop.add_book(book)
+        yield from map(Note, notes)
+    yield Note("\n".join([f"entries of lore: {game.backdrop.entries}", *_lore_seen(game)]))
+
+
+def _lore_seen(game: Game) -> tuple[str, ...]:
+    """What always applies, then what stands in the part of the story that the model sees, the newest last."""
+    turns, _ = told(game.scenario, game.story, game.window().evicted)
+    texts = [text for turn in turns for source, text in turn.before.items() if source.startswith(LORE)]
+    return (*filter(None, [game.scenario.lore]), *dict.fromkeys(texts))
+
+
+def _depth(argument: str) -> tuple[int, str]:
+    """An author's note may begin with its depth."""
+    first, _, rest = argument.partition(" ")
+    if not first.isdecimal():
+        return NOTE_DEPTH, argument
+    if not 0 < int(first) < DEEPEST:
+        raise AdvreplError(f"the depth of a note is 1 to {DEEPEST - 1} turns, not {first}")
+    return int(first), rest.strip()

@@ -1,0 +1,40 @@
+"""The picture of a story's character: found in the card the story began with.
+
+Does not draw; that is pictures.py.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from advrepl import AdvreplError
+from advrepl.cards import character as cards
+from advrepl.play.events import Event, Note, Picture
+from advrepl.play.game import Game
+from advrepl.terminal import pictures
+
+
+def portrait(game: Game, argument: str) -> Iterator[Event]:
+    """Show the character's picture."""
+    if not pictures.possible():
+        yield Note(pictures.INSTALL)
+        return
+    data = find(game)
+    yield Picture("the picture can only be seen at a terminal", data) if data else Note(f"{game.title} has no picture")
+
+
+def find(game: Game) -> bytes | None:
+    """The picture of the card that the story began with, if there is one."""
+    if not game.card:
+        return None
+    try:
+        return cards.picture(cards.load_bytes(Path(game.card)))
+    except AdvreplError as error:
+        raise AdvreplError(f"the card of this story cannot be read any more: {error}") from error
+
+
+def opening(game: Game) -> bytes | None:
+    """The same when a story opens, where nobody asked for a picture: whatever is wrong, there is none."""
+    try:
+        return find(game) if pictures.possible() else None
+    except AdvreplError:
+        return None

@@ -1,0 +1,75 @@
+"""The table of the /commands, and how a line finds its command.
+
+Does not know any command: commands.py puts them in, and hands the full table on.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from advrepl import AdvreplError
+from advrepl.play.events import Event
+from advrepl.play.game import Game
+
+
+class Quit(Exception):
+    """The player wants to leave."""
+
+
+Handler = Callable[[Game, str], Iterator[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One line of the table."""
+
+    name: str
+    aliases: tuple[str, ...]
+    usage: str  # what may follow the name; empty: nothing
+    run: Handler
+
+    @property
+    def help(self) -> str:
+        return (self.run.__doc__ or "").split("\n")[0]
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(name: str, *aliases: str, usage: str = "") -> Callable[[Handler], Handler]:
+    """Put a handler into the table; the first line of its docstring is its help."""
+
+    def add(handler: Handler) -> Handler:
+        COMMANDS[name] = Command(name, aliases, usage, handler)
+        return handler
+
+    return add
+
+
+def is_command(line: str) -> bool:
+    """Is the line for the program and not for the story? (`//text` is for both: text that begins with a slash.)"""
+    return line.lstrip().startswith("/")
+
+
+def run(game: Game, line: str) -> Iterator[Event]:
+    """Do what the line says; raises Quit for /quit. Nothing happens before the first event is asked for."""
+    line = line.strip()
+    if line.startswith("//"):
+        yield from game.act(line[1:])
+        return
+    name, _, argument = line[1:].partition(" ")
+    found = find(name)
+    if argument.strip() and not found.usage:
+        raise AdvreplError(f"/{found.name} takes nothing after its name")
+    yield from found.run(game, argument.strip())
+
+
+def find(name: str) -> Command:
+    names = {alias: entry for entry in COMMANDS.values() for alias in (entry.name, *entry.aliases)}
+    if name in names:
+        return names[name]
+    near = [known for known in COMMANDS if name and known.startswith(name.casefold())]
+    near = near or difflib.get_close_matches(name.casefold(), COMMANDS, 1, 0.5)
+    hint = f"did you mean /{' or /'.join(near)}?" if near else "/help lists those there are"
+    shown = name if len(name) <= 30 else name[:30] + "…"
+    raise AdvreplError(f"there is no command /{shown}: {hint} (text that begins with a slash: //)")

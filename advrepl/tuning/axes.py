@@ -1,0 +1,196 @@
+"""What `advrepl tune` tries, and what it chooses from the takes. Pure, but for asking what fits into memory.
+
+Does not measure (tune.py).
+"""
+
+import os
+import statistics
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from advrepl.engines.base import Tuning
+from advrepl.engines.llama.context import CHUNK, N_BATCH
+from advrepl.engines.llama.loading import fits_copied, fits_repacked
+from advrepl.machine import physical_cores
+
+MARGIN = 0.05  # by which a candidate has to win at least
+HOPELESS = 0.6  # of the best rate
+TURN_FED, TURN_WRITTEN = 64, 128  # tokens of an ordinary turn
+FEW_CORES = 4
+
+
+@dataclass(frozen=True)
+class Take:
+    """Rates in tokens a second."""
+
+    feed: float
+    write: float
+    ended: bool = False  # before its end, because it took too long
+
+    def seconds(self, feed: int, write: int) -> float:
+        """How long so many tokens take at these rates."""
+        return feed / max(self.feed, 1e-3) + write / max(self.write, 1e-3)
+
+    @property
+    def turns(self) -> float:
+        return 1 / self.seconds(TURN_FED, TURN_WRITTEN)
+
+
+Measured = Sequence[tuple[Tuning, Sequence[Take]]]  # candidate by candidate, the one in use first
+Decide = Callable[[Measured], tuple[Tuning, Take]]  # what to go on with, and the rates to expect of it
+
+
+def best(rates: Sequence[Sequence[float]], spare: Collection[int] = ()) -> int:
+    """The index of the candidate to use; candidate 0 stays unless another is faster beyond doubt.
+
+    Beyond doubt: in the median of at least two takes by more than the margin, and by more than the takes of both
+    scatter. A candidate of `spare`, which spares the machine something, needs only to be as fast.
+    """
+    chosen = 0
+    for index, takes in enumerate(rates):
+        if not index or len(takes) < 2 or not _beats(takes, rates[0], index in spare):
+            continue
+        if not chosen or statistics.median(takes) > statistics.median(rates[chosen]) * (1 + MARGIN):
+            chosen = index
+    return chosen
+
+
+def _beats(takes: Sequence[float], used: Sequence[float], spares: bool) -> bool:
+    needed = 1.0 if spares else 1 + max(MARGIN, scatter(takes) + scatter(used))
+    faster = statistics.median(takes) / max(statistics.median(used), 1e-9)
+    return faster >= needed if spares else faster > needed
+
+
+def scatter(values: Sequence[float]) -> float:
+    """The median distance from the median, as a share of it: one stall among the takes does not count."""
+    middle = statistics.median(values)
+    return statistics.median(abs(value - middle) for value in values) / max(middle, 1e-9)
+
+
+def variation(takes: Sequence[Take]) -> float:
+    """How much takes of the same differ in all, as a share of their median."""
+    turns = [take.turns for take in takes]
+    return (max(turns) - min(turns)) / statistics.median(turns)
+
+
+def hopeless(take: Take, others: Sequence[Take]) -> bool:
+    fed, written = max(other.feed for other in others), max(other.write for other in others)
+    return take.feed < HOPELESS * fed and take.write < HOPELESS * written
+
+
+def typical(takes: Sequence[Take]) -> Take:
+    return Take(statistics.median(take.feed for take in takes), statistics.median(take.write for take in takes))
+
+
+# --- how an axis is decided
+
+
+def by_turns(measured: Measured) -> tuple[Tuning, Take]:
+    tuning, takes = measured[best([[take.turns for take in takes] for _, takes in measured])]
+    return tuning, typical(takes)
+
+
+def by_feeding(measured: Measured) -> tuple[Tuning, Take]:
+    tuning, takes = measured[best([[take.feed for take in takes] for _, takes in measured])]
+    return tuning, typical(takes)
+
+
+def by_threads(measured: Measured) -> tuple[Tuning, Take]:
+    """Threads for writing and for reading apart. Fewer that are as fast leave a core for other programs."""
+    counts = [tuning.threads or physical_cores() for tuning, _ in measured]
+    fewer = [index for index, count in enumerate(counts) if count < counts[0]]
+    write = best([[take.write for take in takes] for _, takes in measured], fewer)
+    feed = best([[take.feed for take in takes] for _, takes in measured], fewer)
+    tuning = msgspec.structs.replace(
+        measured[0][0],
+        threads=counts[write] if write else measured[0][0].threads,
+        feed_threads=counts[feed] if feed != write else None,
+    )
+    return tuning, Take(typical(measured[feed][1]).feed, typical(measured[write][1]).write)
+
+
+def uses(tuning: Tuning, candidate: Tuning) -> bool:
+    """Was the candidate chosen? Of two counts of threads both may be, one to write and one to read."""
+    cores = physical_cores()
+    write = tuning.threads or cores
+    alike = {**msgspec.structs.asdict(candidate), "threads": tuning.threads, "feed_threads": tuning.feed_threads}
+    return alike == msgspec.structs.asdict(tuning) and (candidate.threads or cores) in (
+        write,
+        tuning.feed_threads or write,
+    )
+
+
+# --- what is tried
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What decides which axes there are."""
+
+    path: Path
+    on_gpu: bool
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing to choose: names and the fields of Tuning they change. Candidate 0 is the one in use."""
+
+    name: str
+    candidates: tuple[tuple[str, dict[str, Any]], ...]
+    decide: Decide = by_turns
+    reload: bool = False  # the model has to be loaded anew for it
+    feed: int | None = None  # tokens to feed in a take, none are written
+    out: str = ""  # why it is not tried
+
+
+def threads(situation: Situation) -> Axis | None:
+    if situation.on_gpu:
+        return None
+    cores = physical_cores()
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or cores
+    others = {cores - 1, cores // 2, allowed} | set(range(1, min(cores, FEW_CORES)))
+    counts = sorted(others - {0, cores})
+    if not counts:
+        return None
+    return Axis("threads", ((str(cores), {}), *((str(n), {"threads": n}) for n in counts)), by_threads)
+
+
+def repacking(situation: Situation) -> Axis | None:
+    if situation.on_gpu:
+        return None
+    if not fits_repacked(situation.path):
+        candidates: tuple[tuple[str, dict[str, Any]], ...] = (("as in the file", {}), ("repacked", {"repack": True}))
+        return Axis("weights", candidates, reload=True, out="no memory for two copies")
+    return Axis("weights", (("repacked", {}), ("as in the file", {"repack": False})), reload=True)
+
+
+def gpu(situation: Situation) -> Axis | None:
+    """Not how many layers: all that fit are best, and they are found when the model is loaded."""
+    if not situation.on_gpu:
+        return None
+    return Axis("GPU", (("used", {}), ("not used", {"gpu_layers": 0})), reload=True)
+
+
+def flash(situation: Situation) -> Axis | None:
+    """On a CPU it stays off: what it costs there shows only behind a full window, which takes too long to fill here."""
+    return Axis("flash attention", (("on", {}), ("off", {"flash": False}))) if situation.on_gpu else None
+
+
+def batches(situation: Situation) -> Axis:
+    used = N_BATCH if situation.on_gpu else CHUNK
+    return Axis("batch", ((str(used), {}), (str(2 * used), {"batch": 2 * used})), by_feeding, feed=2 * used)
+
+
+def loading(situation: Situation) -> Axis | None:
+    if situation.on_gpu:
+        return None
+    out = "" if fits_copied(situation.path) else "no memory for a copy"
+    return Axis("file", (("mapped", {}), ("copied", {"load": "copy"})), reload=True, out=out)
+
+
+# In the order of what they are likely to bring: time may run out before the last.
+AXES: tuple[Callable[[Situation], Axis | None], ...] = (gpu, threads, repacking, flash, batches, loading)

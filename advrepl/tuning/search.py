@@ -1,0 +1,301 @@
+"""Find what makes a model fastest on this machine: threads, repacking, flash attention, batches, loading, GPU layers.
+
+One axis after the other, from the defaults; the candidates of an axis take turns, so that a machine whose speed drifts
+is fair to all. Does not decide (choice.py), print (terminal/tune.py) or keep what was found (engines/tuned.py).
+"""
+
+import math
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from advrepl import AdvreplError
+from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.loading import has_gpu, header_number
+from advrepl.engines.llama.log import Log
+from advrepl.tuning.axes import AXES, Axis, Measured, Situation, Take, hopeless, typical, uses, variation
+from advrepl.tuning.bench import LINES
+from advrepl.tuning.store import in_words
+
+SECONDS = 30.0
+# What a model gets with which a turn takes so long that half a minute shows nothing but threads, as a 7B on two cores.
+SLOW_TURN, SECONDS_IF_SLOW = 10.0, 90.0
+CTX = 1536  # enough for the longest take
+ROUNDS, FEWEST = 5, 2  # takes of each candidate
+CHECK = 0.25  # of the time, for comparing what was found with the defaults
+TAKE = 0.01  # of the time, for feeding in one take, and as much for writing
+FEED, WRITE = (24, 256), (6, 48)  # tokens of a take, least and most
+SLOW = 4.0  # a take that lasts so many times as long as the best is ended
+PATIENCE = 0.15  # of the time; a take is ended then, whatever the others were
+GPU_SHARES = (0.75, 0.5, 0.25, 0.0)  # of the layers, where not all fit
+
+LATE = "not done in time"  # its rates are at most those
+RELOAD = ("repack", "load", "gpu_layers")  # what a model cannot change once it is loaded
+
+Progress = Callable[[str], None]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One candidate and what was measured: medians, tokens a second."""
+
+    axis: str
+    candidate: str
+    feed: float | None = None
+    write: float | None = None
+    memory_mb: float | None = None  # that loading it added, if it was loaded for this
+    takes: int = 0
+    chosen: bool = False
+    note: str = ""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What was found."""
+
+    model: str
+    fingerprint: str
+    tuning: Tuning
+    faster: float  # a turn with it against one with the defaults; 1: no difference
+    variation: float  # (most - least) / median of takes of the same
+    others: float  # share of the machine's cores that other programs used meanwhile
+    seconds: float
+    rows: list[Row]
+
+
+class Watch:
+    """How much of the machine other programs use from now on."""
+
+    def __init__(self) -> None:
+        self._start = self._times()
+
+    def others(self) -> float:
+        all, idle, own = (now - before for now, before in zip(self._times(), self._start, strict=True))
+        return min(max((all - idle - own) / max(all, 1e-9), 0.0), 1.0)
+
+    @staticmethod
+    def _times() -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        return sum(times[:8]), times.idle + getattr(times, "iowait", 0.0), sum(psutil.Process().cpu_times()[:2])
+
+
+@dataclass
+class Runner:
+    """A candidate while it is measured."""
+
+    label: str
+    tuning: Tuning
+    loaded: Loaded
+    memory_mb: float | None = None
+    cold: Take | None = None  # the first after loading, which counts for nothing
+    takes: list[Take] = field(default_factory=list)
+    note: str = ""
+
+
+class Search:
+    """One run of about so many seconds; None: as many as the model needs.
+
+    `stop` may come from a signal handler: what is running ends, and `run` raises KeyboardInterrupt.
+    """
+
+    def __init__(self, path: Path, ctx: int | None, seconds: float | None, log: Log, progress: Progress) -> None:
+        self._path, self._log, self._progress = path, log, progress
+        self._seconds, self._given = seconds or SECONDS, seconds is not None
+        self._ctx = ctx
+        self._stopped = False
+        self._open: list[Loaded] = []
+        self._rows: list[Row] = []
+        self._gains: list[float] = []
+        self._variations: list[float] = []
+
+    def stop(self) -> None:
+        self._stopped = True
+        for loaded in self._open:
+            loaded.abort(True)
+
+    def run(self) -> Result:
+        started, watch = time.perf_counter(), Watch()
+        try:
+            self._ctx = self._ctx or min(header_number(self._path, self._log, "context_length") or CTX, CTX)
+            base = first = self._first()
+            slow = base.cold if base.cold and base.cold.ended else None
+            rates = slow or self._take(base.loaded, FEED[0], WRITE[0])
+            if not self._given and rates.turns * SLOW_TURN < 1:
+                self._seconds = SECONDS_IF_SLOW
+            self._deadline = started + self._seconds * (1 - CHECK)
+            self._size_takes(rates)
+            situation = Situation(self._path, base.loaded.on_gpu)
+            axes = [axis for make in AXES if (axis := make(situation))]
+            for index, axis in enumerate(axes):
+                base = self._try(axis, base, len(axes) - index)
+            self._deadline = started + self._seconds
+            tuning, faster = self._check(first.tuning, base)
+            name, fingerprint = base.loaded.name, base.loaded.fingerprint
+            varied = statistics.median(self._variations or [0.0])
+            seconds = time.perf_counter() - started
+            return Result(name, fingerprint, tuning, faster, varied, watch.others(), seconds, self._rows)
+        finally:
+            for loaded in self._open:
+                loaded.close()
+
+    # --- loading
+
+    def _first(self) -> Runner:
+        """The defaults; on a GPU that cannot hold all layers, as many as it can."""
+        try:
+            return self._load("defaults", UNTUNED)
+        except AdvreplError:
+            layers = header_number(self._path, self._log, "block_count")
+            for share in GPU_SHARES if has_gpu() and layers else ():
+                tuning = Tuning(gpu_layers=int(layers * share))
+                with suppress(AdvreplError):
+                    return self._load(in_words(tuning), tuning)
+            raise
+
+    def _load(self, label: str, tuning: Tuning) -> Runner:
+        self._progress(f"loading: {label}")
+        before = psutil.Process().memory_info().rss
+        try:
+            loaded = Loaded(self._path, self._with(tuning), self._log, lambda _: not self._stopped)
+        except AdvreplError:
+            if self._stopped:
+                raise KeyboardInterrupt from None
+            raise
+        self._open.append(loaded)
+        cold = self._take(loaded, FEED[0], WRITE[0])  # touches all weights
+        memory = (psutil.Process().memory_info().rss - before) / 1e6
+        return Runner(label, tuning, loaded, memory, cold)
+
+    def _with(self, tuning: Tuning) -> LoadOptions:
+        return LoadOptions(ctx=self._ctx, tuning=tuning)
+
+    def _close(self, runner: Runner) -> None:
+        self._open.remove(runner.loaded)
+        runner.loaded.close()
+
+    # --- measuring
+
+    def _size_takes(self, rates: Take) -> None:
+        self._rates, share = rates, self._seconds * TAKE
+        self._feed = min(max(int(rates.feed * share), FEED[0]), FEED[1])
+        self._write = min(max(int(rates.write * share), WRITE[0]), WRITE[1])
+
+    def _take(self, loaded: Loaded, feed: int, write: int, limit: float = math.inf) -> Take:
+        """Feed and write so many tokens. Two threads on a core that is busy can be twenty times slower than one: such
+        a take is ended after `limit` seconds.
+        """
+        tokens = loaded.vocab.plain("\n".join(LINES) * 64)[:feed]
+        loaded.remove(0, -1)
+        loaded.abort(self._stopped)
+        ender = threading.Timer(min(limit, self._seconds * PATIENCE), loaded.abort, [True])
+        ender.start()
+        started = time.perf_counter()
+        fed = written = 0
+        while fed < feed and loaded.decode(tokens[fed : fed + loaded.chunk], fed):
+            fed = min(fed + loaded.chunk, feed)
+        middle = time.perf_counter()
+        while fed == feed and written < write and loaded.decode([tokens[written % feed]], feed + written):
+            written += 1
+        ended = time.perf_counter()
+        ender.cancel()
+        if self._stopped:
+            raise KeyboardInterrupt
+        # Of a take that was ended, at most what it could have been; no model writes faster than it reads.
+        reading = min(fed + loaded.chunk, feed) / (middle - started)
+        writing = min(written + 1, write) / (ended - middle) if fed == feed else reading
+        return Take(reading, writing, ended=written < write)
+
+    def _try(self, axis: Axis, base: Runner, axes_left: int) -> Runner:
+        """Measure an axis, and return what to go on with."""
+        runners = self._measure(axis, base, axes_left)
+        return self._settle(axis, runners) if runners else base
+
+    def _measure(self, axis: Axis, base: Runner, axes_left: int) -> list[Runner]:
+        """Take turns with the candidates; none if they do not fit the memory or the time."""
+        now = time.perf_counter()
+        most = base.loaded.n_ctx - WRITE[1]
+        tokens = min(axis.feed or self._feed, most), 1 if axis.feed else self._write
+        cost = FEWEST * len(axis.candidates) * self._rates.seconds(*tokens)
+        if axis.out or (now + cost > self._deadline and axis.name != "threads"):
+            note = axis.out or "no time left"
+            self._rows += [Row(axis.name, label, note=note) for label, _ in axis.candidates[1:]]
+            return []
+        try:
+            runners = self._runners(axis, base)
+        except AdvreplError as error:
+            self._rows.append(Row(axis.name, axis.candidates[1][0], note=str(error)))
+            return []
+        self._rounds(axis, runners, tokens, until=now + (self._deadline - now) / axes_left)
+        return runners
+
+    def _runners(self, axis: Axis, base: Runner) -> list[Runner]:
+        runners = [Runner(axis.candidates[0][0], base.tuning, base.loaded, base.memory_mb)]
+        for label, changes in axis.candidates[1:]:
+            tuning = msgspec.structs.replace(base.tuning, **changes)
+            runners.append(self._load(label, tuning) if axis.reload else Runner(label, tuning, base.loaded))
+        return runners
+
+    def _rounds(self, axis: Axis, runners: list[Runner], tokens: tuple[int, int], until: float) -> None:
+        for number in range(ROUNDS):
+            running = [runner for runner in runners if not runner.note]
+            enough = number >= FEWEST and (len(running) < 2 or time.perf_counter() > until)
+            if enough or running == runners[:1]:
+                break
+            for runner in running:
+                self._progress(f"{axis.name}: {runner.label}")
+                if not axis.reload:
+                    runner.loaded.open_context(self._path, self._with(runner.tuning))
+                fastest = min((take.seconds(*tokens) for r in runners for take in r.takes), default=math.inf)
+                take = self._take(runner.loaded, *tokens, limit=SLOW * fastest + 0.5)
+                runner.takes.append(take)
+                if take.ended:
+                    runner.note = LATE
+                elif runner is not runners[0] and hopeless(
+                    typical(runner.takes), [typical(r.takes) for r in runners if r.takes]
+                ):
+                    runner.note = "too slow"
+
+    def _settle(self, axis: Axis, runners: list[Runner]) -> Runner:
+        used = runners[0]
+        measured: Measured = [(runner.tuning, runner.takes) for runner in runners]
+        tuning, expected = axis.decide(measured)
+        if tuning != used.tuning:
+            self._gains.append(expected.turns / typical(used.takes).turns)
+        if not axis.feed:  # what was written there is too little to tell
+            self._size_takes(expected)
+            self._variations += [variation(runner.takes) for runner in runners if len(runner.takes) > 1]
+        self._tell(axis, runners, tuning)
+        for runner in runners:
+            if axis.reload and runner.tuning != tuning:
+                self._close(runner)
+        chosen = next((runner for runner in runners if runner.tuning == tuning), used)
+        if not axis.reload:
+            chosen.loaded.open_context(self._path, self._with(tuning))
+        return Runner(chosen.label, tuning, chosen.loaded, chosen.memory_mb or used.memory_mb)
+
+    def _tell(self, axis: Axis, runners: list[Runner], tuning: Tuning) -> None:
+        for runner in runners:
+            whole = [take for take in runner.takes if not take.ended]
+            rates = typical(whole or runner.takes)
+            memory = runner.memory_mb if axis.reload else None
+            row = Row(axis.name, runner.label, rates.feed, None if axis.feed else rates.write, memory)
+            chosen = uses(tuning, runner.tuning)
+            self._rows.append(msgspec.structs.replace(row, takes=len(runner.takes), chosen=chosen, note=runner.note))
+
+    def _check(self, first: Tuning, base: Runner) -> tuple[Tuning, float]:
+        """Compare all that was found with the defaults, if there is time: what is better alone need not be together."""
+        if len(self._gains) > 1:
+            changes = {name: getattr(first, name) for name in first.__struct_fields__}
+            reload = any(getattr(base.tuning, name) != changes[name] for name in RELOAD)
+            axis = Axis("together", (("as found", {}), ("as before", changes)), reload=reload)
+            if runners := self._measure(axis, base, 1):
+                found, before = (typical(runner.takes).turns for runner in runners)
+                tuning = self._settle(axis, runners).tuning
+                return tuning, found / before if tuning == base.tuning else 1.0
+        return base.tuning, math.prod(self._gains)

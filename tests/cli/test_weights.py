@@ -1,0 +1,146 @@
+"""The commands as a player types them: XOR release to a model that writes, with what is printed on the way."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from advrepl.cli import weights
+from convert import ConvertError
+from tests import real, tiny
+
+app = typer.Typer()
+app.command()(weights.decode)
+app.command()(weights.convert)
+
+
+def call(*args: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def encode(folder: Path, base: Path, release: Path) -> None:
+    """A release of `folder`: its files XORed with a base of random bytes, its README as it is."""
+    noise = np.random.PCG64(7)
+    base.mkdir()
+    release.mkdir()
+    for file in folder.iterdir():
+        data = np.frombuffer(file.read_bytes(), np.uint8)
+        other = noise.random_raw(data.size // 8 + 1).view(np.uint8)[: data.size]
+        (base / file.name).write_bytes(other.tobytes())
+        (release / file.name).write_bytes((data ^ other).tobytes())
+    (release / "README.md").write_text("# Metharme-like SmolLM2\n\nUses `<|user|>` and `<|model|>`.\n")
+
+
+def sum_list(folder: Path) -> str:
+    return "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def smollm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2 as a folder with two .bin shards."""
+    folder = real.smollm_folder(tmp_path_factory.mktemp("real") / "SmolLM2", dtype="")
+    real.write_bin_shards(folder, real.smollm_tensors(real.smollm_reader(), 9, 3), count=2)
+    return folder
+
+
+def test_a_real_model_the_whole_way(smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
+    encode(smollm, tmp_path / "base", tmp_path / "xor")
+    (tmp_path / "sums.txt").write_text(sum_list(smollm))
+    decoded = call(
+        "decode", tmp_path / "xor", tmp_path / "base", tmp_path / "SmolLM2", "--sha256", tmp_path / "sums.txt"
+    )
+    assert decoded.stdout.count(" right") == 6
+    assert f"Next: advrepl convert {tmp_path / 'SmolLM2'}" in decoded.stdout
+    shutil.rmtree(tmp_path / "base")
+    made = call("convert", tmp_path / "SmolLM2")
+    out = tmp_path / "home" / "models" / "SmolLM2-Q4_K_M.gguf"
+    assert f"Play it: advrepl play -m {out}" in made.stdout
+    assert "metharme" in made.stdout
+    assert "Needs about" in made.stderr
+    prompt = "Once upon a time, there was a little"
+    ids = tiny.token_ids(out, [prompt.encode()])[0]
+    for _ in range(2):
+        ids.append(int(tiny.logits(out, ids)[-1].argmax()))
+    tokens = real.smollm_reader().fields["tokenizer.ggml.tokens"]
+    written = "".join(bytes(tokens.parts[tokens.data[i]]).decode() for i in ids[-2:]).replace("Ġ", " ")
+    assert written == " girl named"
+    assert three_options_in_every_turn(out, tmp_path)
+
+
+def three_options_in_every_turn(model: Path, folder: Path) -> bool:
+    """Play two turns of the adventure on it, as its README's format wants it."""
+    how = ["--ctx", "512", "--max-tokens", "24", "--seed", "1", "--json", "--saves", str(folder / "saves")]
+    played = subprocess.run(
+        [sys.executable, "-m", "advrepl", "play", "-m", str(model), *how],
+        input="1\nlook around\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    events = [json.loads(line) for line in played.stdout.splitlines()]
+    replies = [event for event in events if event["event"] == "reply"]
+    assert events[0]["format"] == "metharme" and len(replies) == 3
+    return all(len(set(reply["options"])) == 3 for reply in replies)
+
+
+def small_release(tmp_path: Path) -> tuple[Path, Path]:
+    folder = tiny.make("llama", tmp_path / "m")
+    encode(folder, tmp_path / "base", tmp_path / "xor")
+    return tmp_path / "xor", tmp_path / "base"
+
+
+def test_without_sums_nothing_is_called_right(tmp_path: Path) -> None:
+    result = call("decode", *small_release(tmp_path), tmp_path / "out")
+    assert result.stdout.count("unknown") >= 4
+    assert "No sums are known" in result.stdout
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == (tmp_path / "m" / "model.safetensors").read_bytes()
+
+
+def test_a_wrong_sum_is_told_with_causes_and_the_file_stays(tmp_path: Path) -> None:
+    xor, base = small_release(tmp_path)
+    (tmp_path / "sums.txt").write_text(f"{'0' * 32}  model.safetensors\n")
+    result = call("decode", xor, base, tmp_path / "out", "--md5", tmp_path / "sums.txt", code=1)
+    assert re.search(r"model.safetensors +wrong", result.stdout)
+    assert "usual causes: the base was converted by another version of transformers" in result.stdout
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_a_known_json_that_came_out_wrong_is_offered_and_taken(tmp_path: Path) -> None:
+    """A folder called pygmalion-7b whose special_tokens_map.json has another base: its text is built in."""
+    xor, base, out = tmp_path / "pygmalion-7b", tmp_path / "base", tmp_path / "out"
+    xor.mkdir()
+    base.mkdir()
+    (xor / "special_tokens_map.json").write_bytes(b"\x01\x02" * 200)
+    (base / "special_tokens_map.json").write_bytes(b"\x77" * 400)
+    told = call("decode", xor, base, out, code=1)
+    assert "special_tokens_map.json came out wrong, its text is known: SHA-256 " in told.stdout
+    assert "Run again with --rebuild to use it." in told.stdout
+    call("decode", xor, base, out, "--rebuild")
+    assert json.loads((out / "special_tokens_map.json").read_text())["bos_token"]["content"] == "<s>"
+
+
+def test_the_type_may_be_written_small(tmp_path: Path) -> None:
+    folder = tiny.make("gptj", tmp_path / "m")
+    result = call("convert", folder, "-q", "q8_0", "-o", tmp_path / "x.gguf")
+    assert (tmp_path / "x.gguf").is_file()
+    assert "Q8_0" in result.stdout
+    assert "write" in result.stdout
+    assert "not known; give --format when playing" in result.stdout
+
+
+def test_a_refusal_is_one_sentence(tmp_path: Path) -> None:
+    folder = tiny.make("gptj", tmp_path / "m")
+    tiny.write_json(folder / "config.json", {"model_type": "gpt_neo"})
+    with pytest.raises(ConvertError, match="advrepl play -m HF_DIR"):
+        call("convert", folder)

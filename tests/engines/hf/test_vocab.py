@@ -1,0 +1,140 @@
+"""The tokens of a folder, against those of the GGUF that is made of it; with tokenizers and sentencepiece, no torch."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from advrepl import AdvreplError
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.hf.vocab import Vocabulary
+from advrepl.engines.llama import vocab
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.log import Log
+from advrepl.prompt.segments import Segment
+from convert import run
+from tests import real, tiny
+
+TEXTS = (
+    "Hello, world!", " two  spaces ", "\n\nlines\n", "the other hour in a tower", "Ärger 🐉 龍", "tab\there", "x", "",
+    "You: 1234.5 don't  \n", "</s><|endoftext|>", "\ue000", "<0x0A>", "it's\u200b",
+)  # fmt: skip
+
+
+@dataclass
+class Pair:
+    mine: Vocabulary
+    llama_cpp: vocab.Vocabulary
+
+
+def gpt2_files(folder: Path) -> None:
+    """The same tokenizer, as GPT-2 wrote it; `<|endoftext|>` is a word of vocab.json there."""
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").unlink()
+    tiny.write_json(folder / "vocab.json", tokenizer["model"]["vocab"])
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(tokenizer["model"]["merges"]) + "\n")
+
+
+def folder_of(kind: str, folder: Path) -> tuple[Path, int]:
+    if kind == "smollm":
+        return real.smollm_folder(folder, dtype=""), 49152
+    rows = 32002 if kind == "spm" else tiny.ROWS
+    config, tensors = tiny.llama(7, vocab_size=rows)
+    tiny.write_folder(folder, config | ({"bos_token_id": 1, "eos_token_id": 2} if kind == "spm" else {}), tensors)
+    if kind == "gpt2 files":
+        gpt2_files(folder)
+    if kind == "spm":
+        for file in folder.glob("tokenizer*"):
+            file.unlink()
+        shutil.copy(real.sentencepiece_model(), folder / "tokenizer.model")
+        tiny.write_json(folder / "added_tokens.json", {"<|system|>": 32000, "Seraphina": 32001})
+    return folder, rows
+
+
+@pytest.fixture(scope="module", params=["bytes", "gpt2 files", "smollm", "spm"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    place = tmp_path_factory.mktemp("vocab")
+    folder, rows = folder_of(request.param, place / "m")
+    file = real.smollm_gguf() if request.param == "smollm" else place / "m.gguf"
+    if not file.exists():
+        run.convert(run.prepare(run.Request(folder, file, "F32")), lambda title: lambda label, done, total: None)
+    loaded = Loaded(file, LoadOptions(ctx=128), Log(place / "log"))
+    yield Pair(Vocabulary(folder, rows), loaded.vocab)
+    loaded.close()
+
+
+def check(pair: Pair, segment: Segment) -> None:
+    for first in (True, False):
+        assert pair.mine.encode(segment, first) == pair.llama_cpp.encode(segment, first)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_same_ids_as_in_llama_cpp(pair: Pair, text: str) -> None:
+    for segment in (Segment("", text), Segment(text, ""), Segment("<|user|>", text), Segment("\nYou:", text)):
+        check(pair, segment)
+    ids = pair.mine.encode(Segment("", text), False)
+    assert b"".join(map(pair.mine.piece, ids)).decode() == text
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cs", "Cn", "Co"]), max_size=40))
+def test_the_same_ids_whatever_the_text(pair: Pair, text: str) -> None:
+    check(pair, Segment("", text))
+
+
+def test_pieces_specials_and_ends_are_the_same(pair: Pair) -> None:
+    assert (pair.mine.bos, pair.mine.eos, pair.mine.size) == (
+        pair.llama_cpp.bos, pair.llama_cpp.eos, pair.llama_cpp.size
+    )  # fmt: skip
+    for token in range(pair.mine.size):
+        assert pair.mine.piece(token) == pair.llama_cpp.piece(token)
+        if pair.mine.ends(token):
+            assert pair.llama_cpp.ends(token)
+    assert pair.mine.ends(pair.mine.eos)
+    for token in (pair.mine.bos, pair.mine.eos):
+        assert pair.mine.special(token) == pair.llama_cpp.special(token)
+    assert pair.mine.opening((5,)) == pair.llama_cpp.opening((5,))
+    assert pair.mine.opening((pair.mine.bos,)) == ()
+
+
+def test_specials_are_found_in_marks_and_never_in_text(pair: Pair) -> None:
+    name = pair.mine.special(pair.mine.eos)
+    assert pair.mine.encode(Segment(name, ""), False) == (pair.mine.eos,)
+    assert pair.mine.eos not in pair.mine.encode(Segment("", name), False)
+
+
+def test_half_a_character_is_no_text(pair: Pair) -> None:
+    assert pair.mine.encode(Segment("", "a\ud83d"), False) == pair.mine.encode(Segment("", "a?"), False)
+
+
+def test_generation_config_names_more_ends(tmp_path: Path) -> None:
+    folder, rows = folder_of("bytes", tmp_path / "m")
+    tiny.write_json(folder / "generation_config.json", {"eos_token_id": [257, 65]})
+    assert Vocabulary(folder, rows).ends(65) and not Vocabulary(folder, rows).ends(66)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{"), "not readable as JSON"),
+        (
+            lambda folder: tiny.write_json(
+                folder / "tokenizer.json",
+                json.loads((folder / "tokenizer.json").read_text())
+                | {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["a b"]}},
+            ),
+            "its tokenizer merges a and b, which are no tokens of it",
+        ),
+    ],
+)
+def test_a_damaged_tokenizer_is_one_sentence(tmp_path: Path, harm: object, message: str) -> None:
+    folder, rows = folder_of("bytes", tmp_path / "m")
+    harm(folder)  # type: ignore[operator]
+    with pytest.raises(AdvreplError, match=message):
+        Vocabulary(folder, rows)

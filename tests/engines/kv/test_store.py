@@ -1,0 +1,422 @@
+"""Leaving a story and coming back to it: only the new turn is fed, and no file that lies there can do harm."""
+
+import os
+import resource
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advrepl import AdvreplError
+from advrepl.engines.base import LoadOptions, Tuning
+from advrepl.engines.kv import file as kv_file
+from advrepl.engines.kv import store as kv_store
+from advrepl.engines.kv.file import Keeps
+from advrepl.engines.kv.reuse import Plan
+from advrepl.engines.kv.store import Other, parse_limit, to_remove
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
+from advrepl.play import session
+from advrepl.play.game import Game
+from advrepl.play.session import Settings
+from advrepl.story import saves
+from advrepl.story.tree import Story
+from tests import real
+from tests.conftest import ScriptedEngine
+
+LINES = ("1", "I look around.", "2", "I open the door.", "3", "I listen.", "1", "I call out.", "2", "I wait.", "1", "2")
+
+
+class Player:
+    """Opens, plays and leaves stories in one folder, as the program does."""
+
+    def __init__(self, folder: Path, model: Path, ctx: int, **more: Any) -> None:
+        self.saves = folder / "saves"
+        self.file = self.saves / "story.kv"
+        more = {"sampling": {"seed": 3, "max_tokens": 12}} | more
+        self.settings = Settings(str(model), saves=self.saves, ctx=ctx, threads=1, **more)
+        self.notices: list[str] = []
+
+    def begin(self, *lines: str, name: str = "story", **chosen: Any) -> None:
+        game = session.new_game("start", replace(self.settings, save=name, **chosen))
+        list(game.open())
+        self.play(game, *lines)
+
+    def resume(self, *lines: str, name: str = "story", **chosen: Any) -> dict[str, Any]:
+        """Play these lines, leave, and return what the last reply cost; `notices` are what resuming said."""
+        return self.play(self.opened(name, **chosen), *lines)
+
+    def opened(self, name: str = "story", **chosen: Any) -> Game:
+        self.notices.clear()
+        return session.resumed_game(name, replace(self.settings, **chosen), self.notices.append)
+
+    def play(self, game: Game, *lines: str) -> dict[str, Any]:
+        try:
+            for line in lines:
+                list(game.act(line))
+            return {**game.last.stats, "beyond": beyond_turn(game)} if game.last else {}
+        finally:
+            game.close()
+
+
+def beyond_turn(game: Game) -> int:
+    """Tokens that the last reply fed beyond those of the player's turn and what follows it."""
+    prompt = game.format.spell(game.scenario, game.story.told()[:-1])
+    fed = game.last.stats["prompt"] - game.last.stats["reused"] if game.last else 0
+    return int(fed - sum(map(game.engine.count, (*prompt.blocks[-1], *prompt.cue))))
+
+
+def saved(player: Player, name: str = "story") -> Story:
+    save = saves.load(player.saves / f"{name}.json")
+    return Story(save.turns, save.head)
+
+
+def told(player: Player, name: str) -> list[str]:
+    return [turn.text for turn in saved(player, name).told()]
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SentencePiece, random weights."""
+    return real.metharme_mini(tmp_path_factory.mktemp("mini"))
+
+
+@pytest.fixture
+def player(tmp_path: Path, mini: Path) -> Player:
+    return Player(tmp_path, mini, ctx=512, options=0)
+
+
+@pytest.fixture(scope="module", params=["SentencePiece", "BPE"])
+def either(request: pytest.FixtureRequest, mini: Path, smollm2: Path) -> Path:
+    return mini if request.param == "SentencePiece" else smollm2
+
+
+# --- coming back
+
+
+def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Path, either: Path) -> None:
+    """Also when the window slides at once, and for replies that were not sampled as they are spelled."""
+    wild = {"seed": 3, "max_tokens": 12, "temperature": 4.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    player = Player(tmp_path, either, ctx=384, options=1, sampling=wild)
+    player.begin("1")
+    slid, respelled, shifted = set(), 0, False
+    for line in LINES[1:]:
+        game = player.opened()
+        last = game.window().prompt.blocks[-1][-1]
+        assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
+        respelled += game.engine._vocab.encode(last, False) != game.engine._line.memo.tokens(last)
+        stats = player.play(game, line)
+        assert stats["beyond"] <= 8 and player.notices == []
+        shifted = game.engine.shifted
+        assert shifted or not stats["shifted"]
+        if stats["evicted"]:
+            slid.add(stats["evicted"])
+            assert stats["reused"] > 100
+    assert len(slid) >= 2 and respelled and shifted
+
+
+def test_leaving_does_not_change_what_is_written(tmp_path: Path, either: Path) -> None:
+    player = Player(tmp_path, either, ctx=512, options=1)
+    player.begin(*LINES[:3], name="left")
+    player.resume(LINES[3], name="left")
+    player.begin(*LINES[:4], name="stayed")
+    assert told(player, "left") == told(player, "stayed") and len(told(player, "left")) == 10
+
+
+def test_leaving_at_once_writes_nothing_new(player: Player) -> None:
+    player.begin("1")
+    before = player.file.stat()
+    player.resume()
+    after = player.file.stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_the_file_is_written_on_save_too(player: Player) -> None:
+    player.begin()
+    game = player.opened()
+    list(game.act("look"))
+    before = player.file.read_bytes()
+    assert game.keep() == "" and player.file.read_bytes() != before
+    shutil.copy(player.saves / "story.json", player.saves / "copy.json")  # as if the program had been killed here
+    shutil.copy(player.file, player.saves / "copy.kv")
+    game.close()
+    assert player.resume("go on", name="copy")["beyond"] <= 8 and player.notices == []
+
+
+def test_without_the_option_there_is_no_file(player: Player) -> None:
+    player.begin("1", kv_file=False)
+    assert not player.file.exists()
+    player.resume("2")
+    assert player.file.exists()
+    stats = player.resume("3", kv_file=False)
+    assert stats["reused"] == 0
+
+
+def test_an_engine_that_keeps_nothing_plays_all_the_same(new_game: Callable[..., Game]) -> None:
+    engine = ScriptedEngine("A house.")
+    assert not isinstance(engine, Keeps)
+    game = new_game(engine)
+    game.option_count = 0
+    list(game.open())
+    assert game.keep() == ""
+    game.close()
+
+
+# --- files that do not fit
+
+
+def spoilt(data: bytes, how: str) -> bytes:
+    if how == "other version":
+        return data[:8] + b"\x09" + data[9:]
+    if how == "flipped":
+        return data[:-5] + bytes([data[-5] ^ 1]) + data[-4:]
+    return {"cut": data[:-9], "halved": data[: len(data) // 2], "empty": b"", "PNG": b"\x89PNG\r\n\x1a\n" + data[8:]}[
+        how
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("cut", "is cut short"),
+        ("halved", "is cut short"),
+        ("empty", "is empty"),
+        ("flipped", "is damaged"),
+        ("PNG", "is none of advrepl's"),
+        ("other version", "was written by another version of advrepl"),
+    ],
+)
+def test_a_spoilt_file_costs_time_and_nothing_else(player: Player, how: str, said: str) -> None:
+    player.begin("1")
+    player.file.write_bytes(spoilt(player.file.read_bytes(), how))
+    stats = player.resume("2")
+    assert player.notices == [f"the cache file story.kv {said}: the story is read again"]
+    assert stats["reused"] == 0 and stats["generated"]
+    stats = player.resume("3")  # and it has been replaced by a good one
+    assert stats["beyond"] <= 8 and player.notices == []
+
+
+def test_a_state_that_llama_cpp_refuses_leaves_an_empty_cache(player: Player) -> None:
+    player.begin("1")
+    game = player.opened(kv_file=False)
+    assert isinstance(game.engine, LlamaEngine)
+    kept = kv_file.read(player.file, game.engine.key)
+    state = bytes(kept.state)
+    for wrong in (state[:-1], state[:100], b"", b"\0" * 1000, state + b"\0"):
+        kv_file.write(player.file, kept.held, memoryview(wrong))
+        again = kv_file.read(player.file, game.engine.key)
+        assert not game.engine.restore(again.held, again.state)
+    kv_file.write(player.file, replace_tokens(kept.held, kept.held.tokens[:-1]), memoryview(state))
+    again = kv_file.read(player.file, game.engine.key)
+    assert not game.engine.restore(again.held, again.state)  # other tokens than cells
+    game.close()
+    stats = player.resume("2")
+    assert player.notices == ["the cache file story.kv does not fit: the story is read again"]
+    assert stats["reused"] == 0
+
+
+def replace_tokens(held: kv_file.Held, tokens: list[int]) -> kv_file.Held:
+    return msgspec.structs.replace(held, tokens=tokens)
+
+
+def test_a_file_of_a_model_of_the_same_shape_is_not_used(player: Player, tmp_path: Path) -> None:
+    """llama.cpp itself would take it without a word."""
+    player.begin("1")
+    other = real.metharme_mini(tmp_path, seed=8)
+    stats = player.resume("2", model=str(other))
+    assert "the cache file story.kv is of another model: the story is read again" in player.notices
+    assert stats["reused"] == 0
+
+
+def test_a_file_of_another_context_is_not_used(player: Player) -> None:
+    player.begin("1")
+    stats = player.resume("2", ctx=600)
+    assert player.notices == ["the cache file story.kv is of a context of 512 tokens: the story is read again"]
+    assert stats["reused"] == 0
+
+
+def test_a_file_of_another_cache_type_is_not_used(tmp_path: Path, smollm2: Path) -> None:
+    player = Player(tmp_path, smollm2, ctx=384, options=0)
+    player.begin("1", kv="q8_0")
+    assert player.resume("2", kv="q8_0")["beyond"] <= 8 and player.notices == []
+    assert player.resume("3")["reused"] == 0
+    assert player.notices == ["the cache file story.kv is of cache type q8_0: the story is read again"]
+
+
+def test_a_cache_that_is_laid_out_otherwise_is_not_taken(player: Player, mini: Path, tmp_path: Path) -> None:
+    """Without flash attention llama.cpp keeps values column by column."""
+    player.begin("1")
+    options = LoadOptions(ctx=512, threads=1, tuning=Tuning(flash=True))
+    engine = LlamaEngine(Loaded(mini, options, Log(tmp_path / "log")))
+    with pytest.raises(kv_file.Unusable, match=r"is of cache type f16, values transposed$"):
+        kv_file.read(player.file, engine.key)
+    plain = kv_file.Key(engine.fingerprint, 512, "f16, values transposed", engine.key.library)
+    kept = kv_file.read(player.file, plain)
+    assert not engine.restore(kept.held, kept.state) and engine._line.held == []
+    engine.close()
+
+
+def test_a_story_that_was_changed_meanwhile_is_fed_from_the_change_on(player: Player) -> None:
+    player.begin("1", "I sing.", "I dance.")
+    game = player.opened(kv_file=False)
+    game.undo()
+    game.undo()
+    game.close()
+    stats = player.resume("I weep.")
+    assert player.notices == [] and stats["shifted"] == 0 and stats["reused"] > 60
+    assert [turn.text for turn in saved(player).told() if turn.role == "user"][2:] == ["I weep."]
+
+
+def test_a_file_of_an_earlier_turn_saves_what_it_can(player: Player) -> None:
+    player.begin("1")
+    old = player.file.read_bytes()
+    player.resume("2", "3")
+    player.file.write_bytes(old)
+    stats = player.resume("1")
+    assert player.notices == [] and stats["beyond"] > 30 and stats["reused"] > 60
+
+
+# --- where there is no room
+
+
+def test_sizes_are_read_as_people_write_them() -> None:
+    assert [parse_limit(text) for text in ("4G", "500M", "1.5", " 2gb ", "1T")] == [
+        4 << 30,
+        500 << 20,
+        3 << 29,
+        2 << 30,
+        1 << 40,
+    ]
+    for text in ("", "G", "much", "-1", "0", "nan", "inf", "1e99"):
+        with pytest.raises(AdvreplError, match=r"is no size: give one like 4G or 500M"):
+            parse_limit(text)
+
+
+others = st.lists(st.builds(Other, st.just(Path("a.kv")), st.integers(0, 100), st.integers(0, 9)), max_size=8)
+
+
+@given(others, st.integers(1, 100), st.integers(0, 300))
+def test_the_oldest_go_and_no_more_than_must(files: list[Other], needed: int, limit: int) -> None:
+    removed = to_remove(files, needed, limit)
+    if removed is None:
+        assert needed > limit
+        return
+    left = [file for file in files if not any(file is gone for gone in removed)]
+    assert sum(file.size for file in left) + needed <= limit
+    assert all(gone.changed <= file.changed for gone in removed for file in left)
+    if removed:
+        assert sum(file.size for file in left) + removed[-1].size + needed > limit
+
+
+def test_the_oldest_files_make_room_for_the_story_that_is_played(player: Player) -> None:
+    player.begin("1")
+    for age, name in ((3, "old.kv"), (2, "killed.kv.tmp"), (1, "young.kv")):
+        (player.saves / name).write_bytes(b"\0" * (1 << 20))
+        os.utime(player.saves / name, (1_700_000_000 - age, 1_700_000_000 - age))
+    size = player.file.stat().st_size
+    os.utime(player.file, (1, 1))  # the oldest of all, but it is the one that is played
+    player.resume("2", kv_limit="2M")
+    assert size < 1 << 20 and sorted(path.name for path in player.saves.glob("*.kv*")) == ["story.kv", "young.kv"]
+
+
+def test_a_file_beyond_the_limit_is_not_written(player: Player) -> None:
+    (player.saves).mkdir()
+    (player.saves / "old.kv").write_bytes(b"")
+    player.begin("1", kv_limit="10K")
+    assert not player.file.exists() and (player.saves / "old.kv").exists()
+    game = player.opened(kv_limit="10K")
+    list(game.act("2"))
+    said = "the cache file story.kv is not written (it takes 0 MB, more than --kv-cache-limit): resuming will read"
+    assert game.keep().startswith(said) and game.keep() == ""  # said once
+    game.close()
+
+
+def test_a_wrong_limit_is_told_before_the_model_is_loaded(player: Player) -> None:
+    with pytest.raises(AdvreplError, match="--kv-cache-limit 'much' is no size"):
+        player.begin(kv_limit="much", model="gone.gguf")
+
+
+def test_a_disk_that_takes_no_more_never_costs_the_story(player: Player) -> None:
+    player.begin("1")
+    game, before = player.opened(), player.file.read_bytes()
+    list(game.act("2"))
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, usual[1]))  # enough for the save
+    try:
+        assert game.keep() == (
+            "the cache file story.kv is not written (File too large): resuming will read the story again"
+        )
+        game.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert player.file.read_bytes() == before and not list(player.saves.glob("*.tmp"))
+    assert game.keep() == "" and player.file.read_bytes() != before
+    game.close()
+
+
+# --- while the player reads
+
+
+def test_a_file_is_written_while_the_player_reads(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    player.begin("1")
+    game = player.opened()
+    list(game.act("2"))
+    before = player.file.stat().st_mtime_ns
+    monkeypatch.setattr(kv_store, "EVERY", 0.0)
+    list(game.act("3"))
+    for thread in threading.enumerate():
+        if thread.name == "advrepl-keep":
+            thread.join()
+    assert player.file.stat().st_mtime_ns > before
+    monkeypatch.setattr(kv_store, "EVERY", 1e9)
+    shutil.copy(player.saves / "story.json", player.saves / "copy.json")
+    shutil.copy(player.file, player.saves / "copy.kv")
+    game.close()
+    assert player.resume("go on", name="copy")["beyond"] <= 8 and player.notices == []
+
+
+def test_what_is_written_while_the_story_goes_on_is_whole(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The player answers at once: a copy is of one moment, or is not made."""
+    monkeypatch.setattr(kv_store, "EVERY", 0.0)
+    player.begin()
+    game = player.opened()
+    assert isinstance(game.engine, LlamaEngine)
+    for line in LINES[:6]:
+        list(game.act(line))
+        kept = kv_file.read(player.file, game.engine.key)
+        state_tokens = int.from_bytes(kept.state[12:16], "little")  # magic, sequence, streams, cells
+        assert state_tokens == len(kept.held.tokens)
+    game.close()
+    assert player.resume("go on")["beyond"] <= 8 and player.notices == []
+
+
+def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
+    """llama.cpp turns moved keys with the next decode; a copy made before that would hold wrong ones."""
+    player.begin("1")
+    game = player.opened()
+    engine = game.engine
+    assert isinstance(engine, LlamaEngine)
+    tokens, window = list(engine._line.held), game.window()
+    held = engine.held(window)
+    assert held and engine.state(held, kv_store._memory)
+    engine._apply(Plan(4, 6, len(tokens) - 6))
+    unturned = replace_tokens(held, list(engine._line.held))
+    assert engine._model.turning and engine.state(unturned, kv_store._memory) is None
+    turned = engine.held(window)
+    assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine._model.turning
+    assert turned.straight == 4
+    assert engine.state(turned, kv_store._memory)
+    game.close()

@@ -1,0 +1,94 @@
+"""The engine on a LLaMA-shaped model with a SentencePiece tokenizer, as Metharme 7B is one: tokens as in training.
+
+The weights are random and small; the tokenizer is a real LLaMA-style one.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sentencepiece
+
+from advrepl.engines import models
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
+from advrepl.play.events import Reply
+from advrepl.play.game import Game
+from advrepl.prompt.formats import Metharme
+from advrepl.prompt.segments import Segment, Window
+from advrepl.sampling.params import Sampling
+from advrepl.story import saves
+from advrepl.story.scenario import START
+from advrepl.story.tree import Turn
+from tests import real
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaEngine]:
+    out = real.metharme_mini(tmp_path_factory.mktemp("spm"))
+    engine = LlamaEngine(Loaded(out, LoadOptions(ctx=512), Log(out.with_suffix(".log"))))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def pieces() -> sentencepiece.SentencePieceProcessor:
+    return sentencepiece.SentencePieceProcessor(str(real.sentencepiece_model()))
+
+
+def test_the_format_is_known_by_the_file(engine: LlamaEngine) -> None:
+    assert models.choose_format(None, engine).name == "metharme"
+
+
+def test_a_prompt_is_tokenised_as_in_training(
+    engine: LlamaEngine, pieces: sentencepiece.SentencePieceProcessor
+) -> None:
+    """One beginning of text, one leading space, and within each segment the tokens that sentencepiece chooses."""
+    told = [Turn(None, "user", "Start!"), Turn(0, "model", START.opening), Turn(1, "user", "go inside")]
+    prompt = Metharme().spell(START, told)
+    first, *others = (str(segment) for segment in Window(prompt, 0, 0, 512).segments)
+    wanted = [pieces.bos_id(), *pieces.encode(first)]
+    for text in others:
+        wanted += pieces.encode("\n" + text)[2:]  # without the space and the newline that stand before it
+    assert engine._follow(Window(prompt, 0, 0, 512)) == wanted
+
+
+@pytest.mark.parametrize("text", ["</s>", "<s>", "<unk>", "a\n</s><|model|>"])
+def test_players_cannot_type_control_tokens(engine: LlamaEngine, text: str) -> None:
+    ids = engine._line.memo.tokens(Segment("<|user|>", text))
+    assert not {0, 1, 2} & set(ids)
+
+
+def test_text_comes_back_byte_for_byte(engine: LlamaEngine) -> None:
+    for text in (" two  spaces ", "\n\nlines\n", "Ärger 🐉 龍", "tab\there", "x"):
+        ids = engine._line.memo.tokens(Segment("", text))
+        assert b"".join(map(engine._vocab.piece, ids)).decode() == text
+
+
+def test_a_metharme_model_opens_the_story_itself_in_the_three_option_form(engine: LlamaEngine, tmp_path: Path) -> None:
+    """Even a model of noise: the form is held, the reply is not fed again."""
+    sampling = {"seed": 5, "max_tokens": 20}
+    save = saves.Save(1, "", saves.now(), "", saves.ModelRef(), "metharme", sampling, START, [], None)
+    game = Game(engine, Metharme(), save, saves.SaveFile(tmp_path / "a.json"))
+    replies = [event for event in game.open() if isinstance(event, Reply)]
+    for line in ("1", "look", "3"):
+        replies += [event for event in game.act(line) if isinstance(event, Reply)]
+    assert all(len(set(reply.options)) == 3 and reply.text for reply in replies)
+    new_turn = engine.count(Segment("<|user|>", "look")) + engine.count(Segment("<|model|>", ""))
+    assert replies[2].stats["prompt"] - replies[2].stats["reused"] <= new_turn + 8
+    game.file.close()
+
+
+def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None:
+    """Noise spells words in pieces that the tokenizer would not choose; the cache must not notice."""
+    prompt = Metharme().spell(START, [Turn(None, "user", "Start!")])
+    cue, respelled = engine._line.memo.tokens(prompt.cue[0]), 0
+    for seed in range(8):
+        text = "".join(engine.generate(Window(prompt, 0, 0, 512), Sampling(seed=seed, max_tokens=30)))
+        if "\ufffd" not in text and text == text.strip():
+            reply = Segment("<|model|>", text)
+            assert engine._line.memo.tokens(reply) == (*cue, *(token for token, _ in engine._line.memo.sampled))
+            respelled += engine._vocab.encode(reply, False) != engine._line.memo.tokens(reply)
+    assert respelled

@@ -1,0 +1,72 @@
+"""The sampler beside llama.cpp's chain on the whole vocabulary."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from advrepl import AdvreplError
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.sampler import Sampler
+from advrepl.sampling.params import Sampling
+
+TEXT = "The lamp went out, and in the dark somebody"
+
+
+@pytest.fixture(scope="module")
+def engine(open_engine: Callable[..., LlamaEngine]) -> LlamaEngine:
+    return open_engine(ctx=512)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(seed=5),
+        Sampling(seed=5, temperature=1.6, top_k=0, top_p=1, min_p=0.02),
+        Sampling(seed=5, temperature=1.2, min_p=0, repeat_penalty=1.3),
+        Sampling(seed=5, presence_penalty=0.5, frequency_penalty=0.2, xtc=0.5),
+        Sampling(temperature=0),
+    ],
+    ids=["default", "hot", "no min-p", "penalties", "greedy"],
+)
+def test_leaving_out_the_unlikely_first_changes_no_choice(engine: LlamaEngine, sampling: Sampling) -> None:
+    model = engine._model
+    held = model.vocab.plain(TEXT)
+    model.remove(0, -1)
+    model.decode(held, 0)
+    with Sampler(model, sampling, None, held) as quick, Sampler(model, sampling, None, held) as whole:
+        whole._reach = float("inf")
+        for position in range(len(held), len(held) + 60):
+            token = quick.pick()
+            assert token == whole.pick()
+            model.decode([token], position)
+
+
+class Unlikely:
+    """A model that gives all tokens these logits."""
+
+    def __init__(self, engine: LlamaEngine, logits: np.ndarray) -> None:
+        self.vocab, self._logits = engine._vocab, logits
+
+    def logits(self) -> np.ndarray:
+        return self._logits
+
+
+def test_a_bias_lifts_a_token_out_of_reach_and_adds_up(engine: LlamaEngine) -> None:
+    logits = np.zeros(engine._vocab.size, np.float32)
+    (lamp,), (dark,) = engine._vocab.plain(" lamp"), engine._vocab.plain(" dark")
+    logits[lamp], logits[dark] = 50, 1
+    model = Unlikely(engine, logits)
+    for biases, chosen in (({}, lamp), ({" dark": 60}, dark), ({" lamp": -100}, dark), ({" lamp": -40}, lamp)):
+        with Sampler(model, Sampling(temperature=0, logit_bias=biases), None, []) as sampler:  # type: ignore[arg-type]
+            assert sampler.pick() == chosen
+    two = {" lamp oil": -30, " lamp": -30}  # both begin with the same token
+    with Sampler(model, Sampling(temperature=0, logit_bias=two), None, []) as sampler:  # type: ignore[arg-type]
+        assert sampler.pick() == dark
+    assert logits[lamp] == 50
+
+
+def test_a_broken_model_is_an_error(engine: LlamaEngine) -> None:
+    model = Unlikely(engine, np.full(engine._vocab.size, np.nan, np.float32))
+    with Sampler(model, Sampling(), None, []) as sampler, pytest.raises(AdvreplError, match="NaN"):  # type: ignore[arg-type]
+        sampler.pick()

@@ -1,0 +1,287 @@
+"""Lorebooks of other programs: each shape read as what it means, oddities named, nothing too much."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from advrepl import AdvreplError
+from advrepl.cards import character as cards
+from advrepl.lore import decorators
+from advrepl.lore.books import Book, Entry, combine, load_book, parse_book
+
+CARD_ENTRY = {
+    "keys": ["elf", "Elves"],
+    "content": "Elves sing.",
+    "extensions": {},
+    "enabled": True,
+    "insertion_order": 7,
+}
+
+
+def only(data: object) -> Entry:
+    book, notes = parse_book(data, "book.json")
+    assert notes == []
+    assert len(book.entries) == 1
+    return book.entries[0]
+
+
+def test_a_card_book() -> None:
+    data = {
+        "name": "World",
+        "scan_depth": 5,
+        "token_budget": 300,
+        "recursive_scanning": True,
+        "entries": [
+            CARD_ENTRY,
+            {**CARD_ENTRY, "selective": True, "secondary_keys": ["song"], "priority": 3, "position": "before_char",
+             "case_sensitive": True, "constant": True, "name": "n", "use_regex": True, "enabled": False},
+        ],
+    }  # fmt: skip
+    book, notes = parse_book(data, "book.json")
+    assert notes == []
+    assert book == Book(
+        name="World",
+        scan_depth=5,
+        token_budget=300,
+        recursive=True,
+        entries=(
+            Entry("0", "Elves sing.", keys=("elf", "Elves"), order=7),
+            Entry("1", "Elves sing.", name="n", keys=("elf", "Elves"), order=7, secondary=("song",), priority=3,
+                  position="before", case=True, constant=True, regex=True, enabled=False),
+        ),
+    )  # fmt: skip
+
+
+def test_secondary_keys_count_only_where_the_entry_is_selective() -> None:
+    assert only([{**CARD_ENTRY, "secondary_keys": ["x"]}]).secondary == ()
+    assert only({"entries": {"0": {"key": ["a"], "keysecondary": ["x"], "content": "c"}}}).secondary == ("x",)
+
+
+def test_a_world_file() -> None:
+    entry = {
+        "uid": 4, "key": ["gate"], "keysecondary": ["iron", "rust"], "comment": "Gate", "content": "Shut.",
+        "selective": True, "selectiveLogic": 3, "order": 50, "position": 4, "depth": 2, "role": 2, "disable": False,
+        "excludeRecursion": True, "preventRecursion": True, "delayUntilRecursion": 2, "probability": 40,
+        "useProbability": True, "group": "doors, walls", "groupWeight": 10, "groupOverride": True, "scanDepth": 9,
+        "caseSensitive": True, "matchWholeWords": True, "sticky": 3, "cooldown": 4, "delay": 5,
+    }  # fmt: skip
+    book, notes = parse_book({"entries": {"4": entry}}, "world.json")
+    assert notes == []
+    assert book.recursive
+    assert book.entries == (
+        Entry("4", "Shut.", name="Gate", keys=("gate",), secondary=("iron", "rust"), logic="all", case=True, whole=True,
+              order=50, position="depth", depth=2, role="assistant", probability=40, groups=("doors", "walls"),
+              weight=10, leads=True, sticky=3, cooldown=4, delay=5, scan_depth=9, unread=True, silent=True, level=2),
+    )  # fmt: skip
+
+
+def test_what_sillytavern_writes_into_a_card_is_read_from_the_extensions() -> None:
+    extensions = {
+        "position": 4, "depth": 1, "role": 1, "exclude_recursion": True, "probability": 30, "useProbability": False,
+        "selectiveLogic": 2, "group": "g", "match_whole_words": True, "sticky": 2, "scan_depth": 6,
+    }  # fmt: skip
+    entry = only([{**CARD_ENTRY, "position": "after_char", "use_regex": True, "extensions": extensions}])
+    assert entry == Entry("0", "Elves sing.", keys=("elf", "Elves"), order=7, position="depth", depth=1, role="user",
+                          unread=True, logic="not any", groups=("g",), whole=True, sticky=2, scan_depth=6)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"worldinfo": [{"key": "orc,  goblin", "keysecondary": "cave", "keyanti": "sun", "content": "c",
+                        "selective": True, "probability": "100", "widisabled": False}]},
+        {"file_version": 2, "worldinfo_v2": {"entries": {"0": {"key": ["orc", "goblin"], "keysecondary": ["cave"],
+                                             "keyanti": ["sun"], "content": "c", "selective": True}}}},
+    ],
+)  # fmt: skip
+def test_kobold_world_info(data: object) -> None:
+    assert only(data) == Entry("0", "c", keys=("orc", "goblin"), secondary=("cave",), exclude=("sun",))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [{"keys": "orc, goblin", "value": "c", "type": "race", "title": "Orcs"}],
+        {"worldInfo": [{"keys": "orc,goblin", "entry": "c", "title": "Orcs"}]},
+    ],
+)
+def test_story_cards(data: object) -> None:
+    assert only(data) == Entry("0", "c", name="Orcs", keys=("orc", "goblin"))
+
+
+def test_a_standalone_lorebook_and_a_card() -> None:
+    for data in ({"spec": "lorebook_v3", "data": {"entries": [CARD_ENTRY]}},
+                 {"spec": "chara_card_v2", "data": {"character_book": {"entries": [CARD_ENTRY]}}}):  # fmt: skip
+        assert only(data) == Entry("0", "Elves sing.", keys=("elf", "Elves"), order=7)
+
+
+def test_oddities_are_named() -> None:
+    entry = {
+        **CARD_ENTRY,
+        "keys": "elf",
+        "constant": "maybe",
+        "priority": [],
+        "insertion_order": "3",
+        "case_sensitive": None,
+    }
+    data = {"entries": {"a": entry, "b": 7, "c": {"keys": [1, "k" * 1001, "/(/"], "content": 5, "extensions": 1}}}
+    book, notes = parse_book(data, "book.json")
+    assert (book.entries[0].keys, book.entries[0].order) == (("elf",), 3)
+    assert notes == [
+        "entries is an object, not a list: read in its order",
+        "entries[a].constant is neither true nor false: ignored",
+        "entries[a].priority is no number: ignored",
+        "entries[b] is no object: ignored",
+        "entries[c].content is no text: ignored",
+        "entries[c].extensions is no object: ignored",
+        "entries[c].keys holds keys that are no text: ignored",
+        "entries[c].keys holds a key of more than 1,000 characters: ignored",
+        "entries[c].keys holds '/(/', which is no pattern: it matches nothing",
+    ]
+
+
+def test_empty_books() -> None:
+    assert parse_book(None, "b") == (Book(), ["the book is null: taken as empty"])
+    assert parse_book({"entries": None}, "b") == (Book(), ["entries is null: taken as empty"])
+    assert parse_book([], "b") == (Book(), [])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("text", "b is no lorebook"),
+        ({"name": "x"}, "b is no lorebook"),
+        ([{}] * 10_001, "10,001 entries, the limit is 10,000"),
+        ([{"content": "x" * 100_001}], r"entries\[0\].content has 100,001 characters, the limit is 100,000"),
+        ([{"keys": ["k"] * 500}] * 101, "50,500 keys, the limit is 50,000"),
+        ([{"content": "x" * 100_000}] * 101, "more than 10,000,000 characters"),
+    ],
+)
+def test_what_is_too_much_or_no_book_is_refused(data: object, message: str) -> None:
+    with pytest.raises(AdvreplError, match=message):
+        parse_book(data, "b")
+
+
+def test_many_notes_are_cut() -> None:
+    _, notes = parse_book([1] * 30, "b")
+    assert (len(notes), notes[-1]) == (21, "and 10 more like these")
+
+
+def test_combined_books_keep_their_own_rules() -> None:
+    first = Book((Entry("0", "a"), Entry("1", "b", scan_depth=1)), scan_depth=7, token_budget=10, recursive=True)
+    second = Book((Entry("0", "c"),), token_budget=5)
+    assert combine([first, second]) == Book(
+        (
+            Entry("0.0", "a", scan_depth=7),
+            Entry("0.1", "b", scan_depth=1),
+            Entry("1.0", "c", unread=True),
+        ),
+        token_budget=15,
+        recursive=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "change"),
+    [
+        ("plain @@ text", "plain @@ text", {}),
+        ("@@depth 5\n@@@position after_desc\n\nText\n@@role x", "Text\n@@role x", {"position": "depth", "depth": 5}),
+        ("@@shine 4\n@@@glow\n@@@depth 2\nText", "Text", {"position": "depth", "depth": 2}),
+        ("@@depth 1\n@@depth 2\n@@position before_desc\nText", "Text", {"position": "before", "depth": 1}),
+        ("@@position scenario\n@@depth 3\nText", "Text", {"position": "after", "depth": 3}),
+        ("@@role pope\n@@depth x\nText", "Text", {}),
+        ("@@activate_only_after 3\n@@activate_only_every 2\n@@is_greeting 1\n@@scan_depth 9\nT", "T",
+         {"after": 3, "every": 2, "greeting": 1, "scan_depth": 9}),
+        ("@@additional_keys a, b\n@@exclude_keys c\n@@ignore_on_max_context\nT", "T",
+         {"also": ("a", "b"), "exclude": ("c",), "dropped_first": True}),
+        ("@@dont_activate\nT", "T", {"enabled": False}),
+        ("@@dont_activate\n@@activate\nT", "T", {"forced": True}),
+        ("@@keep_activate_after_match", "", {"sticky": 1_000_000_000}),
+    ],
+)  # fmt: skip
+def test_decorators(content: str, text: str, change: dict[str, object]) -> None:
+    assert decorators.read(content) == (text, change)
+
+
+NAMES = ["entries", "data", "character_book", "worldinfo", "worldinfo_v2", "keys", "key", "secondary_keys", "content"]
+NAMES += ["keyanti", "value", "entry", "extensions", "position", "probability", "useProbability", "group", "order"]
+NAMES += ["groupWeight", "group_weight", "scan_depth", "token_budget", "delayUntilRecursion", "sticky", "use_regex"]
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+    st.sampled_from(["@@depth 3\nx", "@@@activate\n", "/a(/i", "/a+/gim", "a,b", "\ud800", 10**400, "1e999"]),
+)  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), inner, max_size=8)
+    ),
+    max_leaves=40,
+)
+
+
+@given(VALUES | st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES)).map(lambda entries: {"entries": entries}))
+@example([{"keys": [], "content": "@@" * 50_000}])
+def test_any_json_is_a_book_or_refused(data: object) -> None:
+    try:
+        book, notes = parse_book(data, "b")
+    except AdvreplError:
+        return
+    json.dumps([entry.content for entry in book.entries], ensure_ascii=False).encode()
+    assert all(isinstance(note, str) and len(note) < 400 for note in notes)
+
+
+@given(st.text(st.sampled_from("@ a\n_depthctiv0,"), max_size=200))
+def test_no_decorator_line_is_left_at_the_head(content: str) -> None:
+    text, _ = decorators.read(content)
+    assert decorators.LINE.match(text) is None or text == content
+
+
+def test_a_book_is_loaded_from_a_world_file_or_a_card(tmp_path: Path) -> None:
+    world = tmp_path / "world.json"
+    world.write_text('\ufeff{"entries": {"0": {"uid": 0, "key": ["inn"], "content": "It is shut."}}}')
+    assert load_book(world)[0].entries[0].content == "It is shut."
+    assert len(load_book(cards.shipped()["brindle"])[0].entries) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "bad.json"),
+        (b"[[[[", "bad.json"),
+        (b"[" * 100_000, "bad.json"),
+        (b'{"entries": []}', "has no entries"),
+        (b'{"name": 3}', "has no list of entries"),
+        (b"{}", "has no list of entries"),
+    ],
+)
+def test_a_file_that_is_no_book_is_one_sentence(tmp_path: Path, content: bytes, error: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    with pytest.raises(AdvreplError, match=error) as caught:
+        load_book(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_book_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AdvreplError, match="there is no file"):
+        load_book(tmp_path / "none.json")
+
+
+@given(
+    st.binary(max_size=200)
+    | st.from_regex(r'\{"(entries|worldinfo|data|keys)":.{0,80}', fullmatch=True).map(str.encode)
+)
+def test_any_file_is_a_book_or_one_sentence(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "book.json"
+        path.write_bytes(data)
+        try:
+            book, _ = load_book(path)
+        except AdvreplError as error:
+            assert "\n" not in str(error)
+        else:
+            assert book.entries

@@ -1,0 +1,193 @@
+"""Looking ahead in a game: the same story as without, nothing of it in the save, the likeliest first."""
+
+import time
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from advrepl.engines.llama.context import AFRESH, LANE, SHELF
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.prefetch import SHARES, Ahead
+from advrepl.play.candidates import habits, prospects
+from advrepl.play.events import Event, Reply
+from advrepl.play.game import Game
+from advrepl.story.scenario import START
+from tests.musing import MusingEngine
+
+NewGame = Callable[..., Game]
+
+
+def ended(events: Iterable[Event]) -> Reply:
+    last = list(events)[-1]
+    assert isinstance(last, Reply)
+    return last
+
+
+def ready(game: Game) -> None:
+    """Wait until all is written."""
+    assert game.ahead
+    end = time.monotonic() + 60
+    while game.ahead.state == "writing":
+        assert time.monotonic() < end, "it never ends"
+        time.sleep(0.002)
+
+
+def looking(game: Game) -> Game:
+    game.ahead = Ahead(game.engine)  # type: ignore[arg-type]
+    return game
+
+
+def texts(game: Game) -> list[str]:
+    return [turn.text for turn in game.story.told()]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["1", "2", "3", "I wait.", "/retry", "/undo"]), st.integers(0, 60)), max_size=10
+)
+
+
+def step(game: Game, line: str) -> None:
+    if line == "/retry":
+        ended(game.retry())
+    elif line == "/undo":
+        if len(game.story) > 2:
+            game.undo()
+    else:
+        ended(game.act(line))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+@pytest.mark.parametrize("n_ctx", [2000, 300])
+def test_the_story_is_the_same_with_and_without(new_game: NewGame, n_ctx: int, steps: list[tuple[str, int]]) -> None:
+    """However far the replies were when one was asked for, and also where turns slide out."""
+    plain = new_game(MusingEngine(n_ctx), seed=3, max_tokens=20)
+    ended(plain.open())
+    game = looking(new_game(MusingEngine(n_ctx), seed=3, max_tokens=20))
+    ended(game.open())
+    for line, served in steps:
+        if n_ctx < 1000 and line.startswith("/"):
+            continue  # where turns are about to slide out, another take is written after they have
+        game.look_ahead()
+        until = game.engine.served + served  # type: ignore[attr-defined]
+        while game.ahead and game.ahead.state == "writing" and game.engine.served < until:  # type: ignore[attr-defined]
+            time.sleep(0)
+        game.rest()
+        step(plain, line)
+        step(game, line)
+        assert texts(game) == texts(plain)
+    assert game.story.turns and [turn.seed for turn in game.story.turns] == [turn.seed for turn in plain.story.turns]
+    game.close()
+    plain.close()
+    assert game.engine.lent == 0  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def game(new_game: NewGame) -> Game:
+    game = looking(new_game(MusingEngine(), seed=3, max_tokens=20))
+    ended(game.open())
+    return game
+
+
+def test_a_chosen_reply_was_there_before_it_was_asked_for(game: Game) -> None:
+    game.look_ahead()
+    ready(game)
+    reply = ended(game.act("2"))
+    assert reply.stats["ahead"] and reply.stats["stop"] == "end" and game.engine.lent == 0  # type: ignore[attr-defined]
+    assert not ended(game.act("I sing.")).stats["ahead"]
+
+
+def test_what_was_not_chosen_never_reaches_the_save(game: Game) -> None:
+    before = game.file.path.read_bytes()
+    game.look_ahead()
+    ready(game)
+    assert game.file.path.read_bytes() == before
+    ended(game.act("I sing."))
+    assert len(game.story.turns) == 4
+
+
+def test_another_take_is_written_last(game: Game) -> None:
+    game.look_ahead()
+    ready(game)
+    assert ended(game.retry()).stats["ahead"]
+
+
+def test_what_is_changed_meanwhile_is_heeded(game: Game, new_game: NewGame) -> None:
+    """Nothing that was written under other settings is taken."""
+    game.look_ahead()
+    ready(game)
+    with game.changing():
+        game.option_count = 2
+    reply = ended(game.act("1"))
+    assert not reply.stats["ahead"] and len(reply.options) == 2
+
+
+def test_an_empty_line_or_a_question_drops_nothing(game: Game) -> None:
+    game.look_ahead()
+    ready(game)
+    served = game.engine.served  # type: ignore[attr-defined]
+    game.rest()
+    game.look_ahead()
+    ready(game)
+    assert game.engine.served == served and ended(game.act("1")).stats["ahead"]  # type: ignore[attr-defined]
+
+
+def test_the_likeliest_comes_first(game: Game) -> None:
+    for line in ("3", "3", "1", "I sing."):
+        ended(game.act(line))
+    assert habits(game) == {0: 1, 2: 2}
+    _, jobs = prospects(game)
+    said = [job.key.window.prompt.blocks[-1][-1].text for job in jobs]  # type: ignore[attr-defined]
+    options = game.options()
+    assert said == [options[2], options[0], options[1], "I sing."]
+    assert [job.later for job in jobs] == [False, False, False, True]
+
+
+def test_all_have_their_first_words_before_one_is_written_to_its_end(game: Game) -> None:
+    game.look_ahead()
+    ready(game)
+    order = game.engine.order  # type: ignore[attr-defined]
+    turns = [branch for at, branch in enumerate(order) if at == 0 or branch is not order[at - 1]]
+    options, again = [*dict.fromkeys(order)][:3], order[-1]
+    assert turns == [*options * (len(SHARES) + 1), again]
+    assert [order.index(branch) for branch in options] == [0, SHARES[0] - 1, 2 * (SHARES[0] - 1)]
+
+
+def test_leaving_while_it_writes_loses_nothing(game: Game) -> None:
+    game.look_ahead()
+    game.close()
+    assert game.engine.closed and game.engine.lent == 0  # type: ignore[attr-defined]
+
+
+def test_a_bug_in_the_worker_is_not_hidden(game: Game) -> None:
+    def fail(_: object) -> bool:
+        raise ZeroDivisionError
+
+    game.engine.serve = fail  # type: ignore[attr-defined]
+    game.look_ahead()
+    with pytest.raises(ZeroDivisionError):
+        game.rest()
+
+
+def test_the_real_model_tells_the_same_story(new_game: NewGame, open_engine: Callable[..., LlamaEngine]) -> None:
+    """The same words at every turn, and no cell is left behind."""
+    settings = {"format": "pygmalion", "seed": 1, "max_tokens": 12}
+    plain = new_game(open_engine(ctx=1024), START, **settings)
+    ended(plain.open())
+    engine = open_engine(ctx=1024, branches=5)
+    game = looking(new_game(engine, START, **settings))
+    ended(game.open())
+    for turn, line in enumerate(("1", "3", "I sing.", "2", "1", "2")):
+        game.look_ahead()
+        if turn % 2:
+            ready(game)
+        else:
+            time.sleep(0.3)
+        reply = ended(game.act(line))
+        ended(plain.act(line))
+        assert texts(game) == texts(plain)
+        assert reply.stats["ahead"] or not turn % 2
+        assert all(engine._model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
+    assert engine._model.extent(0) == (0, len(engine._line.held) - 1)

@@ -1,0 +1,235 @@
+"""The game: what the player does to a story, on a scripted engine; saves hold it all."""
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from advrepl import AdvreplError
+from advrepl.cards import character as cards
+from advrepl.play.events import Event, Reply, Slid
+from advrepl.play.game import Game
+from advrepl.play.writer import Piece
+from advrepl.story import saves
+from advrepl.story.roleplay import scenario_of
+from advrepl.story.scenario import LIGHTHOUSE, START
+from tests.conftest import ScriptedEngine
+
+NewGame = Callable[..., Game]
+HALL = ("You enter.", " Go up.\n", " Go down.\n", " Wait.\n")
+STAIRS = ("You climb.", " Sit.\n", " Stand.\n", " Sing.\n")
+
+
+def told(game: Game) -> list[str]:
+    return [turn.text for turn in game.story.told()]
+
+
+def reply(events: Iterable[Event]) -> Reply:
+    last = list(events)[-1]
+    assert isinstance(last, Reply)
+    return last
+
+
+@pytest.fixture
+def game(new_game: NewGame) -> Game:
+    """Three turns in: Start!, an opening by the model, and nothing else."""
+    game = new_game(ScriptedEngine("A house.", " Enter.\n", " Flee.\n", " Knock.\n", *HALL, *STAIRS, grammars=True))
+    reply(game.open())
+    return game
+
+
+def test_a_metharme_model_writes_its_own_opening(game: Game) -> None:
+    assert told(game) == ["Start!", "A house.\n- Enter.\n- Flee.\n- Knock."]
+    assert game.engine.prompts[0].endswith("<|user|>Start!<|model|>")  # type: ignore[attr-defined]
+
+
+def test_other_models_are_shown_the_written_opening(new_game: NewGame) -> None:
+    game = new_game(ScriptedEngine(), format="pygmalion")
+    events = list(game.open())
+    assert isinstance(events[0], Piece) and events[0].text.startswith("You are standing in front of an old")
+    opening = reply(events)
+    assert opening.options == ("Go inside the house.", "Ignore the call and move away.", "Run as fast as you can.")
+    assert opening.stats["stop"] == "written" and told(game) == ["Start!", START.opening]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("1", "Enter."),
+        (" 3. ", "Knock."),
+        ("2)", "Flee."),
+        ("4", "4"),
+        ("0", "0"),
+        ("１", "Enter."),
+        ("²", "²"),
+        ("go in", "go in"),
+    ],
+)
+def test_a_number_picks_an_option(game: Game, line: str, said: str) -> None:
+    assert game.chosen(line) == said
+
+
+def test_a_turn_is_answered_and_saved(game: Game) -> None:
+    events = list(game.act("1"))
+    assert reply(events).text == "You enter." and reply(events).options == ("Go up.", "Go down.", "Wait.")
+    assert told(game)[2:] == ["Enter.", "You enter.\n- Go up.\n- Go down.\n- Wait."]
+    assert set(reply(events).stats) == {
+        *("prompt", "reused", "shifted", "evicted", "generated", "first_ms", "seconds", "ahead", "stop")
+    }
+    kept = saves.load(game.file.path)
+    assert kept.turns == game.story.turns and kept.head == 3
+
+
+def test_retry_keeps_the_old_take(game: Game) -> None:
+    list(game.act("1"))
+    assert reply(game.retry()).text == "You climb."
+    assert told(game)[2] == "Enter." and len(game.story.turns) == 5
+    assert game.story.turns[3].text.startswith("You enter.")
+    assert game.story.turns[3].seed != game.story.turns[4].seed
+
+
+def test_a_retry_that_is_stopped_before_its_first_word_leaves_the_old_take(game: Game) -> None:
+    list(game.act("1"))
+    game.engine.replies.clear()  # type: ignore[attr-defined]
+    with pytest.raises(IndexError):
+        list(game.retry())
+    assert told(game)[-1].startswith("You enter.") and game.options() == ("Go up.", "Go down.", "Wait.")
+
+
+def test_undo_takes_the_exchange_back_and_the_next_one_branches(game: Game) -> None:
+    list(game.act("1"))
+    assert game.undo() == "Enter."
+    assert told(game)[-1].startswith("A house.") and game.options() == ("Enter.", "Flee.", "Knock.")
+    list(game.act("2"))
+    assert told(game)[2] == "Flee." and len(game.story.turns) == 6
+    game.undo()
+    with pytest.raises(AdvreplError, match="where the story begins"):
+        game.undo()
+
+
+def test_continue_writes_more_of_the_same_reply(game: Game) -> None:
+    list(game.act("1"))
+    game.engine.replies[:] = [" You trip.", *HALL[1:]]  # type: ignore[attr-defined]
+    assert reply(game.go_on()).text == "You enter. You trip."
+    assert told(game)[3].startswith("You enter. You trip.\n- Go up.") and len(told(game)) == 4
+
+
+def test_ctrl_c_keeps_what_was_written(game: Game) -> None:
+    game.engine.replies[:] = ["You see a long dark hall.", " You fall.", *HALL[1:]]  # type: ignore[attr-defined]
+    events = game.act("look")
+    assert next(events) == Piece("You")
+    game.cancel()
+    stopped = reply(events)
+    assert stopped.options == () and stopped.stats["stop"] == "interrupted"
+    assert told(game)[-1] == "You" and saves.load(game.file.path).turns[-1].text == "You"
+    assert reply(game.go_on()).text == "You You fall."
+
+
+def test_a_reply_left_in_the_middle_is_kept_too(game: Game) -> None:
+    events = game.act("look")
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert told(game)[-1] == "You" and saves.load(game.file.path).turns[-1].text == "You"
+
+
+def test_an_engine_that_fails_leaves_the_story_where_it_can_be_retried(game: Game) -> None:
+    game.engine.replies.clear()  # type: ignore[attr-defined]
+    with pytest.raises(IndexError):
+        list(game.act("look"))
+    assert told(game)[-1] == "look"
+    game.engine.replies[:] = HALL  # type: ignore[attr-defined]
+    assert reply(game.retry()).text == "You enter." and told(game)[-2] == "look"
+
+
+def test_a_line_that_cannot_fit_changes_nothing(game: Game) -> None:
+    before = told(game)
+    with pytest.raises(AdvreplError, match="last turn takes"):
+        list(game.act("word " * 3000))
+    assert told(game) == before and game.options() == ("Enter.", "Flee.", "Knock.")
+
+
+def test_turns_slide_out_and_are_announced(new_game: NewGame) -> None:
+    script = [text for n in range(40) for text in (f"Door {n} opens on a room.", f" A{n}.\n", f" B{n}.\n", f" C{n}.\n")]
+    game = new_game(ScriptedEngine(*script, n_ctx=320, grammars=True), scenario=LIGHTHOUSE, max_tokens=20)
+    reply(game.open())
+    slides = [event for _ in range(30) for event in game.act("2") if isinstance(event, Slid)]
+    assert len(slides) >= 3
+    assert slides[-1].turns == game.last.stats["evicted"] > 20
+    assert len(game.story.told()) == 62
+    assert all(prompt.startswith("<|system|>This is a text adventure") for prompt in game.engine.prompts)  # type: ignore[attr-defined]
+
+
+def test_a_story_goes_on_where_it_was_left(game: Game, new_game: NewGame) -> None:
+    list(game.act("1"))
+    game.close()
+    kept = saves.load(game.file.path)
+    file = saves.SaveFile(game.file.path)
+    again = Game(ScriptedEngine(*STAIRS, grammars=True), game.format, kept, file)  # type: ignore[arg-type]
+    assert told(again) == told(game) and not again.waits_for_opening
+    assert again.options() == ("Go up.", "Go down.", "Wait.")
+    assert reply(again.act("1")).text == "You climb." and told(again)[4] == "Go up."
+
+
+def test_without_options_a_reply_is_prose_alone(new_game: NewGame) -> None:
+    game = new_game(ScriptedEngine("A house.\n- with a dash", n_ctx=900))
+    game.option_count = 0
+    assert reply(game.open()).options == () and told(game)[1] == "A house.\n- with a dash"
+
+
+MIRA = cards.Character(
+    name="Mira", first_mes="Coin first, {{user}}.", alternate_greetings=("Go away, {{user}}.", "Hm.", "Hm.")
+)
+
+
+@pytest.fixture
+def roleplay(new_game: NewGame) -> Game:
+    game = new_game(ScriptedEngine("She nods."), scenario=scenario_of(MIRA), character=MIRA)
+    reply(game.open())
+    return game
+
+
+def test_another_greeting_is_a_branch_and_is_not_added_twice(roleplay: Game) -> None:
+    assert reply(roleplay.greet(2)).text == "Go away, You." == told(roleplay)[0]
+    reply(roleplay.greet(1))
+    assert told(roleplay) == ["Coin first, You."] and len(roleplay.story.turns) == 2
+    with pytest.raises(AdvreplError, match="there are 3 greetings, so 1 to 3, not 4"):
+        list(roleplay.greet(4))
+    list(roleplay.act("Here."))
+    with pytest.raises(AdvreplError, match="before your first words"):
+        list(roleplay.greet(2))
+
+
+def test_a_greeting_calls_the_player_by_his_new_name(roleplay: Game) -> None:
+    roleplay.become("Ann", "")
+    assert told(roleplay) == ["Coin first, Ann."] and saves.load(roleplay.file.path).scenario.you == "Ann"
+    list(roleplay.act("Here."))
+    roleplay.become("Bea", "")
+    assert told(roleplay) == ["Coin first, Ann.", "Here.", "She nods."]
+
+
+def test_retry_at_a_greeting_points_to_the_others(roleplay: Game) -> None:
+    with pytest.raises(AdvreplError, match="/greeting offers others"):
+        list(roleplay.retry())
+
+
+def test_a_change_that_leaves_no_room_is_taken_back(roleplay: Game) -> None:
+    roleplay.save()
+    before = roleplay.file.path.read_bytes()
+    with pytest.raises(AdvreplError, match="the system text takes"), roleplay.changing():
+        roleplay.backdrop.remember("word " * 3000)
+    assert roleplay.scenario.memory == "" and roleplay.file.path.read_bytes() == before
+
+
+def test_short_replies_are_cut_sooner(roleplay: Game) -> None:
+    with roleplay.changing():
+        roleplay.backdrop.answer("short")
+    list(roleplay.act("Here."))
+    assert roleplay.engine.samplings[-1].max_tokens == 60  # type: ignore[attr-defined]
+
+
+def test_planning_a_move_leaves_the_story_alone(roleplay: Game) -> None:
+    with roleplay.changing():
+        roleplay.backdrop.note("It rains.", 4)
+    move = roleplay.move("Here.")
+    assert move.turn.before == {"note": "It rains."} and len(roleplay.story) == 1
+    list(roleplay.act("Here."))
+    assert roleplay.story.told()[1] == move.turn and roleplay.engine.prompts[-1] == str(move.window.prompt)  # type: ignore[attr-defined]

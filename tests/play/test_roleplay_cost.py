@@ -1,0 +1,77 @@
+"""What a long roleplay with lore, a note and examples costs, in tokens fed: on the real small model."""
+
+from pathlib import Path
+
+import pytest
+
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.play import session
+from advrepl.play.events import Reply, Slid
+from advrepl.play.game import Game
+from advrepl.play.session import Settings
+from advrepl.terminal import commands
+
+LINES = (
+    "What is in the soup tonight?",
+    "I sit down by the fire.",
+    "Did you hear the bell on the roof?",
+    "Tell me about the road over the pass.",
+    "What do you write into that ledger?",
+    "I listen.",
+    "May I see the cellar?",
+)
+JOINTS = 8  # tokens that may be fed again where two texts meet
+
+
+def played(game: Game, line: str) -> tuple[Reply, int, bool]:
+    """The reply, the tokens that were new for it, and whether turns slid out."""
+    move = game.move(line)
+    new = sum(map(game.engine.count, (*move.window.prompt.blocks[-1], *move.window.prompt.cue)))
+    events = list(game.act(line))
+    reply = next(event for event in events if isinstance(event, Reply))
+    return reply, new, any(isinstance(event, Slid) for event in events)
+
+
+@pytest.mark.parametrize("turns", [20, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_turn_of_a_full_window_feeds_only_what_is_new(tmp_path: Path, turns: int) -> None:
+    changed = turns * 2 // 3
+    settings = Settings(saves=tmp_path, ctx=1024, threads=1, sampling={"max_tokens": 16, "seed": 5}, you="Ann: a clerk")
+    game = session.new_game("brindle", settings)
+    assert isinstance(game.engine, LlamaEngine)
+    list(game.open())
+    list(commands.run(game, "/note It is snowing."))
+    slid, told, whole = 0, 0, 0
+    for turn in range(turns):
+        if turn == changed:
+            assert game.read_in_full == 1 and slid >= 3
+            list(commands.run(game, "/memory Ann has promised to leave before dawn."))
+        reply, new, moved = played(game, LINES[turn % len(LINES)])
+        slid += moved
+        told += any(source.startswith("lore") for source in game.story.told()[-2].before)
+        fed = reply.stats["prompt"] - reply.stats["reused"]
+        if turn in (0, changed):
+            whole += 1
+            assert fed > 400
+        else:
+            assert fed <= new + JOINTS, f"turn {turn} fed {fed} tokens for {new} new ones"
+    assert slid >= turns // 10 and told >= turns // 4 and game.evicted() > turns
+    assert game.read_in_full == whole == 2
+    context = "\n".join(event.text for event in commands.run(game, "/context"))  # type: ignore[union-attr]
+    assert "read in full    2 times" in context and "examples seen   0 of 2" in context
+    game.close()
+
+
+def test_a_changed_note_feeds_from_its_oldest_place_on(tmp_path: Path) -> None:
+    settings = Settings(saves=tmp_path, ctx=1024, threads=1, sampling={"max_tokens": 12, "seed": 5})
+    game = session.new_game("brindle", settings)
+    list(game.open())
+    for line in ("Hello.", "/note 4 It is snowing.", "I sit down.", "I wait."):
+        list(commands.run(game, line) if line.startswith("/") else game.act(line))
+    count = game.engine.count
+    list(commands.run(game, "/note 4 The snow has stopped."))
+    reply, new, _ = played(game, "I look up.")
+    told = game.window().prompt.blocks[-6:-2]  # the turns since the first note, before the new one
+    behind = sum(count(segment) for block in told for segment in block)
+    fed = reply.stats["prompt"] - reply.stats["reused"]
+    assert new < fed <= new + behind + JOINTS and game.read_in_full == 1
+    game.close()

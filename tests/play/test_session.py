@@ -1,0 +1,132 @@
+"""Opening games: which story, which model, which format. On the real small model."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from advrepl import AdvreplError, paths
+from advrepl.engines import models
+from advrepl.play import session
+from advrepl.play.game import Game
+from advrepl.play.session import Settings
+from advrepl.story import saves
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[Game], Game]]:
+    games: list[Game] = []
+    yield lambda game: games.append(game) or game  # type: ignore[func-returns-value]
+    for game in games:
+        game.close()
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ADVREPL_MODEL", raising=False)
+
+
+def settings(tmp_path: Path, **chosen: object) -> Settings:
+    return Settings(saves=tmp_path / "saves", ctx=512, **chosen)  # type: ignore[arg-type]
+
+
+def test_a_new_story_takes_the_default_model_and_a_free_name(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
+    first = opened(session.new_game("start", settings(tmp_path)))
+    first.save()
+    second = opened(session.new_game("start", settings(tmp_path, sampling={"seed": 3, "top_k": 5}, options=2)))
+    assert [game.file.path.name for game in (first, second)] == ["start.json", "start-2.json"]
+    assert first.engine.name == "SmolLM2-135M-Instruct.Q4_1" and first.format.name == "chat"
+    assert (second.sampling.seed, second.sampling.top_k, second.option_count) == (3, 5, 2)
+
+
+def test_names_of_stories_are_kept_apart(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
+    game = opened(session.new_game("start", settings(tmp_path, save="mine")))
+    list(game.open())
+    with pytest.raises(AdvreplError, match="there is a story mine already: `advrepl resume mine` goes on with it"):
+        session.new_game("start", settings(tmp_path, save="mine"))
+    other = opened(session.new_game("lighthouse", settings(tmp_path)))
+    list(other.open())
+    assert {path.stem for path in saves.find(tmp_path / "saves")} == {"mine", "lighthouse"}
+
+
+def test_resume_takes_the_newest_story_and_its_settings(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
+    for name in ("one", "two"):
+        game = session.new_game("start", settings(tmp_path, save=name, sampling={"max_tokens": 9}))
+        list(game.open())
+        game.close()
+    notices: list[str] = []
+    game = opened(session.resumed_game(None, settings(tmp_path), notices.append))
+    assert game.file.path.stem == "two" and game.sampling.max_tokens == 9 and notices == []
+    assert game.options() == ("Go inside the house.", "Ignore the call and move away.", "Run as fast as you can.")
+
+
+def test_resume_with_another_model_says_so(tmp_path: Path, smollm2: Path, opened: Callable[[Game], Game]) -> None:
+    game = session.new_game("start", settings(tmp_path))
+    list(game.open())
+    game.close()
+    other = tmp_path / "other.gguf"
+    shutil.copy(smollm2, other)
+    with other.open("ab") as file:
+        file.write(b"\0" * 64)
+    notices: list[str] = []
+    opened(session.resumed_game(None, settings(tmp_path, model=str(other)), notices.append))
+    assert notices == ["this story was played on SmolLM2-135M-Instruct.Q4_1 before, now it goes on with other"]
+
+
+def test_the_shipped_story_is_copied_and_stays_as_it_is(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
+    shipped = session.SHIPPED_FOLDERS[0] / "the-old-house.json"
+    before, notices = shipped.read_bytes(), list[str]()
+    game = opened(session.resumed_game("the-old-house", settings(tmp_path), notices.append))
+    list(game.act("1"))
+    assert game.file.path == tmp_path / "saves" / "the-old-house.json" and "stays as it is" in notices[0]
+    assert game.story.told()[4].text == "Ask him what he wants." and shipped.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("open", "message"),
+    [
+        (lambda s: session.new_game("nowhere", s), "no scenario 'nowhere' and no such card"),
+        (lambda s: session.resumed_game(None, s, print), r"no story in .*saves yet: `advrepl play` begins one"),
+        (lambda s: session.resumed_game("gone", s, print), r"no story .*gone\.json: `advrepl saves list`"),
+        (lambda s: session.new_game("start", replace(s, model="gone.gguf")), r"there is no model gone\.gguf"),
+        (lambda s: session.new_game("start", replace(s, save="../x")), r"'\.\./x' cannot be the name of a story"),
+    ],
+)
+def test_what_is_not_there_is_one_sentence(tmp_path: Path, open: Callable[[Settings], Game], message: str) -> None:
+    with pytest.raises(AdvreplError, match=message):
+        open(settings(tmp_path))
+
+
+# --- models
+
+
+def test_models_are_found_by_path_by_name_and_by_environment(
+    tmp_path: Path, smollm2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert models.resolve(None) == smollm2
+    folder = paths.models_folder()
+    folder.mkdir(parents=True)
+    (folder / "metharme-7b.Q4_K_M.gguf").write_bytes(b"GGUF")
+    assert models.resolve(None).name == "metharme-7b.Q4_K_M.gguf"
+    assert models.resolve("metharme-7b.Q4_K_M") == folder / "metharme-7b.Q4_K_M.gguf"
+    assert models.resolve(smollm2.stem) == smollm2
+    monkeypatch.setenv("ADVREPL_MODEL", str(smollm2))
+    assert models.resolve(None) == smollm2
+
+
+def test_a_folder_is_a_model_only_with_its_config(tmp_path: Path) -> None:
+    with pytest.raises(AdvreplError, match=r"holds no config\.json: give a GGUF file, or a whole Hugging Face"):
+        models.resolve(str(tmp_path))
+    folder = paths.models_folder() / "pygmalion-2.7b"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert models.resolve(str(folder)) == models.resolve("pygmalion-2.7b") == folder
+
+
+def test_without_any_model_the_ways_to_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "STARTER", "no-such-distribution")
+    with pytest.raises(AdvreplError, match=r"no model: give a GGUF file with -m, put one into .*pip install"):
+        models.resolve(None)

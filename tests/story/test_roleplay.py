@@ -1,0 +1,74 @@
+"""Playing with characters: from a card to the prompts of the family's formats."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from advrepl.cards import character as cards
+from advrepl.prompt.formats import Metharme, Pygmalion
+from advrepl.prompt.template import ChatTemplate
+from advrepl.story.roleplay import scenario_of, slug
+from advrepl.story.tree import Turn
+
+MIRA = cards.Character(
+    name="Mira",
+    description="{{char}} keeps the ferry that {{user}} has to take.",
+    personality="gruff",
+    scenario="A misty {{random:morning}}.",
+    first_mes="*{{char}} looks up.* Coin first, {{user}}.",
+    mes_example="<START>\n{{user}}: Hello.\n{{char}}: Mind the rope.\n<START>\n{{user}}: Deep?\n{{char}}: Enough.",
+)
+PERSONA = "Mira keeps the ferry that Ann has to take.\nPersonality: gruff\nScenario: A misty morning."
+TOLD = [Turn(None, "model", "*Mira looks up.* Coin first, Ann."), Turn(0, "user", "Here.")]
+
+
+def test_a_card_becomes_a_scenario_with_its_macros_filled_in() -> None:
+    scene = scenario_of(MIRA, "Ann")
+    assert (scene.name, scene.title, scene.narrator, scene.start, scene.options) == ("mira", "Mira", "Mira", "", 0)
+    assert scene.system == PERSONA and scene.opening == TOLD[0].text
+    assert scene.dialogues == ("Ann: Hello.\nMira: Mind the rope.", "Ann: Deep?\nMira: Enough.")
+
+
+def test_pygmalion_is_given_the_persona_as_in_its_model_card() -> None:
+    scene = scenario_of(MIRA, "Ann")
+    assert str(Pygmalion().spell(scene, TOLD, scene.dialogues)) == (
+        f"Mira's Persona: {PERSONA}\n<START>\nYou: Hello.\nMira: Mind the rope.\nYou: Deep?\nMira: Enough."
+        "\nMira: *Mira looks up.* Coin first, Ann.\nYou: Here.\nMira:"
+    )
+
+
+def test_metharme_is_put_into_rp_mode_as_in_the_model_card_of_pygmalion_2() -> None:
+    scene = scenario_of(msgspec.structs.replace(MIRA, mes_example=""), "Ann")
+    assert str(Metharme().spell(scene, TOLD)) == (
+        f"<|system|>Enter RP mode. Pretend to be Mira whose persona follows:\n{PERSONA}\n\n"
+        "You shall reply to the user while staying in character, and generate long responses."
+        "<|model|>*Mira looks up.* Coin first, Ann.<|user|>Here.<|model|>"
+    )
+
+
+EVERY = {"metharme": Metharme(), "pygmalion": Pygmalion(), "chat": ChatTemplate("x", eos="</s>")}
+
+
+@pytest.mark.parametrize("format", EVERY.values(), ids=EVERY)
+def test_a_reply_ends_where_it_would_speak_for_the_player(format: Metharme) -> None:
+    assert {"\nAnn:", "\nAnn "} <= set(format.stops(scenario_of(MIRA, "Ann")))
+    assert "\nYou " not in format.stops(scenario_of(MIRA))
+
+
+def test_names_of_saves_are_plain_words() -> None:
+    assert slug("Dr. Élan \x1b[31m (v2)!") == "dr-élan-31m-v2" and slug("***") == "character"
+
+
+def test_shipped_characters_read_without_a_note_and_greet() -> None:
+    for path in cards.shipped().values():
+        character, notes = cards.load(path)
+        scene = scenario_of(character, "Ann")
+        assert notes == [] and scene.opening and "{{" not in scene.opening + scene.system + scene.examples
+
+
+def test_a_card_is_played_from_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mira.json"
+    path.write_bytes(cards.write_json(MIRA))
+    character, _ = cards.load(path)
+    assert scenario_of(character, "Ann").system == PERSONA

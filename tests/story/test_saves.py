@@ -1,0 +1,166 @@
+"""Saves: whole or not at all, never overwritten unread, one program a story."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advrepl import AdvreplError
+from advrepl.story import saves
+from advrepl.story.saves import ModelRef, Save, SaveFile
+from advrepl.story.scenario import START
+from advrepl.story.tree import Turn
+from tests import ROOT
+
+SHIPPED = ROOT / "saves" / "the-old-house.json"
+
+
+def a_save(*texts: str) -> Save:
+    turns = [Turn(i - 1 if i else None, "user" if i % 2 == 0 else "model", text) for i, text in enumerate(texts)]
+    head = len(turns) - 1 if turns else None
+    return Save(1, "T", saves.now(), saves.now(), ModelRef("m", "f"), "metharme", {"top_k": 3}, START, turns, head)
+
+
+def test_a_story_comes_back_as_it_was(tmp_path: Path) -> None:
+    save = a_save("Start!", "A house \N{SNOWMAN}\x1b[31m")
+    with SaveFile(tmp_path / "a.json") as file:
+        file.write(save)
+    assert saves.load(tmp_path / "a.json") == save
+    plain = json.loads((tmp_path / "a.json").read_text())
+    assert plain["schema"] == 1 and plain["turns"][0] == {"parent": None, "role": "user", "text": "Start!"}
+
+
+def test_the_version_before_is_kept(tmp_path: Path) -> None:
+    with SaveFile(tmp_path / "a.json") as file:
+        file.write(a_save("one"))
+        file.write(a_save("two"))
+    assert saves.load(tmp_path / "a.json.bak").turns[0].text == "one"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.json.bak", ".a.lock"}
+
+
+def test_the_shipped_story_is_the_example_of_the_model_card() -> None:
+    save = saves.load(SHIPPED)
+    assert [turn.text for turn in save.turns[:3:2]] == ["Start!", "go inside"]
+    assert save.turns[1].text == START.opening and save.scenario.system == START.system
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.update(schema=2), r"newer advrepl \(schema 2, this one knows 1\): update"),
+        (lambda s: s.pop("schema"), "no schema number"),
+        (lambda s: s.update(schema="1"), "no schema number"),
+        (lambda s: s.pop("turns"), "missing required field `turns`"),
+        (lambda s: s["turns"][0].update(text=3), r"expected `str`, got `int` - at `\$.turns\[0\].text`"),
+        (lambda s: s["turns"][0].update(role="gm"), r"invalid enum value 'gm' - at `\$.turns\[0\].role`"),
+        (lambda s: s["turns"][1].update(parent=1), r"turns\[1\].parent names a turn that is not before it"),
+        (lambda s: s.update(head=9), "head names turn 9 of 2"),
+        (lambda s: s.update(first=-1), "first is negative"),
+    ],
+)
+def test_a_wrong_field_is_named(change, message: str) -> None:  # type: ignore[no-untyped-def]
+    plain = msgspec.to_builtins(a_save("a", "b"))
+    change(plain)
+    with pytest.raises(AdvreplError, match=rf"x\.json .*{message}"):
+        saves.parse(json.dumps(plain).encode(), "x.json")
+
+
+@given(st.binary(max_size=200) | st.sampled_from([b"", b"[]", b"null", b"{}", b"\xff\xfe", b'{"schema":1e99}']))
+def test_any_bytes_are_a_story_or_one_sentence(data: bytes) -> None:
+    with pytest.raises(AdvreplError, match=r"^x .+"):
+        saves.parse(data, "x")
+
+
+def test_a_damaged_story_goes_on_from_its_backup_and_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with SaveFile(path) as file:
+        file.write(a_save("one"))
+        file.write(a_save("two"))
+        path.write_bytes(path.read_bytes()[:100])
+        save, notice = file.load()
+        file.write(save)
+    assert save.turns[0].text == "one"
+    assert "damaged" in notice and "a-damaged.json.txt" in notice
+    assert len((tmp_path / "a-damaged.json.txt").read_bytes()) == 100
+
+
+def test_a_story_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"schema": 99}')
+    (tmp_path / "a.json.bak").write_bytes(msgspec.json.encode(a_save("old")))
+    with SaveFile(path) as file, pytest.raises(AdvreplError, match="newer advrepl"):
+        file.load()
+    assert path.read_text() == '{"schema": 99}'
+
+
+def test_a_second_program_is_told_who_holds_the_story(tmp_path: Path) -> None:
+    with SaveFile(tmp_path / "a.json") as file:
+        file.write(a_save("one"))
+        with pytest.raises(AdvreplError, match=rf"being played by process {os.getpid()} on "):
+            SaveFile(tmp_path / "a.json")
+        with pytest.raises(AdvreplError, match="being played"):
+            saves.delete(tmp_path / "a.json")
+    SaveFile(tmp_path / "a.json").close()
+
+
+def test_delete_takes_what_belongs_to_the_story(tmp_path: Path) -> None:
+    with SaveFile(tmp_path / "a.json") as file:
+        file.write(a_save("one"))
+        file.write(a_save("two"))
+    (tmp_path / "a.kv").write_bytes(b"cache")
+    (tmp_path / "a.kv.tmp").write_bytes(b"half a ca")
+    (tmp_path / "ab.json").write_bytes(b"another story")
+    saves.delete(tmp_path / "a.json")
+    assert [path.name for path in saves.find(tmp_path)] == ["ab.json"]
+    assert not list(tmp_path.glob("a.*"))
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AdvreplError, match=r"cannot be written .*--saves"):
+        SaveFile(tmp_path / "file" / "a.json")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x" * 200, "a\x1b[31m", "dot."])
+def test_names_cannot_leave_the_folder(name: str) -> None:
+    with pytest.raises(AdvreplError, match="cannot be the name of a story"):
+        saves.check_name(name)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.story.test_saves import a_save
+from advrepl.story.saves import SaveFile
+file = SaveFile(Path(sys.argv[1]))
+number = 0
+while True:
+    number += 1
+    file.write(a_save(*[f"{number} " + "x" * 5000] * 20))
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_program_leaves_a_whole_story(tmp_path: Path) -> None:
+    """Kill it at ten random moments of its writing: what is on disk is the last version or the one before."""
+    path = tmp_path / "a.json"
+    for attempt in range(10):
+        process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        done = int(process.stdout.readline())
+        time.sleep(0.003 * attempt)
+        process.send_signal(signal.SIGKILL)
+        done = max([done, *map(int, process.stdout.read().split())])
+        process.wait()
+        process.stdout.close()
+        with SaveFile(path) as file:
+            save, notice = file.load()
+        assert notice == "" and int(save.turns[0].text.split()[0]) >= done

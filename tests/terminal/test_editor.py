@@ -1,0 +1,161 @@
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from advrepl.play.game import Game
+from advrepl.terminal.editor import Completions, History, LineEditor
+from tests.conftest import ScriptedEngine
+
+UP, DOWN, ALT_ENTER, ENTER = "\x1b[A", "\x1b[B", "\x1b\r", "\r"
+CTRL_C, CTRL_D, CTRL_P, CTRL_N = "\x03", "\x04", "\x10", "\x0e"
+IN, AWAY, RUN = "Go inside the house.", "Ignore the call and move away.", "Run as fast as you can."
+
+
+@pytest.fixture
+def keyboard() -> Iterator[PipeInput]:
+    with create_pipe_input() as keyboard, create_app_session(keyboard, DummyOutput()):
+        yield keyboard
+
+
+@pytest.fixture
+def house(new_game: Callable[..., Game]) -> Game:
+    """The old house, with its three options on offer."""
+    game = new_game(ScriptedEngine(), format="pygmalion")
+    list(game.open())
+    return game
+
+
+@pytest.fixture
+def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[..., str]:
+    editor = LineEditor(house, tmp_path / "home" / "history", style=True)
+
+    def type_keys(*keys: str) -> str:
+        keyboard.send_text("".join(keys))
+        return editor.read()
+
+    return type_keys
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (["look around"], "look around"),
+        (["1"], IN),
+        (["2."], AWAY),
+        (["4"], "4"),
+        ([DOWN], IN),
+        ([DOWN, DOWN, DOWN], RUN),
+        ([DOWN, DOWN, DOWN, DOWN], ""),
+        ([UP], RUN),
+        ([UP, UP, DOWN], RUN),
+        ([DOWN, "\x7f", "!"], IN[:-1] + "!"),
+        (["one", ALT_ENTER, "two"], "one\ntwo"),
+        (["\x1b[200~one\r\ntwo\nthree\x1b[201~"], "one\ntwo\nthree"),
+        (["half a line", CTRL_C, "whole"], "whole"),
+        ([CTRL_C, CTRL_C, "whole"], "whole"),
+        (["slow\t"], "slow"),
+        (["fast\t"], RUN),
+        (["/ret\t"], "/retry"),
+        (["/set top_\t"], "/set top_"),
+        (["/set rep\teat_la\t"], "/set repeat_last"),
+        (["é界", "\x1b[D", "x"], "éx界"),
+    ],
+)
+def test_keys_make_a_line(type_keys: Callable[..., str], keys: list[str], line: str) -> None:
+    assert type_keys(*keys, ENTER) == line
+
+
+def test_history_is_reached_beside_the_options(type_keys: Callable[..., str]) -> None:
+    type_keys("first", ENTER)
+    type_keys("second", ENTER)
+    assert type_keys(CTRL_P, CTRL_P, ENTER) == "first"
+    assert type_keys(CTRL_P, CTRL_P, CTRL_P, CTRL_N, ENTER) == "second"
+    assert type_keys("typed", UP, ENTER) == "second", "once something else is written the arrows are for the history"
+
+
+def test_arrows_are_for_the_history_without_options(
+    house: Game, keyboard: PipeInput, type_keys: Callable[..., str]
+) -> None:
+    house.option_count = 0
+    type_keys("first", ENTER)
+    assert type_keys(UP, ENTER) == "first"
+    assert type_keys("1", ENTER) == "1"
+
+
+def test_picked_option_is_in_the_history_with_its_words(type_keys: Callable[..., str]) -> None:
+    type_keys("3", ENTER)
+    assert type_keys(CTRL_P, ENTER) == RUN
+
+
+def test_control_d_leaves_on_an_empty_line_only(type_keys: Callable[..., str]) -> None:
+    assert type_keys("ab", "\x01", CTRL_D, ENTER) == "b"
+    with pytest.raises(EOFError):
+        type_keys(CTRL_D)
+
+
+def test_long_line_without_paste_brackets(keyboard: PipeInput, type_keys: Callable[..., str]) -> None:
+    text = "word " * 20_000
+    typist = threading.Thread(target=keyboard.send_text, args=[text + ENTER])  # the pipe holds less than that
+    typist.start()
+    assert type_keys() == text
+    typist.join()
+
+
+def test_option_with_escape_characters_is_shown_inert(house: Game, type_keys: Callable[..., str]) -> None:
+    house.story.say("user", "on")
+    house.story.say("model", "Red.\n- \x1b[31mBleed.\n- Heal.")
+    assert type_keys(DOWN, ENTER) == "␛[31mBleed."
+
+
+# --- history file
+
+
+def test_history_survives(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "history"
+    History(path).store_string("two\nlines \udcff é")
+    assert list(History(path).load_history_strings()) == ["two\nlines ? é"]
+
+
+def test_pasted_book_stays_out_of_the_history_file(tmp_path: Path) -> None:
+    history = History(tmp_path / "history")
+    history.store_string("x" * 100_000)
+    assert list(history.load_history_strings()) == []
+
+
+def test_history_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file, not a folder")
+    history = History(tmp_path / "home" / "history")
+    history.store_string("look")
+    assert list(history.load_history_strings()) == []
+
+
+# --- completion
+
+
+@pytest.mark.parametrize(
+    ("text", "tab", "offered"),
+    [
+        ("/re", False, ["/retry"]),
+        ("/co", False, ["/continue", "/context"]),
+        ("/retry", False, []),
+        ("/set mirostat", False, ["mirostat_tau", "mirostat_eta"]),
+        ("go", False, []),
+        ("go", True, [IN]),
+        ("AS", True, [RUN]),
+        ("go inside the", True, [IN]),
+        ("", True, [IN, AWAY, RUN]),
+        ("inside go", True, []),
+    ],
+)
+def test_completion(text: str, tab: bool, offered: list[str]) -> None:
+    event: Any = CompleteEvent(completion_requested=tab, text_inserted=not tab)
+    completions = Completions(lambda: (IN, AWAY, RUN)).get_completions(Document(text), event)
+    assert [completion.text for completion in completions] == offered

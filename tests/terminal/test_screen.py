@@ -1,0 +1,153 @@
+import io
+import time
+
+import pytest
+
+from advrepl.play.events import Note, Reply, Slid
+from advrepl.play.writer import Choice, Piece
+from advrepl.terminal.screen import Abilities, Screen
+
+PLAIN = Abilities(style=False, cursor=False)
+FULL = Abilities(style=True, cursor=True)
+
+
+class Paper(io.StringIO):
+    """A terminal of a fixed width, on paper."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def screen(self, abilities: Abilities = PLAIN) -> Screen:
+        width = self.width
+
+        class Fixed(Screen):
+            @property
+            def width(self) -> int:
+                return width
+
+        return Fixed(self, abilities)
+
+
+def shown(*events: object, width: int = 40, abilities: Abilities = PLAIN) -> str:
+    paper = Paper(width)
+    screen = paper.screen(abilities)
+    for event in events:
+        screen.show(event)  # type: ignore[arg-type]
+    screen.end()
+    return paper.getvalue()
+
+
+def test_reply_is_a_paragraph_and_a_list() -> None:
+    events = (
+        *(Piece(" You enter the hall. "), Piece("A man looks at y"), Piece("ou.")),
+        *(Choice(1, "Go up."), Choice(2, "Ask the man what he wants from you."), Choice(3, "Run.")),
+        Reply("You enter the hall. A man looks at you.", ("Go up.", "Ask the man what he wants from you.", "Run."), {}),
+    )
+    assert shown(*events) == (
+        "\nYou enter the hall. A man looks at you.\n\n1. Go up.\n2. Ask the man what he wants from you.\n3. Run.\n"
+    )
+    assert shown(*events, width=20) == (
+        "\nYou enter the hall. \nA man looks at you.\n"
+        "\n1. Go up.\n2. Ask the man what \n   he wants from \n   you.\n3. Run.\n"
+    )
+
+
+def test_options_that_come_with_the_reply_only_are_shown_too() -> None:
+    assert shown(Piece("A house."), Reply("A house.", ("In.", "Out."), {})) == "\nA house.\n\n1. In.\n2. Out.\n"
+
+
+def test_each_reply_counts_its_own_options() -> None:
+    one = (Piece("A."), Choice(1, "In."), Reply("A.", ("In.",), {}))
+    assert shown(*one, *one) == "\nA.\n\n1. In.\n\nA.\n\n1. In.\n"
+
+
+def test_words_are_shown_as_they_come() -> None:
+    paper = Paper(40)
+    screen = paper.screen()
+    for piece, seen in (("You en", "You "), ("ter ", "You enter "), ("the", "You enter ")):
+        screen.show(Piece(piece))
+        assert paper.getvalue() == "\n" + seen
+
+
+def test_interrupted_reply_shows_all_that_was_written() -> None:
+    paper = Paper(40)
+    screen = paper.screen()
+    screen.show(Piece("You enter the ha"))
+    screen.end()
+    assert paper.getvalue() == "\nYou enter the ha\n"
+
+
+def test_error_in_the_middle_of_a_reply_begins_a_line() -> None:
+    paper = Paper(60)
+    screen = paper.screen(FULL)
+    screen.show(Piece("You enter"))
+    screen.error("the disk is\x1b full\nnow")
+    assert paper.getvalue() == "\nYou enter\n\x1b[31mthe disk is␛ full now\x1b[0m\n"
+
+
+def test_end_of_memory_fits_one_line() -> None:
+    line = shown(Slid(6, "You wake up in a house that\nis on fire and remember nothing of it."), width=80)
+    assert line == "\n── memory now begins at “You wake up in a house that…” · 6 turns no longer seen\n"
+    assert "1 turn no longer seen" in shown(Slid(1, "Go."), width=80)
+
+
+def test_note_keeps_its_lines() -> None:
+    assert shown(Note("name   value\n\n  two")) == "\nname   value\n\n  two\n"
+    assert shown(Note("temperature  how bold the choice is"), width=24) == (
+        "\ntemperature  how bold \n    the choice is\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "event",
+    [Piece("\x1b[2J"), Choice(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {}), Slid(2, "\x1b[2J"), Note("\x1b[2J")],
+)
+def test_foreign_text_is_inert(event: object) -> None:
+    text = shown(event)
+    assert "␛[2J" in text and "\x1b" not in text and "\x9b" not in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "abilities"),
+    [
+        ({"TERM": "xterm-256color"}, FULL),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, Abilities(style=False, cursor=True)),
+        ({"TERM": "xterm", "NO_COLOR": ""}, FULL),
+        ({"TERM": "dumb"}, PLAIN),
+        ({"TERM": "dumb", "NO_COLOR": "1"}, PLAIN),
+    ],
+)
+def test_what_a_terminal_can_do(environment: dict[str, str], abilities: Abilities) -> None:
+    assert Abilities.of(environment) == abilities
+
+
+def test_long_feeding_is_shown_and_wiped_before_the_first_word() -> None:
+    paper = Paper(60)
+    screen = paper.screen(FULL)
+    screen.feeding(0, 200)
+    assert paper.getvalue() == "", "nothing yet: most feeding is over by then"
+    time.sleep(1.3)
+    screen.feeding(128, 200)
+    screen.feeding(200, 200)
+    screen.show(Piece("You enter "))
+    assert paper.getvalue() == "\r\x1b[Kreading 200 tokens: 0%\r\x1b[Kreading 200 tokens: 64%\r\x1b[K\nYou enter "
+
+
+def test_short_feeding_is_not_shown() -> None:
+    paper = Paper(60)
+    screen = paper.screen(FULL)
+    screen.feeding(0, 200)
+    screen.feeding(200, 200)
+    time.sleep(1.2)
+    assert paper.getvalue() == ""
+
+
+def test_terminal_without_a_cursor_is_told_once() -> None:
+    paper = Paper(60)
+    screen = paper.screen(PLAIN)
+    screen.feeding(0, 200)
+    time.sleep(1.3)
+    screen.feeding(128, 200)
+    screen.feeding(200, 200)
+    assert paper.getvalue() == "reading 200 tokens: 0%\n"
