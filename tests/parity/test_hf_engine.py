@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, OpenAIGPTConfig, OpenAIGPTLMHeadModel
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
@@ -340,6 +340,11 @@ def harm_type(folder: Path) -> None:
     tiny.write_json(folder / "config.json", {"model_type": "mamba", "vocab_size": 320})
 
 
+def harm_cache(folder: Path) -> None:
+    """GPT-1's `forward` takes no cache."""
+    OpenAIGPTLMHeadModel(OpenAIGPTConfig(vocab_size=tiny.ROWS, n_embd=32, n_layer=1, n_head=2)).save_pretrained(folder)
+
+
 def harm_size(folder: Path) -> None:
     """A tensor of 4 TB, which takes no disk."""
     header = b'{"x":{"dtype":"F32","shape":[1048576,1048576],"data_offsets":[0,4398046511104]}}'
@@ -355,6 +360,7 @@ def harm_size(folder: Path) -> None:
         (harm_shape, "transformers cannot load it: "),
         (harm_layers, r"transformers cannot read its config\.json: "),
         (harm_type, "models of type mamba cannot be played"),
+        (harm_cache, "models of type openai-gpt cannot be played"),
         (harm_size, r"takes [\d.]+ GB with a context of 1024 tokens, and [\d.]+ GB of memory are free"),
     ],
 )

@@ -4,6 +4,7 @@ Does not decide anything about prompts or caches (hf.py). Nothing of the folder 
 safetensors or from .bin files read as data, the model's code from transformers.
 """
 
+import inspect
 import logging
 import os
 import pickle
@@ -74,6 +75,7 @@ class Loaded:
             self.vocab = Vocabulary(folder.path, config.vocab_size)
             dtype = dtype or _fitting_dtype(folder, config, device, self.n_ctx)
             self._model = _load(folder, config, dtype).to(device).eval()
+        self._cache_argument = _cache_argument(self._model)
         self.template = self.vocab.template
         self.format_hint = prompt_format(folder.path, self.template, None)
         self.chunk = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
@@ -86,7 +88,7 @@ class Loaded:
         ids = torch.tensor([tokens], device=self._device)
         try:
             with torch.inference_mode():
-                out = self._model(ids, past_key_values=self._held, use_cache=True, logits_to_keep=1)
+                out = self._model(ids, use_cache=True, logits_to_keep=1, **{self._cache_argument: self._held})
         except Stopped:
             return False
         except torch.OutOfMemoryError as error:
@@ -187,6 +189,15 @@ def _load(folder: Folder, config: Any, dtype: torch.dtype) -> Any:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise AdvreplError(f"{folder.path}: its weights lack {missing[0]}{more}, which config.json asks for")
     return model
+
+
+def _cache_argument(model: Any) -> str:
+    """Name the argument of `forward` that takes the cache: transformers 5.24 renamed it in all models."""
+    taken = inspect.signature(model.forward).parameters
+    for name in ("cache", "past_key_values"):
+        if name in taken:
+            return name
+    raise AdvreplError(f"models of type {model.config.model_type} cannot be played")
 
 
 def _first_line(error: BaseException) -> str:
