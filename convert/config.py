@@ -1,6 +1,6 @@
 """Read a Hugging Face folder's config.json with suspicion.
 
-Knows no architecture (archs.py) and no tensor (checkpoint.py): a value is there and of the right kind, or the
+Knows no architecture (archs/) and no tensor (checkpoint/): a value is there and of the right kind, or the
 error names it.
 """
 

@@ -15,13 +15,15 @@ from importlib import resources
 from math import prod
 from pathlib import Path
 
-from convert import ConvertError, metadata, quantize
-from convert.archs import Model, architecture, model_of
-from convert.checkpoint import open_checkpoint
+from convert import ConvertError, metadata
+from convert.archs.known import architecture, model_of
+from convert.archs.rules import Model
+from convert.checkpoint.folder import open_checkpoint
 from convert.config import read_config
-from convert.imatrix import read_imatrix
+from convert.quantize import process, types
+from convert.quantize.imatrix import read_imatrix
 from convert.tensor import Progress, TensorRef
-from convert.vocab import read_vocab
+from convert.vocab.folder import read_vocab
 from convert.write import FILE_TYPES, TYPES, Field, kept_type, replace_text, tensor_bytes, write_gguf
 
 AUTO = "auto"  # --imatrix: make one
@@ -58,7 +60,7 @@ class Plan:
 
     @property
     def quantised(self) -> bool:
-        return self.request.kind not in quantize.PLAIN
+        return self.request.kind not in types.PLAIN
 
     @property
     def written_bytes(self) -> int:
@@ -69,7 +71,7 @@ class Plan:
         """About; exact where nothing is quantised."""
         if not self.quantised:
             return self.written_bytes
-        return int(sum(quantize.estimate(rule.shape, self.request.kind) for rule in self.model.rules) * ROOM)
+        return int(sum(types.estimate(rule.shape, self.request.kind) for rule in self.model.rules) * ROOM)
 
     @property
     def disk_bytes(self) -> int:
@@ -90,8 +92,8 @@ class Result:
 
 def prepare(request: Request) -> Plan:
     """Check everything that can be known before writing; the first sentence that fails is raised."""
-    if request.kind not in quantize.TYPES:
-        raise ConvertError(f"-q {request.kind}: unknown type; the types are {', '.join(quantize.TYPES)}")
+    if request.kind not in types.TYPES:
+        raise ConvertError(f"-q {request.kind}: unknown type; the types are {', '.join(types.TYPES)}")
     if request.out.is_dir():
         raise ConvertError(f"{request.out}: is a folder; -o takes the name of the file to write")
     if request.calibration is not None and not request.calibration.is_file():
@@ -101,7 +103,7 @@ def prepare(request: Request) -> Plan:
     tensors = open_checkpoint(request.folder)
     model = model_of(config, tensors)
     vocab = read_vocab(request.folder, model.rows)
-    written = request.kind if request.kind in quantize.PLAIN else source_type(model, tensors)
+    written = request.kind if request.kind in types.PLAIN else source_type(model, tensors)
     files = metadata.source_files(request.folder, {tensors[r.source].file for r in model.rules if r.source})
     template = vocab.get("tokenizer.chat_template")
     fields = _fields(request, model, written, files, template if isinstance(template, str) else None)
@@ -131,7 +133,7 @@ def _fields(request: Request, model: Model, written: str, files: list[Path], tem
 
 def _check_imatrix(plan: Plan) -> None:
     request = plan.request
-    if quantize.TYPES[request.kind].imatrix and request.imatrix is None:
+    if types.TYPES[request.kind].imatrix and request.imatrix is None:
         raise ConvertError(
             f"{request.kind} needs an importance matrix: --imatrix auto makes one, --imatrix FILE takes a ready one"
         )
@@ -209,10 +211,10 @@ def _quantise(plan: Plan, first: Path, result: Result, stage: Stage) -> Path:
     if imatrix == AUTO:
         matrix = first.with_name("imatrix.gguf")
         with _timed(result, "imatrix"), calibration(plan.request) as text:
-            quantize.make_imatrix(first, text, matrix, stage("importance matrix"))
+            process.make_imatrix(first, text, matrix, stage("importance matrix"))
     sizes = {r.out: prod(r.shape) * TYPES[kept_type(r, plan.written)][1] for r in plan.model.rules}
     with _timed(result, "quantise"):
-        outcome = quantize.quantize(first, last, plan.request.kind, matrix, sizes, stage("quantising"))
+        outcome = process.quantize(first, last, plan.request.kind, matrix, sizes, stage("quantising"))
     result.bits, result.types, result.fallen_back = outcome.bits, dict(outcome.types), outcome.fallen_back
     return last
 
@@ -230,7 +232,7 @@ def calibration(request: Request) -> Iterator[Path]:
     if request.calibration is not None:
         yield request.calibration
         return
-    with resources.as_file(resources.files("convert") / "calibration.txt") as file:
+    with resources.as_file(resources.files("convert.quantize") / "calibration.txt") as file:
         yield file
 
 

@@ -1,6 +1,6 @@
 """One tensor of a checkpoint: where it lies in its file, and how to look at it.
 
-Knows the element types, not the file formats (checkpoint.py, read_torch.py) and not what a tensor is for (archs.py).
+Knows the element types, not the file formats (checkpoint/) and not what a tensor is for (archs/).
 """
 
 import mmap

@@ -1,6 +1,6 @@
 """Stream a model into a GGUF file, one tensor in memory at a time.
 
-Knows nothing of architectures or vocabularies: it gets keys, rules and tensors. Does not quantise (quantize.py).
+Knows nothing of architectures or vocabularies: it gets keys, rules and tensors. Does not quantise (quantize/).
 """
 
 import logging
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convert import ConvertError
-from convert.archs import Array, Rule
+from convert.archs.rules import Array, Rule
 from convert.tensor import Progress, TensorRef
 
 Field = str | int | float | bool | Sequence[str] | Sequence[int] | Sequence[float]

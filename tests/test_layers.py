@@ -23,7 +23,12 @@ LAYERS = [
     "cli",
 ]
 ONLY_IN = {
-    "llama_cpp": {"advrepl/engines/llama/", "advrepl/engines/catalog.py", "convert/quantize.py", "convert/collect.py"},
+    "llama_cpp": {
+        "advrepl/engines/llama/",
+        "advrepl/engines/catalog.py",
+        "convert/quantize/__main__.py",
+        "convert/quantize/collect.py",
+    },
     "gguf": {"convert/"},
     "torch": {"advrepl/engines/hf/"},
     "transformers": {"advrepl/engines/hf/"},

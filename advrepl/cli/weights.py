@@ -19,9 +19,9 @@ from rich.table import Table
 from advrepl import paths
 
 if TYPE_CHECKING:
+    from convert.decode.verify import Checked
     from convert.run import Plan, Result
     from convert.sums import Sums
-    from convert.verify import Checked
 
 Report = Callable[[str, int, int], None]
 
@@ -69,12 +69,13 @@ def decode(
     ] = False,
 ) -> None:
     """Turn an XOR release and its base weights into a usable Hugging Face folder, and verify it."""
-    from convert import xor as codec
+    from convert.decode.plan import plan
+    from convert.decode.run import run
 
     given = _given(md5, sha256)
-    jobs = codec.plan(xor, base, out)
+    jobs = plan(xor, base, out)
     with bars() as step:
-        checked = codec.run(jobs, given, step("decoding"))
+        checked = run(jobs, given, step("decoding"))
     checked = [_offer(file, out, rebuild) for file in checked]
     _show_checked(checked, out)
     if any(file.verdict == "wrong" for file in checked):
@@ -82,7 +83,8 @@ def decode(
 
 
 def _given(md5: Path | None, sha256: Path | None) -> "dict[str, Sums]":
-    from convert.sums import Sums, read_list
+    from convert.decode.sum_lists import read_list
+    from convert.sums import Sums
 
     first = read_list(md5, "md5") if md5 else {}
     second = read_list(sha256, "sha256") if sha256 else {}
@@ -91,7 +93,7 @@ def _given(md5: Path | None, sha256: Path | None) -> "dict[str, Sums]":
 
 def _offer(file: "Checked", out: Path, rebuild: bool) -> "Checked":
     """Put a JSON file's known text in its place, if asked for or agreed to."""
-    from convert.xor import accept
+    from convert.decode.run import accept
 
     if file.rebuilt is None:
         return file

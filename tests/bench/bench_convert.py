@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from convert.quantize import threads_here
+from convert.quantize.process import threads_here
 from tests.bench.make_llama import SIZES, make
 
 ADVREPL = (

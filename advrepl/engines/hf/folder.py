@@ -15,8 +15,8 @@ import advrepl
 from advrepl import AdvreplError
 from advrepl.engines.files import fingerprint
 from convert import ConvertError
-from convert.archs import ARCHS, FLOATS, architecture
-from convert.checkpoint import open_checkpoint
+from convert.archs.known import ARCHS, FLOATS, architecture
+from convert.checkpoint.folder import open_checkpoint
 from convert.config import Config, read_config
 
 

@@ -16,7 +16,9 @@ from advrepl import AdvreplError
 from advrepl.prompt.segments import Segment
 from convert import ConvertError
 from convert.config import read_json_if_there
-from convert.vocab import BYTE, CONTROL, NORMAL, PRE_TOKENIZERS, UNKNOWN, USER_DEFINED, read_vocab
+from convert.vocab.bpe import PRE_TOKENIZERS
+from convert.vocab.folder import read_vocab
+from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED
 
 # Tokens that end a text in any model that has them, whatever kind its files say they are.
 ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|end|>")

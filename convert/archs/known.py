@@ -1,0 +1,81 @@
+"""Which architectures can be converted, and whether a checkpoint is what its config.json says."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from convert import ConvertError
+from convert.archs.gptj import gptj
+from convert.archs.gptneox import gptneox
+from convert.archs.llama import llama
+from convert.archs.rules import Model
+from convert.config import Config
+from convert.tensor import TensorRef
+
+ARCHS: Mapping[str, Callable[[Config, Collection[str]], Model]] = {
+    "LlamaForCausalLM": llama,
+    "LLaMAForCausalLM": llama,  # as the first conversions of 2023 wrote it
+    "GPTJForCausalLM": gptj,
+    "GPTNeoXForCausalLM": gptneox,
+}
+
+MODEL_TYPES = {"llama": "LlamaForCausalLM", "gptj": "GPTJForCausalLM", "gpt_neox": "GPTNeoXForCausalLM"}
+
+# Masks and tables that old checkpoints saved along with the weights; the engine computes its own.
+BUFFERS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
+
+FLOATS = ("F32", "F16", "BF16", "F64")
+
+
+def architecture(config: Config) -> str:
+    """Name the architecture, or refuse it; only this is needed to refuse before any weight is opened."""
+    listed = config.values.get("architectures")
+    name = str(listed[0]) if isinstance(listed, list) and listed else MODEL_TYPES.get(_model_type(config))
+    if name is not None and name in ARCHS:
+        return name
+    if name == "GPTNeoForCausalLM" or _model_type(config) == "gpt_neo":
+        raise ConvertError(
+            "GPT-Neo has no counterpart in llama.cpp (its local attention); "
+            "play it from its folder instead: advrepl play -m HF_DIR"
+        )
+    known = ", ".join(sorted({n.removesuffix("ForCausalLM") for n in ARCHS}, key=str.lower))
+    shown = name or _model_type(config) or "no architecture"
+    raise ConvertError(f"{config.file}: {shown} cannot be converted; these can: {known}")
+
+
+def _model_type(config: Config) -> str:
+    return str(config.values.get("model_type") or "")
+
+
+def model_of(config: Config, tensors: Mapping[str, TensorRef]) -> Model:
+    """Build the rules for a checkpoint and refuse it, naming every offender, where the two disagree."""
+    model = ARCHS[architecture(config)](config, tensors)
+    check(model, tensors)
+    return model
+
+
+def check(model: Model, tensors: Mapping[str, TensorRef]) -> None:
+    sources = {rule.source: rule for rule in model.rules if rule.source is not None}
+    missing = [name for name in sources if name not in tensors]
+    left = [n for n in tensors if n not in sources and n not in model.unused and not n.endswith(BUFFERS)]
+    wrong = [
+        f"{name} is {_spell(tensors[name].shape)}, config.json says {_spell(rule.shape)}"
+        for name, rule in sources.items()
+        if name in tensors and tensors[name].shape != rule.shape
+    ]
+    # GPTQ and 8-bit checkpoints keep integers here, which are no weights by themselves.
+    packed = [f"{n} ({tensors[n].dtype})" for n in sources if n in tensors and tensors[n].dtype not in FLOATS]
+    problems = [
+        f"{title}: {', '.join(found)}"
+        for title, found in (
+            ("missing", missing),
+            ("not expected", left),
+            ("of another shape", wrong),
+            ("not floating point", packed),
+        )
+        if found
+    ]
+    if problems:
+        raise ConvertError("the weights do not fit config.json; tensors " + "; ".join(problems))
+
+
+def _spell(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a single number"

@@ -1,0 +1,53 @@
+"""What earlier runs of `decode` made, kept in a small file in OUT so that a later run can skip it.
+
+A record counts only while payload and base are unchanged; whether the file still has its sum is for run.py to see.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from convert.sums import Sums
+
+FILE = ".advrepl-decode.json"
+MAX_FILE = 1 << 20
+
+Stamp = list[int]
+
+
+def stamp(path: Path | None) -> Stamp:
+    """Size and time of change, enough to see that a file was replaced."""
+    if path is None:
+        return []
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+class Records:
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._files = _load(self._path)
+
+    def find(self, name: str, payload: Stamp, base: Stamp) -> Sums | None:
+        record = self._files.get(name)
+        if not isinstance(record, dict) or record.get("payload") != payload or record.get("base") != base:
+            return None
+        digest = record.get("sha256")
+        return Sums(sha256=digest) if isinstance(digest, str) else None
+
+    def add(self, name: str, payload: Stamp, base: Stamp, sums: Sums) -> None:
+        self._files[name] = {"payload": payload, "base": base, "sha256": sums.sha256}
+        temp = self._path.with_suffix(".part")
+        temp.write_text(json.dumps(self._files, indent=1))
+        temp.replace(self._path)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    # A damaged record only costs decoding again.
+    try:
+        if path.stat().st_size > MAX_FILE:
+            return {}
+        value = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,142 @@
+"""Decode an XOR release as planned (plan.py), and verify it.
+
+Takes up where an earlier run stopped, and leaves the bytes to stream.py and the judging to verify.py. Prints nothing.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from convert import ConvertError
+from convert.decode.plan import Job
+from convert.decode.records import Records, stamp
+from convert.decode.releases import Release, recognise
+from convert.decode.stream import decoded, is_zero, open_payload
+from convert.decode.verify import MAX_JSON, Checked, Decoded, Rebuilt, check
+from convert.sums import Algorithm, Digester, Sums, sum_file, sum_text
+from convert.tensor import Progress
+
+SMALL = 8 << 20  # under this both sums cost nothing; above, MD5 only where one is given
+
+
+def run(jobs: list[Job], given: Mapping[str, Sums] | None = None, progress: Progress | None = None) -> list[Checked]:
+    """Do the jobs and judge the results; `given` sums go before built-in ones. Progress counts the whole run."""
+    if not jobs:
+        return []
+    out_dir = jobs[0].out.parent
+    folders, given = _folder_names(jobs[0]), given or {}
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        wanted = _wanted(given, recognise(folders, {}))
+        files = list(_decode_all(jobs, wanted, given, progress))
+        # Now the sums tell the release, where the folders' names did not or were wrong.
+        release = recognise(folders, {file.out.name: file.sums for file in files})
+        wanted = _wanted(given, release)
+        return [check(file, wanted.get(file.out.name, Sums()), release, progress) for file in files]
+    except OSError as error:
+        raise ConvertError(f"{error.filename or out_dir}: {error.strerror}; run the command again to go on") from error
+
+
+def accept(checked: Checked, out_dir: Path, rebuilt: Rebuilt) -> Checked:
+    """Put the rebuilt text in the place of a JSON file that came out wrong."""
+    out = out_dir / checked.name
+    with _beside(out) as target:
+        target.write(rebuilt.text.encode())
+    sums = sum_text(rebuilt.text)
+    verdict: Literal["right", "unknown"] = "right" if sums.agree(checked.wanted) else "unknown"
+    return replace(checked, verdict=verdict, sums=sums, causes=(), rebuilt=None)
+
+
+def _folder_names(job: Job) -> list[str]:
+    xor_dir = job.payload.parent.resolve()
+    # The release's own folder is usually xor_encoded_files, in one with its name.
+    return [xor_dir.name, xor_dir.parent.name, job.out.parent.resolve().name]
+
+
+def _wanted(given: Mapping[str, Sums], release: Release | None) -> dict[str, Sums]:
+    known = dict(release.sums) if release else {}
+    return {name: given.get(name, Sums()).over(known.get(name, Sums())) for name in {*given, *known}}
+
+
+def _decode_all(
+    jobs: list[Job], wanted: Mapping[str, Sums], given: Mapping[str, Sums], progress: Progress | None
+) -> Iterator[Decoded]:
+    records = Records(jobs[0].out.parent)
+    total, before = sum(job.size for job in jobs), 0
+    for job in jobs:
+
+        def tick(_: str, done: int, __: int, name: str = job.name, start: int = before) -> None:
+            if progress:
+                progress(name, min(start + done, total), total)
+
+        algorithms = _algorithms(job, given.get(job.name, Sums()))
+        found = _verified(job, wanted.get(job.name, Sums()), algorithms, records, tick)
+        skipped = found is not None
+        if found is None:
+            found = _decode_file(job, algorithms, tick)
+            records.add(job.name, stamp(job.payload), stamp(job.base), found)
+        before += job.size
+        tick(job.name, 0, 0, start=before)
+        yield Decoded(job.payload, job.base, job.out, found, skipped)
+
+
+def _algorithms(job: Job, given: Sums) -> list[Algorithm]:
+    # MD5 runs at half the speed of SHA-256, which is built in for every large file of the releases.
+    return ["sha256", "md5"] if job.size <= SMALL or given.md5 else ["sha256"]
+
+
+def _verified(job: Job, wanted: Sums, algorithms: list[Algorithm], records: Records, tick: Progress) -> Sums | None:
+    """The sums of a file that is there already and is what it should be, or what an earlier run of ours made."""
+    if job.out.is_symlink() or not job.out.is_file():
+        return None
+    recorded = records.find(job.name, stamp(job.payload), stamp(job.base))
+    if not wanted and not recorded:
+        return None
+    found = sum_file(job.out, algorithms, tick)
+    if found.agree(wanted) or (recorded and found.agree(recorded)):
+        return found
+    return None
+
+
+def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
+    with contextlib.ExitStack() as stack:
+        payload = stack.enter_context(open_payload(job.payload, job.packed))
+        base = stack.enter_context(job.base.open("rb")) if job.base else None
+        digester = stack.enter_context(Digester(algorithms))
+        target = stack.enter_context(_beside(job.out))
+        done, zeros = 0, True
+        chunks = stack.enter_context(contextlib.closing(decoded(payload, base)))
+        for chunk in chunks:
+            digester.update(chunk)
+            target.write(chunk)
+            done += len(chunk)
+            zeros = zeros and is_zero(chunk)
+            _check_growth(job, done)
+            tick(job.name, done, job.size)
+        if zeros:
+            raise ConvertError(
+                f"{job.name}: comes out as zeros only, so {job.payload} equals the base; was it decoded twice?"
+            )
+        return digester.sums()
+
+
+def _check_growth(job: Job, done: int) -> None:
+    # A gzip file of a few KB can unpack to terabytes.
+    if job.packed and done > 2 * max(job.size, MAX_JSON):
+        raise ConvertError(f"{job.payload}: unpacks to more than {done:,} bytes; it is no XOR file of this base")
+
+
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[BinaryIO]:
+    """A temporary file beside `out` that takes its place when all went well, and is gone when not."""
+    # No fsync: after a power cut the next run finds the wrong sum and does the file again.
+    temp = out.with_name(f".{out.name}.part")
+    try:
+        temp.unlink(missing_ok=True)  # half-written by a run that was killed
+        with temp.open("xb") as target:
+            yield target
+        temp.replace(out)
+    finally:
+        temp.unlink(missing_ok=True)

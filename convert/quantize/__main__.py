@@ -1,0 +1,74 @@
+"""The quantiser's child process: `python -m convert.quantize quantize|imatrix …`, started by process.py.
+
+Loads llama_cpp; says on stdout what llama.cpp logs.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+import llama_cpp
+import numpy as np
+
+from convert import ConvertError
+from convert.quantize.collect import collect
+from convert.quantize.imatrix import read_imatrix
+
+# Bytes of rows held at once. The result does not depend on it; the default of 8 GiB would hold whole tensors.
+BUFFER = 32 << 20
+
+
+def _quantize(source: str, out: str, number: str, threads: str, imatrix: str) -> int:
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype, params.nthread, params.max_buf_size = int(number), int(threads), BUFFER
+    kept = _imatrix_structs(Path(imatrix)) if imatrix else None
+    if kept is not None:
+        params.imatrix = kept[0]
+    code: int = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params))
+    return code
+
+
+def _imatrix_structs(file: Path) -> tuple["ctypes.Array[ctypes.Structure]", list[object]]:
+    """The array llama.cpp wants, ended by an entry without a name, and what must live as long as it does."""
+    entries = {name: np.ascontiguousarray(v, np.float32) for name, v in read_imatrix(file).items()}
+    structs = (llama_cpp.llama_model_imatrix_data * (len(entries) + 1))()
+    for struct, (name, values) in zip(structs, entries.items(), strict=False):
+        struct.name = name.encode()
+        struct.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        struct.size = values.size
+    return structs, list(entries.values())
+
+
+def _collect(model: str, text: str, out: str, threads: str) -> int:
+    collect(Path(model), Path(text).read_text(encoding="utf-8", errors="replace"), Path(out), int(threads), _say)
+    return 0
+
+
+def _say(line: str) -> None:
+    try:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    except OSError:  # nobody listens any more: the parent is gone
+        os._exit(1)
+
+
+def main(command: str, *args: str) -> int:
+    # Ctrl-C reaches the whole process group; the parent decides, and an interrupt inside a callback would be lost.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+    def log(level: int, text: bytes, user_data: object) -> None:
+        _say(text.decode("utf-8", "replace"))
+
+    llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
+    try:
+        return _quantize(*args) if command == "quantize" else _collect(*args)
+    except ConvertError as error:
+        _say(f"error: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

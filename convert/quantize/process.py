@@ -1,0 +1,100 @@
+"""Quantise a GGUF file with llama.cpp, in a child process.
+
+llama.cpp's quantiser can neither be cancelled nor asked how far it is, and a failed check inside it ends the process:
+so it runs in a child of its own (__main__.py), which forwards the log, and which Ctrl-C ends at once.
+llama_cpp is loaded in that child only.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import convert
+from convert import ConvertError
+from convert.quantize.types import TYPES
+from convert.tensor import Progress
+
+LOG_KEPT = 12  # lines quoted when llama.cpp fails
+
+
+def threads_here() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class Outcome:
+    types: Counter[str] = field(default_factory=Counter)  # how many tensors became what
+    bits: float = 0.0  # per weight, over all tensors
+    fallen_back: int = 0  # tensors whose rows do not fit the type's blocks
+
+
+def quantize(
+    source: Path, out: Path, kind: str, imatrix: Path | None, sizes: Mapping[str, int], progress: Progress
+) -> Outcome:
+    """Write `out` from the F32, F16 or BF16 file `source`; `sizes` are the bytes of its tensors, for the progress."""
+    outcome, done, total = Outcome(), 0, sum(sizes.values())
+    name, types = "", dict[str, str]()
+    progress("starting", 0, total)
+    for line in child("quantize", source, out, TYPES[kind].number, threads_here(), imatrix or ""):
+        if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
+            name = match[1]
+            types[name] = match[2]
+            done += sizes.get(name, 0)
+            progress(name, done, total)
+        # On the same line, or below a remark about the importance matrix.
+        if match := re.search(r"converting to (\S+)", line):
+            types[name] = match[1]
+        elif match := re.search(r"quant size .*\((\S+) BPW\)", line):
+            outcome.bits = float(match[1])
+        elif match := re.search(r"WARNING: (\d+) of \d+ tensor\(s\) required fallback", line):
+            outcome.fallen_back = int(match[1])
+    progress("quantised", total, total)
+    outcome.types = Counter(found.upper() for found in types.values())
+    return outcome
+
+
+def make_imatrix(model: Path, text: Path, out: Path, progress: Progress) -> None:
+    """Run `model` over a text and write its importance matrix."""
+    for line in child("imatrix", model, text, out, threads_here()):
+        if match := re.fullmatch(r"chunk (\d+) (\d+)\s*", line):
+            progress("running the model over the text", int(match[1]), int(match[2]))
+
+
+def child(*args: object) -> Iterator[str]:
+    """Run this module's other side, and yield its lines; it is killed if the caller stops listening."""
+    # The child must find this package wherever it was started from.
+    path = os.pathsep.join([str(Path(convert.__file__).parent.parent), *filter(None, sys.path)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convert.quantize", *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert process.stdout is not None
+    last: deque[str] = deque(maxlen=LOG_KEPT)
+    try:
+        for line in process.stdout:
+            last.append(line.strip())
+            yield line
+        code = process.wait()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    if code:
+        raise ConvertError(f"llama.cpp failed ({_cause(code, last)})")
+
+
+def _cause(code: int, lines: deque[str]) -> str:
+    told = [line for line in lines if re.search(r"fail|error|require|missing|assert", line, re.IGNORECASE)]
+    ended = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return "; ".join([ended, *(told or list(lines)[-1:])])

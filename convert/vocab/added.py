@@ -1,0 +1,65 @@
+"""Added tokens and special ids, which both kinds of tokenizer have."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from convert import ConvertError
+from convert.config import Config, read_json_if_there
+from convert.vocab.table import Added, Fields, Table
+
+SPECIALS = {"bos": "bos_token_id", "eos": "eos_token_id", "unk": "unknown_token_id", "pad": "padding_token_id"}
+
+
+def added_tokens(folder: Path, settings: Mapping[str, Any], listed: Iterable[Any] = ()) -> dict[int, Added]:
+    """Tokens added after training, by id; the three files that may name them, the most explicit last."""
+    added = {
+        token_id(index, "added_tokens.json"): Added(text, False)
+        for text, index in read_json_if_there(folder / "added_tokens.json").items()
+    }
+    for entry in listed:
+        if isinstance(entry, dict):
+            added[token_id(entry.get("id"), "tokenizer.json")] = Added(
+                str(entry.get("content", "")), entry.get("special") is True
+            )
+    for index, entry in Config(settings, "tokenizer_config.json").part("added_tokens_decoder").values.items():
+        if isinstance(entry, dict):
+            added[token_id(index, "tokenizer_config.json")] = Added(
+                str(entry.get("content", "")), entry.get("special") is True
+            )
+    return added
+
+
+def token_id(value: object, file: str) -> int:
+    text = str(value)
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise ConvertError(f"{file}: {text!r} is no token id")
+    return int(text)
+
+
+def special_ids(folder: Path, settings: Mapping[str, Any], table: Table, known: Mapping[str, int]) -> Fields:
+    """Ids of begin, end, unknown and padding: by text from the tokenizer's files, else by number."""
+    mapped = read_json_if_there(folder / "special_tokens_map.json")
+    config = read_json_if_there(folder / "config.json")
+    index = {token: i for i, token in enumerate(table.tokens)}
+    fields: Fields = {}
+    for name, key in SPECIALS.items():
+        texts = (_token_text(source.get(f"{name}_token")) for source in (settings, mapped))
+        found = [index[text] for text in texts if text in index]
+        number = config.get(f"{name}_token_id")
+        # Llama 3 lists several ends; the first is the end of the text.
+        number = number[0] if isinstance(number, list) and number else number
+        found += [i for i in (known.get(name), number) if isinstance(i, int) and 0 <= i < len(table.tokens)]
+        if found:
+            fields[f"tokenizer.ggml.{key}"] = found[0]
+    return fields
+
+
+def _token_text(entry: object) -> str | None:
+    text = entry.get("content") if isinstance(entry, dict) else entry
+    return text if isinstance(text, str) else None
+
+
+def listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

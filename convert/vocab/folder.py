@@ -1,0 +1,43 @@
+"""A Hugging Face folder's tokenizer as GGUF fields: SentencePiece (spm.py), or byte-level BPE (bpe.py).
+
+Tokenises nothing itself. What llama.cpp would tokenise differently is refused by name, not approximated; the one
+exception is Unicode normalisation (NFC) in front of BPE, which changes only text that is not NFC already.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convert import ConvertError
+from convert.config import read_json, read_json_if_there
+from convert.vocab.bpe import byte_level_fields, from_gpt2_files
+from convert.vocab.spm import sentencepiece_fields
+from convert.vocab.table import Fields
+
+
+def read_vocab(folder: Path, rows: int) -> Fields:
+    """The tokenizer.* fields for an embedding of `rows` rows."""
+    settings = read_json_if_there(folder / "tokenizer_config.json")
+    if (folder / "tokenizer.model").is_file():
+        fields = sentencepiece_fields(folder, rows, settings)
+    elif (folder / "tokenizer.json").is_file():
+        fields = byte_level_fields(read_json(folder / "tokenizer.json"), folder, rows, settings)
+    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        fields = byte_level_fields(from_gpt2_files(folder), folder, rows, settings)
+    else:
+        raise ConvertError(f"{folder}: no tokenizer (tokenizer.model, tokenizer.json, or vocab.json with merges.txt)")
+    template = _chat_template(folder, settings)
+    if template:
+        fields["tokenizer.chat_template"] = template
+    return fields
+
+
+def _chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    template = settings.get("chat_template")
+    if isinstance(template, list):
+        by_name = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+        template = by_name.get("default")
+    return template if isinstance(template, str) else None

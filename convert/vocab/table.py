@@ -1,0 +1,68 @@
+"""Tokens by id, while they are gathered from a tokenizer's files."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from convert import ConvertError
+
+# tokenizer.ggml.token_type
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+
+# Scores only have to order the pieces: no merge may ever lead to these.
+ADDED_SCORE, PADDING_SCORE = -1000.0, -10000.0
+
+Fields = dict[str, str | int | bool | list[str] | list[int] | list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    text: str
+    special: bool
+
+    @property
+    def kind(self) -> int:
+        # Control tokens are never read out of a player's text; what looks like a marker shall not be either.
+        return CONTROL if self.special or re.fullmatch(r"<\|.*\|>", self.text) else USER_DEFINED
+
+
+@dataclass(slots=True)
+class Table:
+    """Tokens by id while they are gathered."""
+
+    what: str  # the file, for errors
+    rows: int
+    tokens: list[str] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    types: list[int] = field(default_factory=list)
+
+    def put(self, index: int, token: str, score: float, kind: int) -> None:
+        if index >= self.rows:
+            raise ConvertError(f"{self.what}: token {token!r} has id {index}, the embedding only {self.rows} rows")
+        self.pad(index + 1)
+        self.tokens[index], self.scores[index], self.types[index] = token, score, kind
+
+    def pad(self, size: int) -> None:
+        """Fill up with tokens nobody uses; checkpoints round the rows of their embedding up."""
+        for index in range(len(self.tokens), size):
+            self.tokens.append(f"[PAD{index}]")
+            self.scores.append(PADDING_SCORE)
+            self.types.append(UNUSED)
+
+    def put_added(self, added: Mapping[int, Added]) -> None:
+        for index, token in sorted(added.items()):
+            if index < len(self.tokens) and self.tokens[index] == token.text:
+                # Already there as a piece: only its kind may be sharper. Unknown and byte pieces keep their meaning.
+                if self.types[index] in (NORMAL, USER_DEFINED):
+                    self.types[index] = token.kind
+            elif index < len(self.tokens) and self.types[index] != UNUSED:
+                raise ConvertError(f"{self.what}: added token {token.text!r} would replace {self.tokens[index]!r}")
+            else:
+                self.put(index, token.text, ADDED_SCORE, token.kind)
+
+    def check(self) -> None:
+        # libllama aborts the process when two ids share a text.
+        seen: dict[str, int] = {}
+        for index, token in enumerate(self.tokens):
+            if seen.setdefault(token, index) != index:
+                raise ConvertError(f"{self.what}: tokens {seen[token]} and {index} are both {token!r}")

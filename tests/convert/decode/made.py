@@ -1,0 +1,46 @@
+"""An XOR release, its base, and what it should come out as."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from convert import ConvertError
+from convert.decode import run
+from convert.decode.plan import Job, plan
+from convert.decode.stream import decode
+from convert.decode.verify import Checked
+from convert.sums import Sums
+
+
+def sums_of(raw: bytes) -> Sums:
+    return Sums(hashlib.md5(raw).hexdigest(), hashlib.sha256(raw).hexdigest())
+
+
+class Release:
+    """XOR, BASE and OUT in a folder, with what OUT should hold."""
+
+    def __init__(self, folder: Path, name: str = "model") -> None:
+        self.xor, self.base, self.out = folder / name / "xor_encoded_files", folder / "llama", folder / "out"
+        self.xor.mkdir(parents=True)
+        self.base.mkdir(exist_ok=True)
+        self.expected: dict[str, bytes] = {}
+
+    def add(self, name: str, result: bytes, base: bytes) -> None:
+        (self.base / name).write_bytes(base)
+        (self.xor / name).write_bytes(decode(result, base))
+        self.expected[name] = result
+
+    def plan(self) -> list[Job]:
+        return plan(self.xor, self.base, self.out)
+
+    def run(self, given: dict[str, Sums] | None = None) -> dict[str, Checked]:
+        return {checked.name: checked for checked in run.run(self.plan(), given)}
+
+    def results(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.out.iterdir() if not path.name.startswith(".")}
+
+    def refusal(self) -> str:
+        with pytest.raises(ConvertError) as caught:
+            self.run()
+        return str(caught.value)

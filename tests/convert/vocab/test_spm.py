@@ -1,0 +1,97 @@
+"""SentencePiece models through GGUF: llama.cpp must give the ids that sentencepiece gives."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convert import ConvertError
+from convert.vocab.folder import read_vocab
+from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
+from tests import real, tiny
+from tests.convert.vocab.texts import TEXTS, vocab_gguf
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sentencepiece.SentencePieceProcessor]:
+    folder = tmp_path_factory.mktemp("llama")
+    shutil.copy(real.sentencepiece_model(), folder / "tokenizer.model")
+    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    return vocab_gguf(folder, 32000), model
+
+
+def test_sentencepiece_ids_are_those_of_sentencepiece(
+    llama: tuple[Path, sentencepiece.SentencePieceProcessor],
+) -> None:
+    file, model = llama
+    assert tiny.token_ids(file, [t.encode() for t in TEXTS]) == [model.encode(t) for t in TEXTS]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(min_size=1, max_size=60).filter(lambda text: "\x00" not in text))
+def test_sentencepiece_ids_of_any_text(llama: tuple[Path, sentencepiece.SentencePieceProcessor], text: str) -> None:
+    file, model = llama
+    assert tiny.token_ids(file, [text.encode()]) == [model.encode(text)]
+
+
+def test_bytes_that_are_no_utf8_are_kept_as_bytes(llama: tuple[Path, sentencepiece.SentencePieceProcessor]) -> None:
+    file, model = llama
+    pieces = [model.id_to_piece(i) for i in tiny.token_ids(file, [b"a\xff\xfeb"])[0]]
+    assert pieces[:3] == ["▁a", "<0xFF>", "<0xFE>"]
+
+
+def test_markers_of_llama_models_are_ordinary_text(
+    llama: tuple[Path, sentencepiece.SentencePieceProcessor],
+) -> None:
+    file, _ = llama
+    plain, special = (tiny.token_ids(file, [b"<|system|>"], special=flag)[0] for flag in (False, True))
+    assert plain == special
+    assert len(plain) == 5
+
+
+def test_types_scores_and_settings_of_a_llama_tokenizer(tmp_path: Path) -> None:
+    shutil.copy(real.sentencepiece_model(), tmp_path / "tokenizer.model")
+    tiny.write_json(tmp_path / "added_tokens.json", {"<|pad|>": 32000, "zqxword": 32001})
+    fields = read_vocab(tmp_path, 32004)
+    types, tokens, scores = (fields[f"tokenizer.ggml.{name}"] for name in ("token_type", "tokens", "scores"))
+    assert types[:4] == [UNKNOWN, CONTROL, CONTROL, BYTE]
+    assert (types[258], types[259]) == (BYTE, NORMAL)
+    assert list(zip(tokens[32000:], types[32000:], scores[32000:], strict=True)) == [
+        ("<|pad|>", CONTROL, -1000.0),
+        ("zqxword", USER_DEFINED, -1000.0),
+        ("[PAD32002]", UNUSED, -10000.0),
+        ("[PAD32003]", UNUSED, -10000.0),
+    ]
+    assert {k.removeprefix("tokenizer.ggml."): v for k, v in fields.items() if not isinstance(v, list)} == {
+        "model": "llama", "pre": "default", "bos_token_id": 1, "eos_token_id": 2, "unknown_token_id": 0,
+        "add_bos_token": True, "add_eos_token": False, "add_space_prefix": True,
+    }  # fmt: skip
+
+
+def test_added_tokens_are_one_id_in_the_players_text_too(tmp_path: Path) -> None:
+    shutil.copy(real.sentencepiece_model(), tmp_path / "tokenizer.model")
+    tiny.write_json(tmp_path / "added_tokens.json", {"<|user|>": 32000})
+    file = vocab_gguf(tmp_path, 32001)
+    assert tiny.token_ids(file, [b"<|user|>"], special=True) == [[32000]]
+    assert len(tiny.token_ids(file, [b"<|user|>"])[0]) == 5
+
+
+def test_pygmalion_2_has_its_end_token_as_padding(tmp_path: Path) -> None:
+    shutil.copy(real.sentencepiece_model(), tmp_path / "tokenizer.model")
+    names = {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": "</s>", "unk_token": "<unk>"}
+    tiny.write_json(tmp_path / "special_tokens_map.json", names)
+    assert read_vocab(tmp_path, 32000)["tokenizer.ggml.padding_token_id"] == 2
+
+
+def test_a_sentencepiece_model_that_rewrites_text_is_refused(tmp_path: Path) -> None:
+    """Trained here with sentencepiece's default rule, NFKC, which LLaMA switched off."""
+    words = " ".join(f"{a}{b}{c}" for a in "bdfgklm" for b in "aeiou" for c in "nrst")
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([words] * 3), model_prefix=str(tmp_path / "tokenizer"), vocab_size=60,
+        model_type="bpe", minloglevel=2,
+    )  # fmt: skip
+    with pytest.raises(ConvertError, match="rewrites text before tokenising it"):
+        read_vocab(tmp_path, 60)
