@@ -1,7 +1,7 @@
-"""What a GGUF file says about itself: name, licence, source, prompt format, sums of the files it was made from.
+"""What a GGUF file says about itself: name, licence, source, sums of the files it was made from.
 
 Reads the model's README and names, no tensors. A README's header is read line by line, not as YAML: only plain
-`key: value` pairs and lists of words are looked at.
+`key: value` pairs and lists of words are looked at. Knows no prompt formats: what tells them is given to the caller.
 """
 
 import hashlib
@@ -11,18 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from convert import ConvertError
 from convert.config import read_json_if_there
 
-FORMATS = ("metharme", "pygmalion", "chat")
-
 HASH_CHUNK = 1 << 20
-
-# Pygmalion-2 took over Metharme's markers; 2.7B is a size of the first Pygmalion, not a version.
-_NAMES = (
-    (re.compile(r"metharme|mythalion|pygmalion[-_ ]?2(?![\d.])"), "metharme"),
-    (re.compile(r"pygmalion"), "pygmalion"),
-)
 
 
 def readme_of(folder: Path) -> str:
@@ -106,24 +97,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def prompt_format(folder: Path, template: str | None, asked: str | None) -> str | None:
-    """How the model wants to be spoken to: as asked, else by name, by README, by chat template."""
-    if asked is not None:
-        if asked not in FORMATS:
-            raise ConvertError(f"--format {asked}: unknown, the formats are {', '.join(FORMATS)}")
-        return asked
-    readme = readme_of(folder)
-    for name in (folder.resolve().name, _short_name(folder), title(readme) or ""):
-        for pattern, found in _NAMES:
-            if pattern.search(name.lower()):
-                return found
-    return _by_markers(readme) or (template and (_by_markers(template) or "chat")) or None
-
-
-def _by_markers(text: str) -> str | None:
-    if "<|user|>" in text and "<|model|>" in text:
-        return "metharme"
-    return "pygmalion" if "<START>" in text and "Persona:" in text else None
+def names_of(folder: Path) -> list[str]:
+    """What the model is called: its folder, the name it was saved under, the title of its README if there is one."""
+    return [folder.resolve().name, _short_name(folder), *filter(None, [title(readme_of(folder))])]
 
 
 # Sums

@@ -40,7 +40,7 @@ class Request:
     kind: str = "Q4_K_M"
     imatrix: str | None = None  # a file, or AUTO
     calibration: Path | None = None  # the text for AUTO; None: the built-in one
-    format: str | None = None
+    format: str | None = None  # the prompt format to note, under advrepl's name for it; None: nothing is noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,7 @@ def prepare(request: Request) -> Plan:
     vocab = read_vocab(request.folder, model.rows)
     written = request.kind if request.kind in types.PLAIN else source_type(model, tensors)
     files = metadata.source_files(request.folder, {tensors[r.source].file for r in model.rules if r.source})
-    template = vocab.get("tokenizer.chat_template")
-    fields = _fields(request, model, written, files, template if isinstance(template, str) else None)
+    fields = _fields(request, model, written, files)
     plan = Plan(request, tensors, model, {**fields, **vocab}, tuple(files), written)
     _check_imatrix(plan)
     _check_disk(plan)
@@ -119,13 +118,12 @@ def source_type(model: Model, tensors: Mapping[str, TensorRef]) -> str:
     return found.pop() if len(found) == 1 and found <= set(TYPES) else "F32"
 
 
-def _fields(request: Request, model: Model, written: str, files: list[Path], template: str | None) -> dict[str, Field]:
+def _fields(request: Request, model: Model, written: str, files: list[Path]) -> dict[str, Field]:
     fields: dict[str, Field] = {"general.architecture": model.arch}
     fields |= metadata.describe(request.folder, sum(prod(rule.shape) for rule in model.rules))
     fields["general.file_type"] = FILE_TYPES[written]
-    wanted = metadata.prompt_format(request.folder, template, request.format)
-    if wanted:
-        fields["advrepl.prompt_format"] = wanted
+    if request.format:
+        fields["advrepl.prompt_format"] = request.format
     fields["advrepl.source.files"] = [file.name for file in files]
     fields["advrepl.source.sha256"] = metadata.placeholders(files)
     return fields | {f"{model.arch}.{key}": value for key, value in model.keys.items()}
@@ -178,7 +176,7 @@ def convert(plan: Plan, stage: Stage) -> Result:
 
 def _convert(plan: Plan, out: Path, stage: Stage) -> Result:
     out.parent.mkdir(parents=True, exist_ok=True)
-    result = Result(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, _text(plan.fields, "advrepl.prompt_format"))
+    result = Result(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, plan.request.format)
     # In the same folder, so that the rename is one step and the space that was checked is the space that is used.
     with tempfile.TemporaryDirectory(prefix=".converting-", dir=out.parent) as made:
         first = Path(made) / "first.gguf"
@@ -241,8 +239,3 @@ def _timed(result: Result, step: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     result.seconds[step] = time.perf_counter() - start
-
-
-def _text(fields: Mapping[str, Field], key: str) -> str | None:
-    value = fields.get(key)
-    return value if isinstance(value, str) else None

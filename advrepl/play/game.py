@@ -44,7 +44,7 @@ class Game(Scene):
         scenario = self.scenario
         if scenario.start:
             self.story.say("user", scenario.start)
-        if scenario.opening and (self.format.name != "metharme" or not scenario.start):
+        if scenario.opening and not (scenario.start and self.format.writes_opening):
             self.story.say("model", scenario.opening)
             prose, options = menu.split(scenario.opening)
             self.save()

@@ -1,13 +1,15 @@
 """How a conversation is spelled for a model: metharme and pygmalion. The models' own chat templates: template.py.
 
-Does not know about tokens or which turns fit (window.py).
+Each format says itself which models were trained on it (`recognize`). Does not know about tokens or which turns fit
+(window.py).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from advrepl import AdvreplError
 from advrepl.prompt.segments import Block, Prompt, Segment
 from advrepl.story.injections import shown
 from advrepl.story.scenario import ORIGINAL, Scenario
@@ -57,6 +59,10 @@ class Format(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def writes_opening(self) -> bool:
+        """Does the model write the opening itself, where the story has first words of the player that ask for it?"""
+
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """The prompt for the turns, after those example dialogues that there is room for."""
 
@@ -74,6 +80,10 @@ class Metharme:
     """
 
     name: str = "metharme"
+    # Pygmalion-2 and its merges were trained on it (Pygmalion-2 7B model card), but 2.7B is a size of the first one.
+    models: re.Pattern[str] = re.compile(r"metharme|mythalion|pygmalion[-_ ]?2(?!\.?\d|b)", re.IGNORECASE)
+    markers: tuple[str, ...] = ("<|user|>", "<|model|>")
+    writes_opening: bool = True
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         examples = [(Segment("", self.spelled(scenario, example(dialogue))),) for dialogue in dialogues]
@@ -101,6 +111,10 @@ class Pygmalion:
     """
 
     name: str = "pygmalion"
+    # Not what the makers only gave their name to: Pygmalion-3 and Eleusis take ChatML (their model cards).
+    models: re.Pattern[str] = re.compile(r"pygmalion(?!ai[-_ /]|[-_ ]?3(?!\.?\d|b))", re.IGNORECASE)
+    markers: tuple[str, ...] = ("<START>", "Persona:")
+    writes_opening: bool = False
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         char = scenario.narrator
@@ -127,12 +141,25 @@ class Pygmalion:
         return (*before, Segment(f"\n{name}:", self.spelled(scenario, turn.text)))
 
 
-FORMATS: dict[str, Format] = {format.name: format for format in (Metharme(), Pygmalion())}
+_BUILT_IN = (Metharme(), Pygmalion())  # in the order in which they are looked for: most names hold "pygmalion"
+
+FORMATS: dict[str, Format] = {format.name: format for format in _BUILT_IN}
+CHAT = "chat"  # the name of the format that a model brings itself (template.py)
 
 
-def format_by_name(name: str) -> str | None:
-    """Pygmalion-2 and its merges were trained on Metharme's prompts (Pygmalion-2 7B model card)."""
-    plain = name.casefold().replace("_", "-").replace(" ", "-")
-    if "metharme" in plain or "mythalion" in plain or "pygmalion-2-" in plain or plain.endswith("pygmalion-2"):
-        return "metharme"
-    return "pygmalion" if "pygmalion" in plain else None
+def recognize(names: Iterable[str], texts: Iterable[str] = ()) -> str | None:
+    """Name the format that a model was trained on; None if nothing tells.
+
+    `names`: what the model is called, the surest first; each goes before all texts. `texts`: what is written about it
+    (its README, its chat template), where all markers of a format tell it.
+    """
+    by_name = (format.name for name in names for format in _BUILT_IN if format.models.search(name))
+    by_text = (format.name for text in texts for format in _BUILT_IN if all(map(text.__contains__, format.markers)))
+    return next(by_name, None) or next(by_text, None)
+
+
+def check_name(name: str) -> str:
+    """Refuse a name that no format has."""
+    if name not in (*FORMATS, CHAT):
+        raise AdvreplError(f"there is no prompt format {name!r}: use {', '.join(FORMATS)} or {CHAT}")
+    return name

@@ -15,7 +15,7 @@ from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from advrepl import AdvreplError
-from advrepl.prompt.formats import example, instruction, player_stops
+from advrepl.prompt.formats import CHAT, example, instruction, player_stops
 from advrepl.prompt.segments import Prompt, Segment
 from advrepl.story.injections import shown
 from advrepl.story.scenario import Scenario
@@ -35,7 +35,8 @@ class ChatTemplate:
     source: str
     bos: str = ""
     eos: str = ""
-    name: str = field(default="chat")
+    name: str = field(default=CHAT)
+    writes_opening: bool = False
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """Reminders stand in brackets before the player's words: few templates take a second system message."""

@@ -4,9 +4,7 @@ Tokenises nothing itself. What llama.cpp would tokenise differently is refused b
 exception is Unicode normalisation (NFC) in front of BPE, which changes only text that is not NFC already.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from convert import ConvertError
 from convert.config import read_json, read_json_if_there
@@ -26,17 +24,17 @@ def read_vocab(folder: Path, rows: int) -> Fields:
         fields = byte_level_fields(from_gpt2_files(folder), folder, rows, settings)
     else:
         raise ConvertError(f"{folder}: no tokenizer (tokenizer.model, tokenizer.json, or vocab.json with merges.txt)")
-    template = _chat_template(folder, settings)
-    if template:
+    if template := chat_template(folder):
         fields["tokenizer.chat_template"] = template
     return fields
 
 
-def _chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
+def chat_template(folder: Path) -> str | None:
+    """The folder's chat template in jinja, of several the default one; None: it has none."""
     file = folder / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")
-    template = settings.get("chat_template")
+    template = read_json_if_there(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
         by_name = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
         template = by_name.get("default")

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from advrepl import AdvreplError
 from advrepl.cli import weights
 from convert import ConvertError
 from tests import real, tiny
@@ -144,3 +146,43 @@ def test_a_refusal_is_one_sentence(tmp_path: Path) -> None:
     tiny.write_json(folder / "config.json", {"model_type": "gpt_neo"})
     with pytest.raises(ConvertError, match="advrepl play -m HF_DIR"):
         call("convert", folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "readme", "asked", "expected"),
+    [
+        ("metharme-7b", "", None, "metharme"),
+        ("Pygmalion-2-7b", "", None, "metharme"),
+        ("Pygmalion2-7B", "", None, "metharme"),
+        ("pygmalion-2.7b", "", None, "pygmalion"),
+        ("pygmalion-7b", "", None, "pygmalion"),
+        ("merged", "# Metharme 7B\n", None, "metharme"),
+        ("merged", "use `<|user|>` and `<|model|>`", None, "metharme"),
+        ("merged", "X's Persona: ...\n<START>\n", None, "pygmalion"),
+        ("merged", "", None, None),
+        ("metharme-7b", "", "chat", "chat"),
+    ],
+)
+def test_the_prompt_format_is_found_and_noted(
+    tmp_path: Path, name: str, readme: str, asked: str | None, expected: str | None
+) -> None:
+    folder = tiny.make("llama", tmp_path / name)
+    (folder / "README.md").write_text(readme)
+    call("convert", folder, "-q", "F16", "-o", tmp_path / "x.gguf", *(("--format", asked) if asked else ()))
+    noted = gguf.GGUFReader(tmp_path / "x.gguf").fields.get("advrepl.prompt_format")
+    assert (noted.contents() if noted else None) == expected
+
+
+def test_a_chat_template_tells_its_format_or_is_one(tmp_path: Path) -> None:
+    folder = tiny.make("llama", tmp_path / "merged")
+    for template, expected in (("{{ messages }}", "chat"), ("{{ '<|user|>' + '<|model|>' }}", "metharme")):
+        tiny.write_json(folder / "tokenizer_config.json", {"chat_template": template})
+        call("convert", folder, "-q", "F16", "-o", tmp_path / "x.gguf")
+        assert gguf.GGUFReader(tmp_path / "x.gguf").fields["advrepl.prompt_format"].contents() == expected
+
+
+def test_an_unknown_prompt_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    folder = tiny.make("gptj", tmp_path / "m")
+    with pytest.raises(AdvreplError, match="there is no prompt format 'alpaca': use metharme, pygmalion or chat"):
+        call("convert", folder, "-o", tmp_path / "deep" / "x.gguf", "--format", "alpaca")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]

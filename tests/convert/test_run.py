@@ -97,7 +97,7 @@ def test_the_file_tells_what_it_was_made_from(tmp_path: Path) -> None:
         "tags:\n- text generation\n- conversational\n---\n\n"
         "# Pygmalion 6B\n\nfrom https://huggingface.co/PygmalionAI/pygmalion-6b and https://huggingface.co/a/b\n"
     )
-    result = converted(folder, "Q8_0")
+    result = converted(folder, "Q8_0", format="pygmalion")
     fields = {
         n: f.contents() for n, f in gguf.GGUFReader(result.out).fields.items() if n.startswith(("general", "adv"))
     }
@@ -115,27 +115,11 @@ def test_the_file_tells_what_it_was_made_from(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "readme", "asked", "expected"),
-    [
-        ("metharme-7b", "", None, "metharme"),
-        ("Pygmalion-2-7b", "", None, "metharme"),
-        ("pygmalion-2.7b", "", None, "pygmalion"),
-        ("pygmalion-7b", "", None, "pygmalion"),
-        ("merged", "# Metharme 7B\n", None, "metharme"),
-        ("merged", "use `<|user|>` and `<|model|>`", None, "metharme"),
-        ("merged", "X's Persona: ...\n<START>\n", None, "pygmalion"),
-        ("merged", "", None, None),
-        ("metharme-7b", "", "chat", "chat"),
-    ],
-)
-def test_the_prompt_format_is_found(
-    tmp_path: Path, name: str, readme: str, asked: str | None, expected: str | None
-) -> None:
-    folder = tiny.make("llama", tmp_path / name)
-    (folder / "README.md").write_text(readme)
+@pytest.mark.parametrize("asked", ["metharme", None])
+def test_the_prompt_format_is_noted_as_asked_whatever_the_names_say(tmp_path: Path, asked: str | None) -> None:
+    folder = tiny.make("llama", tmp_path / "pygmalion-7b")
     plan = prepare(Request(folder, tmp_path / "o.gguf", format=asked))
-    assert plan.fields.get("advrepl.prompt_format") == expected
+    assert plan.fields.get("advrepl.prompt_format") == asked
 
 
 # Refused before anything is written
@@ -146,7 +130,6 @@ def test_the_prompt_format_is_found(
     [
         ({"kind": "Q4_K_X"}, "-q Q4_K_X: unknown type; the types are F32, BF16, F16, Q8_0"),
         ({"kind": "IQ2_XS"}, "IQ2_XS needs an importance matrix: --imatrix auto makes one"),
-        ({"format": "alpaca"}, "--format alpaca: unknown, the formats are metharme, pygmalion, chat"),
         ({"kind": "IQ2_XS", "imatrix": "gone.dat"}, "gone.dat: No such file"),
         ({"calibration": Path("gone.txt")}, "gone.txt: no such file; --calibration takes a text"),
     ],
@@ -258,8 +241,7 @@ def test_a_real_model_comes_back_as_it_was(smollm: Path, tmp_path: Path) -> None
 
 def test_a_real_model_says_the_same_after_quantising(smollm: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.gguf"
-    result = run.convert(prepare(Request(smollm, out, "Q8_0")), quiet)
-    assert result.format == "chat"
+    run.convert(prepare(Request(smollm, out, "Q8_0")), quiet)
     prompt = "The capital of France is the city of Paris. The capital of Germany is the city of"
     ids = tiny.token_ids(out, [prompt.encode()])[0]
     (berlin,) = tiny.token_ids(out, [b" Berlin"])[0]

@@ -14,10 +14,12 @@ from pathlib import Path
 import advrepl
 from advrepl import AdvreplError
 from advrepl.engines.files import fingerprint
+from advrepl.prompt.formats import CHAT, recognize
 from convert import ConvertError
 from convert.archs.known import ARCHS, FLOATS, architecture
 from convert.checkpoint.folder import open_checkpoint
 from convert.config import Config, read_config
+from convert.metadata import names_of, readme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,11 @@ def converts(path: Path) -> bool:
         return architecture(read_config(path)) in ARCHS
     except ConvertError:
         return False
+
+
+def prompt_format(path: Path, template: str | None) -> str | None:
+    """The prompt format that the folder's names, its README or its chat template tell; None: nothing does."""
+    return recognize(names_of(path), [readme_of(path), template or ""]) or (CHAT if template else None)
 
 
 def require(path: Path) -> None:

@@ -29,10 +29,9 @@ from transformers.utils import logging as transformers_logging
 from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, Loading, LoadOptions
 from advrepl.engines.hf.cache import Held, Stopped
-from advrepl.engines.hf.folder import Folder
+from advrepl.engines.hf.folder import Folder, prompt_format
 from advrepl.engines.hf.vocab import Vocabulary
 from advrepl.machine import GIB
-from convert.metadata import prompt_format
 
 # Tokens fed in one go: on a CPU few, so that the progress line moves.
 CPU_CHUNK, GPU_CHUNK = 128, 512
@@ -77,7 +76,7 @@ class Loaded:
             self._model = _load(folder, config, dtype).to(device).eval()
         self._cache_argument = _cache_argument(self._model)
         self.template = self.vocab.template
-        self.format_hint = prompt_format(folder.path, self.template, None)
+        self.format_hint = prompt_format(folder.path, self.template)
         self.chunk = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
         self._device, self._stop = device, threading.Event()
         self._held: Any = Held(config.num_hidden_layers, self.n_ctx, self._stop)

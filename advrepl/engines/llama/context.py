@@ -25,7 +25,7 @@ from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.threads import aside
 from advrepl.engines.llama.vocab import Vocabulary, metadata
 from advrepl.machine import physical_cores
-from advrepl.prompt.formats import format_by_name
+from advrepl.prompt.formats import recognize
 
 N_BATCH = 512
 # Tokens fed in one go on a CPU: as fast as larger ones within a few percent, and the progress line moves.
@@ -60,8 +60,8 @@ class Loaded:
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
         self.name = path.stem
-        self.format_hint = metadata(self._model, "advrepl.prompt_format") or format_by_name(
-            metadata(self._model, "general.name") or ""
+        self.format_hint = metadata(self._model, "advrepl.prompt_format") or recognize(
+            [metadata(self._model, "general.name") or ""]
         )
         template = lib.llama_model_chat_template(self._model, None)
         self.template = template.decode("utf-8", "replace") if template else None
