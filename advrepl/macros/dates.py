@@ -29,12 +29,13 @@ SPANS = (  # up to so many seconds, in units of so many seconds, called this; th
 )
 
 
-def spell(moment: datetime, pattern: str) -> str:
+def format_date(moment: datetime, pattern: str) -> str:
+    """Write a moment as a pattern of moment.js says, "dddd, MMMM Do"; what is no token stands for itself."""
     return TOKEN.sub(lambda found: _token(moment, found), pattern)
 
 
 def humanize(span: timedelta) -> str:
-    """The length of a span in words, without its direction: "3 days"."""
+    """Say the length of a span in words, without its direction: "3 days"."""
     seconds = abs(span.total_seconds())
     for limit, unit, words in SPANS:
         if seconds < limit:
@@ -42,10 +43,10 @@ def humanize(span: timedelta) -> str:
     return f"{max(2, round(seconds / (365.25 * 86400)))} years"
 
 
-def between(first: str, second: str) -> str | None:
-    """How long from the second date to the first, as "in 3 days" or "3 days ago"; None where one is no ISO date."""
+def from_now(date: str, now: str) -> str | None:
+    """Say how far the date is from the other, as "in 3 days" or "3 days ago"; None where one is no ISO date."""
     try:
-        start, end = (_aware(datetime.fromisoformat(text.strip())) for text in (second, first))
+        start, end = (_aware(datetime.fromisoformat(text.strip())) for text in (now, date))
         span = end - start
     except (ValueError, OverflowError):
         return None
@@ -53,7 +54,7 @@ def between(first: str, second: str) -> str | None:
 
 
 def at_offset(moment: datetime, hours: float) -> datetime:
-    """The same moment on a clock so many hours ahead of UTC, at most a day."""
+    """Set a moment to a clock so many hours ahead of UTC, at most 23."""
     return _aware(moment).astimezone(timezone(timedelta(hours=max(-23.0, min(23.0, hours)))))
 
 
@@ -66,7 +67,7 @@ def _token(moment: datetime, found: re.Match[str]) -> str:
     if token.startswith("["):
         return found[1]
     if long := {"LT": "h:mm A", "LL": "MMMM D, YYYY", "LLLL": "dddd, MMMM D, YYYY h:mm A"}.get(token):
-        return spell(moment, long)
+        return format_date(moment, long)
     hour, day, month = moment.hour % 12 or 12, moment.day, MONTHS[moment.month - 1]
     half, weekday = ("AM" if moment.hour < 12 else "PM"), DAYS[moment.weekday()]
     return {

@@ -1,6 +1,6 @@
 """Text with macros as pieces: what stands between braces, what inside it, and which {{if}} belongs to which {{/if}}.
 
-Knows no macro by what it means (macros.py), apart from the three words of a block.
+Knows no macro by what it means (expand.py), apart from the three words of a block.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ class Macro:
 
     @property
     def label(self) -> str:
+        """Name the macro by its text, cut if it is long, and its number."""
         text = self.source
         if len(text) > 80:
             digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
@@ -36,15 +37,15 @@ Nodes = list[Node]
 
 
 def parse(text: str) -> Nodes:
-    """Text as pieces and macros. Braces without a partner are text, and so is what is nested too deep."""
+    """Part a text into pieces and macros; braces without a partner are text, and so is what is nested too deep."""
     stack: list[Nodes] = [[]]
     starts: list[int] = []
     numbers: Counter[str] = Counter()
-    at = beyond = 0
+    at = too_deep = 0
     for brace in BRACES.finditer(text):
         opens = brace[0] == "{{"
-        if beyond or (opens and len(starts) == MAX_DEPTH) or (not opens and not starts):
-            beyond += (1 if opens else -1) if beyond or opens else 0
+        if too_deep or (opens and len(starts) == MAX_DEPTH) or (not opens and not starts):
+            too_deep += (1 if opens else -1) if too_deep or opens else 0
             continue
         stack[-1].append(text[at : brace.start()])
         at = brace.end()
@@ -76,8 +77,8 @@ def split(nodes: Nodes, pattern: str) -> list[Nodes]:
     return parts
 
 
-def call(macro: Macro) -> tuple[str, Nodes] | None:
-    """A macro's name in lower case and what follows it, or None where it has no name."""
+def name_and_arguments(macro: Macro) -> tuple[str, Nodes] | None:
+    """Return a macro's name in lower case and what follows it, or None where it has no name."""
     first = macro.body[0] if macro.body else ""
     if isinstance(first, Macro) or not (found := NAME.match(first)):
         return None
@@ -88,12 +89,13 @@ def call(macro: Macro) -> tuple[str, Nodes] | None:
 
 
 def name_of(node: Node) -> str:
-    named = call(node) if isinstance(node, Macro) else None
+    """Return a macro's name in lower case; empty for text and where it has none."""
+    named = name_and_arguments(node) if isinstance(node, Macro) else None
     return named[0] if named else ""
 
 
-def blocks(nodes: Nodes) -> dict[int, tuple[int, int]]:
-    """For each {{if}} that is closed: where its {{else}} (or its end) and its {{/if}} stand."""
+def if_blocks(nodes: Nodes) -> dict[int, tuple[int, int]]:
+    """Find for the index of each closed {{if}} where its {{else}} (or its end) and its {{/if}} stand."""
     found: dict[int, tuple[int, int]] = {}
     opened: list[list[int]] = []
     for index, node in enumerate(nodes):

@@ -14,7 +14,8 @@ from advrepl import AdvreplError
 from advrepl.lore import activation
 from advrepl.lore.activation import State
 from advrepl.lore.books import Book, Entry, combine, parse_book
-from advrepl.macros.expand import Context, expand
+from advrepl.macros.context import MacroContext
+from advrepl.macros.expand import expand
 from advrepl.story import injections
 from advrepl.story.injections import LORE, NOTE
 from advrepl.story.roleplay import context_of, scenario_of
@@ -115,7 +116,7 @@ class Backdrop:
             count=self._count,
             budget=self._room,
             rng=random.Random(f"{save.luck}|{len(story)}"),
-            expand=lambda text: expand(text, context, bound, "lore", seed=save.luck, live=True),
+            expand=lambda text: expand(text, context, bound, "lore", seed=save.luck, current_messages=True),
             greeting=self.greeting(story),
         )
         told = {LORE + each.entry.id: each.text for each in active if not _always(each.entry)}
@@ -161,11 +162,11 @@ class Backdrop:
     def _filled(self, text: str, where: str) -> str:
         return expand(text, self._context(), self._save.bound, where, seed=self._save.luck).strip()
 
-    def _context(self, **now: Any) -> Context:
+    def _context(self, **now: Any) -> MacroContext:
         scenario, model = self.scenario, self._save.model.name
         if self._save.character:
             return context_of(self._save.character, scenario.you, scenario.persona, model=model, **now)
-        return Context(user=scenario.you, char=scenario.narrator, persona=scenario.persona, model=model, **now)
+        return MacroContext(user=scenario.you, char=scenario.narrator, persona=scenario.persona, model=model, **now)
 
 
 def _always(entry: Entry) -> bool:

@@ -1,6 +1,6 @@
 """From a character card to what a story starts from: persona, greetings and example dialogue, macros filled in once.
 
-Does not know how a persona is spelled for a model (prompt/formats.py), nor when lore applies (lore.py).
+Does not know how a persona is spelled for a model (prompt/formats.py), nor when lore applies (lore/).
 """
 
 import re
@@ -9,7 +9,8 @@ from typing import Any
 
 from advrepl import AdvreplError
 from advrepl.cards.character import Character
-from advrepl.macros.expand import Context, expand
+from advrepl.macros.context import MacroContext
+from advrepl.macros.expand import expand
 from advrepl.story.injections import CHARACTER_NOTE, LAST_WORDS, LAST_WORDS_DEPTH, NOTE_DEPTH
 from advrepl.story.scenario import ORIGINAL, START_OF_EXAMPLE, Reminder, Scenario
 
@@ -60,9 +61,9 @@ def scenario_of(
     )
 
 
-def context_of(character: Character, you: str, persona: str, **now: Any) -> Context:
+def context_of(character: Character, you: str, persona: str, **now: Any) -> MacroContext:
     """What macros stand for in a story with this character; `now` are fields that follow the story."""
-    return Context(
+    return MacroContext(
         user=you,
         char=character.char,
         description=character.description,
