@@ -6,11 +6,40 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 from advrepl import AdvreplError
 
 V2 = {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Ada", "description": "An engineer ☕"}}
 V3 = {"spec": "chara_card_v3", "spec_version": "3.0", "data": {"name": "Ada", "description": "An engineer ☕"}}
+
+# Cards with all fields.
+WHOLE_V1: dict[str, Any] = {
+    "name": "Ada",
+    "description": "An engineer",
+    "personality": "curious",
+    "scenario": "A tea room",
+    "first_mes": "Hello.",
+    "mes_example": "<START>\n{{user}}: Hi",
+}
+WHOLE_V2: dict[str, Any] = {
+    "spec": "chara_card_v2",
+    "spec_version": "2.0",
+    "fav": True,
+    "data": {
+        **WHOLE_V1,
+        "creator_notes": "n",
+        "system_prompt": "{{original}} Be brief.",
+        "post_history_instructions": "Stay calm.",
+        "alternate_greetings": ["Good evening.", "You again?"],
+        "tags": ["science"],
+        "creator": "me",
+        "character_version": "1.1",
+        "character_book": {"entries": [{"keys": ["tea"], "content": "Hot.", "x": 1}], "extensions": {"a": 1}},
+        "extensions": {"someone/else": {"deep": [1, 2.5, None]}},
+        "unheard_of": "kept",
+    },
+}
 
 
 def chunk(kind: bytes, body: bytes, crc: int | None = None) -> bytes:
@@ -54,3 +83,8 @@ def survives(read: Callable[[], object]) -> None:
         read()
     except AdvreplError as error:
         assert "\n" not in str(error)
+
+
+def v2(**data: object) -> dict[str, Any]:
+    """A V2 card with these fields of the character."""
+    return {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Ada", "description": "d", **data}}

@@ -1,41 +1,44 @@
 """Find the JSON of a character card in the bytes of a file, and put it into a picture.
 
 Knows the chunks of PNG and APNG, and CHARX zips. Every size in a file is checked before it is used.
-Does not know the text of a card (card_text.py) or what it says (cards.py), and decodes no picture.
+Does not know the text of a card (text.py) or what it says (read.py), and decodes no picture.
 """
 
 import base64
 import io
 import re
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.cards.text import LIMIT as CARD_LIMIT
-from advrepl.cards.text import MB, parse
+from advrepl.cards.text import CARD_LIMIT, MB, parse_card_text
 
 FILE_LIMIT = 64 * MB
 CHUNK_LIMIT = CARD_LIMIT * 4 // 3 + 1024  # a card in base64, with its padding
 PICTURE_LIMIT = 32 * MB
-MEMBERS = 10_000  # files in a zip
-CHUNKS = 200_000  # of a PNG; one with the usual 8 KB chunks has 8,000 at the limit of a file
-COPIES = 8  # card chunks of one picture that are looked at
+MAX_MEMBERS = 10_000  # files in a zip
+MAX_CHUNKS = 200_000  # of a PNG; one with the usual 8 KB chunks has 8,000 at the limit of a file
+MAX_COPIES = 8  # chunks of one picture with a card in them that are looked at
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORDS = ("ccv3", "chara")  # what carries a card, the better first
 TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 OTHER_PICTURES = {b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
-CENTRAL = b"PK\x01\x02"  # begins each entry of a zip's directory
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+DIRECTORY_ENTRY = b"PK\x01\x02"  # begins each entry of a zip's central directory
+# What zipfile raises for damaged archives, from Python 3.11 to 3.13. NotImplementedError: it says so of versions and
+# flags that it does not know. ValueError: names that are not UTF-8, places before the start of the file.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
+    """Where a chunk of a PNG lies in the file."""
+
     kind: bytes
     start: int  # of its length field
     end: int  # behind its checksum
@@ -43,16 +46,35 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One text chunk that says it carries a card."""
+    """A text chunk that says it carries a card."""
 
     keyword: str
     kind: bytes
     body: bytes  # behind the keyword, still packed
-    sound: bool  # its checksum is right
+    crc_ok: bool
+
+
+def load_bytes(path: Path) -> bytes:
+    """Read a file that is at most as long as a card may be; raise AdvreplError with its name if that fails."""
+    try:
+        if path.exists() and not path.is_file():
+            raise AdvreplError(f"{path} is no file: name the card itself")
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+    except FileNotFoundError:
+        raise AdvreplError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise AdvreplError(f"{path} cannot be read ({error})") from error
+    if len(data) > FILE_LIMIT:
+        raise AdvreplError(f"{path} has more than {FILE_LIMIT // MB} MB, too much for a character card")
+    return data
 
 
 def unpack(data: bytes, source: str) -> tuple[dict[str, Any], list[str]]:
-    """The card's object, and what was odd about the file."""
+    """Find the card's object in the bytes of its file; the notes say what was odd about the file.
+
+    Raises AdvreplError, which begins with the source, for a file without a card that can be read.
+    """
     if len(data) > FILE_LIMIT:
         raise AdvreplError(f"{source} has more than {FILE_LIMIT // MB} MB, too much for a character card")
     try:
@@ -60,27 +82,32 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], list[str]]:
             return _from_png(data)
         if is_zip(data):
             with _zip(data) as archive:
-                return parse(_member(archive, "card.json", CARD_LIMIT))
+                return parse_card_text(_member(archive, "card.json", CARD_LIMIT))
         for magic, kind in OTHER_PICTURES.items():
             if data.startswith(magic):
                 raise AdvreplError(f"this is a {kind} picture, and only PNG pictures carry cards: ask for the PNG")
-        return parse(data)
+        return parse_card_text(data)
     except AdvreplError as error:
         raise AdvreplError(f"{source} holds no card that can be read: {error}") from error
 
 
+def is_text(data: bytes) -> bool:
+    """Say whether a file is neither a picture nor an archive."""
+    return not is_zip(data) and not data.startswith((SIGNATURE, *OTHER_PICTURES))
+
+
 def is_zip(data: bytes) -> bool:
-    """Also a zip behind a JPEG picture, as some programs write CHARX."""
-    return data.startswith(b"PK\x03\x04") or (data.startswith(b"\xff\xd8\xff") and CENTRAL in data)
+    """Say whether a file is a zip, which may stand behind a JPEG picture, as some programs write CHARX."""
+    return data.startswith(b"PK\x03\x04") or (data.startswith(b"\xff\xd8\xff") and DIRECTORY_ENTRY in data)
 
 
 # PNG
 
 
-def walk(data: bytes) -> Iterator[Chunk]:
-    """The chunks of a PNG up to IEND, or to the first that does not fit into the file."""
+def png_chunks(data: bytes) -> Iterator[Chunk]:
+    """Find the chunks of a PNG up to IEND, or to the first that does not fit into the file."""
     at = len(SIGNATURE)
-    for _ in range(CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if at + 12 > len(data):
             return
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
@@ -91,7 +118,7 @@ def walk(data: bytes) -> Iterator[Chunk]:
         if chunk.kind == b"IEND":
             return
         at = end
-    raise AdvreplError(f"the picture has more than {CHUNKS:,} chunks")
+    raise AdvreplError(f"the picture has more than {MAX_CHUNKS:,} chunks")
 
 
 def _keyword(data: bytes, chunk: Chunk) -> str:
@@ -106,18 +133,18 @@ def _keyword(data: bytes, chunk: Chunk) -> str:
 def _copies(data: bytes) -> tuple[list[Copy], list[str]]:
     found: list[Copy] = []
     last, number = b"", 0
-    for chunk in walk(data):
+    for chunk in png_chunks(data):
         last = chunk.kind
         if not (keyword := _keyword(data, chunk)):
             continue
         number += 1
-        if number <= COPIES:
+        if number <= MAX_COPIES:
             body = data[chunk.start + 8 : chunk.end - 4]
-            sound = zlib.crc32(chunk.kind + body) == int.from_bytes(data[chunk.end - 4 : chunk.end], "big")
-            found.append(Copy(keyword, chunk.kind, body.partition(b"\0")[2], sound))
+            crc_ok = zlib.crc32(chunk.kind + body) == int.from_bytes(data[chunk.end - 4 : chunk.end], "big")
+            found.append(Copy(keyword, chunk.kind, body.partition(b"\0")[2], crc_ok))
     notes = [] if last == b"IEND" else ["the picture is cut short"]
-    if number > COPIES:
-        notes.append(f"of {number:,} chunks with cards, the first {COPIES} were looked at")
+    if number > MAX_COPIES:
+        notes.append(f"of {number:,} chunks with cards, the first {MAX_COPIES} were looked at")
     return found, notes
 
 
@@ -127,7 +154,7 @@ def _from_png(data: bytes) -> tuple[dict[str, Any], list[str]]:
     if not copies:
         end = "is cut short before its card" if notes else "has no card in it (no chara or ccv3 text)"
         raise AdvreplError(f"the picture {end}")
-    copies.sort(key=lambda copy: (not copy.sound, KEYWORDS.index(copy.keyword)))
+    copies.sort(key=lambda copy: (not copy.crc_ok, KEYWORDS.index(copy.keyword)))
     card: dict[str, Any] | None = None
     failed = ""
     for copy in copies:
@@ -139,7 +166,7 @@ def _from_png(data: bytes) -> tuple[dict[str, Any], list[str]]:
             continue
         if card is None:
             card, taken = other, copy.keyword
-            notes += odd if copy.sound else [f"the checksum of the {taken} chunk is wrong", *odd]
+            notes += odd if copy.crc_ok else [f"the checksum of the {taken} chunk is wrong", *odd]
         elif field := _difference(card, other):
             notes.append(f"two copies of the card disagree in {field}: the {taken} chunk that came first was taken")
     if card is None:
@@ -158,7 +185,7 @@ def _read_copy(copy: Copy) -> tuple[dict[str, Any], list[str]]:
             text = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
         except ValueError:
             raise AdvreplError("it is not base64") from None
-    card, odd = parse(text)
+    card, odd = parse_card_text(text)
     return card, notes + odd
 
 
@@ -194,7 +221,7 @@ def embed(picture: bytes, cards: Mapping[str, bytes]) -> bytes:
     new = b"".join(_text_chunk(keyword, base64.b64encode(text)) for keyword, text in cards.items())
     out = bytearray(SIGNATURE)
     chunk = Chunk(b"", 0, len(SIGNATURE))
-    for chunk in walk(picture):
+    for chunk in png_chunks(picture):
         if chunk.kind == b"IEND":
             out += new
         if not _keyword(picture, chunk):
@@ -209,13 +236,14 @@ def _text_chunk(keyword: str, text: bytes) -> bytes:
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """Write a chunk of a PNG, with its length and its checksum."""
     return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
 
 
 def plain_picture() -> bytes:
-    """A small grey picture, for cards that have none."""
+    """Draw a small gray picture, for cards that have none."""
     width, height = 64, 96
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\0\0\0\0"  # 8 bits of grey
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\0\0\0\0"  # 8 bits of gray
     rows = b"".join(b"\0" + bytes([64 + row]) * width for row in range(height))
     return SIGNATURE + b"".join(
         (png_chunk(b"IHDR", header), png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"IEND", b""))
@@ -227,8 +255,8 @@ def plain_picture() -> bytes:
 
 def _zip(data: bytes) -> zipfile.ZipFile:
     # Each entry of the directory begins so, and zipfile makes an object of each before it can be asked.
-    if (count := data.count(CENTRAL)) > MEMBERS:
-        raise AdvreplError(f"the archive has {count:,} files; {MEMBERS:,} is the most")
+    if (count := data.count(DIRECTORY_ENTRY)) > MAX_MEMBERS:
+        raise AdvreplError(f"the archive has {count:,} files; {MAX_MEMBERS:,} is the most")
     try:
         return zipfile.ZipFile(io.BytesIO(data))
     except ZIP_ERRORS as error:
@@ -253,10 +281,8 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     return body
 
 
-def picture(data: bytes, uri: str) -> bytes | None:
-    """The picture that goes with a card: the PNG itself without the card, or what the asset `uri` names."""
-    if data.startswith(SIGNATURE):
-        return embed(data, {})
+def read_asset(data: bytes, uri: str) -> bytes | None:
+    """Return the file that an asset's `uri` names, in the archive `data` or in itself; None where there is none."""
     if inside := re.fullmatch(r"embedd?ed://(.+)", uri):  # the specification spells it with one d
         if not is_zip(data):
             return None

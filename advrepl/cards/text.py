@@ -1,4 +1,4 @@
-"""Read the text of a character card, JSON or YAML, as one plain object.
+"""Decode the text of a character card or a lorebook, JSON or YAML, into plain objects.
 
 Forgives what real programs write wrong, with a note; bounds size and depth. Does not know what the fields mean.
 """
@@ -12,17 +12,19 @@ import yaml  # type: ignore[import-untyped]
 from advrepl import AdvreplError
 
 MB = 1 << 20
-LIMIT = 8 * MB
+CARD_LIMIT = 8 * MB
 YAML_LIMIT = 128 << 10  # PyYAML needs about ten seconds for a megabyte
-DEPTH = 100  # of lists in lists; Python's own limit is near 1,000, and a save nests the card deeper
+MAX_DEPTH = 100  # of lists in lists; Python's own limit is near 1,000, and a save nests the card deeper
 
 
-def parse(data: bytes) -> tuple[dict[str, Any], list[str]]:
-    """The object in a JSON or YAML text."""
-    if len(data) > LIMIT:
-        raise AdvreplError(f"the card has more than {LIMIT // MB} MB of text")
-    text, notes = _decode(data)
-    found = _parse_json(text, notes) if text.lstrip().startswith(("{", "[")) else _parse_yaml(text)
+def parse_card_text(data: bytes) -> tuple[dict[str, Any], list[str]]:
+    """Decode the one object that a card's text is; the notes say what was forgiven.
+
+    Raises AdvreplError without the name of the file.
+    """
+    if len(data) > CARD_LIMIT:
+        raise AdvreplError(f"the card has more than {CARD_LIMIT // MB} MB of text")
+    found, notes = decode(data)
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
         notes.append("the card lies in a list: its one entry was taken")
@@ -32,7 +34,22 @@ def parse(data: bytes) -> tuple[dict[str, Any], list[str]]:
     return found, notes
 
 
-def _decode(data: bytes) -> tuple[str, list[str]]:
+def decode(data: bytes) -> tuple[Any, list[str]]:
+    """Decode JSON, also what is not quite valid, or YAML, whose values are all text; the notes say what was forgiven.
+
+    No text in the result holds half a surrogate pair. Raises AdvreplError without the name of the file.
+    """
+    text, notes = _characters(data)
+    found = _decode_json(text, notes) if text.lstrip().startswith(("{", "[")) else _decode_yaml(text)
+    return found, notes
+
+
+def without_surrogates(text: str) -> str:
+    """Put a question mark for what is no character, as names of files may hold it and no save can."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _characters(data: bytes) -> tuple[str, list[str]]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return data.decode("utf-16"), ["the text is UTF-16"]
@@ -49,17 +66,16 @@ def _decode(data: bytes) -> tuple[str, list[str]]:
         return data.decode("latin-1"), [note]
 
 
-def _parse_json(text: str, notes: list[str]) -> Any:
+def _decode_json(text: str, notes: list[str]) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.MsgspecError as error:
         strict = str(error)
     except RecursionError:
-        raise AdvreplError(f"the JSON nests deeper than {DEPTH} levels") from None
+        raise AdvreplError(f"the JSON nests deeper than {MAX_DEPTH} levels") from None
     try:
         # Raw line breaks in strings, halves of emoji, NaN: written by real programs, forbidden in JSON.
-        loose = json.loads(text, strict=False, parse_constant=lambda name: None, parse_float=_finite)
-        found = msgspec.json.decode(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
+        found = _sound(json.loads(text, strict=False, parse_constant=lambda name: None, parse_float=_finite))
     except (ValueError, RecursionError):
         raise AdvreplError(f"the JSON is damaged ({strict})") from None
     notes.append(f"the JSON is not quite valid ({strict}): read as it was meant")
@@ -71,24 +87,30 @@ def _finite(number: str) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
-def _parse_yaml(text: str) -> Any:
+def _decode_yaml(text: str) -> Any:
     """All values come as text, so that no date or number can go wrong."""
     if len(text) > YAML_LIMIT:
-        raise AdvreplError(f"it is no JSON, and has more than the {YAML_LIMIT >> 10} KB that a YAML card may have")
+        raise AdvreplError(f"it is no JSON, and has more than the {YAML_LIMIT >> 10} KB that YAML may have")
     try:
         # References let a few lines stand for gigabytes.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.BaseLoader)):
             raise AdvreplError("YAML with references (*name) is not read")
-        return yaml.load(text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError):
+        return _sound(yaml.load(text, Loader=yaml.BaseLoader))
+    # The last two: PyYAML 6.0.4 gives "\U00110000" to chr(), and "\Uffffffff".
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
         raise AdvreplError("it is neither PNG, CHARX, JSON nor YAML") from None
+
+
+def _sound(value: object) -> Any:
+    """The same without halves of surrogate pairs in its texts."""
+    return msgspec.json.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _check_depth(card: dict[str, Any]) -> None:
     level: list[Any] = [card]
-    for _ in range(DEPTH):
+    for _ in range(MAX_DEPTH):
         children = [child for value in level for child in (value.values() if isinstance(value, dict) else value)]
         level = [child for child in children if isinstance(child, (dict, list))]
         if not level:
             return
-    raise AdvreplError(f"the JSON nests deeper than {DEPTH} levels")
+    raise AdvreplError(f"the JSON nests deeper than {MAX_DEPTH} levels")

@@ -1,6 +1,6 @@
 """The commands `card show` and `card export`: what is in a character card, and the card in another file.
 
-Parses, calls and prints; cards are read and written by story/cards.py, which is loaded inside the commands.
+Parses, calls and prints; cards are read and written by cards/, which is loaded inside the commands.
 """
 
 import os
@@ -37,10 +37,10 @@ HEADINGS = {
 @app.command()
 def show(card: Card) -> None:
     """Print what is in a character card."""
-    from advrepl.cards import character as cards
+    from advrepl.cards.read import load_card
     from advrepl.terminal.view import visible
 
-    character, notes = cards.load(_find(card))
+    character, notes = load_card(_find(card))
     for line in _summary(character):
         typer.echo(visible(line))
     _tell(notes)
@@ -55,15 +55,17 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a character card as JSON or PNG; fields that are not known here are kept."""
-    from advrepl.cards import character as cards
+    from advrepl.cards.card_files import load_bytes
+    from advrepl.cards.read import parse_card
+    from advrepl.cards.write import to_json, to_png
     from advrepl.terminal.view import one_line
 
-    data = cards.load_bytes(path := _find(card))
-    character, notes = cards.read(data, str(path))
+    data = load_bytes(path := _find(card))
+    character, notes = parse_card(data, str(path))
     if (kind := out.suffix.lower()) == ".json":
-        written = cards.write_json(character, spec)
+        written = to_json(character, spec)
     elif kind == ".png":
-        written = cards.write_png(character, _picture(data, picture, notes))
+        written = to_png(character, _picture(data, picture, notes))
     else:
         raise AdvreplError(f"{out} is neither .json nor .png: only these two can be written")
     _write(out, written, force)
@@ -83,10 +85,10 @@ def _left_behind(data: bytes, kind: str) -> Iterator[str]:
 
 def _find(card: str) -> Path:
     """A file, or the name of a character that comes with the program."""
-    from advrepl.cards import character as cards
+    from advrepl.cards.character import shipped
 
     path = Path(card)
-    return path if os.path.lexists(path) else cards.shipped().get(card.lower(), path)
+    return path if os.path.lexists(path) else shipped().get(card.lower(), path)
 
 
 def _summary(character: "Character") -> Iterator[str]:
@@ -115,13 +117,13 @@ def _entries(character: "Character") -> int:
 def _picture(data: bytes, chosen: Path | None, notes: list[str]) -> bytes:
     """The chosen picture, else the card's, else a plain one."""
     from advrepl.cards import card_files
-    from advrepl.cards import character as cards
+    from advrepl.cards.read import find_picture
 
-    found = cards.load_bytes(chosen) if chosen else cards.picture(data)
+    found = card_files.load_bytes(chosen) if chosen else find_picture(data)
     if chosen or (found is not None and found.startswith(card_files.SIGNATURE)):
         return found or b""
     reason = "it has no picture" if found is None else "its picture is no PNG"
-    notes.append(f"{reason}, so a plain grey one was used: give one with --picture")
+    notes.append(f"{reason}, so a plain gray one was used: give one with --picture")
     return card_files.plain_picture()
 
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.cards import character as cards
+from advrepl.cards.card_files import load_bytes
+from advrepl.cards.read import parse_card
 from advrepl.lore import decorators, key_match
 from advrepl.lore.fields import Fields, clean, shorten
 
@@ -112,11 +113,11 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
 
 def load_book(path: Path) -> tuple[Book, list[str]]:
     """A book from a JSON file of any of the kinds; also the one in a character card."""
-    data = cards.load_bytes(path)
+    data = load_bytes(path)
     try:
         found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        character, _ = cards.read(data, str(path))  # a picture or an archive; names itself where it is neither
+        character, _ = parse_card(data, str(path))  # a picture or an archive; names itself where it is neither
         if not character.book:
             raise AdvreplError(f"{path} is a character card without a lorebook") from None
         found = character.book

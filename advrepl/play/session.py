@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError, paths
-from advrepl.cards import character as cards
-from advrepl.cards.character import Character
+from advrepl.cards.character import Character, shipped
+from advrepl.cards.read import load_card
 from advrepl.engines import models
 from advrepl.engines.base import Engine, LoadOptions
 from advrepl.engines.kv import store as kv_store
@@ -114,13 +114,13 @@ def resumed_game(
 
 def _character(what: str, notice: Notice) -> Character:
     """A character that comes with the program, or a card by its path."""
-    path = cards.shipped().get(what, Path(what).expanduser())
+    path = shipped().get(what, Path(what).expanduser())
     if not path.is_file():
         raise AdvreplError(
             f"there is no scenario {what!r} and no such card; there are {', '.join(scenario.BUILT_IN)}, and the "
-            f"characters {', '.join(cards.shipped())} (a story goes on with `advrepl resume`)"
+            f"characters {', '.join(shipped())} (a story goes on with `advrepl resume`)"
         )
-    character, notes = cards.load(path)
+    character, notes = load_card(path)
     for note in notes:
         notice(note)
     return character
@@ -128,7 +128,7 @@ def _character(what: str, notice: Notice) -> Character:
 
 def _card(what: str) -> str:
     """The path of the player's own card, which may hold a picture; text that can be saved."""
-    own = what not in scenario.BUILT_IN and what not in cards.shipped()
+    own = what not in scenario.BUILT_IN and what not in shipped()
     return str(Path(what).expanduser().absolute()).encode("utf-8", "replace").decode() if own else ""
 
 

@@ -1,4 +1,4 @@
-"""Carriers: the card is found wherever programs put it, the picture stays as it is, nothing in a file is trusted."""
+"""Cards in files: the card is found wherever programs put it, the picture stays as it is, no file is trusted."""
 
 import base64
 import json
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from advrepl import AdvreplError
 from advrepl.cards import card_files
-from advrepl.cards.text import parse
 from tests.card_files import END, HEAD, PIXELS, V2, V3, b64, charx, chunk, itxt, survives, text, ztxt
 
 PNG_V2 = HEAD + PIXELS + text(V2) + END
@@ -94,29 +93,6 @@ def test_base64_is_read_as_people_write_it(body: bytes, note: str | None) -> Non
     assert card_files.unpack(data, "a.png") == (V2, [note] if note else [])
 
 
-@pytest.mark.parametrize(
-    ("data", "card", "note"),
-    [
-        ('{"name": "Ada"}'.encode("utf-16"), {"name": "Ada"}, "the text is UTF-16"),
-        (b'{"name": "Ren\xe9 \x93hi\x94"}', {"name": "René “hi”"}, "the text is not UTF-8 (byte 13): read as Latin-1"),
-        (b'{"name": "\xe9\x81"}', {"name": "é\x81"}, "the text is not UTF-8 (byte 10): read as Latin-1"),
-        (b'[{"name": "Ada"}]', {"name": "Ada"}, "the card lies in a list: its one entry was taken"),
-        (b'{"name": "a\nb"}', {"name": "a\nb"}, "the JSON is not quite valid"),
-        (b'{"name": "\\ud83d"}', {"name": "?"}, "the JSON is not quite valid"),
-        (b'{"name": "a", "x": NaN, "y": 1e999}', {"name": "a", "x": None, "y": None}, "the JSON is not quite valid"),
-    ],
-)
-def test_odd_text_is_read_with_a_note(data: bytes, card: object, note: str) -> None:
-    found, notes = parse(data)
-    assert found == card
-    assert len(notes) == 1 and notes[0].startswith(note)
-
-
-def test_yaml_is_read_as_text() -> None:
-    data = b"name: Ada\ngreeting: |-\n  Hello.\n  Tea?\ncontext: 1843-01-01\n"
-    assert parse(data) == ({"name": "Ada", "greeting": "Hello.\nTea?", "context": "1843-01-01"}, [])
-
-
 def bomb(size: int) -> bytes:
     return zlib.compress(bytes(size), 9)
 
@@ -181,7 +157,7 @@ def test_bombs_take_little_memory(data: bytes) -> None:
 
 
 def parts(data: bytes) -> list[bytes]:
-    return [data[chunk.start : chunk.end] for chunk in card_files.walk(data)]
+    return [data[chunk.start : chunk.end] for chunk in card_files.png_chunks(data)]
 
 
 BODIES = st.tuples(st.sampled_from([b"IDAT", b"tEXt", b"fdAT", b"zTXt", b"eXIf"]), st.binary(max_size=40))
@@ -200,11 +176,6 @@ def test_embedding_changes_nothing_else(bodies: list[tuple[bytes, bytes]], tail:
     assert new == HEAD + b"".join([*others, *added]) + END + tail
 
 
-def test_a_picture_is_given_without_its_card() -> None:
-    data = HEAD + text(V2) + chunk(b"tEXt", b"Title\0x") + PIXELS + ztxt(V3, b"ccv3") + END
-    assert card_files.picture(data, "") == HEAD + chunk(b"tEXt", b"Title\0x") + PIXELS + END
-
-
 @pytest.mark.parametrize(
     ("uri", "found"),
     [
@@ -218,7 +189,7 @@ def test_a_picture_is_given_without_its_card() -> None:
     ],
 )
 def test_the_icon_of_an_archive_is_found(uri: str, found: bytes | None) -> None:
-    assert card_files.picture(charx({"card.json": b"{}", "assets/icon.png": b"icon"}), uri) == found
+    assert card_files.read_asset(charx({"card.json": b"{}", "assets/icon.png": b"icon"}), uri) == found
 
 
 @pytest.mark.parametrize(
@@ -254,7 +225,7 @@ def test_damaged_files_never_crash(seed: bytes, edits: list[tuple[int, bytes]], 
         at %= len(data)
         data[at : at + draw.draw(st.integers(0, 6))] = new
     survives(lambda: card_files.unpack(bytes(data), "a"))
-    survives(lambda: card_files.picture(bytes(data), "embeded://assets/icon.png"))
+    survives(lambda: card_files.read_asset(bytes(data), "embeded://assets/icon.png"))
     survives(lambda: card_files.embed(bytes(data), {"chara": b"{}"}))
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from advrepl import AdvreplError
 from advrepl.cards import card_files
-from advrepl.cards import character as cards
+from advrepl.cards.read import find_picture, load_card, parse_card
 from advrepl.cli.card import app
 from tests.card_files import END, HEAD, PIXELS, charx, text
 
@@ -58,8 +58,8 @@ def test_show_knows_the_characters_that_come_with_the_program() -> None:
 def test_png_to_png_keeps_the_picture_and_unknown_fields(png: Path, tmp_path: Path) -> None:
     result = run("export", png, tmp_path / "new.png")
     data = (tmp_path / "new.png").read_bytes()
-    assert cards.picture(data) == PICTURE
-    assert cards.read(data, "x")[0].raw["data"]["other"] == [1, 2]
+    assert find_picture(data) == PICTURE
+    assert parse_card(data, "x")[0].raw["data"]["other"] == [1, 2]
     assert result.stdout == f"{tmp_path / 'new.png'}: A␛[31mda, {len(data):,} bytes\n"
 
 
@@ -74,10 +74,10 @@ def test_png_to_json(png: Path, tmp_path: Path, spec: int) -> None:
 def test_json_to_png_takes_a_plain_picture_or_the_given_one(png: Path, tmp_path: Path) -> None:
     (tmp_path / "ada.json").write_text(json.dumps(CARD))
     result = run("export", tmp_path / "ada.json", tmp_path / "plain.png")
-    assert "a plain grey one was used" in result.stderr
-    assert cards.picture((tmp_path / "plain.png").read_bytes()) == card_files.plain_picture()
+    assert "a plain gray one was used" in result.stderr
+    assert find_picture((tmp_path / "plain.png").read_bytes()) == card_files.plain_picture()
     run("export", tmp_path / "ada.json", tmp_path / "own.png", "--picture", png)
-    assert cards.picture((tmp_path / "own.png").read_bytes()) == PICTURE
+    assert find_picture((tmp_path / "own.png").read_bytes()) == PICTURE
 
 
 @pytest.mark.parametrize(("icon", "note"), [(PICTURE, "other files"), (b"RIFF....WEBP", "its picture is no PNG")])
@@ -88,7 +88,7 @@ def test_charx_to_png(tmp_path: Path, icon: bytes, note: str) -> None:
     result = run("export", tmp_path / "ada.charx", tmp_path / "ada.png")
     assert note in result.stderr
     kept = icon if icon is PICTURE else card_files.plain_picture()
-    assert cards.picture((tmp_path / "ada.png").read_bytes()) == kept
+    assert find_picture((tmp_path / "ada.png").read_bytes()) == kept
 
 
 def test_nothing_is_written_over_unasked(png: Path) -> None:
@@ -97,7 +97,7 @@ def test_nothing_is_written_over_unasked(png: Path) -> None:
         run("export", "halcyon", png)
     assert png.read_bytes() == before
     run("export", "halcyon", png, "--force")
-    assert cards.load(png)[0].name == "Halcyon"
+    assert load_card(png)[0].name == "Halcyon"
     assert [path.name for path in png.parent.iterdir()] == ["ada.png"]
 
 

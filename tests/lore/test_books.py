@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
-from advrepl.cards import character as cards
+from advrepl.cards.character import shipped
 from advrepl.lore import decorators
 from advrepl.lore.books import Book, Entry, combine, load_book, parse_book
 
@@ -244,7 +244,7 @@ def test_a_book_is_loaded_from_a_world_file_or_a_card(tmp_path: Path) -> None:
     world = tmp_path / "world.json"
     world.write_text('\ufeff{"entries": {"0": {"uid": 0, "key": ["inn"], "content": "It is shut."}}}')
     assert load_book(world)[0].entries[0].content == "It is shut."
-    assert len(load_book(cards.shipped()["brindle"])[0].entries) == 6
+    assert len(load_book(shipped()["brindle"])[0].entries) == 6
 
 
 @pytest.mark.parametrize(

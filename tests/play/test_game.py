@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.cards import character as cards
+from advrepl.cards.character import Character
 from advrepl.play.events import Event, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.writer import Piece
@@ -175,7 +175,7 @@ def test_without_options_a_reply_is_prose_alone(new_game: NewGame) -> None:
     assert reply(game.open()).options == () and told(game)[1] == "A house.\n- with a dash"
 
 
-MIRA = cards.Character(
+MIRA = Character(
     name="Mira", first_mes="Coin first, {{user}}.", alternate_greetings=("Go away, {{user}}.", "Hm.", "Hm.")
 )
 

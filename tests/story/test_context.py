@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.cards import character as cards
+from advrepl.cards.read import parse_object
 from advrepl.lore.books import parse_book
 from advrepl.story import saves
 from advrepl.story.context import Backdrop
@@ -42,7 +42,7 @@ def count(text: str) -> int:
 
 
 def a_save(luck: str = "1", **data: object) -> saves.Save:
-    character, _ = cards.from_object({**CARD, "data": {**CARD["data"], **data}}, "mira.json")
+    character, _ = parse_object({**CARD, "data": {**CARD["data"], **data}}, "mira.json")
     bound: dict[str, str] = {}
     return saves.Save(
         schema=1,

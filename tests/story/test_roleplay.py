@@ -5,13 +5,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from advrepl.cards import character as cards
+from advrepl.cards.character import Character, shipped
+from advrepl.cards.read import load_card
+from advrepl.cards.write import to_json
 from advrepl.prompt.formats import Metharme, Pygmalion
 from advrepl.prompt.template import ChatTemplate
 from advrepl.story.roleplay import scenario_of, slug
 from advrepl.story.tree import Turn
 
-MIRA = cards.Character(
+MIRA = Character(
     name="Mira",
     description="{{char}} keeps the ferry that {{user}} has to take.",
     personality="gruff",
@@ -61,14 +63,14 @@ def test_names_of_saves_are_plain_words() -> None:
 
 
 def test_shipped_characters_read_without_a_note_and_greet() -> None:
-    for path in cards.shipped().values():
-        character, notes = cards.load(path)
+    for path in shipped().values():
+        character, notes = load_card(path)
         scene = scenario_of(character, "Ann")
         assert notes == [] and scene.opening and "{{" not in scene.opening + scene.system + scene.examples
 
 
 def test_a_card_is_played_from_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mira.json"
-    path.write_bytes(cards.write_json(MIRA))
-    character, _ = cards.load(path)
+    path.write_bytes(to_json(MIRA))
+    character, _ = load_card(path)
     assert scenario_of(character, "Ann").system == PERSONA

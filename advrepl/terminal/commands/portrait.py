@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from advrepl import AdvreplError
-from advrepl.cards import character as cards
+from advrepl.cards.card_files import load_bytes
+from advrepl.cards.read import find_picture
 from advrepl.play.events import Event, Note, Picture
 from advrepl.play.game import Game
 from advrepl.terminal import pictures
@@ -27,7 +28,7 @@ def find(game: Game) -> bytes | None:
     if not game.card:
         return None
     try:
-        return cards.picture(cards.load_bytes(Path(game.card)))
+        return find_picture(load_bytes(Path(game.card)))
     except AdvreplError as error:
         raise AdvreplError(f"the card of this story cannot be read any more: {error}") from error
 

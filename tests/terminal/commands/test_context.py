@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.cards import character as cards
+from advrepl.cards.character import Character
 from advrepl.play.events import Note
 from advrepl.play.game import Game
 from advrepl.story import saves
@@ -15,7 +15,7 @@ from advrepl.story.scenario import LIGHTHOUSE
 from advrepl.terminal import commands
 from tests.conftest import ScriptedEngine
 
-MIRA = cards.Character(
+MIRA = Character(
     name="Mira",
     description="{{char}} ferries {{user}}.",
     first_mes="Coin first, {{user}}.",
