@@ -8,16 +8,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from advrepl.lore.fields import HIGHEST, MAX_KEY, MAX_KEYS
+from advrepl.lore.fields import HIGHEST, MAX_KEY, MAX_KEYS, split_keys
 
 LINE = re.compile(r"\s*(@@@?)\s*([A-Za-z_]+)[ \t]*([^\n]*)(?:\n|$)")
 PLACES = {"before_desc": "before", "after_desc": "after", "personality": "after", "scenario": "after"}
 
-Change = dict[str, Any]  # fields of an entry and their new values
+Change = dict[str, Any]  # fields of an entry and their new values, and "role"
 
 
 def read(content: str) -> tuple[str, Change]:
-    """The text without its decorators, and what they change."""
+    """Part a text into what follows its decorators and what these change."""
     change: Change = {}
     seen: set[str] = set()
     at, wanted = 0, True
@@ -37,23 +37,23 @@ def read(content: str) -> tuple[str, Change]:
 
 def _understand(name: str, value: str) -> Change | None:
     """What a decorator changes, or None for one that has no meaning here or no fitting value."""
-    take = KNOWN.get(name)
-    return take(value) if take else None
+    parse = KNOWN.get(name)
+    return parse(value) if parse else None
 
 
 def _number(name: str, **also: object) -> Callable[[str], Change | None]:
-    def take(value: str) -> Change | None:
+    def parse(value: str) -> Change | None:
         return {name: min(int(value), HIGHEST), **also} if re.fullmatch(r"[0-9]{1,12}", value) else None
 
-    return take
+    return parse
 
 
 def _keys(name: str) -> Callable[[str], Change | None]:
-    def take(value: str) -> Change | None:
-        keys = [key.strip() for key in value.split(",") if key.strip() and len(key) <= MAX_KEY]
+    def parse(value: str) -> Change | None:
+        keys = [key.strip() for key in split_keys(value) if key.strip() and len(key) <= MAX_KEY]
         return {name: tuple(keys[:MAX_KEYS])} if keys else None
 
-    return take
+    return parse
 
 
 def _fixed(**change: object) -> Callable[[str], Change | None]:
@@ -61,10 +61,10 @@ def _fixed(**change: object) -> Callable[[str], Change | None]:
 
 
 KNOWN: dict[str, Callable[[str], Change | None]] = {
-    "activate": _fixed(forced=True),
+    "activate": _fixed(activate=True),
     "dont_activate": _fixed(),
-    "activate_only_after": _number("after"),
-    "activate_only_every": _number("every"),
+    "activate_only_after": _number("activate_only_after"),
+    "activate_only_every": _number("activate_only_every"),
     "keep_activate_after_match": _fixed(sticky=HIGHEST),
     "dont_activate_after_match": _fixed(cooldown=HIGHEST),
     "depth": _number("depth", position="depth"),
@@ -72,7 +72,7 @@ KNOWN: dict[str, Callable[[str], Change | None]] = {
     "scan_depth": _number("scan_depth"),
     "is_greeting": _number("greeting"),
     "position": lambda value: {"position": PLACES[value]} if value in PLACES else None,
-    "ignore_on_max_context": _fixed(dropped_first=True),
-    "additional_keys": _keys("also"),
-    "exclude_keys": _keys("exclude"),
+    "ignore_on_max_context": _fixed(ignore_on_max_context=True),
+    "additional_keys": _keys("additional_keys"),
+    "exclude_keys": _keys("exclude_keys"),
 }

@@ -4,6 +4,7 @@ Does not know what the fields mean.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,32 +12,40 @@ from typing import Any
 MAX_KEYS = 500  # of one entry, each kind
 MAX_KEY = 1_000  # characters of a key or pattern
 MAX_NOTES = 20
+# A pattern written /like, this/ is one key, and so is all else between two commas.
+KEY = re.compile(r"\s*(/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*)\s*(?:,|$)|([^,]*)(?:,|$)")
 HIGHEST = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """An object, where it stands, and the list that notes about it go to."""
+    """An object, where it stands, and the list that notes about it go to.
+
+    Each reader takes the first of the names that is there and not null.
+    """
 
     value: dict[Any, Any]
     path: str
     notes: list[str]
 
     def note(self, name: str, what: str) -> None:
+        """Add a note about a field."""
         self.notes.append(f"{self.path}{name} {what}")
 
     def first(self, *names: str) -> tuple[str, Any]:
-        """The first of these fields that is there and not null."""
+        """Return the first of these fields that is there and not null, else the first name and None."""
         return next(((name, self.value[name]) for name in names if self.value.get(name) is not None), (names[0], None))
 
     def text(self, *names: str) -> str:
+        """Read a text; empty where there is none."""
         name, value = self.first(*names)
         if value is None or isinstance(value, str):
-            return clean(value or "")
+            return value or ""
         self.note(name, "is no text: ignored")
         return ""
 
     def flag(self, name: str, default: bool = False) -> bool:
+        """Read a yes or no, also one that is written as a text or a number."""
         _, value = self.first(name)
         if value is None:
             return default
@@ -46,6 +55,7 @@ class Fields:
         return default
 
     def optional(self, *names: str) -> float | None:
+        """Read a number, also one that is written as a text; None where there is none."""
         name, value = self.first(*names)
         if value is None or value == "":
             return None
@@ -59,23 +69,24 @@ class Fields:
         return None
 
     def number(self, *names: str, default: float, low: float = -HIGHEST, high: float = HIGHEST) -> float:
+        """Read a number, and bring it between the limits."""
         found = self.optional(*names)
         return default if found is None else max(low, min(high, found))
 
     def count(self, *names: str) -> int | None:
-        """A number of things, None where there is none; negative ones are taken as 0."""
+        """Read a number of things, None where there is none; negative ones are taken as 0."""
         found = self.optional(*names)
         return None if found is None else max(0, int(found))
 
     def words(self, *names: str) -> tuple[str, ...]:
-        """A list of keys; some programs write them as one string with commas."""
+        """Read a list of keys; some programs write them as one text with commas."""
         name, value = self.first(*names)
         if isinstance(value, str):
             value = split_keys(value)
         if value is not None and not isinstance(value, list):
             self.note(name, "is no list of keys: ignored")
             value = None
-        keys = [clean(key).strip() for key in value or () if isinstance(key, str)]
+        keys = [key.strip() for key in value or () if isinstance(key, str)]
         if len(keys) < len(value or ()):
             self.note(name, "holds keys that are no text: ignored")
         short = [key for key in keys if key and len(key) <= MAX_KEY]
@@ -86,6 +97,7 @@ class Fields:
         return tuple(short[:MAX_KEYS])
 
     def inner(self, name: str) -> "Fields":
+        """Return the object in a field; an empty one where there is none."""
         value = self.value.get(name)
         if value is not None and not isinstance(value, dict | list):
             self.note(name, "is no object: ignored")
@@ -93,15 +105,11 @@ class Fields:
 
 
 def split_keys(text: str) -> list[str]:
-    """Keys with commas between; a pattern written /like, this/ is one key."""
-    return [text] if text.startswith("/") and text.rfind("/") > 0 else text.split(",")
-
-
-def clean(text: str) -> str:
-    """Half a surrogate pair, as broken JSON may hold, could not be written to a save."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    """Split keys at the commas between them, but for those inside a pattern written /like, this/."""
+    return [pattern or word for pattern, word in KEY.findall(text)]
 
 
 def shorten(notes: Sequence[str]) -> list[str]:
+    """Keep the first notes, and say how many more there are."""
     more = len(notes) - MAX_NOTES
     return [*notes[:MAX_NOTES], *([f"and {more:,} more like these"] if more > 0 else [])]

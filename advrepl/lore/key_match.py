@@ -1,6 +1,7 @@
-"""Keys against text: plain words, whole words, and patterns written by strangers, which get only so much time.
+"""Look for keys in text: plain words, whole words, and regular expressions, which come from strangers.
 
-Does not know which keys belong together (lore.py).
+A regular expression gets only so much time.
+Does not know which keys belong together (activation.py).
 """
 
 from collections.abc import Callable
@@ -10,60 +11,58 @@ from time import monotonic
 
 import regex
 
-PATIENCE = 0.05  # seconds that one pattern may take; it is switched off after that
-ALL_PATIENCE = 0.5  # seconds that all patterns together may take in one turn
+PATTERN_TIMEOUT = 0.05  # seconds that one pattern may search; it is switched off after that
+TURN_TIMEOUT = 0.5  # seconds that all patterns together may search in one turn
+# Of JavaScript, where the keys come from; those that change nothing here are 0.
 FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "u": 0, "g": 0, "y": 0, "v": 0, "d": 0}
 
 
 @dataclass(slots=True)
-class Patterns:
-    """The time that patterns may still take this turn, and those that were switched off for taking too long."""
+class PatternSearch:
+    """Search with patterns during one turn, and switch off those that take too long."""
 
-    slow: set[str]
-    left: float = ALL_PATIENCE
+    switched_off: set[str]
+    seconds_left: float = TURN_TIMEOUT
     clock: Callable[[], float] = field(default=monotonic)
 
     def found(self, key: str, text: str, ignore_case: bool) -> bool:
-        if key in self.slow or self.left <= 0:
+        """Say whether the pattern occurs in the text; one that is switched off or does not compile never does."""
+        if key in self.switched_off or self.seconds_left <= 0:
             return False
         start = self.clock()
         try:
-            pattern = compiled(key, ignore_case)
-            return pattern is not None and pattern.search(text, timeout=PATIENCE) is not None
-        except (TimeoutError, MemoryError, RecursionError):
-            self.slow.add(key)
+            pattern = compile_pattern(key, ignore_case)
+            return pattern is not None and pattern.search(text, timeout=PATTERN_TIMEOUT) is not None
+        except TimeoutError:
+            self.switched_off.add(key)
             return False
         finally:
-            self.left -= self.clock() - start
+            self.seconds_left -= self.clock() - start
 
 
 def is_pattern(key: str) -> bool:
-    return literal(key) is not None
-
-
-def literal(key: str) -> tuple[str, str] | None:
-    """The pattern and flags of a key written /pattern/flags, as in JavaScript."""
-    end = key.rfind("/")
-    if not key.startswith("/") or end < 2 or set(key[end + 1 :]) - set(FLAGS):
-        return None
-    return key[1:end], key[end + 1 :]
+    """Say whether a key is written /like this/, with flags of JavaScript or none."""
+    return _literal(key) is not None
 
 
 @lru_cache(maxsize=4096)
-def compiled(key: str, ignore_case: bool) -> "regex.Pattern[str] | None":
-    """A pattern, bare or written /like this/i; None where it does not compile. A literal's flags rule its case."""
-    pattern, flags = literal(key) or (key, "i" if ignore_case else "")
+def compile_pattern(key: str, ignore_case: bool) -> "regex.Pattern[str] | None":
+    """Compile a pattern, bare or written /like this/i; None where that fails.
+
+    `ignore_case` is for bare ones: a literal has its own flags.
+    """
+    pattern, flags = _literal(key) or (key, "i" if ignore_case else "")
     value = 0
     for flag in flags:
         value |= FLAGS[flag]
     try:
         return regex.compile(pattern, value)
-    except (regex.error, ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError, MemoryError):
+    except (regex.error, ValueError, RecursionError):  # ValueError: flags that exclude each other, (?L)(?u)
         return None
 
 
 def has_word(text: str, word: str) -> bool:
-    """Whether a word stands in the text by itself, not inside a longer one."""
+    """Say whether a word stands in the text by itself, not inside a longer one."""
     at = text.find(word)
     while at >= 0:
         end = at + len(word)
@@ -71,6 +70,14 @@ def has_word(text: str, word: str) -> bool:
             return True
         at = text.find(word, at + 1)
     return False
+
+
+def _literal(key: str) -> tuple[str, str] | None:
+    """The pattern and the flags of a key written /pattern/flags."""
+    end = key.rfind("/")
+    if not key.startswith("/") or end < 2 or set(key[end + 1 :]) - set(FLAGS):
+        return None
+    return key[1:end], key[end + 1 :]
 
 
 def _in_word(character: str) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.lore import activation
-from advrepl.lore.activation import State
+from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book, Entry, combine, parse_book
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
@@ -24,6 +24,11 @@ from advrepl.story.scenario import Length, Reminder, Scenario
 from advrepl.story.tree import Story, Telling
 
 LORE_SHARE = 4  # lore takes at most this part of the context
+# Fields of an entry that keep it out of some turns, even if it is constant.
+RULES = (
+    *("enabled", "secondary_keys", "additional_keys", "exclude_keys", "probability", "groups", "sticky", "cooldown"),
+    *("delay", "activate_only_after", "activate_only_every", "greeting", "delay_until_recursion"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Due:
     """What a new turn of the player brings along, and what the story will remember of it."""
 
     before: dict[str, str]
-    lore: State
+    lore: LoreState
     bound: dict[str, str]
     news: tuple[str, ...]
 
@@ -120,7 +125,7 @@ class Backdrop:
             greeting=self.greeting(story),
         )
         told = {LORE + each.entry.id: each.text for each in active if not _always(each.entry)}
-        news = tuple(activation.news(save.lore, state))
+        news = tuple(activation.switched_off_notes(save.lore, state))
         return Due(injections.due(self.scenario, told, recent), state, bound, news)
 
     def said(self, due: Due) -> None:
@@ -172,9 +177,8 @@ class Backdrop:
 def _always(entry: Entry) -> bool:
     """Does it apply in every turn, whatever is said?"""
     bare = Entry(entry.id, entry.content)
-    rules = ("enabled", "secondary", "also", "exclude", "probability", "groups", "sticky", "cooldown", "delay", "after")
-    unruled = all(getattr(entry, rule) == getattr(bare, rule) for rule in (*rules, "every", "greeting", "level"))
-    return (entry.constant or entry.forced) and unruled and bool(entry.content.strip())
+    unruled = all(getattr(entry, rule) == getattr(bare, rule) for rule in RULES)
+    return (entry.constant or entry.activate) and unruled and bool(entry.content.strip())
 
 
 class _Spoken(Sequence[str]):

@@ -2,7 +2,7 @@
 
 A text stays where it was put while the story goes on, so that the prompt behind it, and the model's cache, stand still:
 it costs its own tokens, once. It is put there again when it is still wanted and has become too distant.
-Does not know how it is spelled (prompt/formats.py) or which lore applies (lore.py).
+Does not know how it is spelled (prompt/formats.py) or which lore applies (lore/activation.py).
 """
 
 from collections.abc import Mapping, Sequence

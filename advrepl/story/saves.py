@@ -17,7 +17,7 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.cards.character import Character
-from advrepl.lore.activation import State
+from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
@@ -54,7 +54,7 @@ class Save(msgspec.Struct, omit_defaults=True):
     first: int = 0  # the first block that the model still sees: example dialogues, then the turns to the head
     character: Character | None = None  # who the model plays, so that {{user}} can be filled in anew
     books: list[Book] = []  # lore that was added to the character's own
-    lore: State = State()  # what the story remembers of its lore
+    lore: LoreState = LoreState()  # what the story remembers of its lore
     bound: dict[str, str] = {}  # what macros rolled, and their variables
     luck: str = ""  # what macros and lore roll with
     card: str = ""  # the path of the character's card, for its picture; it may be gone
