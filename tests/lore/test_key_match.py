@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advrepl.lore.key_match import PatternSearch, compile_pattern, has_word, is_pattern
+from advrepl.lore.key_match import MAX_WRITTEN_OUT, PatternSearch, compile_pattern, has_word, is_pattern
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,18 @@ def test_what_is_no_pattern_is_found_nowhere(key: str) -> None:
     assert not PatternSearch(set()).found(key, key, ignore_case=True)
 
 
+@pytest.mark.parametrize("key", ["/(?:a{200}){200}b/", "(?:(?:a{50}){50}){50}", r"(?x) \d{4}", r"/(?ix:\d{4})/"])
+def test_patterns_that_would_take_long_to_compile_are_refused(key: str) -> None:
+    assert compile_pattern(key, ignore_case=True) is None
+
+
+@pytest.mark.parametrize(
+    "key", [r"/\d{4}-\d{2}-\d{2}/", r"/dragon(?:\W+\w+){0,90}?\W+egg/", "(?P<x>a){99}", "a{1,9999}"]
+)
+def test_counted_repeats_of_ordinary_patterns_are_taken(key: str) -> None:
+    assert compile_pattern(key, ignore_case=True) is not None
+
+
 def test_a_slow_pattern_is_switched_off_and_all_together_have_an_end() -> None:
     seconds = iter([0.0, 0.1, 0.1, 0.5, 0.5, 0.6])
     search = PatternSearch(set(), clock=lambda: next(seconds))
@@ -49,7 +61,7 @@ def test_a_slow_pattern_is_switched_off_and_all_together_have_an_end() -> None:
     assert slow.switched_off == {"(a+)+b$"}
 
 
-PIECES = [*list("ab.*+?()[]{}|\\^$,:=!<>123RPi"), "(?:", "(?<=", "{2,9}", "\\1", "(?x)"]
+PIECES = [*list("ab.*+?()[]{}|\\^$,:=!<>123RPi"), "(?:", "(?<=", "{2,9}", "{99}", "{999}", "{999,}", "\\1", "(?x)"]
 
 
 @given(
@@ -60,3 +72,9 @@ def test_any_pattern_answers_in_time(pieces: list[str], text: str) -> None:
     start = monotonic()
     PatternSearch(set()).found("".join(pieces), text, ignore_case=True)
     assert monotonic() - start < 5
+
+
+def test_the_limit_is_the_length_with_all_repeats_written_out() -> None:
+    fits = MAX_WRITTEN_OUT // len("a{10000}")
+    assert compile_pattern(f"a{{{fits}}}", ignore_case=False)
+    assert compile_pattern(f"a{{{fits + 1}}}", ignore_case=False) is None
