@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.cards.card_files import load_bytes
+from advrepl.cards import card_files, text
 from advrepl.cards.read import parse_card
 from advrepl.lore import decorators, key_match
 from advrepl.lore.fields import Fields, shorten
@@ -116,18 +116,12 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
 
 def load_book(path: Path) -> tuple[Book, list[str]]:
     """Read a book from a file of any of the kinds; also the one in a character card."""
-    data = load_bytes(path)
-    try:
-        found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        character, _ = parse_card(data, str(path))  # a picture or an archive; names itself where it is neither
-        if not character.book:
-            raise AdvreplError(f"{path} is a character card without a lorebook") from None
-        found = character.book
+    data = card_files.load_bytes(path)
+    found, forgiven = _decoded(data, str(path))
     book, notes = parse_book(found, str(path))
     if not book.entries:
         raise AdvreplError(f"{path} has no entries: it is no lorebook")
-    return book, [f"{path.name}: {note}" for note in notes]
+    return book, [f"{path.name}: {note}" for note in (*forgiven, *notes)]
 
 
 def combine(books: Iterable[Book]) -> Book:
@@ -146,6 +140,19 @@ def combine(books: Iterable[Book]) -> Book:
     budgets = [book.token_budget for book in stack if book.token_budget]
     budget = sum(budgets) if budgets and len(budgets) == len(stack) else None
     return Book(entries, token_budget=budget, recursive=any(book.recursive for book in stack))
+
+
+def _decoded(data: bytes, source: str) -> tuple[object, list[str]]:
+    """The book in a file, which is its text, or that of the character in a picture or an archive."""
+    if not card_files.is_text(data):
+        character, _ = parse_card(data, source)
+        if not character.book:
+            raise AdvreplError(f"{source} is a character card without a lorebook")
+        return character.book, []
+    try:
+        return text.decode(data)
+    except AdvreplError as error:
+        raise AdvreplError(f"{source} holds no lorebook that can be read: {error}") from error
 
 
 def _find(data: object, source: str, notes: list[str]) -> tuple[dict[Any, Any], list[tuple[str, Any]]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from advrepl import AdvreplError
 from advrepl.cards.character import shipped
 from advrepl.lore.books import Book, Entry, combine, load_book, parse_book
+from tests.card_files import END, HEAD, PIXELS, text
 
 CARD_ENTRY = {
     "keys": ["elf", "Elves"],
@@ -218,12 +219,33 @@ def test_a_book_is_loaded_from_a_world_file_or_a_card(tmp_path: Path) -> None:
     world.write_text('\ufeff{"entries": {"0": {"uid": 0, "key": ["inn"], "content": "It is shut."}}}')
     assert load_book(world)[0].entries[0].content == "It is shut."
     assert len(load_book(shipped()["brindle"])[0].entries) == 6
+    png = tmp_path / "card.png"
+    png.write_bytes(HEAD + text({"name": "Ada", "character_book": {"entries": [CARD_ENTRY]}}) + PIXELS + END)
+    assert load_book(png)[0].entries[0].content == "Elves sing."
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        (b'{"entries": {"0": {"key": ["inn"], "content": "It is\nshut."}}}', "book.json: the JSON is not quite valid"),
+        ('{"entries": {"0": {"key": ["inn"], "content": "It is\\nshut."}}}'.encode("utf-16"), "book.json: the text is"),
+        (b'entries:\n- keys: [inn]\n  content: "It is\\nshut."\n', None),
+    ],
+)
+def test_a_book_is_read_as_people_write_it(tmp_path: Path, content: bytes, note: str | None) -> None:
+    path = tmp_path / "book.json"
+    path.write_bytes(content)
+    book, notes = load_book(path)
+    assert (book.entries[0].keys, book.entries[0].content) == (("inn",), "It is\nshut.")
+    assert len(notes) == (note is not None) and all(one.startswith(note or "") for one in notes)
 
 
 @pytest.mark.parametrize(
     ("content", "error"),
     [
         (b"\x89PNG\r\n\x1a\n", "bad.json"),
+        (HEAD + text({"name": "Ada"}) + PIXELS + END, "bad.json is a character card without a lorebook"),
+        (b"\xff\xd8\xff\xe0 JFIF", "a JPEG picture"),
         (b"[[[[", "bad.json"),
         (b"[" * 100_000, "bad.json"),
         (b'{"entries": []}', "has no entries"),
