@@ -5,7 +5,8 @@ Kobold Lite, and AI Dungeon's story cards. What is odd is read as well as it can
 Does not know when an entry applies (activation.py).
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,11 @@ LOGICS: tuple[Logic, ...] = ("any", "not all", "not any", "all")  # as SillyTave
 # As SillyTavern numbers them: before and after the character, the two ends of the author's note, at a depth,
 # before and after the examples.
 POSITIONS: tuple[Position, ...] = ("before", "after", "depth", "depth", "depth", "after", "after")
+AT_DEPTH = 4
+UNSUPPORTED = (
+    {AT_DEPTH: "at a depth"} | dict.fromkeys((2, 3), "at the author's note") | dict.fromkeys((5, 6), "at the examples")
+)
+ROLES = ("system", "user", "assistant")
 KEY_FIELDS = ("keys", "secondary_keys", "additional_keys", "exclude_keys")
 HOLDERS = ("data", "character_book", "worldinfo_v2")  # objects around a book
 LISTS = ("entries", "worldinfo", "worldInfo", "storyCards")  # what its list of entries may be called
@@ -94,9 +100,10 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
     if len(listed) > MAX_ENTRIES:
         raise AdvreplError(f"{source} has {len(listed):,} entries, the limit is {MAX_ENTRIES:,}: split it")
     entries: list[Entry] = []
+    unsupported: Counter[str] = Counter()
     for key, value in listed:
         if isinstance(value, dict):
-            entries.append(_entry(Fields(value, f"entries[{key}].", notes), key, source))
+            entries.append(_entry(Fields(value, f"entries[{key}].", notes), key, source, unsupported))
         else:
             notes.append(f"entries[{key}] is no object: ignored")
     if sum(len(entry.content) for entry in entries) > MAX_TOTAL:
@@ -111,7 +118,7 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
         # World files have no such field; there it is a setting, and entries say what they want to be kept out of.
         recursive=fields.flag("recursive_scanning", default=any(_is_world_entry(value) for _, value in listed)),
     )
-    return book, shorten(notes)
+    return book, [*_unsupported_note(unsupported), *shorten(notes)]
 
 
 def load_book(path: Path) -> tuple[Book, list[str]]:
@@ -187,7 +194,8 @@ def _is_world_entry(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("key"), list) and "keyanti" not in value
 
 
-def _entry(fields: Fields, key: str, source: str) -> Entry:
+def _entry(fields: Fields, key: str, source: str, unsupported: Counter[str]) -> Entry:
+    """An entry; what it asks for and does not get here is counted."""
     content = fields.text("content", "value", "entry")
     if len(content) > MAX_CONTENT:
         raise AdvreplError(
@@ -202,8 +210,10 @@ def _entry(fields: Fields, key: str, source: str) -> Entry:
         "position": POSITIONS[position],
     }
     values |= {**_rules(fields, extensions), **_group(fields, extensions), **change}
-    values.pop("role", None)
+    role = values.pop("role")
     entry = Entry(key, content, **values)
+    if entry.enabled and entry.content.strip():
+        unsupported.update(_unsupported(entry, position, role))
     _check_patterns(entry, fields)
     return entry
 
@@ -232,6 +242,7 @@ def _order(fields: Fields, extensions: Fields) -> dict[str, Any]:
         "order": fields.number("insertion_order", "order", default=100.0),
         "priority": fields.number("priority", default=0.0),
         "depth": int(_either("depth", fields, extensions, default=4, low=0)),
+        "role": ROLES[int(_either("role", fields, extensions, default=0, low=0, high=2))],
     }
 
 
@@ -242,6 +253,22 @@ def _position(fields: Fields, extensions: Fields) -> int:
     if number is None and named == "before_char":
         return 0
     return number if number is not None and number < len(POSITIONS) else 1
+
+
+def _unsupported(entry: Entry, position: int, role: str) -> Iterator[str]:
+    """What the entry asks for and does not get here."""
+    if entry.position != POSITIONS[position]:  # a decorator wants it otherwise
+        position = AT_DEPTH if entry.position == "depth" else 1
+    if position in UNSUPPORTED:
+        yield UNSUPPORTED[position]
+    if position == AT_DEPTH and role != "system":  # other places have no roles
+        yield "as user or assistant"
+
+
+def _unsupported_note(unsupported: Counter[str]) -> list[str]:
+    asked = ", ".join(f"{count:,} {what}" for what, count in unsupported.most_common())
+    told = "lore here is system text before the turn at which it fires, or at the head if it always applies"
+    return [f"entries that ask for a place or role of their own ({asked}): {told}"] if asked else []
 
 
 def _rules(fields: Fields, extensions: Fields) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Backdrop:
     def __init__(self, save: Save, count: Callable[[str], int], n_ctx: int) -> None:
         self._save, self._count, self._room = save, count, n_ctx // LORE_SHARE
         self.notes: list[str] = []  # what was odd, for the player
+        self._own = self._own_books()
         self._book = self._combined()
         if not save.turns:
             self._lay_out()
@@ -134,14 +135,18 @@ class Backdrop:
 
     # --- what it is made of
 
-    def _combined(self) -> Book:
-        save = self._save
-        books = list(save.books)
-        if save.character and save.character.book:
-            own, notes = parse_book(save.character.book, f"{save.character.name}'s lorebook")
+    def _own_books(self) -> list[Book]:
+        """The character's own book, if there is one; what is odd about it is told when the story begins."""
+        character = self._save.character
+        if not character or not character.book:
+            return []
+        own, notes = parse_book(character.book, f"{character.name}'s lorebook")
+        if not self._save.turns:
             self.notes += [f"lorebook: {note}" for note in notes]
-            books.insert(0, own)
-        return combine(books)
+        return [own]
+
+    def _combined(self) -> Book:
+        return combine([*self._own, *self._save.books])
 
     def _lay_out(self) -> None:
         """Lore that is always true goes to the head of the prompt, where it never moves, as far as there is room."""

@@ -22,6 +22,10 @@ CARD_ENTRY = {
 }
 
 
+ASKED = "entries that ask for a place or role of their own"
+TOLD = "lore here is system text before the turn at which it fires, or at the head if it always applies"
+
+
 def only(data: object) -> Entry:
     book, notes = parse_book(data, "book.json")
     assert notes == []
@@ -69,7 +73,7 @@ def test_a_world_file() -> None:
         "caseSensitive": True, "matchWholeWords": True, "sticky": 3, "cooldown": 4, "delay": 5,
     }  # fmt: skip
     book, notes = parse_book({"entries": {"4": entry}}, "world.json")
-    assert notes == []
+    assert notes == [f"{ASKED} (1 at a depth, 1 as user or assistant): {TOLD}"]
     assert book.recursive
     assert book.entries == (
         Entry("4", "Shut.", keys=("gate",), secondary_keys=("iron", "rust"), selective_logic="all",
@@ -89,6 +93,35 @@ def test_what_sillytavern_writes_into_a_card_is_read_from_the_extensions() -> No
         "0", "Elves sing.", keys=("elf", "Elves"), order=7, position="depth", depth=1, exclude_recursion=True,
         selective_logic="not any", groups=("g",), match_whole_words=True, sticky=2, scan_depth=6,
     )  # fmt: skip
+
+
+def test_places_that_lore_has_not_here_are_told_in_one_line_with_their_numbers() -> None:
+    def entry(position: int, **more: object) -> dict[str, object]:
+        return {"key": ["x"], "content": "c", "position": position, **more}
+
+    places = [*range(7), 4, 4]
+    entries = {str(number): entry(place) for number, place in enumerate(places)}
+    book, notes = parse_book({"entries": entries}, "world.json")
+    assert notes == [f"{ASKED} (3 at a depth, 2 at the author's note, 2 at the examples): {TOLD}"]
+    assert [one.position for one in book.entries] == [
+        *("before", "after", "depth", "depth", "depth", "after", "after", "depth", "depth"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "asked"),
+    [
+        ({"position": 4, "role": 1}, "1 at a depth, 1 as user or assistant"),
+        ({"position": 4, "role": 0}, "1 at a depth"),
+        ({"position": 1, "role": 2}, ""),  # a role belongs to a place at a depth
+        ({"position": 4, "disable": True}, ""),
+        ({"content": "@@depth 3\n@@role user\nc"}, "1 at a depth, 1 as user or assistant"),
+        ({"content": "@@position before_desc\nc", "position": 4}, ""),
+    ],
+)
+def test_what_an_entry_asks_for_in_vain(entry: dict[str, object], asked: str) -> None:
+    _, notes = parse_book([{"keys": ["x"], "content": "c", **entry}], "b")
+    assert notes == ([f"{ASKED} ({asked}): {TOLD}"] if asked else [])
 
 
 @pytest.mark.parametrize(

@@ -162,3 +162,16 @@ def test_looking_ahead_changes_nothing() -> None:
     assert "lore 0.1" in due.before and msgspec.json.encode(save) == before and len(story) == 0
     ahead = Next(story, Turn(None, "user", "The river!"))
     assert len(ahead) == 1 and [turn.text for turn in ahead.told()] == ["The river!"] and ahead.told(1) == []
+
+
+def test_what_a_book_asks_for_in_vain_is_told_once_when_the_story_begins() -> None:
+    deep = {"keys": ["x"], "content": "c", "extensions": {"position": 4}}
+    save, story = a_save(character_book={"entries": [deep, deep]}), Story()
+    backdrop = Backdrop(save, count, 1000)
+    (note,) = backdrop.notes
+    assert note.startswith("lorebook: entries that ask for a place or role of their own (2 at a depth): ")
+    backdrop.add_book(parse_book([], "none.json")[0])
+    assert backdrop.notes == [note]
+    said(backdrop, story, "Hello.")
+    save.turns, save.head = story.turns, story.head
+    assert Backdrop(reloaded(save), count, 1000).notes == []
