@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from advrepl.lore.books import Book, Entry
+from advrepl.lore.books import TOP_TO_BOTTOM, Book, Entry
 from advrepl.lore.key_match import PATTERN_TIMEOUT, PatternSearch, has_word, is_pattern
 from advrepl.macros.expand import hidden_keys
 
 SCAN_DEPTH = 2  # turns that are searched for keys where a book does not say; as SillyTavern has it
 MAX_SCAN = 20_000  # characters that are searched, the newest ones; more than the models' context holds
 MAX_ROUNDS = 10  # of entries that activate entries
-POSITIONS = ("before", "after", "depth")  # from the top of a prompt down
 
 
 class LoreState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -230,7 +229,7 @@ def _budget_rank(scan: _Scan, number: int) -> tuple[object, ...]:
 
 def _place(entry: Entry, number: int) -> tuple[object, ...]:
     """Where an entry stands among others, as SillyTavern would have them from the top of the prompt down."""
-    return POSITIONS.index(entry.position), -entry.depth if entry.position == "depth" else 0, entry.order, number
+    return TOP_TO_BOTTOM.index(entry.position), -entry.depth if entry.position == "depth" else 0, entry.order, number
 
 
 def _newest(turns: Sequence[str], depth: int) -> str:

@@ -8,7 +8,7 @@ Does not know when an entry applies (activation.py).
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -25,7 +25,8 @@ MAX_BOOK_KEYS = 50_000  # of all entries; each is looked for every turn
 
 Logic = Literal["any", "not all", "not any", "all"]
 Position = Literal["before", "after", "depth"]
-LOGICS: tuple[Logic, ...] = ("any", "not all", "not any", "all")  # as SillyTavern numbers them
+LOGICS: tuple[Logic, ...] = get_args(Logic)  # as SillyTavern numbers them
+TOP_TO_BOTTOM: tuple[Position, ...] = get_args(Position)  # of the prompt
 # As SillyTavern numbers them: before and after the character, the two ends of the author's note, at a depth,
 # before and after the examples.
 POSITIONS: tuple[Position, ...] = ("before", "after", "depth", "depth", "depth", "after", "after")
