@@ -34,7 +34,7 @@ def log_chances(engine: LlamaEngine, window: Window) -> np.ndarray:
     """The log probabilities of all tokens that could follow the window."""
     for _ in engine.generate(window, ONE):
         pass
-    logits = engine._model.logits().astype(np.float64)
+    logits = engine.model.logits().astype(np.float64)
     logits -= logits.max()
     return logits - np.log(np.exp(logits).sum())
 
@@ -52,8 +52,8 @@ def measure(setup: Setup, kv: str) -> Section:
         slid, start = slid + (window.evicted > start), window.evicted
         one = log_chances(moved, window)
         if slid:
-            fresh._line.held.clear()  # all is fed again, as the same tokens
-            fresh._line.memo = moved._line.memo.copy()
+            fresh.sequence.cached.clear()  # all is fed again, as the same tokens
+            fresh.sequence.token_cache = moved.sequence.token_cache.copy()
             other = log_chances(fresh, window)
             found[slid].append((float((np.exp(other) * (other - one)).sum()), one.argmax() == other.argmax()))
         text = "".join(moved.generate(window, Sampling(seed=turn, max_tokens=REPLY_TOKENS)))

@@ -40,7 +40,7 @@ def ahead(engine: BranchingEngine) -> Iterator[Ahead[str]]:
 
 def unused(engine: BranchingEngine) -> bool:
     """Are all cells given back but those of the story?"""
-    return all(engine._model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
+    return all(engine.model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
 
 
 def jobs(engine: BranchingEngine, sampling: Sampling, *lines: str) -> list[Job[str]]:
@@ -199,7 +199,7 @@ def test_a_refresh_that_was_paused_follows_the_story(
     ahead.plan(window, [])
     ahead.resume()
     finish(ahead)
-    assert not engine.shifted and engine._model.extent(0) == (0, len(engine._line.held) - 1)
+    assert not engine.shifted and engine.model.extent(0) == (0, len(engine.sequence.cached) - 1)
     fresh = open_engine(ctx=512)
     write(fresh, window, ONE)
     write(engine, window, ONE)
@@ -213,7 +213,7 @@ def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEng
     for each in (engine, alone):
         write(each, shown(each, *TOLD))
     engine.prepare(window)
-    assert engine._model.turning
+    assert engine.model.turning
     branch = engine.branch()
     engine.enter(branch)
     assert next(branch.generate(shown(engine, "Something else."), ONE)) == ""

@@ -85,8 +85,8 @@ def write(engine: HfEngine, window: Window, sampling: Sampling = GREEDY, **how: 
 
 def tokens_of(engine: HfEngine, window: Window) -> list[int]:
     """The window's tokens, made without anything that the engine remembers."""
-    parts = [engine._vocab.encode(segment, i == 0) for i, segment in enumerate(window.segments)]
-    return [*engine._vocab.opening(parts[0]), *(token for part in parts for token in part)]
+    parts = [engine.model.vocab.encode(segment, i == 0) for i, segment in enumerate(window.segments)]
+    return [*engine.model.vocab.opening(parts[0]), *(token for part in parts for token in part)]
 
 
 def reference(path: Path, ids: list[int], count: int) -> list[int]:
@@ -102,14 +102,14 @@ def check(engine: HfEngine, path: Path, ids: list[int]) -> None:
     """It wrote what `generate` writes after these tokens, and its last logits are those of one pass over all."""
     wanted = reference(path, ids, 60)
     assert sampled(engine) == wanted and len(set(wanted)) > 2
-    assert engine._held == ids + wanted[:-1]
+    assert engine.sequence.cached == ids + wanted[:-1]
     with torch.inference_mode():
-        whole = model_of(path)(torch.tensor([engine._held])).logits[0, -1]
-    assert (engine._model.logits() - whole).abs().max() < 1e-4 * whole.abs().max()
+        whole = model_of(path)(torch.tensor([engine.sequence.cached])).logits[0, -1]
+    assert (engine.model.logits() - whole).abs().max() < 1e-4 * whole.abs().max()
 
 
 def sampled(engine: HfEngine) -> list[int]:
-    return [token for token, _ in engine._memo.sampled]
+    return [token for token, _ in engine.sequence.token_cache.sampled]
 
 
 def test_greedy_writes_the_tokens_of_generate(folder: Path, opened: Open) -> None:
@@ -142,7 +142,7 @@ def test_going_on_after_a_reply_feeds_the_new_turn_only(folder: Path, opened: Op
     new = engine.count(said) + engine.count(prompt.cue[0])
     write(engine, second)
     assert len(told) == 24 and engine.stats.reused >= len(ids) + 20 and engine.stats.fed <= new + 4
-    check(engine, folder, engine._held[: engine.stats.prompt])
+    check(engine, folder, engine.sequence.cached[: engine.stats.prompt])
 
 
 def test_after_a_retry_and_after_a_cut(folder: Path, opened: Open) -> None:
@@ -174,7 +174,7 @@ def test_after_a_slide(folder: Path, opened: Open) -> None:
 
 def test_an_interrupted_feeding_leaves_no_trace(folder: Path, opened: Open) -> None:
     engine = opened(folder)
-    engine._model.chunk = 64
+    engine.model.chunk = 64
     told: list[tuple[int, int]] = []
 
     def feeding(done: int, total: int) -> None:
@@ -185,14 +185,14 @@ def test_an_interrupted_feeding_leaves_no_trace(folder: Path, opened: Open) -> N
     window = shown(*LINES)
     assert write(engine, window, feeding=feeding) == "" and engine.stats.stop == "interrupted"
     ids = tokens_of(engine, window)
-    assert told == [(0, len(ids)), (64, len(ids)), (128, len(ids))] and len(engine._held) == 128
+    assert told == [(0, len(ids)), (64, len(ids)), (128, len(ids))] and len(engine.sequence.cached) == 128
     # And in the middle of a forward pass: the first layer has the tokens, the second has not.
-    second, late = engine._model._held.layers[1], threading.Event()
+    second, late = engine.model._held.layers[1], threading.Event()
     late.set()
     heard, second._stop = second._stop, late
     assert write(engine, window) == "" and engine.stats.stop == "interrupted"
     second._stop = heard
-    lengths = {layer.get_seq_length() for layer in engine._model._held.layers}
+    lengths = {layer.get_seq_length() for layer in engine.model._held.layers}
     assert len(lengths) == 2
     write(engine, window)
     check(engine, folder, ids)
@@ -227,7 +227,7 @@ def test_stops_are_found_across_tokens(neo: Path, opened: Open) -> None:
 def test_a_full_context_ends_the_reply(neo: Path) -> None:
     engine = HfEngine(Loaded(open_folder(neo), LoadOptions(ctx=128, threads=1, gpu_layers=0)))
     write(engine, shown("rain"), Sampling(seed=1, max_tokens=500))
-    assert engine.stats.stop == "context" and len(engine._held) == 127
+    assert engine.stats.stop == "context" and len(engine.sequence.cached) == 127
     with pytest.raises(AdvreplError, match=r"\d+ tokens do not fit the context of 128: give a larger --ctx"):
         write(engine, shown(*LINES))
 

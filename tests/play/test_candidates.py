@@ -189,5 +189,5 @@ def test_the_real_model_tells_the_same_story(new_game: NewGame, open_engine: Cal
         ended(plain.act(line))
         assert texts(game) == texts(plain)
         assert reply.stats["ahead"] or not turn % 2
-        assert all(engine._model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
-    assert engine._model.extent(0) == (0, len(engine._line.held) - 1)
+        assert all(engine.model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
+    assert engine.model.extent(0) == (0, len(engine.sequence.cached) - 1)

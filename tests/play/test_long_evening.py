@@ -62,8 +62,8 @@ def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, mon
             list(game.act(chance.choice(("1", "2", "3", f"I count to {turn}."))))
             assert game.last
             ready += game.last.stats["ahead"]
-            assert engine._model.extent(LANE) == engine._model.extent(SHELF) == (-1, -1)
-            assert engine._model.extent(STORY) == (0, len(engine._line.held) - 1)
+            assert engine.model.extent(LANE) == engine.model.extent(SHELF) == (-1, -1)
+            assert engine.model.extent(STORY) == (0, len(engine.sequence.cached) - 1)
             held.append(resident())
         assert game.evicted() > TURNS and TURNS / 5 < ready < TURNS
         assert max(held[SETTLED:]) - held[SETTLED] < ROOM

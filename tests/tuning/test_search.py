@@ -208,19 +208,19 @@ def play(tmp_path: Path) -> Iterator[Play]:
 def test_a_game_uses_it_and_says_so_once(smollm2: Path, home: Path, play: Play) -> None:
     keep(home, smollm2)
     engine, told = play()
-    model = engine._model
+    model = engine.model
     assert (model.threads, model.feed_threads, model.n_batch, model.chunk) == (1, 2, 64, 64)
     assert told == [
         "tuned for this machine: 1 thread to write, 2 threads to read, weights not repacked, flash attention off, "
         "batches of 64, file copied into memory"
     ]
     engine, told = play(resumed=True)
-    assert engine._model.threads == 1 and told == []
+    assert engine.model.threads == 1 and told == []
 
 
 def test_a_cache_file_knows_how_values_are_kept(smollm2: Path, home: Path, play: Play) -> None:
     before, _ = play()
-    keep(home, smollm2, Tuning(flash=not before._model.flash))
+    keep(home, smollm2, Tuning(flash=not before.model.flash))
     after, _ = play(resumed=True)
     assert before.key != after.key
 
@@ -228,7 +228,7 @@ def test_a_cache_file_knows_how_values_are_kept(smollm2: Path, home: Path, play:
 def test_what_is_asked_for_wins(smollm2: Path, home: Path, play: Play) -> None:
     keep(home, smollm2)
     engine, _ = play(threads=3, kv="q8_0")
-    model = engine._model
+    model = engine.model
     assert (model.threads, model.feed_threads, model.cache_types) == (3, 3, ("q8_0", "q8_0"))
 
 
@@ -245,7 +245,7 @@ def test_what_is_of_another_machine_or_model_is_not_used(
 ) -> None:
     keep(home, little if foreign == "model" else smollm2, devices_=["abacus"] if foreign == "machine" else None)
     engine, told = play()
-    assert engine._model.threads == physical_cores() and told == []
+    assert engine.model.threads == physical_cores() and told == []
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(file: Path) -> 
 WRITING = """
 import sys
 from pathlib import Path
-from advrepl.engines import kvfile
+from advrepl.engines.kv import file as kv_file
 from tests.engines.kv.test_file import HELD
 while True:
     for letter in b"ab":

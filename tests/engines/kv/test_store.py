@@ -117,7 +117,7 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
         game = player.opened()
         last = game.window().prompt.blocks[-1][-1]
         assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
-        respelled += game.engine._vocab.encode(last, False) != game.engine._line.memo.tokens(last)
+        respelled += game.engine.model.vocab.encode(last, False) != game.engine.sequence.token_cache.tokens(last)
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
         shifted = game.engine.shifted
@@ -265,7 +265,7 @@ def test_a_cache_that_is_laid_out_otherwise_is_not_taken(player: Player, mini: P
         kv_file.read(player.file, engine.key)
     plain = kv_file.Key(engine.fingerprint, 512, "f16, values transposed", engine.key.library)
     kept = kv_file.read(player.file, plain)
-    assert not engine.restore(kept.held, kept.state) and engine._line.held == []
+    assert not engine.restore(kept.held, kept.state) and engine.sequence.cached == []
     engine.close()
 
 
@@ -409,14 +409,14 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     game = player.opened()
     engine = game.engine
     assert isinstance(engine, LlamaEngine)
-    tokens, window = list(engine._line.held), game.window()
+    tokens, window = list(engine.sequence.cached), game.window()
     held = engine.held(window)
     assert held and engine.state(held, kv_store._memory)
     engine._apply(Plan(4, 6, len(tokens) - 6))
-    unturned = replace_tokens(held, list(engine._line.held))
-    assert engine._model.turning and engine.state(unturned, kv_store._memory) is None
+    unturned = replace_tokens(held, list(engine.sequence.cached))
+    assert engine.model.turning and engine.state(unturned, kv_store._memory) is None
     turned = engine.held(window)
-    assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine._model.turning
+    assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine.model.turning
     assert turned.straight == 4
     assert engine.state(turned, kv_store._memory)
     game.close()

@@ -70,14 +70,14 @@ def test_what_does_not_fit_is_one_sentence(open_model: Open) -> None:
 
 def held(engine: LlamaEngine) -> int:
     """The bytes that the cache takes for the tokens in it."""
-    return int(lib.llama_state_seq_get_size(engine._model._context, 0))
+    return int(lib.llama_state_seq_get_size(engine.model._context, 0))
 
 
 def test_a_quantised_cache_is_half_the_size_and_says_nearly_the_same(open_model: Open) -> None:
     small, large = open_model("q8_0"), open_model("f16")
     for engine in (small, large):
         write(engine, shown(engine, "Tell me of the sea.", "It was grey and wide.", "And then?"), ONE)
-    assert small._model.cache_types == ("q8_0", "q8_0")
+    assert small.model.cache_types == ("q8_0", "q8_0")
     assert held(small) < 0.6 * held(large)
     assert 0 < divergence(small, large) < 0.1
 

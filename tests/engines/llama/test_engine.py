@@ -38,15 +38,15 @@ def write(engine: LlamaEngine, window: Window, sampling: Sampling = GREEDY, **ho
 
 def decoded(engine: LlamaEngine, tokens: list[int]) -> bool:
     """Add tokens to the cache, where a Ctrl-C may have come since it was last looked for; False if that stopped it."""
-    line = engine._line
-    done = engine._model.decode(tokens, len(line.held))
-    line.held += tokens if done else ()
+    sequence = engine.sequence
+    done = engine.model.decode(tokens, len(sequence.cached))
+    sequence.cached += tokens if done else ()
     return done
 
 
 def divergence(one: LlamaEngine, other: LlamaEngine) -> float:
     """KL divergence in nats of the distributions from which two engines have just chosen a token."""
-    logits = [e._model.logits().astype(np.float64) for e in (one, other)]
+    logits = [e.model.logits().astype(np.float64) for e in (one, other)]
     p, q = (x - x.max() - np.log(np.exp(x - x.max()).sum()) for x in logits)
     return float((np.exp(p) * (p - q)).sum())
 
@@ -88,7 +88,7 @@ def test_the_cache_does_not_change_what_is_written(open_engine: Open) -> None:
     for line in ("And then?", "Who was aboard?", "Where did they land?"):
         turns += [write(warm, shown(warm, *turns)).strip(), line]
     for (segment,) in shown(warm, *turns).prompt.blocks:  # the same tokens, where text could be split otherwise
-        cold._line.memo._tokens[segment, False] = warm._line.memo.tokens(segment)
+        cold.sequence.token_cache._tokens[segment, False] = warm.sequence.token_cache.tokens(segment)
     write(warm, shown(warm, *turns), ONE)
     write(cold, shown(cold, *turns), ONE)
     assert warm.stats.reused > 50 and cold.stats.reused == 0
@@ -119,8 +119,8 @@ def test_ctrl_c_while_moved_keys_are_turned_spoils_nothing(open_engine: Open) ->
     late = shown(engine, *turns[2:], evicted=2)
     for each in (engine, undisturbed):
         write(each, shown(each, *turns))
-    rest = engine._follow(late)[len(engine._line.held) :]
-    engine._model.abort(True)
+    rest = engine.follow(late)[len(engine.sequence.cached) :]
+    engine.model.abort(True)
     assert rest and decoded(engine, rest)
     assert not decoded(engine, [rest[0]])  # but what follows can be stopped
     write(engine, late, ONE)

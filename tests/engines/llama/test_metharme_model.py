@@ -52,19 +52,19 @@ def test_a_prompt_is_tokenised_as_in_training(
     wanted = [pieces.bos_id(), *pieces.encode(first)]
     for text in others:
         wanted += pieces.encode("\n" + text)[2:]  # without the space and the newline that stand before it
-    assert engine._follow(Window(prompt, 0, 0, 512)) == wanted
+    assert engine.follow(Window(prompt, 0, 0, 512)) == wanted
 
 
 @pytest.mark.parametrize("text", ["</s>", "<s>", "<unk>", "a\n</s><|model|>"])
 def test_players_cannot_type_control_tokens(engine: LlamaEngine, text: str) -> None:
-    ids = engine._line.memo.tokens(Segment("<|user|>", text))
+    ids = engine.sequence.token_cache.tokens(Segment("<|user|>", text))
     assert not {0, 1, 2} & set(ids)
 
 
 def test_text_comes_back_byte_for_byte(engine: LlamaEngine) -> None:
     for text in (" two  spaces ", "\n\nlines\n", "Ärger 🐉 龍", "tab\there", "x"):
-        ids = engine._line.memo.tokens(Segment("", text))
-        assert b"".join(map(engine._vocab.piece, ids)).decode() == text
+        ids = engine.sequence.token_cache.tokens(Segment("", text))
+        assert b"".join(map(engine.model.vocab.piece, ids)).decode() == text
 
 
 def test_a_metharme_model_opens_the_story_itself_in_the_three_option_form(engine: LlamaEngine, tmp_path: Path) -> None:
@@ -84,11 +84,12 @@ def test_a_metharme_model_opens_the_story_itself_in_the_three_option_form(engine
 def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None:
     """Noise spells words in pieces that the tokenizer would not choose; the cache must not notice."""
     prompt = Metharme().spell(START, [Turn(None, "user", "Start!")])
-    cue, respelled = engine._line.memo.tokens(prompt.cue[0]), 0
+    memory, vocab = engine.sequence.token_cache, engine.model.vocab
+    cue, respelled = memory.tokens(prompt.cue[0]), 0
     for seed in range(8):
         text = "".join(engine.generate(Window(prompt, 0, 0, 512), Sampling(seed=seed, max_tokens=30)))
         if "\ufffd" not in text and text == text.strip():
             reply = Segment("<|model|>", text)
-            assert engine._line.memo.tokens(reply) == (*cue, *(token for token, _ in engine._line.memo.sampled))
-            respelled += engine._vocab.encode(reply, False) != engine._line.memo.tokens(reply)
+            assert memory.tokens(reply) == (*cue, *(token for token, _ in memory.sampled))
+            respelled += vocab.encode(reply, False) != memory.tokens(reply)
     assert respelled

@@ -30,7 +30,7 @@ def engine(open_engine: Callable[..., LlamaEngine]) -> LlamaEngine:
     ids=["default", "hot", "no min-p", "penalties", "greedy"],
 )
 def test_leaving_out_the_unlikely_first_changes_no_choice(engine: LlamaEngine, sampling: Sampling) -> None:
-    model = engine._model
+    model = engine.model
     held = model.vocab.plain(TEXT)
     model.remove(0, -1)
     model.decode(held, 0)
@@ -46,15 +46,15 @@ class Unlikely:
     """A model that gives all tokens these logits."""
 
     def __init__(self, engine: LlamaEngine, logits: np.ndarray) -> None:
-        self.vocab, self._logits = engine._vocab, logits
+        self.vocab, self._logits = engine.model.vocab, logits
 
     def logits(self) -> np.ndarray:
         return self._logits
 
 
 def test_a_bias_lifts_a_token_out_of_reach_and_adds_up(engine: LlamaEngine) -> None:
-    logits = np.zeros(engine._vocab.size, np.float32)
-    (lamp,), (dark,) = engine._vocab.plain(" lamp"), engine._vocab.plain(" dark")
+    logits = np.zeros(engine.model.vocab.size, np.float32)
+    (lamp,), (dark,) = engine.model.vocab.plain(" lamp"), engine.model.vocab.plain(" dark")
     logits[lamp], logits[dark] = 50, 1
     model = Unlikely(engine, logits)
     for biases, chosen in (({}, lamp), ({" dark": 60}, dark), ({" lamp": -100}, dark), ({" lamp": -40}, lamp)):
@@ -67,6 +67,6 @@ def test_a_bias_lifts_a_token_out_of_reach_and_adds_up(engine: LlamaEngine) -> N
 
 
 def test_a_broken_model_is_an_error(engine: LlamaEngine) -> None:
-    model = Unlikely(engine, np.full(engine._vocab.size, np.nan, np.float32))
+    model = Unlikely(engine, np.full(engine.model.vocab.size, np.nan, np.float32))
     with Sampler(model, Sampling(), None, []) as sampler, pytest.raises(AdvreplError, match="NaN"):  # type: ignore[arg-type]
         sampler.pick()
