@@ -3,11 +3,11 @@
 Does not know any command: commands.py puts them in, and hands the full table on.
 """
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from advrepl import AdvreplError
+from advrepl.hints import did_you_mean
 from advrepl.play.events import Event
 from advrepl.play.game import Game
 
@@ -68,8 +68,7 @@ def find(name: str) -> Command:
     names = {alias: entry for entry in COMMANDS.values() for alias in (entry.name, *entry.aliases)}
     if name in names:
         return names[name]
-    near = [known for known in COMMANDS if name and known.startswith(name.casefold())]
-    near = near or difflib.get_close_matches(name.casefold(), COMMANDS, 1, 0.5)
-    hint = f"did you mean /{' or /'.join(near)}?" if near else "/help lists those there are"
+    hint = did_you_mean(name, {known: f"/{entry.name}" for known, entry in names.items()})
     shown = name if len(name) <= 30 else name[:30] + "…"
+    hint = hint or "/help lists those there are"
     raise AdvreplError(f"there is no command /{shown}: {hint} (text that begins with a slash: //)")
