@@ -8,11 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advrepl import AdvreplError
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
+from advrepl.sampling.params import PARAMETERS, Parameter
 
 if TYPE_CHECKING:
     from advrepl.play.game import Game
     from advrepl.play.session import Settings
+
+
+def _sampling_option(parameter: Parameter) -> Any:
+    """Return the type and option of a sampling parameter; what it may be is said as /set says it."""
+
+    def read(text: str) -> Any:
+        try:
+            return parameter.read(text)
+        except AdvreplError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    off = "" if parameter.off is None else f"; {parameter.show(parameter.off)}: off"
+    words = f"{parameter.meaning[0].upper()}{parameter.meaning[1:]}{off} ({parameter.range})."
+    metavar = f"<{parameter.kind.__name__}>"
+    return Annotated[parameter.kind | None, option(parameter.flag, help=words, parser=read, metavar=metavar)]
+
 
 # name of the parameter -> (type, option); the options that `play` and `resume` share.
 PLAY_OPTIONS: dict[str, Any] = {
@@ -23,14 +41,8 @@ PLAY_OPTIONS: dict[str, Any] = {
     "threads": Threads,
     "gpu_layers": GpuLayers,
     "kv": KvType,
-    "seed": Annotated[int | None, option("--seed", help="Makes the replies repeatable.", min=0)],
     "preset": Annotated[str | None, option("--preset", help="Sampler settings by name, as /preset lists them.")],
-    "temperature": Annotated[float | None, option("--temperature", help="How bold: 0 is always the likeliest.", min=0)],
-    "top_k": Annotated[int | None, option("--top-k", help="Only the k likeliest tokens; 0 is off.", min=0)],
-    "top_p": Annotated[float | None, option("--top-p", help="Only the likeliest p of all chance.", min=0, max=1)],
-    "min_p": Annotated[float | None, option("--min-p", help="Only tokens with p of the best chance.", min=0, max=1)],
-    "repeat_penalty": Annotated[float | None, option("--repeat-penalty", help="1 is off.", min=0)],
-    "max_tokens": Annotated[int | None, option("--max-tokens", help="The longest reply, options apart.", min=1)],
+    **{name: _sampling_option(each) for name, each in PARAMETERS.items() if each.is_flag},
     "you": Annotated[str | None, option("--you", help="Your name, or `NAME: who you are`.")],
     "lore": Annotated[list[Path], option("--lore", help="A lorebook or world info file; may be given again.")],
     "options": Annotated[int | None, option("--options", help="Choices after each reply; 0 is off.", min=0, max=8)],
@@ -46,7 +58,6 @@ PLAY_OPTIONS: dict[str, Any] = {
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
 DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "kv_file": True, "json": False}
-SAMPLING = ("seed", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "max_tokens")
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -97,7 +108,7 @@ def resume(
 def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     from advrepl.play.session import Settings
 
-    sampling = {name: chosen[name] for name in SAMPLING if chosen[name] is not None}
+    sampling = {name: chosen[name] for name in PARAMETERS if chosen.get(name) is not None}
     names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "kv", "you", "options", "shift", "preset")
     keeping, lore = ("kv_file", "kv_limit"), tuple(chosen["lore"])
     ahead = _ahead(chosen)

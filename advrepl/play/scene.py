@@ -6,7 +6,7 @@ Writes no replies (game.py) and works out the next one without changing anything
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -45,7 +45,7 @@ class Scene:
     def __init__(self, engine: Engine, format: Format, save: Save, file: SaveFile) -> None:
         self.engine, self.format, self.file = engine, format, file
         self._save = save
-        self.sampling = msgspec.convert(save.sampling, Sampling)
+        self.sampling = Sampling(**save.sampling)
         self.story = Story(save.turns, save.head)
         self.option_count = save.scenario.options
         self.backdrop = self._backdrop()
@@ -105,7 +105,7 @@ class Scene:
         return Task(
             window,
             lambda text: self.format.spelled(self.scenario, text),
-            msgspec.structs.replace(self.sampling, max_tokens=self._longest()),
+            replace(self.sampling, max_tokens=self._longest()),
             seed,
             self.format.stops(self.scenario),
             self.option_count,
@@ -151,7 +151,7 @@ class Scene:
     def save(self) -> None:
         save = self._save
         save.turns, save.head, save.first = self.story.turns, self.story.head, self._first
-        save.sampling = msgspec.to_builtins(self.sampling)
+        save.sampling = self.sampling.to_save()
         save.scenario = msgspec.structs.replace(save.scenario, options=self.option_count)
         save.model = saves.ModelRef(self.engine.name, self.engine.fingerprint, save.model.spec)
         save.format = self.format.name

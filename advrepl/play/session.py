@@ -5,7 +5,7 @@ Does not read the command line (cli.py) and does not play (game.py).
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from advrepl.lore.books import load_book
 from advrepl.play.game import Game
 from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
-from advrepl.sampling.params import Sampling
+from advrepl.sampling.params import Sampling, read_saved
 from advrepl.story import saves, scenario
 from advrepl.story.roleplay import player, scenario_of
 from advrepl.story.saves import ModelRef, Save, SaveFile
@@ -141,7 +141,7 @@ def _open(
 ) -> Game:
     engine: Engine | None = None
     try:
-        save.sampling = msgspec.to_builtins(_sampling(save.sampling, settings))
+        save.sampling = _sampling(save.sampling, settings, notice).to_save()
         if settings.options is not None:
             save.scenario = msgspec.structs.replace(save.scenario, options=settings.options)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
@@ -251,13 +251,13 @@ def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> F
     return models.choose_format(settings.format or (save.format if same and save.format else None), engine)
 
 
-def _sampling(saved: dict[str, Any], settings: Settings) -> Sampling:
+def _sampling(saved: dict[str, Any], settings: Settings, notice: Notice) -> Sampling:
     """The story's, changed by the preset, changed by the values that were given one by one."""
+    sampling, remarks = read_saved(saved)
+    for remark in remarks:
+        notice(remark)
     preset = presets.find(settings.preset, paths.presets_folder()).fields if settings.preset is not None else {}
-    try:
-        return msgspec.convert({**saved, **preset, **(settings.sampling or {})}, Sampling)
-    except msgspec.ValidationError as error:
-        raise AdvreplError(f"the sampling settings of this story are wrong: {error}") from error
+    return replace(sampling, **{**preset, **(settings.sampling or {})})
 
 
 def _story(name: str | None, folder: Path) -> tuple[Path, Path]:

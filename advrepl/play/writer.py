@@ -6,8 +6,6 @@ Does not know about saves, commands or the terminal; game.py gives it a window a
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from advrepl.engines.base import Engine, Feeding, Stats
 from advrepl.prompt import options as menu
 from advrepl.prompt.repeats import RUN, SUSPICIOUS, Repeats
@@ -118,7 +116,7 @@ class Writer:
             word = yield from self._pass(sampling, repeats < TRIES, grammar)
             if word:
                 repeats += 1
-                other = msgspec.structs.replace(sampling, logit_bias={**sampling.logit_bias, word: -100.0})
+                other = replace(sampling, logit_bias={**sampling.logit_bias, word: -100.0})
                 yield from self._pass(other, False, None, NUDGE_TOKENS)
                 if self._stats.stop == "length":
                     continue
@@ -239,7 +237,7 @@ class Writer:
         try:
             yield from self._engine.generate(
                 resumed(self._task.window, self._task.spelled(kept)) if kept else self._task.window,
-                msgspec.structs.replace(sampling, seed=seed, max_tokens=limit),
+                replace(sampling, seed=seed, max_tokens=limit),
                 stop=(*stops, *self._task.stops),
                 grammar=grammar,
                 feeding=self._task.feeding,
@@ -266,7 +264,7 @@ def _for_options(sampling: Sampling) -> Sampling:
     """A little cooler than prose, and leaning towards things to do."""
     bias = {**{" " + word: STATEMENT_BIAS for word in menu.STATEMENTS}, **sampling.logit_bias}
     temperature = min(sampling.temperature, OPTION_TEMPERATURE)
-    return msgspec.structs.replace(sampling, temperature=temperature, logit_bias=bias)
+    return replace(sampling, temperature=temperature, logit_bias=bias)
 
 
 def resumed(window: Window, kept: str) -> Window:

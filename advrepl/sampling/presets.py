@@ -1,21 +1,21 @@
-"""Named sampler settings: those people used with these models, in terms of llama.cpp, and the player's own files.
+"""Presets: sampling parameters under a name, those people used with these models and the player's own files.
 
 Does not sample, and knows no models: which preset fits which is a sentence for people.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.sampling.params import BIAS, NAMES, Sampling, brief, checked
+from advrepl.hints import did_you_mean
+from advrepl.sampling.params import PARAMETERS, Sampling, brief, read_fields
 
 FILE_LIMIT = 64 * 1024  # bytes
 SAVE = "save"  # what `/preset save NAME` takes away from the names
@@ -23,20 +23,20 @@ SAVE = "save"  # what `/preset save NAME` takes away from the names
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Some or all fields of Sampling under a name."""
+    """Values for some or all fields of Sampling, under a name."""
 
     name: str
     fields: Mapping[str, Any]
     about: str  # where it comes from and what it fits
 
     def on(self, sampling: Sampling) -> Sampling:
-        """The sampling with the preset's values; what it does not name stays."""
-        return msgspec.structs.replace(sampling, **self.fields)
+        """Return the sampling with the preset's values; what it does not name stays."""
+        return replace(sampling, **self.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """Settings as they were published, in terms of the samplers of their time. What is not named was off."""
+    """Settings as they were published, in KoboldAI's terms. What is not named was off."""
 
     about: str
     temperature: float
@@ -46,70 +46,70 @@ class Era:
     min_p: float = 0.0
     tfs: float = 1.0  # tail-free sampling
     top_a: float = 0.0
-    penalty: float = 1.0
-    reach: int = 2048  # tokens the penalty looks back on; where a source is silent, all that these models could see
-    slope: float = 0.0  # above 0 the penalty grows from the far end of its reach to the near one
-    length: int | None = None  # tokens of a reply
+    rep_pen: float = 1.0
+    rep_pen_range: int = 2048  # tokens; where a source is silent, all that these models could see
+    rep_pen_slope: float = 0.0  # above 0 the penalty grows from the far end of its range to the near one
+    max_length: int | None = None  # tokens of a reply
 
 
 # Where a source gives a range of values, its middle is here.
 ERA = {
     "pygmalion": Era(
         "PygmalionAI's own web page: calm dialogue, for Pygmalion 2.7B, 6B and 7B",
-        0.5, top_p=0.9, penalty=1.05, length=196,
+        0.5, top_p=0.9, rep_pen=1.05, max_length=196,
     ),
     "pygmalion-webui": Era(
         "Pygmalion.txt of text-generation-webui, early 2023: for Pygmalion 6B and 7B",
-        0.5, top_p=0.9, penalty=1.1,
+        0.5, top_p=0.9, rep_pen=1.1,
     ),
     "koboldai": Era(
         "the default of KoboldAI United: for any of these models, calm",
-        0.5, top_p=0.9, penalty=1.1, slope=1.0,
+        0.5, top_p=0.9, rep_pen=1.1, rep_pen_slope=1.0,
     ),
     "classic-pygmalion-6b": Era(
         "SillyTavern: the usual choice for Pygmalion 6B, good for 7B",
-        0.65, top_p=0.9, tfs=0.9, penalty=1.1, reach=1024, slope=0.9, length=180,
+        0.65, top_p=0.9, tfs=0.9, rep_pen=1.1, rep_pen_range=1024, rep_pen_slope=0.9, max_length=180,
     ),
     "calibrated-pygmalion-6b": Era(
         "SillyTavern: bolder, with hardly any penalty, for Pygmalion 6B and 7B",
-        1.0, top_p=0.9, top_k=40, tfs=0.9, penalty=1.01, reach=1024, slope=0.9,
+        1.0, top_p=0.9, top_k=40, tfs=0.9, rep_pen=1.01, rep_pen_range=1024, rep_pen_slope=0.9,
     ),
     "dragonslayer-pygmalion-6b": Era(
         "SillyTavern, and the default of TavernAI: against repetitions, for Pygmalion 6B",
-        0.79, top_p=0.9, tfs=0.95, penalty=1.19, reach=1024, slope=0.9,
+        0.79, top_p=0.9, tfs=0.95, rep_pen=1.19, rep_pen_range=1024, rep_pen_slope=0.9,
     ),
     "gpu-pygmalion-6b": Era(
         "SillyTavern: the classic one with less penalty, for Pygmalion 6B in a small context",
-        0.65, top_p=0.9, tfs=0.9, penalty=1.08, reach=1024, slope=0.9,
+        0.65, top_p=0.9, tfs=0.9, rep_pen=1.08, rep_pen_range=1024, rep_pen_slope=0.9,
     ),
     "classic-pygmalion-2.7b": Era(
         "SillyTavern: cautious, for Pygmalion 2.7B",
-        0.43, top_p=0.96, tfs=0.68, penalty=1.17, reach=1024, slope=0.2,
+        0.43, top_p=0.96, tfs=0.68, rep_pen=1.17, rep_pen_range=1024, rep_pen_slope=0.2,
     ),
     "pythia": Era(
         "the card of a Pythia 1.3B conversion: models of that size bear no more penalty; for Metharme 1.3B",
-        0.45, penalty=1.01,
+        0.45, rep_pen=1.01,
     ),
     # The command line names no other value, so llama.cpp's own of September 2023 held.
     "pygmalion-2": Era(
         "the command line on TheBloke's Pygmalion-2 pages: for Pygmalion-2 7B and 13B",
-        0.7, top_p=0.95, top_k=40, penalty=1.1, reach=64,
+        0.7, top_p=0.95, top_k=40, rep_pen=1.1, rep_pen_range=64,
     ),
     "simple-proxy": Era(
         "simple-proxy-for-tavern: steady and to the point, for Metharme and other models that follow instructions",
-        0.65, top_p=0.47, top_k=42, penalty=1.18,
+        0.65, top_p=0.47, top_k=42, rep_pen=1.18,
     ),
     "storywriter": Era(
         "NovelAI, through KoboldAI: long prose, for Metharme 7B and Pygmalion-2 7B",
-        0.72, top_p=0.73, penalty=1.1, slope=0.2,
+        0.72, top_p=0.73, rep_pen=1.1, rep_pen_slope=0.2,
     ),
     "godlike": Era(
         "KoboldAI: neither odd words nor the most expected ones, for dialogue with any of these models",
-        0.7, top_p=0.5, typical=0.19, tfs=0.97, top_a=0.75, penalty=1.1, reach=1024, slope=0.7,
+        0.7, top_p=0.5, typical=0.19, tfs=0.97, top_a=0.75, rep_pen=1.1, rep_pen_range=1024, rep_pen_slope=0.7,
     ),
     "good-winds": Era(
         "KoboldAI: stories, for Metharme 7B and Pygmalion 6B",
-        0.7, tfs=0.9, penalty=1.1, reach=1024, slope=0.7,
+        0.7, tfs=0.9, rep_pen=1.1, rep_pen_range=1024, rep_pen_slope=0.7,
     ),
     "universal-light": Era(
         "SillyTavern, 2024: bold, and only min-p leaves words out; for Pygmalion-2 7B and newer models",
@@ -117,16 +117,16 @@ ERA = {
     ),
     "clover": Era(
         "AI Dungeon 2 and Clover Edition: short turns of an adventure, for small models",
-        0.4, top_p=0.9, top_k=20, penalty=1.2, length=60,
+        0.4, top_p=0.9, top_k=20, rep_pen=1.2, max_length=60,
     ),
 }  # fmt: skip
 
 
 def translated(era: Era) -> dict[str, Any]:
-    """The nearest settings that llama.cpp has.
+    """Return the nearest settings that llama.cpp has.
 
     Tail-free sampling and top-a leave out what is unlikely beside the likeliest tokens, and so does min-p: the more
-    the first one cut, the more of it, from 0.05 to 0.1. A penalty that grows over its reach weighs as much as a level
+    the first one cut, the more of it, from 0.05 to 0.1. A penalty that grows over its range weighs as much as a level
     one over the nearer half. The order of the samplers is llama.cpp's, temperature last; contrastive search
     (penalty_alpha) has no counterpart.
     """
@@ -136,20 +136,20 @@ def translated(era: Era) -> dict[str, Any]:
         top_k=era.top_k,
         top_p=era.top_p,
         min_p=max(era.min_p, tail),
-        typical=era.typical,
-        repeat_penalty=era.penalty,
-        repeat_last=era.reach // 2 if era.slope else era.reach,
+        typical_p=era.typical,
+        repeat_penalty=era.rep_pen,
+        repeat_last_n=era.rep_pen_range // 2 if era.rep_pen_slope else era.rep_pen_range,
     )
-    length = {"max_tokens": era.length} if era.length else {}
-    return _fields(sampling, without=("seed", "max_tokens", BIAS)) | length
+    max_tokens = {"max_tokens": era.max_length} if era.max_length else {}
+    return _fields(sampling, without=("seed", "max_tokens", "logit_bias")) | max_tokens
 
 
 def _fields(sampling: Sampling, without: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(sampling, name) for name in NAMES if name not in without}
+    return {name: getattr(sampling, name) for name in PARAMETERS if name not in without}
 
 
 DEFAULT = "what is used where nothing else was chosen: min-p and a light penalty, for any model"
-BUILT_IN = {"default": Preset("default", _fields(Sampling(), without=("seed", BIAS)), DEFAULT)} | {
+BUILT_IN = {"default": Preset("default", _fields(Sampling(), without=("seed", "logit_bias")), DEFAULT)} | {
     name: Preset(name, translated(era), era.about) for name, era in ERA.items()
 }
 
@@ -158,7 +158,7 @@ BUILT_IN = {"default": Preset("default", _fields(Sampling(), without=("seed", BI
 
 
 def names(own: Path) -> list[str]:
-    """Those that come with the program, then those of the folder."""
+    """Return the presets that come with the program, then those of the folder."""
     try:
         files = [path.stem for path in own.glob("*.json") if _is_name(path.stem)]
     except OSError:
@@ -167,20 +167,21 @@ def names(own: Path) -> list[str]:
 
 
 def find(name: str, own: Path) -> Preset:
-    """The preset of that name; the player's own before one that comes with the program."""
+    """Return the preset of that name, the player's own before one that comes with the program."""
     path = own / f"{name}.json"
     if _is_name(name) and os.path.lexists(path):
         return read(path)
     if name in BUILT_IN:
         return BUILT_IN[name]
-    known = ", ".join(names(own))
-    near = difflib.get_close_matches(name.casefold(), names(own), 1, 0.5)
-    hint = f"did you mean {near[0]}? (there are {known})" if near else f"there are {known}"
+    there = names(own)
+    hint = did_you_mean(name, {known: known for known in there})
+    known = f"there are {', '.join(there)}"
+    hint = f"{hint} ({known})" if hint else known
     raise AdvreplError(f"there is no preset {brief(name)}: {hint}")
 
 
 def read(path: Path) -> Preset:
-    """A preset from a file of JSON: any fields of Sampling."""
+    """Return the preset of a JSON file, which holds any fields of Sampling by any of their names."""
     try:
         if path.exists() and not path.is_file():
             raise AdvreplError(f"{path} is no file, so it cannot be a preset: remove it")
@@ -194,22 +195,14 @@ def read(path: Path) -> Preset:
         plain = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise AdvreplError(f'{path} is no preset: it is not JSON like {{"temperature": 0.7, "top_p": 0.9}}') from None
-    return Preset(path.stem, {name: _value(path, name, value) for name, value in plain.items()}, f"your own, in {path}")
-
-
-def _value(path: Path, name: str, value: object) -> Any:
-    if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else "/set lists those there are"
-        raise AdvreplError(f"{path}: there is nothing called {brief(name)} to set: {hint}")
-    try:
-        return checked(name, value)
-    except AdvreplError as error:
-        raise AdvreplError(f"{path}: {error}") from None
+    values, wrong = read_fields(plain)
+    if wrong:
+        raise AdvreplError(f"{path}: {next(iter(wrong.values()))}")
+    return Preset(path.stem, values, f"your own, in {path}")
 
 
 def write(name: str, sampling: Sampling, own: Path) -> Path:
-    """Keep the settings as a preset, but for the seed; a file that was there stays beside it as .bak."""
+    """Write the settings as a preset, but for the seed; a file that was there stays beside it as .bak."""
     if not _is_name(name):
         raise AdvreplError(f"{brief(name)} cannot be the name of a preset: use letters, digits and - _ .")
     path = own / f"{name}.json"

@@ -22,8 +22,7 @@ from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
 from advrepl.play.game import Game
-from advrepl.sampling.params import KNOBS
-from advrepl.terminal.commands import COMMANDS, presets, speed
+from advrepl.terminal.commands import COMMANDS, sampling, speed
 from advrepl.terminal.view import Status, one_line, toolbar
 
 PROMPT = "> "
@@ -31,8 +30,8 @@ STILL = 1.5  # seconds without a key, after which replies are written ahead agai
 MAX_REMEMBERED = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 # What may follow a command, with a word on each.
 NAMES: dict[str, Callable[[], dict[str, str]]] = {
-    "/set": lambda: {name: knob.meaning for name, knob in KNOBS.items()},
-    "/preset": presets.completions,
+    "/set": sampling.set_completions,
+    "/preset": sampling.preset_completions,
 }
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 

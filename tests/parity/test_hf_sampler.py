@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def gguf(folder: Path) -> Iterator[Loaded]:
 
 
 def with_(**values: Any) -> Sampling:
-    return Sampling(**{**{name: getattr(OFF, name) for name in OFF.__struct_fields__}, **values})
+    return replace(OFF, **values)
 
 
 def apply(sampler: llama.Sampler, logits: tiny.Floats) -> tuple[list[tuple[int, float]], int]:
@@ -85,16 +86,17 @@ CASES = {
     "top-k": {"top_k": 7},
     "top-p": {"top_p": 0.7},
     "min-p": {"min_p": 0.1},
-    "typical": {"typical": 0.5},
-    "repeat": {"repeat_penalty": 1.3, "repeat_last": 40},
+    "typical": {"typical_p": 0.5},
+    "repeat": {"repeat_penalty": 1.3, "repeat_last_n": 40},
     "presence": {"presence_penalty": 0.7, "frequency_penalty": 0.2},
-    "dry": {"dry": 0.8, "repeat_last": 80},
-    "dry, all": {"dry": 1.5, "dry_base": 1.2, "dry_allowed": 1, "repeat_last": 256},
-    "xtc": {"xtc": 1.0, "xtc_threshold": 0.02},
-    "typical and xtc": {"typical": 0.8, "xtc": 1.0, "xtc_threshold": 0.02},
+    "dry": {"dry_multiplier": 0.8, "repeat_last_n": 80},
+    "dry, all": {"dry_multiplier": 1.5, "dry_base": 1.2, "dry_allowed_length": 1, "repeat_last_n": 256},
+    "xtc": {"xtc_probability": 1.0, "xtc_threshold": 0.02},
+    "typical and xtc": {"typical_p": 0.8, "xtc_probability": 1.0, "xtc_threshold": 0.02},
     "everything": {
-        "temperature": 1.2, "top_k": 50, "top_p": 0.9, "min_p": 0.02, "typical": 0.9, "repeat_penalty": 1.1,
-        "presence_penalty": 0.2, "dry": 0.8, "xtc": 1.0, "xtc_threshold": 0.05, "logit_bias": {"t": 3.0, "a": -5.0},
+        "temperature": 1.2, "top_k": 50, "top_p": 0.9, "min_p": 0.02, "typical_p": 0.9, "repeat_penalty": 1.1,
+        "presence_penalty": 0.2, "dry_multiplier": 0.8, "xtc_probability": 1.0, "xtc_threshold": 0.05,
+        "logit_bias": {"t": 3.0, "a": -5.0},
     },
 }  # fmt: skip
 

@@ -1,32 +1,25 @@
-"""Named sampler settings: those of the era, the player's own, and /preset."""
+"""Presets: those of the era, the player's own, and on the command line."""
 
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prompt_toolkit.completion import CompleteEvent
-from prompt_toolkit.document import Document
 
 from advrepl import AdvreplError, paths
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.play.events import Note
-from advrepl.play.game import Game
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling import presets
-from advrepl.sampling.params import KNOBS, NAMES, Sampling, checked
+from advrepl.sampling.params import NAMES, PARAMETERS, Sampling, read_saved
 from advrepl.sampling.presets import BUILT_IN, find
 from advrepl.story import saves
-from advrepl.terminal import commands
-from advrepl.terminal.editor import Completions
 from tests import ROOT
 from tests.card_files import survives
-from tests.conftest import ScriptedEngine
 from tests.terminal.test_pipe import Program, events
 
 LOUD = Sampling(5.0, 7, 0.1, 0.9, 0.2, 4.0, 3, 2, 2, 9, 8, 9, 1, 0.9, 2, 9, 0.9, {"dragon": 5}, 42, 77)
@@ -38,17 +31,6 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
     paths.presets_folder().mkdir(parents=True)
     return paths.presets_folder()
-
-
-@pytest.fixture
-def game(new_game: Callable[..., Game], own: Path) -> Iterator[Game]:
-    game = new_game(ScriptedEngine(*["A house."] * 5, n_ctx=600))
-    yield game
-    game.file.close()
-
-
-def told(game: Game, line: str) -> str:
-    return "\n".join(event.text for event in commands.run(game, line) if isinstance(event, Note))
 
 
 # --- those that come with the program
@@ -80,10 +62,16 @@ def test_presets_say_everything_but_what_is_the_players(name: str) -> None:
     preset = BUILT_IN[name]
     after = preset.on(LOUD)
     assert (after.seed, after.logit_bias) == (42, {"dragon": 5})
-    assert set(preset.fields) - {"max_tokens"} == set(NAMES) - {"seed", "max_tokens", "logit_bias"}
-    assert (after.dry, after.xtc, after.mirostat, after.presence_penalty, after.frequency_penalty) == (0, 0, 0, 0, 0)
+    assert set(preset.fields) - {"max_tokens"} == set(PARAMETERS) - {"seed", "max_tokens", "logit_bias"}
+    assert (
+        after.dry_multiplier,
+        after.xtc_probability,
+        after.mirostat,
+        after.presence_penalty,
+        after.frequency_penalty,
+    ) == (0, 0, 0, 0, 0)
     for field, value in preset.fields.items():
-        assert checked(field, value) == value and type(value) is KNOBS[field].kind
+        assert PARAMETERS[field].check(value) == value and type(value) is PARAMETERS[field].kind
     assert len(preset.about) < 110 and "for " in preset.about
 
 
@@ -92,7 +80,7 @@ def test_a_real_model_writes_under_every_preset(open_engine: Callable[..., Llama
     segments = (Segment("", "Once upon a time, in a house by the sea,"),)
     window = Window(Prompt(segments, (), ()), 0, engine.count(segments[0]), engine.n_ctx)
     for name, preset in BUILT_IN.items():
-        sampling = msgspec.structs.replace(preset.on(Sampling()), seed=1, max_tokens=4)
+        sampling = replace(preset.on(Sampling()), seed=1, max_tokens=4)
         assert "".join(engine.generate(window, sampling)), name
 
 
@@ -102,10 +90,19 @@ def test_a_real_model_writes_under_every_preset(open_engine: Callable[..., Llama
 def test_own_presets_change_what_they_name(own: Path) -> None:
     (own / "warm.json").write_text('\ufeff{"temperature": 1, "top_k": 20, "seed": null, "logit_bias": {"dragon": -5}}')
     preset = find("warm", own)
-    assert preset.on(LOUD) == msgspec.structs.replace(
-        LOUD, temperature=1.0, top_k=20, seed=None, logit_bias={"dragon": -5}
-    )
+    assert preset.on(LOUD) == replace(LOUD, temperature=1.0, top_k=20, seed=None, logit_bias={"dragon": -5})
     assert presets.names(own) == [*BUILT_IN, "warm"]
+
+
+def test_own_presets_may_use_the_names_of_other_programs(own: Path) -> None:
+    (own / "tavern.json").write_text(
+        '{"temp": 0.65, "typical": 0.9, "rep_pen": 1.1, "rep_pen_range": 1024, "xtc": 0.5}'
+    )
+    assert find("tavern", own).fields == {
+        "temperature": 0.65, "typical_p": 0.9, "repeat_penalty": 1.1, "repeat_last_n": 1024, "xtc_probability": 0.5,
+    }  # fmt: skip
+    presets.write("tavern", find("tavern", own).on(Sampling()), own)
+    assert '"typical_p": 0.9' in (own / "tavern.json").read_text()
 
 
 def test_an_own_preset_of_a_known_name_wins(own: Path) -> None:
@@ -118,15 +115,19 @@ def test_an_own_preset_of_a_known_name_wins(own: Path) -> None:
     ("text", "sentence"),
     [
         ('{"temprature": 1}', "there is nothing called 'temprature' to set: did you mean temperature?"),
-        ('{"warmth": 1}', "there is nothing called 'warmth' to set: /set lists those there are"),
+        ('{"warmth": 1}', "there is nothing called 'warmth' to set: /set lists what there is"),
         ('{"temperature": "hot"}', "temperature is a number from 0 to 5, not 'hot'"),
         ('{"temperature": 5.5}', "temperature is a number from 0 to 5, not 5.5"),
         ('{"temperature": true}', "temperature is a number from 0 to 5, not True"),
         ('{"temperature": null}', "temperature is a number from 0 to 5, not None"),
         ('{"top_k": 1.5}', "top_k is a whole number, 0 or more, not 1.5"),
         ('{"top_k": 99999999999}', "top_k is a whole number, 0 or more, not 99999999999"),
-        ('{"repeat_last": 2000000000}', "repeat_last is a whole number from 0 to 1,000,000, not 2000000000"),
+        ('{"repeat_last_n": 2000000000}', "repeat_last_n is a whole number from 0 to 1,000,000, not 2000000000"),
         ('{"seed": -1}', "seed is a whole number, 0 or more, not -1"),
+        ('{"dry": 11}', "dry_multiplier is a number from 0 to 10, not 11"),
+        ('{"dry": 1, "dry_multiplier": 0.8}', "dry is another name of dry_multiplier, which is there too"),
+        ('{"temp": 1, "temperature": 1}', "temp is another name of temperature, which is there too"),
+        ('{"rep_pen": 1.1, "repetition_penalty": 1.1}', "repetition_penalty is another name of repeat_penalty, which"),
         ('{"logit_bias": {"": 1}}', "logit_bias is words with numbers from -100 to 100"),
         ('{"logit_bias": ["dragon"]}', "logit_bias is words with numbers from -100 to 100"),
         ("[]", "it is not JSON like"),
@@ -182,94 +183,9 @@ def test_any_own_preset_is_read_or_refused(tmp_path_factory: pytest.TempPathFact
 
     def read() -> None:
         sampling = presets.read(path).on(Sampling())
-        assert msgspec.convert(msgspec.to_builtins(sampling), Sampling) == sampling
+        assert read_saved(sampling.to_save()) == (sampling, [])
 
     survives(read)
-
-
-# --- /preset
-
-
-def test_preset_changes_the_settings_at_once_and_says_what(game: Game) -> None:
-    game.story.say("user", "Start!")
-    assert told(game, "/preset godlike") == (
-        "godlike: temperature 0.8 → 0.7, top_k 40 → 0, top_p 0.95 → 0.5, typical 1 → 0.19, repeat_last 256 → 512"
-    )
-    assert game.sampling.typical == 0.19 and saves.load(game.file.path).sampling["typical"] == 0.19
-    assert told(game, "/preset godlike") == "godlike: nothing changes"
-    assert re.search(r"^top_p +0.5 ", told(game, "/set"), re.MULTILINE)
-    list(game.open())
-    assert isinstance(game.engine, ScriptedEngine) and game.engine.samplings[-1].typical == 0.19
-
-
-def test_list_shows_values_and_marks_what_is_set(game: Game, own: Path) -> None:
-    (own / "broken.json").write_text('{"top_p": 2}')
-    (own / "dry.json").write_text('{"dry": 0.8, "dry_base": 2, "mirostat_tau": 3}')
-    lines = told(game, "/preset").split("\n")
-    assert next(line for line in lines if line.startswith("* ")).startswith("* default: temperature 0.8, top_k 40")
-    assert "  universal-light: temperature 1.25, min_p 0.1" in lines, "what is off is left out"
-    assert lines[lines.index("  broken") + 1].endswith("top_p is a number from 0 to 1, not 2")
-    assert "  dry: dry 0.8, dry_base 2" in lines
-    told(game, "/preset clover")
-    marked = [line.split(":")[0] for line in told(game, "/preset").split("\n") if line.startswith("* ")]
-    assert marked[:-1] == ["* clover"]
-
-
-def test_present_settings_are_kept_and_come_back(game: Game, own: Path) -> None:
-    told(game, "/preset storywriter")
-    told(game, "/set top_k 33")
-    told(game, "/set seed 5")
-    assert told(game, "/preset save Mine.2") == f"the present settings are kept in {own / 'Mine.2.json'}"
-    told(game, "/preset default")
-    told(game, "/preset Mine.2")
-    assert (game.sampling.top_k, game.sampling.top_p, game.sampling.seed) == (33, 0.73, 5)
-    assert "seed" not in json.loads((own / "Mine.2.json").read_text())
-    told(game, "/preset save Mine.2")
-    assert {path.name for path in own.iterdir()} == {"Mine.2.json", "Mine.2.json.bak"}
-
-
-@pytest.mark.parametrize(
-    ("line", "sentence"),
-    [
-        ("/preset save", "/preset save takes a name for the present settings"),
-        ("/preset save ../mine", "'../mine' cannot be the name of a preset: use letters, digits and - _ ."),
-        ("/preset save save", "'save' cannot be the name of a preset: use letters, digits and - _ ."),
-        ("/preset good winds", "there is no preset 'good winds': did you mean good-winds?"),
-    ],
-)
-def test_wrong_commands_are_one_sentence(game: Game, line: str, sentence: str) -> None:
-    with pytest.raises(AdvreplError, match=re.escape(sentence)):
-        told(game, line)
-
-
-def test_settings_that_cannot_be_kept_are_told(game: Game, own: Path) -> None:
-    own.rmdir()
-    own.write_text("a file where the folder should be")
-    with pytest.raises(AdvreplError, match=r"mine\.json cannot be written: "):
-        told(game, "/preset save mine")
-    assert "godlike" in told(game, "/preset")
-
-
-def test_preset_that_leaves_no_room_is_taken_back(new_game: Callable[..., Game], own: Path) -> None:
-    (own / "long.json").write_text('{"max_tokens": 1000}')
-    game = new_game(ScriptedEngine(n_ctx=110), max_tokens=4)
-    with pytest.raises(AdvreplError, match="the context has room for"):
-        told(game, "/preset long")
-    assert game.sampling.max_tokens == 4
-
-
-def test_tab_knows_the_presets(own: Path) -> None:
-    (own / "mine.json").write_text("{")
-    completions = Completions(lambda: ())
-
-    def after(text: str) -> list[str]:
-        return [c.text for c in completions.get_completions(Document(text), CompleteEvent())]
-
-    assert after("/preset go") == ["godlike", "good-winds"]
-    assert after("/preset mi") == ["mine"]
-    assert after("/preset s") == ["simple-proxy", "storywriter", "save"]
-    assert after("/set temp") == ["temperature"]
-    assert after("/pre") == ["/preset"]
 
 
 # --- the command line

@@ -65,7 +65,7 @@ def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[...,
         (["fast\t"], RUN),
         (["/ret\t"], "/retry"),
         (["/set top_\t"], "/set top_"),
-        (["/set rep\teat_la\t"], "/set repeat_last"),
+        (["/set rep\teat_la\t"], "/set repeat_last_n"),
         (["é界", "\x1b[D", "x"], "éx界"),
     ],
 )

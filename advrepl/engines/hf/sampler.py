@@ -76,7 +76,7 @@ class Sampler:
         return ids, row[0] / s.temperature
 
     def _penalised(self, logits: Any) -> Any:
-        s, recent = self._s, self._seen[-self._s.repeat_last :] if self._s.repeat_last > 0 else []
+        s, recent = self._s, self._seen[-self._s.repeat_last_n :] if self._s.repeat_last_n > 0 else []
         for token, bias in self._biases:
             logits[token] += bias
         if recent and s.repeat_penalty != 1:
@@ -85,10 +85,12 @@ class Sampler:
         if recent and (s.presence_penalty or s.frequency_penalty):
             ids, counts = torch.tensor(recent, device=logits.device).unique(return_counts=True)
             logits[ids] -= s.presence_penalty + s.frequency_penalty * counts
-        if s.dry > 0:
+        if s.dry_multiplier > 0:
             for token, length in repeated(recent, self._vocab.breakers).items():
-                if length >= s.dry_allowed:
-                    logits[token] -= min(s.dry * s.dry_base ** min(length - s.dry_allowed, 1000), FLOAT_MAX)
+                if length >= s.dry_allowed_length:
+                    logits[token] -= min(
+                        s.dry_multiplier * s.dry_base ** min(length - s.dry_allowed_length, 1000), FLOAT_MAX
+                    )
         return logits
 
     def _draw(self, logits: Any) -> int:
@@ -97,7 +99,7 @@ class Sampler:
     def _without_top(self, row: Any) -> Any:
         """XTC: now and then leave out every choice above the threshold but the least likely of them."""
         s = self._s
-        if s.xtc <= 0 or float(torch.rand((), generator=self._dice)) > s.xtc:
+        if s.xtc_probability <= 0 or float(torch.rand((), generator=self._dice)) > s.xtc_probability:
             return row
         above = (row[0].softmax(0) >= s.xtc_threshold).nonzero()[:, 0]  # the likeliest first
         row[0, above[:-1]] = -math.inf
@@ -119,7 +121,7 @@ class Sampler:
 def _cuts(s: Sampling) -> list[Any]:
     """The processors that leave tokens out, apart from top-k, which comes first, and XTC, which comes last."""
     cuts = (
-        (s.typical < 1, lambda: TypicalLogitsWarper(max(s.typical, SMALL))),
+        (s.typical_p < 1, lambda: TypicalLogitsWarper(max(s.typical_p, SMALL))),
         (s.top_p < 1, lambda: TopPLogitsWarper(float(s.top_p))),
         (s.min_p > 0, lambda: MinPLogitsWarper(float(s.min_p))),
     )

@@ -56,7 +56,7 @@ class Sampler:
         for link in _links(model, sampling):
             lib.llama_sampler_chain_add(self._chain, link)
         self._chain_at = _address_of(self._chain)
-        for token in prompt[-sampling.repeat_last :] if sampling.repeat_last > 0 else ():
+        for token in prompt[-sampling.repeat_last_n :] if sampling.repeat_last_n > 0 else ():
             lib.llama_sampler_accept(self._chain, token)
         self._grammar = None
         if grammar is not None:
@@ -163,27 +163,27 @@ def _cuts(s: Sampling, seed: int) -> list[Any]:
     """The samplers that leave tokens out."""
     cuts = (
         (s.top_k > 0, lambda: lib.llama_sampler_init_top_k(s.top_k)),
-        (s.typical < 1, lambda: lib.llama_sampler_init_typical(s.typical, 1)),
+        (s.typical_p < 1, lambda: lib.llama_sampler_init_typical(s.typical_p, 1)),
         (s.top_p < 1, lambda: lib.llama_sampler_init_top_p(s.top_p, 1)),
         (s.min_p > 0, lambda: lib.llama_sampler_init_min_p(s.min_p, 1)),
-        (s.xtc > 0, lambda: lib.llama_sampler_init_xtc(s.xtc, s.xtc_threshold, 1, seed)),
+        (s.xtc_probability > 0, lambda: lib.llama_sampler_init_xtc(s.xtc_probability, s.xtc_threshold, 1, seed)),
     )
     return [make() for on, make in cuts if on]  # type: ignore[no-untyped-call]
 
 
 def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:
     links = []
-    if s.repeat_last > 0 and (s.repeat_penalty != 1 or s.presence_penalty or s.frequency_penalty):
+    if s.repeat_last_n > 0 and (s.repeat_penalty != 1 or s.presence_penalty or s.frequency_penalty):
         links.append(
             lib.llama_sampler_init_penalties(
-                n_vocab, s.repeat_last, s.repeat_penalty, s.frequency_penalty, s.presence_penalty
+                n_vocab, s.repeat_last_n, s.repeat_penalty, s.frequency_penalty, s.presence_penalty
             )
         )
-    if s.dry > 0:
+    if s.dry_multiplier > 0:
         breakers = (ctypes.c_char_p * len(DRY_BREAKERS))(*DRY_BREAKERS)
         links.append(
             lib.llama_sampler_init_dry(
-                vocab, s.dry, s.dry_base, s.dry_allowed, s.repeat_last, breakers, len(DRY_BREAKERS)
+                vocab, s.dry_multiplier, s.dry_base, s.dry_allowed_length, s.repeat_last_n, breakers, len(DRY_BREAKERS)
             )
         )
     return links

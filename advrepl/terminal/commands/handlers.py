@@ -3,7 +3,6 @@
 Does not print; what a command has to say comes out as events, so that it works at a terminal, in a pipe and as JSON.
 """
 
-import difflib
 from collections.abc import Iterator
 
 from advrepl import AdvreplError
@@ -11,9 +10,8 @@ from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.prompt import options as menu
 from advrepl.prompt.window import told
-from advrepl.sampling.params import KNOBS, NAMES
 from advrepl.story.injections import shown
-from advrepl.terminal.commands import context, params, portrait, presets
+from advrepl.terminal.commands import context, portrait
 from advrepl.terminal.commands.table import COMMANDS, Quit, command, find, is_command, run
 
 __all__ = ["COMMANDS", "Quit", "find", "is_command", "run"]  # whoever takes the table from here has it full
@@ -62,25 +60,8 @@ def options(game: Game, argument: str) -> Iterator[Event]:
     yield Note(_options_wanted(game))
 
 
-@command("set", usage="[NAME [VALUE]]")
-def change_sampling(game: Game, argument: str) -> Iterator[Event]:
-    """Show how the words are chosen, or change a value; `off` and `default` are values too."""
-    name, _, value = argument.partition(" ")
-    name = name.replace("-", "_").casefold()
-    if not name:
-        yield Note(params.table(game.sampling))
-        return
-    if name not in NAMES:
-        near = difflib.get_close_matches(name, KNOBS, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else "/set shows those there are"
-        raise AdvreplError(f"there is nothing called {name!r} to set: {hint}")
-    if value.strip():
-        with game.changing():
-            game.sampling = params.changed(game.sampling, name, value.strip())
-    yield Note(f"{name} is {params.shown(game.sampling, name)}")
+from advrepl.terminal.commands import sampling  # noqa: E402, F401  # /set and /preset, in their place in /help
 
-
-command("preset", usage="[NAME | save NAME]")(presets.preset)
 command("length", usage="[short | medium | long]")(context.length)
 command("you", usage="[NAME[: WHO YOU ARE]]")(context.you)
 command("greeting", usage="[N]")(context.greeting)

@@ -158,8 +158,10 @@ def test_a_seed_makes_a_reply_repeatable(engine: LlamaEngine) -> None:
     [
         Sampling(seed=1, mirostat=1),
         Sampling(seed=1, mirostat=2),
-        Sampling(seed=1, dry=0.8, xtc=0.5, typical=0.9, presence_penalty=0.2, frequency_penalty=0.1),
-        Sampling(seed=1, temperature=2, top_k=0, top_p=1, min_p=0, repeat_last=0),
+        Sampling(
+            seed=1, dry_multiplier=0.8, xtc_probability=0.5, typical_p=0.9, presence_penalty=0.2, frequency_penalty=0.1
+        ),
+        Sampling(seed=1, temperature=2, top_k=0, top_p=1, min_p=0, repeat_last_n=0),
     ],
     ids=["mirostat", "mirostat 2", "everything", "nothing"],
 )

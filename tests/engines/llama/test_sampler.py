@@ -24,7 +24,7 @@ def engine(open_engine: Callable[..., LlamaEngine]) -> LlamaEngine:
         Sampling(seed=5),
         Sampling(seed=5, temperature=1.6, top_k=0, top_p=1, min_p=0.02),
         Sampling(seed=5, temperature=1.2, min_p=0, repeat_penalty=1.3),
-        Sampling(seed=5, presence_penalty=0.5, frequency_penalty=0.2, xtc=0.5),
+        Sampling(seed=5, presence_penalty=0.5, frequency_penalty=0.2, xtc_probability=0.5),
         Sampling(temperature=0),
     ],
     ids=["default", "hot", "no min-p", "penalties", "greedy"],

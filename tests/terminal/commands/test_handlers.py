@@ -1,16 +1,14 @@
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from advrepl import AdvreplError
 from advrepl.play.events import Note, Reply
 from advrepl.play.game import Game
-from advrepl.sampling.params import BIAS, KNOBS, Sampling
 from advrepl.story import saves
 from advrepl.terminal import commands
-from advrepl.terminal.commands import COMMANDS, Quit, params
+from advrepl.terminal.commands import COMMANDS, Quit
 from tests.conftest import ScriptedEngine
 
 OPENING = ("A house.", " Go in.\n", " Leave.\n", " Knock.\n")
@@ -167,79 +165,9 @@ def test_wrong_number_of_options_is_refused(game: Game, wrong: str) -> None:
     assert game.option_count == 3
 
 
-def test_every_sampling_value_can_be_set_and_is_explained(game: Game) -> None:
-    assert {*KNOBS, BIAS} == set(Sampling.__struct_fields__)
-    table = told(game, "/set")
-    for name, knob in KNOBS.items():
-        assert re.search(rf"^{name} +{re.escape(params.shown(game.sampling, name))} +\S", table, re.MULTILINE)
-        default = getattr(Sampling(), name)
-        assert default is None or knob.low <= default <= knob.high
-        if knob.off is not None:
-            assert getattr(params.changed(Sampling(), name, "off"), name) == knob.off
-
-
-@pytest.mark.parametrize(
-    ("line", "said", "name", "value"),
-    [
-        ("/set temperature 1.25", "temperature is 1.25", "temperature", 1.25),
-        ("/set top-k 20", "top_k is 20", "top_k", 20),
-        ("/set TOP_P off", "top_p is 1", "top_p", 1.0),
-        ("/set seed 7", "seed is 7", "seed", 7),
-        ("/set seed random", "seed is random", "seed", None),
-        ("/set min_p default", "min_p is 0.05", "min_p", 0.05),
-        ('/set logit_bias {"dragon": -5}', 'logit_bias is {"dragon":-5.0}', "logit_bias", {"dragon": -5.0}),
-        ("/set logit_bias off", "logit_bias is {}", "logit_bias", {}),
-    ],
-)
-def test_values_are_set_and_saved(game: Game, line: str, said: str, name: str, value: object) -> None:
-    assert told(game, line) == said
-    assert getattr(game.sampling, name) == value
-    saved = saves.load(game.file.path).sampling
-    assert saved.get(name, getattr(Sampling(), name)) == value
-
-
-def test_value_reaches_the_engine(game: Game) -> None:
-    told(game, "/set temperature 0.25")
-    list(game.act("on"))
-    engine = game.engine
-    assert isinstance(engine, ScriptedEngine)
-    assert engine.samplings[-1].temperature == 0.25
-
-
-@pytest.mark.parametrize(
-    ("setting", "sentence"),
-    [
-        ("temperature hot", "temperature is a number from 0 to 5, not 'hot'"),
-        ("temperature -1", "temperature is a number from 0 to 5, not '-1'"),
-        ("temperature nan", "temperature is a number from 0 to 5, not 'nan'"),
-        ("temperature inf", "temperature is a number from 0 to 5, not 'inf'"),
-        ("temperature off", "temperature is a number from 0 to 5, not 'off'"),
-        ("top_k 1.5", "top_k is a whole number, 0 or more, not '1.5'"),
-        ("top_k 99999999999", "top_k is a whole number, 0 or more, not '99999999999'"),
-        ("max_tokens 0", "max_tokens is a whole number, 1 or more, not '0'"),
-        ("mirostat 3", "mirostat is a whole number from 0 to 2, not '3'"),
-        ("warmth 1", "there is nothing called 'warmth' to set: /set shows those there are"),
-        ("temprature 1", "there is nothing called 'temprature' to set: did you mean temperature?"),
-        ("logit_bias 5", "logit_bias is words with numbers from -100 to 100, as in {\"dragon\": -5}, not '5'"),
-    ],
-)
-def test_wrong_values_get_one_sentence(game: Game, setting: str, sentence: str) -> None:
-    before = game.sampling
-    assert refused(game, f"/set {setting}") == sentence
-    assert game.sampling is before
-
-
 def test_setting_that_leaves_no_room_is_taken_back(new_game: Callable[..., Game]) -> None:
     game = new_game(ScriptedEngine(*OPENING, *HALL, n_ctx=280, grammars=True), max_tokens=20)
     list(game.open())
     assert "the context has room for" in refused(game, "/options 8")
     assert game.option_count == 3
     list(game.act("on"))  # and the story goes on
-
-
-def test_setting_survives_in_a_folder_that_is_gone(game: Game, tmp_path: Path) -> None:
-    """What cannot be saved is said; it is valid all the same."""
-    game.file.path.parent.joinpath("other").mkdir()
-    game.file.path = tmp_path / "nowhere" / "story.json"
-    assert "could not be written" in refused(game, "/set temperature 1")
-    assert game.sampling.temperature == 1

@@ -1,0 +1,129 @@
+"""/set and /preset: show and change the sampling parameters, one by one or all at once.
+
+Does not know any parameter; those are declared in advrepl.sampling.params.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from advrepl import AdvreplError, paths
+from advrepl.play.events import Event, Note
+from advrepl.play.game import Game
+from advrepl.sampling import presets
+from advrepl.sampling.params import PARAMETERS, Parameter, Sampling, parameter
+from advrepl.sampling.presets import Preset
+from advrepl.terminal.commands.table import command
+
+IN_USE = "*"
+NAME_WIDTH = max(map(len, PARAMETERS))
+
+
+@command("set", usage="[NAME [VALUE]]")
+def change_sampling(game: Game, argument: str) -> Iterator[Event]:
+    """Show how the words are chosen, or change a value; `off` and `default` are values too."""
+    name, _, text = argument.partition(" ")
+    if not name:
+        yield Note(table(game.sampling))
+        return
+    found = parameter(name)
+    if text.strip():
+        with game.changing():
+            game.sampling = replace(game.sampling, **{found.name: read(found, text.strip())})
+    yield Note(f"{found.name} is {found.show(getattr(game.sampling, found.name))}")
+
+
+def read(found: Parameter, text: str) -> Any:
+    """Return the value that a player typed for a parameter; AdvreplError if it is none or out of range."""
+    if text == "default":
+        return found.default
+    if text == "off" and found.off is not None:
+        return found.off
+    if text in ("off", "none", "random") and found.default is None:
+        return None
+    return found.read(text)
+
+
+def table(sampling: Sampling) -> str:
+    """Return every parameter with its value and what it means, one a line."""
+    lines = []
+    for name, each in PARAMETERS.items():
+        off = "" if each.off is None else f"; {each.show(each.off)}: off"
+        lines.append(f"{name:<{NAME_WIDTH}} {each.show(getattr(sampling, name)):<8} {each.meaning}{off}")
+    return "\n".join(lines)
+
+
+def set_completions() -> dict[str, str]:
+    """Return what may follow `/set`, with a word on each."""
+    return {name: each.meaning for name, each in PARAMETERS.items()}
+
+
+@command("preset", usage="[NAME | save NAME]")
+def preset(game: Game, argument: str) -> Iterator[Event]:
+    """List named sampler settings, use one, or keep the present ones under a name."""
+    first, _, name = argument.partition(" ")
+    if not argument:
+        yield Note(listed(game.sampling))
+    elif first == presets.SAVE:
+        if not name.strip():
+            raise AdvreplError("/preset save takes a name for the present settings")
+        written = presets.write(name.strip(), game.sampling, paths.presets_folder())
+        yield Note(f"the present settings are kept in {written}")
+    else:
+        chosen = presets.find(argument, paths.presets_folder())
+        before = game.sampling
+        with game.changing():
+            game.sampling = chosen.on(before)
+        yield Note(f"{chosen.name}: {difference(before, game.sampling)}")
+
+
+def difference(before: Sampling, now: Sampling) -> str:
+    """Return what has changed, in one line."""
+    changed = [
+        f"{name} {each.show(old)} → {each.show(new)}"
+        for name, each in PARAMETERS.items()
+        if (old := getattr(before, name)) != (new := getattr(now, name))
+    ]
+    return ", ".join(changed) or "nothing changes"
+
+
+def listed(sampling: Sampling) -> str:
+    """Return every preset in two lines: its values, and what it is for; one whose file is wrong with the reason."""
+    lines = []
+    for name in presets.names(paths.presets_folder()):
+        try:
+            found = presets.find(name, paths.presets_folder())
+        except AdvreplError as error:
+            lines += [f"  {name}", f"    {error}"]
+            continue
+        mark = IN_USE if found.on(sampling) == sampling else " "
+        lines += [f"{mark} {name}: {values(found.fields)}", f"    {found.about}"]
+    return "\n".join(
+        [*lines, f"{IN_USE} marks what is set now; /preset NAME uses one, /preset save NAME keeps what is set"]
+    )
+
+
+def values(fields: Mapping[str, Any]) -> str:
+    """Return the values of those samplers that are on."""
+    sampling = Preset("", fields, "").on(Sampling())
+
+    def is_on(name: str) -> bool:
+        return bool(getattr(sampling, name) != PARAMETERS[name].off)
+
+    shown = [
+        f"{name} {each.show(getattr(sampling, name))}"
+        for name, each in PARAMETERS.items()
+        if name in fields and is_on(name) and any(map(is_on, each.only_with or (name,)))
+    ]
+    return ", ".join(shown) or "all that it sets is off"
+
+
+def preset_completions() -> dict[str, str]:
+    """Return what may follow `/preset`, with a word on each."""
+    found = {}
+    for name in presets.names(paths.presets_folder()):
+        try:
+            found[name] = presets.find(name, paths.presets_folder()).about
+        except AdvreplError as error:
+            found[name] = str(error)
+    return found | {presets.SAVE: "keep the present settings under a name"}
