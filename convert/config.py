@@ -4,37 +4,33 @@ Knows no architecture (archs/) and no tensor (checkpoint/): a value is there and
 error names it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from convert import ConvertError
+from convert.foreign import NotJson, read_json
 
 # Real files of this kind stay below 20 MB (tokenizer.json of the largest vocabularies).
 JSON_LIMIT = 200 << 20
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """Read one JSON object; an XORed or cut file gives a sentence, not a traceback."""
     try:
-        if path.stat().st_size > JSON_LIMIT:
-            raise ConvertError(f"{path}: too large for a JSON file of a model ({path.stat().st_size:,} bytes)")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path, JSON_LIMIT)
     except FileNotFoundError:
         raise ConvertError(f"{path}: not found; is {path.parent} a Hugging Face model folder?") from None
-    except (ValueError, RecursionError) as error:
-        raise ConvertError(
-            f"{path}: not readable as JSON ({error}); if the folder is an XOR release, run advrepl decode first"
-        ) from None
+    except NotJson as error:
+        raise ConvertError(f"{path}: {error}; if the folder is an XOR release, run advrepl decode first") from None
     if not isinstance(value, dict):
         raise ConvertError(f"{path}: holds a JSON {type(value).__name__} where an object is expected")
     return value
 
 
-def read_json_if_there(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
+def read_object_if_there(path: Path) -> dict[str, Any]:
+    return read_object(path) if path.is_file() else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +92,4 @@ class Config:
 
 
 def read_config(folder: Path) -> Config:
-    return Config(read_json(folder / "config.json"))
+    return Config(read_object(folder / "config.json"))

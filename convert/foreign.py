@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from convert import ConvertError
-
 MANY = 5  # names told in one sentence
 
 
@@ -14,21 +12,36 @@ def is_lfs_pointer(path: Path) -> bool:
         return source.read(24) == b"version https://git-lfs."
 
 
-def parse_json(raw: bytes, label: str) -> Any:
-    """Read JSON whose keys are unique; what is wrong is a ConvertError that begins with the label."""
+class NotJson(Exception):
+    """Bytes that are not read as JSON; the words complete "the file …"."""
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise ConvertError(f"{label}: the name {short(key)} occurs twice")
-            found[key] = value
-        return found
 
+def read_json(path: Path, limit: int, unique: bool = False) -> Any:
+    """Read a file of at most `limit` bytes as `parse_json` does; raises OSError and NotJson."""
+    size = path.stat().st_size
+    if size > limit:
+        raise NotJson(f"has {size:,} bytes, more than the {limit:,} allowed")
+    return parse_json(path.read_bytes(), unique)
+
+
+def parse_json(raw: bytes, unique: bool = False) -> Any:
+    """Read JSON in UTF-8; raises NotJson.
+
+    `unique`: refuse a name that occurs twice in one object, of which two readers could take two different values.
+    """
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique if unique else None)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise ConvertError(f"{label}: is not readable as JSON; fetch it again") from error
+        raise NotJson(f"is not readable as JSON ({error})") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise NotJson(f"holds the name {short(key)} twice")
+        found[key] = value
+    return found
 
 
 def listed(names: list[str]) -> str:

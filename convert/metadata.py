@@ -4,16 +4,15 @@ Reads the model's README and names, no tensors. A README's header is read line b
 `key: value` pairs and lists of words are looked at. Knows no prompt formats: what tells them is given to the caller.
 """
 
-import hashlib
 import re
 import threading
 from collections.abc import Iterable
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from convert.config import read_json_if_there
-
-HASH_CHUNK = 1 << 20
+from convert.config import read_object_if_there
+from convert.sums import sum_file
 
 
 def readme_of(folder: Path) -> str:
@@ -78,7 +77,7 @@ def describe(folder: Path, count: int) -> dict[str, Any]:
 
 def _short_name(folder: Path) -> str:
     """The name a checkpoint was saved under, unless it is somebody's path; else the folder's."""
-    saved = read_json_if_there(folder / "config.json").get("_name_or_path")
+    saved = read_object_if_there(folder / "config.json").get("_name_or_path")
     if isinstance(saved, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", saved):
         return saved.rpartition("/")[2]
     return folder.resolve().name
@@ -118,13 +117,13 @@ def placeholders(files: list[Path]) -> list[str]:
 
 
 def sums(files: list[Path], stop: threading.Event) -> list[str]:
-    """SHA-256 of each file; runs beside the writer, which reads the same pages, and leaves early when told to."""
-    return [_sum(file, stop) for file in files]
+    """SHA-256 of each file, in hex; raises CancelledError once `stop` is set.
 
+    Runs beside the writer, which reads the same pages.
+    """
 
-def _sum(file: Path, stop: threading.Event) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while not stop.is_set() and (chunk := opened.read(HASH_CHUNK)):
-            digest.update(chunk)
-    return digest.hexdigest()
+    def check(*_: object) -> None:
+        if stop.is_set():
+            raise CancelledError
+
+    return [str(sum_file(file, ["sha256"], check).sha256) for file in files]

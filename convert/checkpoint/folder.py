@@ -10,7 +10,7 @@ from pathlib import Path
 from convert import ConvertError
 from convert.checkpoint.safetensors import read_safetensors
 from convert.checkpoint.torch_file import read_torch
-from convert.foreign import is_lfs_pointer, listed, parse_json, short
+from convert.foreign import NotJson, is_lfs_pointer, listed, read_json, short
 from convert.tensor import TensorRef
 
 MAX_INDEX = 64 << 20  # a 7B model's index has 27 kB
@@ -102,9 +102,10 @@ def _check_promises(index: Path, tensors: dict[str, TensorRef]) -> None:
 
 def _weight_map(index: Path) -> dict[str, str]:
     """Tensor name -> shard, from an index whose file names cannot lead out of the folder."""
-    if index.stat().st_size > MAX_INDEX:
-        raise ConvertError(f"{index.name}: larger than an index can be")
-    value = parse_json(index.read_bytes(), index.name)
+    try:
+        value = read_json(index, MAX_INDEX, unique=True)
+    except NotJson as error:
+        raise ConvertError(f"{index.name}: {error}; fetch it again") from error
     shards = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(shards, dict) or not shards:
         raise ConvertError(f"{index.name}: has no weight_map")

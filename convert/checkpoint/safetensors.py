@@ -12,7 +12,7 @@ from typing import Any
 
 from convert import ConvertError
 from convert.checkpoint.unpickle import MAX_ELEMENTS, is_count
-from convert.foreign import parse_json, short
+from convert.foreign import NotJson, parse_json, short
 from convert.tensor import MAX_DIMENSIONS, NUMPY_TYPES, TensorRef, packed
 
 MAX_HEADER = 100 << 20  # the specification's own cap
@@ -30,9 +30,12 @@ def read_safetensors(path: Path) -> list[TensorRef]:
             header = source.read(length)
     except OSError as error:
         raise ConvertError(f"{path.name}: cannot be read: {error.strerror}") from error
-    value = parse_json(header, path.name) if header.startswith(b"{") else None
-    if not isinstance(value, dict):
+    if not header.startswith(b"{"):  # what a bare parser would take too
         raise ConvertError(f"{path.name}: its header is no JSON object, so it is no safetensors file")
+    try:
+        value = parse_json(header, unique=True)
+    except NotJson as error:
+        raise ConvertError(f"{path.name}: its header {error}; fetch it again") from error
     value.pop("__metadata__", None)
     tensors = [_tensor(path, name, entry, 8 + length) for name, entry in value.items()]
     _check_cover(path, tensors, 8 + length, size)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from convert.foreign import NotJson, read_json
 from convert.sums import Sums
 
 FILE = ".advrepl-decode.json"
@@ -45,9 +46,7 @@ class Records:
 def _load(path: Path) -> dict[str, Any]:
     # A damaged record only costs decoding again.
     try:
-        if path.stat().st_size > MAX_FILE:
-            return {}
-        value = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError):
+        value = read_json(path, MAX_FILE)
+    except (OSError, NotJson):
         return {}
     return value if isinstance(value, dict) else {}

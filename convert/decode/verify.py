@@ -3,12 +3,12 @@
 Pure but for reading small files and, to name the culprit of a wrong sum, the base file. Decodes nothing (run.py).
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from convert.decode.releases import TRANSFORMERS, Release
+from convert.foreign import NotJson, parse_json, read_json
 from convert.sums import Sums, sum_file, sum_text
 from convert.tensor import Progress
 
@@ -75,13 +75,16 @@ def _rebuilt(name: str, wanted: Sums, release: Release | None) -> Rebuilt | None
 
 def is_json(path: Path) -> bool:
     """Whether a small file holds a JSON object or list."""
-    return path.stat().st_size <= MAX_JSON and is_json_text(path.read_bytes())
+    try:
+        return isinstance(read_json(path, MAX_JSON), dict | list)
+    except NotJson:
+        return False
 
 
 def is_json_text(raw: bytes) -> bool:
     try:
-        return isinstance(json.loads(raw.decode("utf-8")), dict | list)
-    except (ValueError, RecursionError):
+        return isinstance(parse_json(raw), dict | list)
+    except NotJson:
         return False
 
 

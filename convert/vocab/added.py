@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convert import ConvertError
-from convert.config import Config, read_json_if_there
+from convert.config import Config, read_object_if_there
 from convert.vocab.table import Added, Fields, Table
 
 SPECIALS = {"bos": "bos_token_id", "eos": "eos_token_id", "unk": "unknown_token_id", "pad": "padding_token_id"}
@@ -16,7 +16,7 @@ def added_tokens(folder: Path, settings: Mapping[str, Any], listed: Iterable[Any
     """Tokens added after training, by id; the three files that may name them, the most explicit last."""
     added = {
         token_id(index, "added_tokens.json"): Added(text, False)
-        for text, index in read_json_if_there(folder / "added_tokens.json").items()
+        for text, index in read_object_if_there(folder / "added_tokens.json").items()
     }
     for entry in listed:
         if isinstance(entry, dict):
@@ -40,8 +40,8 @@ def token_id(value: object, file: str) -> int:
 
 def special_ids(folder: Path, settings: Mapping[str, Any], table: Table, known: Mapping[str, int]) -> Fields:
     """Ids of begin, end, unknown and padding: by text from the tokenizer's files, else by number."""
-    mapped = read_json_if_there(folder / "special_tokens_map.json")
-    config = read_json_if_there(folder / "config.json")
+    mapped = read_object_if_there(folder / "special_tokens_map.json")
+    config = read_object_if_there(folder / "config.json")
     index = {token: i for i, token in enumerate(table.tokens)}
     fields: Fields = {}
     for name, key in SPECIALS.items():

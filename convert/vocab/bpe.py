@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convert import ConvertError
-from convert.config import Config, read_json
+from convert.config import Config, read_object
 from convert.vocab.added import added_tokens, listed, special_ids, token_id
 from convert.vocab.table import NORMAL, Fields, Table
 
@@ -101,6 +101,6 @@ def from_gpt2_files(folder: Path) -> dict[str, Any]:
     lines = (folder / "merges.txt").read_text(encoding="utf-8").replace("\r\n", "\n").split("\n")
     merges = [line for line in lines if line and not line.startswith("#version")]
     return {
-        "model": {"type": "BPE", "vocab": read_json(folder / "vocab.json"), "merges": merges},
+        "model": {"type": "BPE", "vocab": read_object(folder / "vocab.json"), "merges": merges},
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
     }

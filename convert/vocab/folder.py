@@ -7,7 +7,7 @@ exception is Unicode normalisation (NFC) in front of BPE, which changes only tex
 from pathlib import Path
 
 from convert import ConvertError
-from convert.config import read_json, read_json_if_there
+from convert.config import read_object, read_object_if_there
 from convert.vocab.bpe import byte_level_fields, from_gpt2_files
 from convert.vocab.spm import sentencepiece_fields
 from convert.vocab.table import Fields
@@ -15,11 +15,11 @@ from convert.vocab.table import Fields
 
 def read_vocab(folder: Path, rows: int) -> Fields:
     """The tokenizer.* fields for an embedding of `rows` rows."""
-    settings = read_json_if_there(folder / "tokenizer_config.json")
+    settings = read_object_if_there(folder / "tokenizer_config.json")
     if (folder / "tokenizer.model").is_file():
         fields = sentencepiece_fields(folder, rows, settings)
     elif (folder / "tokenizer.json").is_file():
-        fields = byte_level_fields(read_json(folder / "tokenizer.json"), folder, rows, settings)
+        fields = byte_level_fields(read_object(folder / "tokenizer.json"), folder, rows, settings)
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         fields = byte_level_fields(from_gpt2_files(folder), folder, rows, settings)
     else:
@@ -34,7 +34,7 @@ def chat_template(folder: Path) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")
-    template = read_json_if_there(folder / "tokenizer_config.json").get("chat_template")
+    template = read_object_if_there(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
         by_name = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
         template = by_name.get("default")

@@ -15,7 +15,7 @@ import sentencepiece
 from advrepl import AdvreplError
 from advrepl.prompt.segments import Segment
 from convert import ConvertError
-from convert.config import read_json_if_there
+from convert.config import read_object_if_there
 from convert.vocab.bpe import PRE_TOKENIZERS
 from convert.vocab.folder import read_vocab
 from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED
@@ -102,7 +102,7 @@ class Vocabulary:
 
 def _named_ends(folder: Path) -> set[int]:
     files = (folder / name for name in ("generation_config.json", "config.json"))
-    named = [read_json_if_there(file).get("eos_token_id") for file in files]
+    named = [read_object_if_there(file).get("eos_token_id") for file in files]
     return {i for ids in named for i in (ids if isinstance(ids, list) else [ids]) if type(i) is int}
 
 

@@ -83,7 +83,7 @@ def forget_a_shard(folder: Path) -> None:
         (lambda folder: (folder / "model.safetensors").unlink(), "holds no weights; looked for model.safetensors"),
         (cut, r"model\.safetensors: is cut off"),
         (forget_a_shard, r"pytorch_model-00002-of-00002\.bin missing; download the whole folder"),
-        (lambda folder: (folder / "config.json").write_bytes(b"\x93\x01"), r"config\.json: not readable as JSON"),
+        (lambda folder: (folder / "config.json").write_bytes(b"\x93\x01"), r"config\.json: is not readable as JSON"),
     ],
 )
 def test_what_is_missing_or_damaged_is_one_sentence(folder: Path, harm: object, message: str) -> None:
