@@ -39,7 +39,7 @@ def main() -> None:
     try:
         app()
     except (AdvreplError, ConvertError) as error:
-        from advrepl.terminal.view import visible
+        from advrepl.terminal.text import visible
 
         sys.stderr.write(f"advrepl: {visible(str(error))}\n")
         sys.exit(1)

@@ -38,7 +38,7 @@ HEADINGS = {
 def show(card: Card) -> None:
     """Print what is in a character card."""
     from advrepl.cards.read import load_card
-    from advrepl.terminal.view import visible
+    from advrepl.terminal.text import visible
 
     character, notes = load_card(_find(card))
     for line in _summary(character):
@@ -58,7 +58,7 @@ def export(
     from advrepl.cards.card_files import load_bytes
     from advrepl.cards.read import parse_card
     from advrepl.cards.write import to_json, to_png
-    from advrepl.terminal.view import one_line
+    from advrepl.terminal.text import one_line
 
     data = load_bytes(path := _find(card))
     character, notes = parse_card(data, str(path))
@@ -142,7 +142,7 @@ def _write(out: Path, written: bytes, force: bool) -> None:
 
 
 def _tell(notes: list[str]) -> None:
-    from advrepl.terminal.view import one_line
+    from advrepl.terminal.text import one_line
 
     for note in notes:
         typer.echo(f"note: {one_line(note)}", err=True)

@@ -58,6 +58,6 @@ def _billions(parameters: int | None) -> str:
 def _plain(text: str) -> "Text":
     from rich.text import Text
 
-    from advrepl.terminal.view import visible
+    from advrepl.terminal.text import visible
 
     return Text(visible(text))

@@ -49,7 +49,7 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
     from advrepl.prompt import options as menu
     from advrepl.story import saves
     from advrepl.story.tree import Story
-    from advrepl.terminal.view import visible
+    from advrepl.terminal.text import visible
 
     save = saves.load(path_of(paths.saves_folder(folder), name))
     print(visible(f"{save.title}\n"))
@@ -101,7 +101,7 @@ def _cache(path: Path) -> str:
 def _plain(text: str) -> "Text":
     from rich.text import Text
 
-    from advrepl.terminal.view import visible
+    from advrepl.terminal.text import visible
 
     return Text(visible(text))
 

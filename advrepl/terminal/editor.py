@@ -23,7 +23,8 @@ from prompt_toolkit.styles import Style
 from advrepl import AdvreplError
 from advrepl.play.game import Game
 from advrepl.terminal.commands import COMMANDS, sampling, speed
-from advrepl.terminal.view import Status, one_line, toolbar
+from advrepl.terminal.text import one_line
+from advrepl.terminal.toolbar import Status, toolbar
 
 PROMPT = "> "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again

@@ -14,7 +14,7 @@ from advrepl.play.game import Game
 from advrepl.play.writer import Choice, Piece
 from advrepl.terminal import commands
 from advrepl.terminal.interrupts import stoppable
-from advrepl.terminal.view import visible
+from advrepl.terminal.text import visible
 
 
 class Output(Protocol):

@@ -13,7 +13,7 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid
 from advrepl.play.writer import Choice, Piece
 from advrepl.terminal import pictures
-from advrepl.terminal.view import Wrap, cells, clipped, one_line, visible, wrapped
+from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
 
 PATIENCE = 1.0  # seconds without a word, after which a progress line says what is going on
 BOLD, DIM, RED, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
@@ -38,7 +38,7 @@ class Screen:
 
     def __init__(self, out: TextIO, abilities: Abilities) -> None:
         self._out, self._can = out, abilities
-        self._prose: Wrap | None = None  # while prose is being written
+        self._prose: StreamWrapper | None = None  # while prose is being written
         self._blank = False  # is the last line empty?
         self._choices = 0  # of this reply, shown so far
         self._progress = Progress(self)
@@ -126,7 +126,7 @@ class Screen:
     def _piece(self, text: str) -> None:
         if self._prose is None:
             self.paragraph()
-            self._prose, text = Wrap(self.width), text.lstrip()
+            self._prose, text = StreamWrapper(self.width), text.lstrip()
         self._prose.width = self.width
         self._write(self._prose.feed(text))
 
@@ -140,9 +140,9 @@ class Screen:
 
     def _slid(self, turns: int, first: str) -> None:
         before, after = "── memory now begins at “", f"” · {turns} {'turn' if turns == 1 else 'turns'} no longer seen"
-        room = max(self.width - cells(before + after) - 1, FEW_WORDS)
+        room = max(self.width - max_cells(before + after) - 1, FEW_WORDS)
         self.paragraph()
-        self.notice(before + clipped(one_line(first), room) + after)
+        self.notice(before + clip(one_line(first), room) + after)
 
     # --- writing
 
@@ -152,7 +152,7 @@ class Screen:
             self._blank = True
 
     def _line(self, text: str, style: str = "", indent: int = 0) -> None:
-        text = wrapped(text, self.width, indent)
+        text = wrap(text, self.width, indent)
         self._write(f"{style}{text}{PLAIN}\n" if style and self._can.style else text + "\n")
 
     def _write(self, text: str) -> None:
@@ -164,7 +164,7 @@ class Screen:
     def draw(self, text: str) -> None:
         """A line that is written over: the one before it is wiped."""
         if self._can.cursor:
-            self._out.write("\r\x1b[K" + clipped(text, self.width - 1))
+            self._out.write("\r\x1b[K" + clip(text, self.width - 1))
         elif text:
             self._out.write(text + "\n")  # a terminal without a cursor gets it once
         self._out.flush()

@@ -65,7 +65,7 @@ def test_each_reply_counts_its_own_options() -> None:
 def test_words_are_shown_as_they_come() -> None:
     paper = Paper(40)
     screen = paper.screen()
-    for piece, seen in (("You en", "You "), ("ter ", "You enter "), ("the", "You enter ")):
+    for piece, seen in (("You en", "You "), ("ter ", "You enter"), ("the", "You enter ")):
         screen.show(Piece(piece))
         assert paper.getvalue() == "\n" + seen
 
@@ -131,7 +131,7 @@ def test_long_feeding_is_shown_and_wiped_before_the_first_word() -> None:
     screen.feeding(128, 200)
     screen.feeding(200, 200)
     screen.show(Piece("You enter "))
-    assert paper.getvalue() == "\r\x1b[Kreading 200 tokens: 0%\r\x1b[Kreading 200 tokens: 64%\r\x1b[K\nYou enter "
+    assert paper.getvalue() == "\r\x1b[Kreading 200 tokens: 0%\r\x1b[Kreading 200 tokens: 64%\r\x1b[K\nYou enter"
 
 
 def test_short_feeding_is_not_shown() -> None:

@@ -14,7 +14,7 @@ from advrepl.prompt.formats import LENGTHS
 from advrepl.prompt.window import told
 from advrepl.story.injections import LORE, NOTE, NOTE_DEPTH
 from advrepl.story.roleplay import DEEPEST, player
-from advrepl.terminal.view import one_line
+from advrepl.terminal.text import one_line
 
 OFF = ("off", "none", "clear")
 SHOWN = 60  # characters of a greeting in the list
