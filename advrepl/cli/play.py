@@ -131,12 +131,12 @@ def _ahead(chosen: dict[str, Any]) -> bool | None:
 
 def _play(as_json: bool, open_game: Callable[..., "Game"]) -> None:
     """Open a game and play it: at a terminal if there is one, else line by line."""
-    from advrepl.terminal import interrupts, pipe
+    from advrepl.terminal import pipe, progress
 
     at_terminal = _at_terminal(as_json)
     lines, out, err = pipe.streams()
     notices: list[str] = []
-    game = open_game(notices.append, interrupts.loading(err) if at_terminal else None)
+    game = open_game(notices.append, progress.load_progress(err) if at_terminal else None)
     opening = game.waits_for_opening
     try:
         if at_terminal:

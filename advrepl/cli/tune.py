@@ -1,9 +1,8 @@
 """`advrepl tune`: search, show what was measured as a table or as JSON, keep what was found."""
 
-import signal
+import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,11 +54,13 @@ def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "Result":
     from rich.markup import escape
 
     from advrepl.engines.llama.log import Log
+    from advrepl.terminal.interrupts import Interrupts
     from advrepl.tuning.search import Search
 
     with Console(stderr=True).status("tuning") as status:
         search = Search(path, ctx, seconds, Log(paths.llama_log()), lambda doing: status.update(escape(doing)))
-        with _stopped_by_ctrl_c(search.stop):
+        # However often it is pressed: the search ends by itself, once llama.cpp has let go of the model.
+        with Interrupts(search.stop, patience=math.inf) as interrupts, interrupts.writing():
             return search.run()
 
 
@@ -123,12 +124,3 @@ def _rate(row: "Row", value: float | None) -> str:
 
 def _takes(row: "Row") -> str:
     return str(row.takes) if row.takes else ""
-
-
-@contextmanager
-def _stopped_by_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, lambda *_: stop())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

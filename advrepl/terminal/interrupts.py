@@ -1,59 +1,72 @@
-"""While the player waits: Ctrl-C that ends a reply and not the program, and a line that shows a model being loaded.
+"""Ctrl-C while something is written or measured: the first one ends that and not the program.
 
-Does not write replies.
+Does not write replies; whoever does asks whether he was cancelled.
 """
 
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
-
-PATIENCE = 1.0  # seconds without a word; what is done by then needs no progress line
+from typing import Literal, Self
 
 
-@contextmanager
-def stoppable(cancel: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """While a reply is written Ctrl-C ends the reply; a second one ends the program.
+class Interrupts:
+    """The handler of Ctrl-C while this context is entered, in the main thread.
 
-    To be told when the reply is written: what is left to do then is done, and Ctrl-C ends the program after it.
+    In `writing` the first Ctrl-C cancels the work. Later ones cancel it again, and from `patience` seconds after the
+    first on raise KeyboardInterrupt. In `reading` each raises it, at any other time too unless `only_within` is set:
+    then none is heard there.
     """
-    pressed = written = late = False
 
-    def on_interrupt(_signal: int, _frame: object) -> None:
-        nonlocal pressed, late
-        if pressed:
+    def __init__(self, cancel: Callable[[], None], patience: float, *, only_within: bool = False) -> None:
+        self._cancel, self._patience, self._only_within = cancel, patience, only_within
+        self._doing: Literal["reading", "writing", "written", "nothing"] = "nothing"
+        self._first = 0.0  # time.monotonic() of the first one since writing began
+        self._late = False  # one came when all was written
+        self.count = 0  # how often the work was cancelled since writing began
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let Ctrl-C cancel what is done meanwhile."""
+        self.count, self._late, self._doing = 0, False, "writing"
+        try:
+            yield
+        finally:
+            self._doing = "nothing"
+        if self._late:
             raise KeyboardInterrupt
-        if written:
-            late = True
+
+    def is_written(self) -> None:
+        """Tell that nothing is left to cancel: the rest is done, and a Ctrl-C raises KeyboardInterrupt after it."""
+        self._doing = "written"
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let Ctrl-C raise KeyboardInterrupt."""
+        self._doing = "reading"
+        try:
+            yield
+        finally:
+            self._doing = "nothing"
+
+    def _heard(self, _signal: int, _frame: object) -> None:
+        if self._doing == "nothing" and self._only_within:
             return
-        pressed = True
-        cancel()
-
-    def is_written() -> None:
-        nonlocal written
-        written = True
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield is_written
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if late:
-        raise KeyboardInterrupt
-
-
-def loading(err: TextIO) -> Callable[[float], None]:
-    """A function that is told the share that is loaded (0 to 1), and shows it in one line once it takes long."""
-    started, shown = time.monotonic(), False
-
-    def show(share: float) -> None:
-        nonlocal shown
-        if share >= 1 and shown:
-            err.write("\r" + " " * 30 + "\r")
-        elif share < 1 and time.monotonic() - started > PATIENCE:
-            err.write(f"\rloading the model: {share:.0%}")
-            shown = True
-        err.flush()
-
-    return show
+        if self._doing in ("nothing", "reading"):
+            raise KeyboardInterrupt
+        if self._doing == "written" and not self.count:
+            self._late = True
+            return
+        self.count += 1
+        if self.count == 1:
+            self._first = time.monotonic()
+        elif time.monotonic() - self._first >= self._patience:
+            raise KeyboardInterrupt
+        self._cancel()

@@ -13,7 +13,7 @@ from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.writer import Choice, Piece
 from advrepl.terminal import commands
-from advrepl.terminal.interrupts import stoppable
+from advrepl.terminal.interrupts import Interrupts
 from advrepl.terminal.text import visible
 
 
@@ -125,10 +125,10 @@ def _line(game: Game, lines: BinaryIO) -> bytes:
 
 def _show(game: Game, events: Iterator[Event], output: Output) -> None:
     try:
-        with stoppable(game.cancel) as is_written:
+        with Interrupts(game.cancel, patience=0) as interrupts, interrupts.writing():
             for event in events:
                 if isinstance(event, Reply):
-                    is_written()  # before it is seen: whoever has read it may press Ctrl-C at once
+                    interrupts.is_written()  # before it is seen: whoever has read it may press Ctrl-C at once
                 output.event(event)
     except AdvreplError as error:
         output.error(str(error))

@@ -5,14 +5,11 @@ Nothing else ends the loop: errors are shown, Ctrl-C ends a reply or clears the 
 
 import os
 import shlex
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Self, TextIO
+from typing import TextIO
 
 from advrepl import AdvreplError, paths
 from advrepl.play.events import Event, Reply
@@ -22,10 +19,10 @@ from advrepl.prompt import options as menu
 from advrepl.terminal import commands
 from advrepl.terminal.commands import Quit, portrait
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
-from advrepl.terminal.screen import Abilities, Screen
+from advrepl.terminal.interrupts import Interrupts
+from advrepl.terminal.screen import Capabilities, Screen
 
-# Seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved.
-UNHEARD = 10.0
+PATIENCE = 10.0  # seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved
 
 
 def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
@@ -33,68 +30,25 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "replace")
-    abilities = Abilities.of(dict(os.environ))
+    can = Capabilities.of(os.environ)
+    interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
-    with Interrupts(game.cancel) as interrupts, quiet_keys(sys.stdin) if abilities.cursor else nullcontext():
+    with interrupts, keys_unechoed(sys.stdin) if can.cursor else nullcontext():
         editor: Editor = PlainEditor(interrupts.reading)
-        if abilities.cursor:
-            editor = LineEditor(game, paths.history(), style=abilities.style)
-        repl = Repl(game, Screen(sys.stdout, abilities), editor, interrupts)
-        repl.greet(notices)
-        repl.picture()
+        if can.cursor:
+            editor = LineEditor(game, paths.history(), style=can.style)
+        repl = Repl(game, Screen(sys.stdout, can), editor, interrupts)
+        repl.show_heading(notices)
+        repl.show_portrait()
         try:
             if opening:
-                repl.follow(game.open())
+                repl.show(game.open())
             else:
-                repl.recall()
-            repl.loop()
+                repl.show_last_exchange()
+            repl.read_lines()
         finally:
-            code = repl.leave()
+            code = repl.save_and_leave()
     return code
-
-
-class Interrupts:
-    """Ctrl-C while a story is played: ends the reply that is being written, and is not heard between replies."""
-
-    def __init__(self, cancel: Callable[[], None]) -> None:
-        self._cancel = cancel
-        self._writing = self._reading = False
-        self._first = 0.0  # when the first one of this reply came
-        self.count = 0  # during this reply
-
-    def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._heard)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        self.count, self._writing = 0, True
-        try:
-            yield
-        finally:
-            self._writing = False
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        self._reading = True
-        try:
-            yield
-        finally:
-            self._reading = False
-
-    def _heard(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._reading:
-            raise KeyboardInterrupt
-        if self._writing:
-            self.count += 1
-            if self.count == 1:
-                self._first = time.monotonic()
-            elif time.monotonic() - self._first > UNHEARD:
-                raise KeyboardInterrupt
-            self._cancel()
 
 
 class Repl:
@@ -102,58 +56,59 @@ class Repl:
 
     def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts) -> None:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
-        game.feeding = screen.feeding
+        game.feeding = screen.show_prefill
 
-    def greet(self, notices: Sequence[str]) -> None:
+    def show_heading(self, notices: Sequence[str]) -> None:
+        """Show what is played and where it is kept, and what there is to say about it."""
         self._screen.heading(f"{self._game.title} · {self._game.engine.name}")
         self._screen.notice(f"kept in {self._game.file.path}")
         self._screen.notice("/help lists commands and keys, Ctrl-D leaves")
         for notice in notices:
             self._screen.notice(notice)
 
-    def picture(self) -> None:
-        """The character's picture, if there is one and this terminal can show it."""
+    def show_portrait(self) -> None:
+        """Show the character's picture, if there is one and this terminal can show it."""
         if data := portrait.opening(self._game):
             with suppress(AdvreplError):  # nobody asked for it; /portrait says what is wrong
                 self._screen.picture(data)
 
-    def recall(self) -> None:
-        """Where the story stood when it was left."""
+    def show_last_exchange(self) -> None:
+        """Show where the story stood when it was left: the player's last line, the reply and its options."""
         told = self._game.story.told(max(len(self._game.story.path) - 2, 0))
         for turn in told:
             if turn.role == "user":
-                self._screen.paragraph()
-                self._screen.said(turn.text)
+                self._screen.begin_paragraph()
+                self._screen.player_line(turn.text)
             else:
                 self._screen.show(Piece(menu.split(turn.text)[0]))
                 self._screen.show(Reply("", self._game.options(), {}))
         if told and told[-1].role == "user":
             self._screen.notice("there is no reply yet: /retry asks for one")
 
-    def loop(self) -> None:
-        """Take lines until the player leaves."""
+    def read_lines(self) -> None:
+        """Take the player's lines, one after the other, until he leaves."""
         while True:
-            self._screen.paragraph()
+            self._screen.begin_paragraph()
             self._game.look_ahead()
             try:
                 line = self._editor.read()
             except KeyboardInterrupt:
-                self._screen.entered()
+                self._screen.line_entered()
                 continue
             except EOFError:
                 return
             finally:
                 self._game.rest()
-            self._screen.entered()
+            self._screen.line_entered()
             try:
                 self._take(self._readable(line))
             except Quit:
                 return
 
-    def follow(self, events: Iterator[Event]) -> None:
-        """Show events as they happen; errors are one line, and Ctrl-C ends the reply."""
+    def show(self, events: Iterator[Event]) -> None:
+        """Show events as they happen; errors are one line, Ctrl-C ends the reply, twice raises KeyboardInterrupt."""
         try:
-            with self._interrupts.writing(), quiet_keys(sys.stdin):
+            with self._interrupts.writing(), keys_unechoed(sys.stdin):
                 for event in events:
                     self._screen.show(event)
         except AdvreplError as error:
@@ -165,8 +120,8 @@ class Repl:
         if self._interrupts.count > 1:
             raise KeyboardInterrupt
 
-    def leave(self) -> int:
-        """Save, and say where the story lies."""
+    def save_and_leave(self) -> int:
+        """Save, and say where the story lies; returns the exit code."""
         try:
             self._game.save()
         except AdvreplError as error:
@@ -182,12 +137,12 @@ class Repl:
         if not line.strip():
             return
         if commands.is_command(line):
-            self.follow(commands.run(self._game, line))
+            self.show(commands.run(self._game, line))
             return
         chosen = self._game.chosen(line)
         if chosen != line.strip():
-            self._screen.said(chosen)
-        self.follow(self._game.act(line))
+            self._screen.player_line(chosen)
+        self.show(self._game.act(line))
 
     def _readable(self, line: str) -> str:
         """Bytes that are not UTF-8 come as lone surrogates, which neither a model nor a save can hold."""
@@ -204,7 +159,7 @@ class Repl:
 
 
 def resume_command(path: Path) -> str:
-    """What to type to come back to a story."""
+    """Return what to type to come back to a story."""
     command = f"advrepl resume {shlex.quote(path.stem)}"
     usual = os.environ.get("ADVREPL_SAVES")
     folder = paths.saves_folder(Path(usual) if usual else None)
@@ -214,8 +169,8 @@ def resume_command(path: Path) -> str:
 
 
 @contextmanager
-def quiet_keys(stdin: TextIO) -> Iterator[None]:
-    """Keys that are pressed meanwhile are not echoed into the prose; they wait for the prompt. Ctrl-C still works."""
+def keys_unechoed(stdin: TextIO) -> Iterator[None]:
+    """Keep keys that are pressed meanwhile out of the prose; they wait for the prompt. Ctrl-C still works."""
     try:
         import termios
 

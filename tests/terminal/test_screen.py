@@ -5,10 +5,10 @@ import pytest
 
 from advrepl.play.events import Note, Reply, Slid
 from advrepl.play.writer import Choice, Piece
-from advrepl.terminal.screen import Abilities, Screen
+from advrepl.terminal.screen import Capabilities, Screen
 
-PLAIN = Abilities(style=False, cursor=False)
-FULL = Abilities(style=True, cursor=True)
+PLAIN = Capabilities(style=False, cursor=False)
+FULL = Capabilities(style=True, cursor=True)
 
 
 class Paper(io.StringIO):
@@ -18,7 +18,7 @@ class Paper(io.StringIO):
         super().__init__()
         self.width = width
 
-    def screen(self, abilities: Abilities = PLAIN) -> Screen:
+    def screen(self, capabilities: Capabilities = PLAIN) -> Screen:
         width = self.width
 
         class Fixed(Screen):
@@ -26,12 +26,12 @@ class Paper(io.StringIO):
             def width(self) -> int:
                 return width
 
-        return Fixed(self, abilities)
+        return Fixed(self, capabilities)
 
 
-def shown(*events: object, width: int = 40, abilities: Abilities = PLAIN) -> str:
+def shown(*events: object, width: int = 40, capabilities: Capabilities = PLAIN) -> str:
     paper = Paper(width)
-    screen = paper.screen(abilities)
+    screen = paper.screen(capabilities)
     for event in events:
         screen.show(event)  # type: ignore[arg-type]
     screen.end()
@@ -109,27 +109,27 @@ def test_foreign_text_is_inert(event: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "abilities"),
+    ("environment", "capabilities"),
     [
         ({"TERM": "xterm-256color"}, FULL),
-        ({"TERM": "xterm", "NO_COLOR": "1"}, Abilities(style=False, cursor=True)),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, Capabilities(style=False, cursor=True)),
         ({"TERM": "xterm", "NO_COLOR": ""}, FULL),
         ({"TERM": "dumb"}, PLAIN),
         ({"TERM": "dumb", "NO_COLOR": "1"}, PLAIN),
     ],
 )
-def test_what_a_terminal_can_do(environment: dict[str, str], abilities: Abilities) -> None:
-    assert Abilities.of(environment) == abilities
+def test_what_a_terminal_can_do(environment: dict[str, str], capabilities: Capabilities) -> None:
+    assert Capabilities.of(environment) == capabilities
 
 
 def test_long_feeding_is_shown_and_wiped_before_the_first_word() -> None:
     paper = Paper(60)
     screen = paper.screen(FULL)
-    screen.feeding(0, 200)
+    screen.show_prefill(0, 200)
     assert paper.getvalue() == "", "nothing yet: most feeding is over by then"
     time.sleep(1.3)
-    screen.feeding(128, 200)
-    screen.feeding(200, 200)
+    screen.show_prefill(128, 200)
+    screen.show_prefill(200, 200)
     screen.show(Piece("You enter "))
     assert paper.getvalue() == "\r\x1b[Kreading 200 tokens: 0%\r\x1b[Kreading 200 tokens: 64%\r\x1b[K\nYou enter"
 
@@ -137,8 +137,8 @@ def test_long_feeding_is_shown_and_wiped_before_the_first_word() -> None:
 def test_short_feeding_is_not_shown() -> None:
     paper = Paper(60)
     screen = paper.screen(FULL)
-    screen.feeding(0, 200)
-    screen.feeding(200, 200)
+    screen.show_prefill(0, 200)
+    screen.show_prefill(200, 200)
     time.sleep(1.2)
     assert paper.getvalue() == ""
 
@@ -146,8 +146,8 @@ def test_short_feeding_is_not_shown() -> None:
 def test_terminal_without_a_cursor_is_told_once() -> None:
     paper = Paper(60)
     screen = paper.screen(PLAIN)
-    screen.feeding(0, 200)
+    screen.show_prefill(0, 200)
     time.sleep(1.3)
-    screen.feeding(128, 200)
-    screen.feeding(200, 200)
+    screen.show_prefill(128, 200)
+    screen.show_prefill(200, 200)
     assert paper.getvalue() == "reading 200 tokens: 0%\n"

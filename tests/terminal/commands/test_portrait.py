@@ -122,8 +122,8 @@ def test_graphics_where_the_terminal_has_them(
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
-        ({"NO_COLOR": "1"}, "this terminal shows no colours, and so no pictures"),
-        ({"TERM": "dumb"}, "this terminal shows no colours, and so no pictures"),
+        ({"NO_COLOR": "1"}, "this terminal shows no colors, and so no pictures"),
+        ({"TERM": "dumb"}, "this terminal shows no colors, and so no pictures"),
         ({"ADVREPL_PICTURES": "off"}, "pictures are off: ADVREPL_PICTURES says so"),
     ],
 )

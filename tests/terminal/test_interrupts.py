@@ -1,0 +1,119 @@
+"""Ctrl-C as the program hears it, with real signals; in whole programs: test_repl.py and test_pipe.py."""
+
+import math
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from advrepl.terminal.interrupts import Interrupts
+
+
+def ctrl_c() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+class Work:
+    """Counts how often it was cancelled."""
+
+    cancelled = 0
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+def test_the_first_one_cancels_and_the_second_ends_the_program() -> None:
+    """As in a pipe."""
+    work = Work()
+    with pytest.raises(KeyboardInterrupt), Interrupts(work.cancel, patience=0) as interrupts, interrupts.writing():
+        ctrl_c()
+        assert work.cancelled == 1
+        ctrl_c()
+    assert work.cancelled == 1
+
+
+def test_one_that_comes_when_all_is_written_ends_the_program_after_the_rest() -> None:
+    work, done = Work(), False
+    with pytest.raises(KeyboardInterrupt), Interrupts(work.cancel, patience=0) as interrupts, interrupts.writing():
+        interrupts.is_written()
+        ctrl_c()
+        ctrl_c()
+        done = True
+    assert done and work.cancelled == 0
+
+
+def test_one_before_and_one_after_the_last_word_end_the_program_at_once() -> None:
+    work = Work()
+    with pytest.raises(KeyboardInterrupt), Interrupts(work.cancel, patience=0) as interrupts, interrupts.writing():
+        ctrl_c()
+        interrupts.is_written()
+        ctrl_c()
+        pytest.fail("not reached")
+    assert work.cancelled == 1
+
+
+def test_a_reply_that_ends_by_an_error_tells_the_error() -> None:
+    with pytest.raises(ValueError), Interrupts(Work().cancel, patience=0) as interrupts, interrupts.writing():
+        interrupts.is_written()
+        ctrl_c()
+        raise ValueError
+
+
+def test_each_cancels_while_there_is_patience() -> None:
+    """As at a terminal, where the reply is saved first; the player is told how often it was."""
+    work = Work()
+    with Interrupts(work.cancel, patience=10, only_within=True) as interrupts:
+        with interrupts.writing():
+            for _ in range(3):
+                ctrl_c()
+        assert work.cancelled == interrupts.count == 3
+        with interrupts.writing():
+            assert interrupts.count == 0
+            ctrl_c()
+        assert work.cancelled == 4
+
+
+def test_patience_ends() -> None:
+    work = Work()
+    with pytest.raises(KeyboardInterrupt), Interrupts(work.cancel, patience=0.2) as interrupts, interrupts.writing():
+        ctrl_c()
+        ctrl_c()
+        time.sleep(0.25)
+        ctrl_c()
+    assert work.cancelled == 2
+
+
+def test_with_endless_patience_it_is_never_the_program_that_ends() -> None:
+    """As in tune, which ends by itself."""
+    work = Work()
+    with Interrupts(work.cancel, patience=math.inf) as interrupts, interrupts.writing():
+        for _ in range(20):
+            ctrl_c()
+    assert work.cancelled == 20
+
+
+def test_between_replies_at_a_terminal_it_is_not_heard() -> None:
+    work = Work()
+    with Interrupts(work.cancel, patience=10, only_within=True) as interrupts:
+        ctrl_c()
+        with pytest.raises(KeyboardInterrupt), interrupts.reading():
+            ctrl_c()
+        ctrl_c()
+    assert work.cancelled == 0
+
+
+def test_elsewhere_it_is_always_heard() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts(Work().cancel, patience=0):
+        ctrl_c()
+
+
+@pytest.mark.parametrize("how", [signal.default_int_handler, signal.SIG_IGN])
+def test_what_was_done_before_is_done_after(how: Callable[..., object] | signal.Handlers) -> None:
+    before = signal.signal(signal.SIGINT, how)
+    try:
+        with Interrupts(Work().cancel, patience=0) as interrupts, interrupts.writing():
+            ctrl_c()
+        assert signal.getsignal(signal.SIGINT) is how
+    finally:
+        signal.signal(signal.SIGINT, before)
