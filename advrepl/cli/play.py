@@ -10,6 +10,7 @@ import typer
 
 from advrepl import AdvreplError
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
+from advrepl.prompt.options import MAX_OPTIONS
 from advrepl.sampling.params import PARAMETERS, Parameter
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ PLAY_OPTIONS: dict[str, Any] = {
     **{name: _sampling_option(each) for name, each in PARAMETERS.items() if each.is_flag},
     "you": Annotated[str | None, option("--you", help="Your name, or `NAME: who you are`.")],
     "lore": Annotated[list[Path], option("--lore", help="A lorebook or world info file; may be given again.")],
-    "options": Annotated[int | None, option("--options", help="Choices after each reply; 0 is off.", min=0, max=8)],
+    "options": Annotated[
+        int | None, option("--options", help="Choices after each reply; 0 is off.", min=0, max=MAX_OPTIONS)
+    ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
     "ahead": Annotated[
         bool | None,

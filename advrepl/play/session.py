@@ -34,7 +34,6 @@ Notice = Callable[[str], None]
 # Stories that come with the program lie beside the package in a checkout, inside it when installed.
 SHIPPED = ("the-old-house",)
 SHIPPED_FOLDERS = tuple(parent / "saves" for parent in (paths.PACKAGE.parent, paths.PACKAGE))
-MAX_OPTIONS = 8
 BRANCHES = 6  # replies that are written ahead: to four options, another take of the last, and one to read in
 
 

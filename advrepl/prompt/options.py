@@ -13,6 +13,7 @@ _LIST_START = re.compile(rf"(?:^|\n)[ \t]*({_MARKER})[ \t]+(?=\S)")
 # What could still become the beginning of a list, at the end of the text written so far.
 _PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
+MAX_OPTIONS = 8
 MAX_WORDS = 14
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
 # Words that make a statement or a question rather than something to do; options begin with them less often.
@@ -64,14 +65,6 @@ def may_be_list(text: str, start: int = 0) -> int:
     """From where on, at `start` or later, the end of the text could still turn into a list; its length if it cannot."""
     found = _PERHAPS.search(text, start)
     return found.start() if found else len(text)
-
-
-def marker_of(texts: Iterable[str]) -> str:
-    """The list marker that the first text with a list uses; "-" if none has one."""
-    for text in texts:
-        if split(text)[1] and (found := list_start(text)):
-            return found[1]
-    return "-"
 
 
 def line_start(marker: str, position: int) -> str:

@@ -68,7 +68,7 @@ class Repl:
 
     def show_portrait(self) -> None:
         """Show the character's picture, if there is one and this terminal can show it."""
-        if data := portrait.opening(self._game):
+        if data := portrait.opening_picture(self._game):
             with suppress(AdvreplError):  # nobody asked for it; /portrait says what is wrong
                 self._screen.picture(data)
 

@@ -1,6 +1,13 @@
-"""The /commands: a table of handlers, filled by the modules of this folder."""
+"""The /commands: a table of handlers, filled by the modules of this folder.
 
-from advrepl.terminal.commands.handlers import KEYS, command_list, numbered, speed
-from advrepl.terminal.commands.table import COMMANDS, Quit, command, find, is_command, run
+A command is a function with `@command` in one of the modules named here, and nothing else: /help, completion and the
+README's list come from the table. It does not print; what it has to say comes out as events, so that it works at a
+terminal, in a pipe and as JSON.
+"""
 
-__all__ = ["COMMANDS", "KEYS", "Quit", "command", "command_list", "find", "is_command", "numbered", "run", "speed"]
+# In the order of /help.
+from advrepl.terminal.commands import help, story, sampling, scenario, portrait, window, save  # noqa: F401, I001
+from advrepl.terminal.commands.table import COMMANDS, Quit, is_command, run
+from advrepl.terminal.commands.window import speed
+
+__all__ = ["COMMANDS", "Quit", "is_command", "run", "speed"]

@@ -1,4 +1,4 @@
-"""The picture of a story's character: found in the card the story began with.
+"""/portrait: the picture of a story's character, found in the card that the story began with.
 
 Does not draw; that is pictures.py.
 """
@@ -12,19 +12,21 @@ from advrepl.cards.read import find_picture
 from advrepl.play.events import Event, Note, Picture
 from advrepl.play.game import Game
 from advrepl.terminal import pictures
+from advrepl.terminal.commands.table import command
 
 
+@command("portrait")
 def portrait(game: Game, argument: str) -> Iterator[Event]:
     """Show the character's picture."""
     if not pictures.possible():
         yield Note(pictures.INSTALL)
         return
-    data = find(game)
+    data = card_picture(game)
     yield Picture("the picture can only be seen at a terminal", data) if data else Note(f"{game.title} has no picture")
 
 
-def find(game: Game) -> bytes | None:
-    """The picture of the card that the story began with, if there is one."""
+def card_picture(game: Game) -> bytes | None:
+    """Return the picture of the card that the story began with; None: it has none. AdvreplError: the card is gone."""
     if not game.card:
         return None
     try:
@@ -33,9 +35,9 @@ def find(game: Game) -> bytes | None:
         raise AdvreplError(f"the card of this story cannot be read any more: {error}") from error
 
 
-def opening(game: Game) -> bytes | None:
-    """The same when a story opens, where nobody asked for a picture: whatever is wrong, there is none."""
+def opening_picture(game: Game) -> bytes | None:
+    """Return the same for when a story opens, where nobody asked for a picture: whatever is wrong, there is none."""
     try:
-        return find(game) if pictures.possible() else None
+        return card_picture(game) if pictures.possible() else None
     except AdvreplError:
         return None

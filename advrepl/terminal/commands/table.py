@@ -1,6 +1,6 @@
 """The table of the /commands, and how a line finds its command.
 
-Does not know any command: commands.py puts them in, and hands the full table on.
+Does not know any command: their modules put them in, and the package hands the full table on.
 """
 
 from collections.abc import Callable, Iterator

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from advrepl import AdvreplError
 from advrepl.cards import card_files
-from advrepl.play.events import Note, Picture
+from advrepl.play.events import Picture
 from advrepl.play.game import Game
 from advrepl.story import saves
 from advrepl.terminal import commands
@@ -19,6 +19,7 @@ from advrepl.terminal.commands import portrait
 from tests.card_files import END, HEAD
 from tests.conftest import ScriptedEngine
 from tests.pty_play import Terminal
+from tests.terminal.commands.conftest import refused, told
 from tests.terminal.test_pictures import bomb, flag, saved
 from tests.terminal.test_pipe import Program, events
 
@@ -193,31 +194,39 @@ def test_without_pillow_only_portrait_says_so(tmp_path: Path, card: Path, smollm
 # --- which picture
 
 
-def told(game: Game) -> list[str]:
-    return [event.text for event in commands.run(game, "/portrait") if isinstance(event, Note)]
+@pytest.fixture
+def game_of(new_game: Callable[..., Game]) -> Callable[[Path], Game]:
+    """Makes games that began with this card."""
+
+    def make(card: Path) -> Game:
+        game = new_game(ScriptedEngine())
+        game.save()
+        game.file.close()
+        save = replace(saves.load(game.file.path), card=str(card))
+        return Game(game.engine, game.format, save, saves.SaveFile(game.file.path))
+
+    return make
 
 
 def test_stories_without_a_card_have_no_picture(new_game: Callable[..., Game]) -> None:
-    assert told(new_game(ScriptedEngine())) == ["The old house has no picture"]
+    assert told(new_game(ScriptedEngine()), "/portrait") == "The old house has no picture"
 
 
-def test_a_card_may_have_no_picture(new_game: Callable[..., Game], tmp_path: Path) -> None:
+def test_a_card_may_have_no_picture(game_of: Callable[[Path], Game], tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"name": "Ada"}')
-    game = new_game(ScriptedEngine())
-    game._save.card = str(tmp_path / "a.json")
-    assert told(game) == ["The old house has no picture"] and portrait.opening(game) is None
+    game = game_of(tmp_path / "a.json")
+    assert told(game, "/portrait") == "The old house has no picture" and portrait.opening_picture(game) is None
 
 
-def test_a_card_that_is_gone_is_told_when_asked(new_game: Callable[..., Game], tmp_path: Path) -> None:
-    game = new_game(ScriptedEngine())
-    game._save.card = str(tmp_path / "gone.png")
-    assert portrait.opening(game) is None
-    with pytest.raises(AdvreplError, match=r"the card of this story cannot be read any more: there is no file .*gone"):
-        told(game)
+def test_a_card_that_is_gone_is_told_when_asked(game_of: Callable[[Path], Game], tmp_path: Path) -> None:
+    game = game_of(tmp_path / "gone.png")
+    assert portrait.opening_picture(game) is None
+    sentence = refused(game, "/portrait")
+    assert sentence.startswith("the card of this story cannot be read any more: there is no file ")
+    assert "gone.png" in sentence
 
 
-def test_a_picture_comes_without_the_card(new_game: Callable[..., Game], card: Path) -> None:
-    game = new_game(ScriptedEngine())
-    game._save.card = str(card)
+def test_a_picture_comes_without_the_card(game_of: Callable[[Path], Game], card: Path) -> None:
+    game = game_of(card)
     event = next(iter(commands.run(game, "/portrait")))
-    assert isinstance(event, Picture) and event.data == saved(flag(300, 450)) == portrait.opening(game)
+    assert isinstance(event, Picture) and event.data == saved(flag(300, 450)) == portrait.opening_picture(game)

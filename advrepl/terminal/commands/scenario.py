@@ -1,7 +1,4 @@
-"""The /commands that change who plays and what the model is told besides the story.
-
-Does not print; see commands.py.
-"""
+"""The /commands that change the scenario: who plays, and what the model is told besides the story."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +11,26 @@ from advrepl.prompt.formats import LENGTHS
 from advrepl.prompt.window import told
 from advrepl.story.injections import LORE, NOTE, NOTE_DEPTH
 from advrepl.story.roleplay import DEEPEST, player
+from advrepl.terminal.commands.table import command
 from advrepl.terminal.text import one_line
 
 OFF = ("off", "none", "clear")
 SHOWN = 60  # characters of a greeting in the list
 
 
+@command("length", usage="[short | medium | long]")
+def length(game: Game, argument: str) -> Iterator[Event]:
+    """Show or change how long the replies are."""
+    if argument:
+        wanted = [name for name in LENGTHS if name.startswith(argument.casefold())]
+        if len(wanted) != 1:
+            raise AdvreplError(f"/length is {', '.join(LENGTHS)}, not {argument[:20]!r}")
+        with game.changing():
+            game.backdrop.answer(wanted[0])  # type: ignore[arg-type]
+    yield Note(f"replies are {game.scenario.length}")
+
+
+@command("you", usage="[NAME[: WHO YOU ARE]]")
 def you(game: Game, argument: str) -> Iterator[Event]:
     """Show or change your name and who you are in the story."""
     if argument:
@@ -28,6 +39,7 @@ def you(game: Game, argument: str) -> Iterator[Event]:
     yield Note(f"you are {scenario.you}: {scenario.persona}" if scenario.persona else f"you are {scenario.you}")
 
 
+@command("greeting", usage="[N]")
 def greeting(game: Game, argument: str) -> Iterator[Event]:
     """Show the character's greetings, or begin with the Nth."""
     greetings = game.scenario.greetings
@@ -42,17 +54,7 @@ def greeting(game: Game, argument: str) -> Iterator[Event]:
     yield Note("\n".join(f"{n}. {line[:SHOWN]}{'…' * (len(line) > SHOWN)}" for n, line in enumerate(lines, 1)))
 
 
-def length(game: Game, argument: str) -> Iterator[Event]:
-    """Show or change how long the replies are."""
-    if argument:
-        wanted = [name for name in LENGTHS if name.startswith(argument.casefold())]
-        if len(wanted) != 1:
-            raise AdvreplError(f"/length is {', '.join(LENGTHS)}, not {argument[:20]!r}")
-        with game.changing():
-            game.backdrop.answer(wanted[0])  # type: ignore[arg-type]
-    yield Note(f"replies are {game.scenario.length}")
-
-
+@command("note", usage="[[DEPTH] TEXT | off]")
 def note(game: Game, argument: str) -> Iterator[Event]:
     """Remind the model of TEXT again and again: always among the last DEPTH turns."""
     if argument:
@@ -65,14 +67,16 @@ def note(game: Game, argument: str) -> Iterator[Event]:
     yield Note(f"the note, every {reminder.depth} turns: {reminder.text}" if reminder else "there is no note")
 
 
+@command("memory", usage="[TEXT | off]")
 def memory(game: Game, argument: str) -> Iterator[Event]:
-    """Show or change what the model must never forget; it is read in full once after that."""
+    """Show or change what the model must never forget; a change of it makes the model read everything again."""
     if argument:
         with game.changing():
             game.backdrop.remember("" if argument in OFF else argument)
     yield Note(f"never forgotten: {game.scenario.memory}" if game.scenario.memory else "there is no memory")
 
 
+@command("lore", usage="[FILE]")
 def lore(game: Game, argument: str) -> Iterator[Event]:
     """Show which lore the model was told of, or add a lorebook or world info file."""
     if argument:

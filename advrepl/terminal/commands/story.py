@@ -1,0 +1,60 @@
+"""The /commands that go on with the story, or back in it."""
+
+from collections.abc import Iterator
+
+from advrepl import AdvreplError
+from advrepl.play.events import Event, Note
+from advrepl.play.game import Game
+from advrepl.prompt import options as menu
+from advrepl.prompt.options import MAX_OPTIONS
+from advrepl.terminal.commands.table import command
+
+SHOWN = 100  # characters of the prose at which the story stands
+
+
+@command("retry", "r")
+def retry(game: Game, argument: str) -> Iterator[Event]:
+    """Write the last reply again; the old one stays in the save."""
+    return game.retry()
+
+
+@command("continue", "c")
+def go_on(game: Game, argument: str) -> Iterator[Event]:
+    """Let the model write more of its last reply."""
+    return game.go_on()
+
+
+@command("undo", "u")
+def undo(game: Game, argument: str) -> Iterator[Event]:
+    """Take back your last turn and the reply to it."""
+    said = game.undo()
+    offered = _numbered(game.options()) or [_ending(game)]
+    yield Note("\n".join([f"taken back: {said}", *offered]))
+
+
+@command("options", "o", usage="[N]")
+def options(game: Game, argument: str) -> Iterator[Event]:
+    """Show the choices on offer, or have N after each reply (0: none)."""
+    if not argument:
+        yield Note("\n".join([_options_wanted(game), *_numbered(game.options())]))
+        return
+    if not argument.isdecimal() or int(argument) > MAX_OPTIONS:
+        raise AdvreplError(f"/options takes a whole number from 0 to {MAX_OPTIONS}, not {argument!r}")
+    with game.changing():
+        game.option_count = int(argument)
+    yield Note(_options_wanted(game))
+
+
+def _numbered(texts: tuple[str, ...]) -> list[str]:
+    return [f"{number}. {text}" for number, text in enumerate(texts, 1)]
+
+
+def _options_wanted(game: Game) -> str:
+    return f"{game.option_count} options after each reply" if game.option_count else "no options after a reply"
+
+
+def _ending(game: Game) -> str:
+    """How the story ends now: its last sentence or so."""
+    last = game.story.last
+    prose = menu.split(last.text)[0] if last else ""
+    return "the story stands at: " + (prose if len(prose) <= SHOWN else "…" + prose[-SHOWN:])

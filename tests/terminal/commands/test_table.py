@@ -1,0 +1,70 @@
+"""The table of the /commands, and what comes from it: help, and the list in the README."""
+
+import re
+
+import pytest
+
+from advrepl.play.game import Game
+from advrepl.terminal import commands
+from advrepl.terminal.commands import COMMANDS, Quit
+from tests import ROOT
+from tests.terminal.commands.conftest import refused, told
+
+
+def test_every_command_has_help_of_one_line() -> None:
+    for entry in COMMANDS.values():
+        assert entry.help.endswith("."), entry.name
+        assert len(f"{entry.name} {entry.help}") < 110
+
+
+def test_no_two_commands_share_a_name() -> None:
+    names = [name for entry in COMMANDS.values() for name in (entry.name, *entry.aliases)]
+    assert len(names) == len(set(names))
+
+
+def test_help_lists_every_command_and_the_keys(game: Game) -> None:
+    text = told(game, "/help")
+    for entry in COMMANDS.values():
+        assert re.search(rf"^/{entry.name}\b.* {re.escape(entry.help)}", text, re.MULTILINE)
+    assert "Alt-Enter" in text and "Ctrl-C" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("/rety", "did you mean /retry?"),
+        ("/con", "did you mean /continue or /context?"),
+        ("/UNDO", "did you mean /undo?"),
+        ("/", "/help lists those there are"),
+        ("/xyzzy 1", "/help lists those there are"),
+        ("/" + "x" * 1000, "/help lists those there are"),
+    ],
+)
+def test_unknown_command_names_the_nearest(game: Game, line: str, hint: str) -> None:
+    sentence = refused(game, line)
+    assert sentence.startswith("there is no command /") and hint in sentence and len(sentence) < 150
+
+
+def test_command_without_arguments_refuses_them(game: Game) -> None:
+    assert refused(game, "/undo 3") == "/undo takes nothing after its name"
+    assert len(game.story.path) == 4
+
+
+def test_two_slashes_say_one(game: Game) -> None:
+    assert commands.is_command("//wave at him")
+    list(commands.run(game, "//wave at him"))
+    assert [turn.text for turn in game.story.told()][-2] == "/wave at him"
+
+
+def test_nothing_happens_before_the_first_event(game: Game) -> None:
+    commands.run(game, "/undo")
+    assert len(game.story.path) == 4
+    with pytest.raises(Quit):
+        list(commands.run(game, "/q"))
+
+
+def test_the_readme_lists_the_commands_as_help_does() -> None:
+    readme = (ROOT / "README.md").read_text()
+    table = next(block for block in readme.split("\n\n") if block.startswith("| command | |"))
+    usages = {entry: f"{entry.name} {entry.usage}".rstrip().replace("|", "\\|") for entry in COMMANDS.values()}
+    assert set(table.split("\n")[2:]) == {f"| `/{usage}` | {entry.help} |" for entry, usage in usages.items()}

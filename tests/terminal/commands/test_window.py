@@ -1,0 +1,38 @@
+"""The commands that show what the model is given, and what that costs."""
+
+import re
+from collections.abc import Callable
+
+from advrepl.play.game import Game
+from tests.conftest import ScriptedEngine
+from tests.terminal.commands.conftest import told
+
+
+def test_raw_is_the_exact_prompt(game: Game) -> None:
+    assert told(game, "/raw") == (
+        "<|system|>This is a text adventure game. "
+        "Describe the scenario to the user and give him three options to pick from on each turn.<|user|>Start!<|model|>"
+        "A house.\n- Go in.\n- Leave.\n- Knock.<|user|>Go in.<|model|>"
+        "You stand in a hall.\n- Climb the stairs.\n- Open the door.\n- Shout."
+    )
+
+
+def test_context_adds_up(game: Game) -> None:
+    rows = dict(re.split(r"  +", row, maxsplit=1) for row in told(game, "/context").split("\n"))
+    window = game.window()
+    assert rows["tokens used"] == f"{window.used} of {window.budget}"
+    assert rows["turns seen"] == "4" and rows["no longer seen"] == "0"
+    assert rows["system text"] == "24 tokens, always seen"
+    assert rows["context"] == f"2000 tokens, {2000 - window.budget} of them kept free for the reply"
+
+
+def test_context_counts_the_turns_that_are_gone(new_game: Callable[..., Game]) -> None:
+    replies = [" ".join(f"word{number}-{reply}" for number in range(30)) for reply in range(4)]
+    game = new_game(ScriptedEngine(*replies, n_ctx=200), max_tokens=40)
+    game.option_count = 0
+    list(game.open())
+    for line in ("one", "two", "three"):
+        list(game.act(line))
+    gone = game.window().evicted
+    assert gone > 0
+    assert re.search(rf"^no longer seen +{gone}$", told(game, "/context"), re.MULTILINE)
