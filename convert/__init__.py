@@ -1,6 +1,6 @@
 """From published weights (XOR releases, Hugging Face folders) to a quantised GGUF file.
 
-Knows nothing of the game: imports nothing of advrepl.
+Knows nothing of the game: of advrepl it imports only what stands for itself (atomic).
 """
 
 

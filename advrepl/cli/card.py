@@ -5,13 +5,12 @@ Parses, calls and prints; cards are read and written by cards/, which is loaded 
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, atomic
 
 if TYPE_CHECKING:
     from advrepl.cards.character import Character
@@ -128,16 +127,11 @@ def _picture(data: bytes, chosen: Path | None, notes: list[str]) -> bytes:
 
 
 def _write(out: Path, written: bytes, force: bool) -> None:
-    """Write beside and rename, so that there is never half a card."""
     if os.path.lexists(out) and not force:
         raise AdvreplError(f"{out} is there already: choose another name, or write over it with --force")
-    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        beside.write_bytes(written)
-        beside.replace(out)
+        atomic.write(out, written, durable=True)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise AdvreplError(f"{out} cannot be written: {error.strerror}") from error
 
 

@@ -6,14 +6,13 @@ Does not sample, and knows no models: which preset fits which is a sentence for 
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, atomic
 from advrepl.hints import did_you_mean
 from advrepl.sampling.params import PARAMETERS, Sampling, brief, read_fields
 
@@ -206,16 +205,11 @@ def write(name: str, sampling: Sampling, own: Path) -> Path:
     if not _is_name(name):
         raise AdvreplError(f"{brief(name)} cannot be the name of a preset: use letters, digits and - _ .")
     path = own / f"{name}.json"
-    beside = own / f".{name}.{os.getpid()}.tmp"
+    data = msgspec.json.format(msgspec.json.encode(_fields(sampling, without=("seed",))), indent=1)
     try:
         own.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(msgspec.json.format(msgspec.json.encode(_fields(sampling, without=("seed",))), indent=1))
-        if path.is_file():
-            path.replace(path.with_name(f"{path.name}.bak"))
-        beside.replace(path)
+        atomic.write(path, data, durable=True, backup=path.with_name(f"{path.name}.bak"))
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise AdvreplError(f"{path} cannot be written: {error.strerror}") from error
     return path
 

@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, atomic
 from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
@@ -173,19 +173,12 @@ class SaveFile:
             return save, f"{error}; it is kept as {aside.name}, and the version before it goes on"
 
     def write(self, save: Save) -> None:
-        """Write beside, flush, rename; a crash at any moment leaves this version or the one before."""
+        """Keep this version, and the one before as .bak; a crash at any moment leaves one of them."""
         save.updated = now()
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        data = msgspec.json.format(msgspec.json.encode(save), indent=1)
         try:
-            with beside.open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(save), indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            self._keep_backup()
-            beside.replace(self.path)
+            atomic.write(self.path, data, durable=True, backup=self.path.with_name(self.path.name + ".bak"))
         except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
             raise AdvreplError(
                 f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory"
             ) from error
@@ -203,20 +196,6 @@ class SaveFile:
             return f"process {self._lock_path.read_text()}"
         except (OSError, UnicodeDecodeError):
             return "another program"
-
-    def _keep_backup(self) -> None:
-        """Make the current file its own .bak without a moment in which there is neither."""
-        if not self.path.exists():
-            return
-        backup = self.path.with_name(self.path.name + ".bak")
-        link = self.path.with_name(f".{self.path.name}.{os.getpid()}.bak")
-        with suppress(FileNotFoundError):
-            link.unlink()
-        try:
-            os.link(self.path, link)
-        except OSError:  # a file system without hard links
-            link.write_bytes(self.path.read_bytes())
-        link.replace(backup)
 
 
 def _check_tree(save: Save, source: str) -> None:

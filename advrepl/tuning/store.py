@@ -3,14 +3,12 @@
 Does not measure (advrepl/tune.py does).
 """
 
-import os
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, atomic
 from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
 from advrepl.engines.files import fingerprint
 from advrepl.machine import Machine, this_machine
@@ -67,15 +65,11 @@ def options(model: Path, file: Path, asked: LoadOptions, devices: list[str]) -> 
 def keep(path: Path, entry: Entry) -> Path:
     """In the place of what was found before for this model on this machine."""
     others = [e for e in read(path)[0] if (e.fingerprint, e.machine) != (entry.fingerprint, entry.machine)]
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     data = msgspec.json.format(msgspec.json.encode(Book(SCHEMA, [*others, entry])), indent=2)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        beside.replace(path)
+        atomic.write(path, data, durable=True)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise AdvreplError(f"{path} could not be written ({error.strerror}): what was found is not kept") from error
     return path
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from advrepl.atomic import write
 from convert.foreign import NotJson, read_json
 from convert.sums import Sums
 
@@ -38,9 +39,7 @@ class Records:
 
     def add(self, name: str, payload: Stamp, base: Stamp, sums: Sums) -> None:
         self._files[name] = {"payload": payload, "base": base, "sha256": sums.sha256}
-        temp = self._path.with_suffix(".part")
-        temp.write_text(json.dumps(self._files, indent=1))
-        temp.replace(self._path)
+        write(self._path, json.dumps(self._files, indent=1).encode())
 
 
 def _load(path: Path) -> dict[str, Any]:

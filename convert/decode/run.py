@@ -5,10 +5,12 @@ Takes up where an earlier run stopped, and leaves the bytes to stream.py and the
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from advrepl.atomic import replacing
 from convert import ConvertError
 from convert.decode.plan import Job
 from convert.decode.records import Records, stamp
@@ -42,7 +44,7 @@ def run(jobs: list[Job], given: Mapping[str, Sums] | None = None, progress: Prog
 def accept(checked: Checked, out_dir: Path, rebuilt: Rebuilt) -> Checked:
     """Put the rebuilt text in the place of a JSON file that came out wrong."""
     out = out_dir / checked.name
-    with _beside(out) as target:
+    with _replacing(out) as target:
         target.write(rebuilt.text.encode())
     sums = sum_text(rebuilt.text)
     verdict: Literal["right", "unknown"] = "right" if sums.agree(checked.wanted) else "unknown"
@@ -105,7 +107,7 @@ def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
         payload = stack.enter_context(open_payload(job.payload, job.packed))
         base = stack.enter_context(job.base.open("rb")) if job.base else None
         digester = stack.enter_context(Digester(algorithms))
-        target = stack.enter_context(_beside(job.out))
+        target = stack.enter_context(_replacing(job.out))
         done, zeros = 0, True
         chunks = stack.enter_context(contextlib.closing(decoded(payload, base)))
         for chunk in chunks:
@@ -128,15 +130,7 @@ def _check_growth(job: Job, done: int) -> None:
         raise ConvertError(f"{job.payload}: unpacks to more than {done:,} bytes; it is no XOR file of this base")
 
 
-@contextlib.contextmanager
-def _beside(out: Path) -> Iterator[BinaryIO]:
-    """A temporary file beside `out` that takes its place when all went well, and is gone when not."""
-    # No fsync: after a power cut the next run finds the wrong sum and does the file again.
-    temp = out.with_name(f".{out.name}.part")
-    try:
-        temp.unlink(missing_ok=True)  # half-written by a run that was killed
-        with temp.open("xb") as target:
-            yield target
-        temp.replace(out)
-    finally:
-        temp.unlink(missing_ok=True)
+def _replacing(out: Path) -> AbstractContextManager[BinaryIO]:
+    # Not durable: after a power failure the next run finds the wrong sum and does the file again. One name, so that
+    # it also writes over what a killed run left half-written, which can be gigabytes.
+    return replacing(out, temporary=f".{out.name}.part")

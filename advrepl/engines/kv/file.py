@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from advrepl import atomic
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
@@ -102,21 +103,15 @@ def write(path: Path, held: Held, state: memoryview) -> int:
     """
     contents = msgspec.msgpack.encode(held)
     front = FRONT.pack(MAGIC, VERSION, len(contents), len(state))
-    beside = path.with_name(path.name + ".tmp")  # one program per story, so one name is enough
-    try:
-        with beside.open("wb", buffering=0) as file:
-            _write_all(file.write, front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
-            total = 0
-            for start in range(0, len(state), CHUNK):
-                part = state[start : start + CHUNK]
-                total = zlib.crc32(part, total)
-                _write_all(file.write, part)
-            _write_all(file.write, SUM.pack(total))
-            size = file.tell()
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return size
+    with atomic.replacing(path, temporary=path.name + ".tmp") as file:  # one program per story: one name is enough
+        file.write(front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
+        total = 0
+        for start in range(0, len(state), CHUNK):
+            part = state[start : start + CHUNK]
+            total = zlib.crc32(part, total)
+            file.write(part)
+        file.write(SUM.pack(total))
+        return file.tell()
 
 
 def read(path: Path, key: Key) -> Kept:
@@ -175,10 +170,3 @@ def _sum(data: memoryview | bytes, total: int = 0) -> int:
     for start in range(0, len(data), CHUNK):
         total = zlib.crc32(data[start : start + CHUNK], total)
     return total
-
-
-def _write_all(write: Callable[[memoryview], int | None], data: memoryview | bytes) -> None:
-    """An unbuffered file may take less than it is given."""
-    left = memoryview(data)
-    while left:
-        left = left[write(left) or 0 :]

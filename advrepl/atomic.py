@@ -1,0 +1,77 @@
+"""Write a file whole or not at all: beside the one it replaces, then renamed into its place.
+
+Knows no contents. Raises OSError as the system gives it; the sentence for the user is the caller's.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replacing(
+    path: Path, *, durable: bool = False, backup: Path | None = None, temporary: str = ""
+) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of `path` when the block ends well, and is removed when it does not.
+
+    A program that is killed at any moment leaves the old file or the new one, whole. `durable`: so does a power
+    failure, and after the block the new file outlasts one; this costs some milliseconds. For what its sums tell from a
+    torn file, or what only saves time, it is not needed. `backup`: the old file is kept under this name, in the same
+    folder, without a moment in which there is neither. `temporary`: the name to write under, in the same folder, which
+    nobody else may write under; "" is a hidden one with the number of this process. What a killed program left there
+    is written anew.
+    """
+    with _removed_unless_renamed(path.with_name(temporary or f".{path.name}.{os.getpid()}.tmp")) as beside:
+        with beside.open("xb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if backup:
+            _keep(path, backup)
+        beside.replace(path)
+    if durable:
+        _sync_folder(path.parent)
+
+
+def write(path: Path, data: bytes, *, durable: bool = False, backup: Path | None = None) -> None:
+    """Write all of a file's contents as `replacing` does."""
+    with replacing(path, durable=durable, backup=backup) as file:
+        file.write(data)
+
+
+@contextmanager
+def _removed_unless_renamed(beside: Path) -> Iterator[Path]:
+    beside.unlink(missing_ok=True)  # and not written into: it could be a link to somewhere else
+    try:
+        yield beside
+    except BaseException:  # also Ctrl-C
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _keep(path: Path, backup: Path) -> None:
+    """Make the file that is there its own backup as well."""
+    with _removed_unless_renamed(path.with_name(f".{backup.name}.{os.getpid()}.tmp")) as link:
+        try:
+            os.link(path, link)
+        except FileNotFoundError:  # nothing to keep yet
+            return
+        except OSError:  # a file system without hard links
+            link.write_bytes(path.read_bytes())
+        link.replace(backup)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in the folder outlast a power failure."""
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems refuse it, and there is nothing better to do
+            os.fsync(opened)
+    finally:
+        os.close(opened)
