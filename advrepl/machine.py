@@ -18,10 +18,14 @@ def on_battery() -> bool:
     return battery is not None and battery.power_plugged is False
 
 
+def usable_cores() -> int:
+    """Return the cores this process may use, hyper-threads counted; in a container fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def physical_cores() -> int:
-    """Cores this process may use, hyper-threads not counted: more threads make llama.cpp slower."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(min(psutil.cpu_count(logical=False) or allowed, allowed), 1)
+    """Return the cores this process may use, hyper-threads not counted: more threads make llama.cpp slower."""
+    return max(min(psutil.cpu_count(logical=False) or usable_cores(), usable_cores()), 1)
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 Does not measure (tune.py).
 """
 
-import os
 import statistics
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import msgspec
 from advrepl.engines.base import Tuning
 from advrepl.engines.llama.context import CHUNK, N_BATCH
 from advrepl.engines.llama.loading import fits_copied, fits_repacked
-from advrepl.machine import physical_cores
+from advrepl.machine import physical_cores, usable_cores
 
 MARGIN = 0.05  # by which a candidate has to win at least
 HOPELESS = 0.6  # of the best rate
@@ -151,8 +150,7 @@ def threads(situation: Situation) -> Axis | None:
     if situation.on_gpu:
         return None
     cores = physical_cores()
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or cores
-    others = {cores - 1, cores // 2, allowed} | set(range(1, min(cores, FEW_CORES)))
+    others = {cores - 1, cores // 2, usable_cores()} | set(range(1, min(cores, FEW_CORES)))
     counts = sorted(others - {0, cores})
     if not counts:
         return None

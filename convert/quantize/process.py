@@ -16,16 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import convert
+from advrepl.machine import usable_cores
 from convert import ConvertError
 from convert.quantize.types import TYPES
 from convert.tensor import Progress
 
 LOG_KEPT = 12  # lines quoted when llama.cpp fails
-
-
-def threads_here() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -42,7 +38,7 @@ def quantize(
     outcome, done, total = Outcome(), 0, sum(sizes.values())
     name, types = "", dict[str, str]()
     progress("starting", 0, total)
-    for line in child("quantize", source, out, TYPES[kind].number, threads_here(), imatrix or ""):
+    for line in child("quantize", source, out, TYPES[kind].number, usable_cores(), imatrix or ""):
         if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
             name = match[1]
             types[name] = match[2]
@@ -62,7 +58,7 @@ def quantize(
 
 def make_imatrix(model: Path, text: Path, out: Path, progress: Progress) -> None:
     """Run `model` over a text and write its importance matrix."""
-    for line in child("imatrix", model, text, out, threads_here()):
+    for line in child("imatrix", model, text, out, usable_cores()):
         if match := re.fullmatch(r"chunk (\d+) (\d+)\s*", line):
             progress("running the model over the text", int(match[1]), int(match[2]))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from convert.quantize.process import threads_here
+from advrepl.machine import usable_cores
 from tests.bench.make_llama import SIZES, make
 
 ADVREPL = (
@@ -87,7 +87,7 @@ def theirs(model: Path, place: Path, source: Path, binaries: Path, python: Path)
     first, last = place / "first.gguf", place / "theirs.gguf"
     script = str(source / "convert_hf_to_gguf.py")
     wrote = measure([str(python), script, str(model), "--outfile", str(first), "--outtype", "f16"])
-    quantised = measure([str(binaries / "llama-quantize"), str(first), str(last), "Q4_K_M", str(threads_here())])
+    quantised = measure([str(binaries / "llama-quantize"), str(first), str(last), "Q4_K_M", str(usable_cores())])
     report("llama.cpp convert + quantize", wrote, quantised)
     first.unlink()
     last.unlink()
