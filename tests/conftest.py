@@ -123,9 +123,9 @@ def new_game(tmp_path: Path) -> Callable[..., Game]:
     ) -> Game:
         path = tmp_path / f"{saves.free_name(tmp_path, 'story')}.json"
         save = saves.Save(
-            1, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None
-        )
-        save.character = character
+            saves.SCHEMA, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None,
+            character=character,
+        )  # fmt: skip
         return Game(engine, FORMATS[format], save, saves.SaveFile(path))  # type: ignore[arg-type]
 
     return make

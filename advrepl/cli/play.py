@@ -116,7 +116,7 @@ def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     keeping, lore = ("kv_file", "kv_limit"), tuple(chosen["lore"])
     ahead = _ahead(chosen)
     return Settings(
-        sampling=sampling, lore=lore, ahead=ahead, **{name: chosen[name] for name in (*names, *keeping)}, **more
+        sampling=sampling, lore=lore, prefetch=ahead, **{name: chosen[name] for name in (*names, *keeping)}, **more
     )
 
 

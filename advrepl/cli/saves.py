@@ -53,7 +53,7 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
 
     save = saves.load(path_of(paths.saves_folder(folder), name))
     print(visible(f"{save.title}\n"))
-    for turn in Story(save.turns, save.head).told():
+    for turn in Story(save.turns, save.head).path_turns():
         if turn.role == "user":
             print(visible(f"> {turn.text}\n"))
             continue

@@ -1,62 +1,66 @@
-"""What the player may ask for next, as jobs for the writer: the options on offer, and another take of the last reply.
+"""What the player may ask for next, as jobs for the prefetcher: the options on offer, and another take of the last
+reply.
 
-Works out what would be written, and writes nothing: engines/ahead.py does, while the player reads.
+Works out what would be written, and writes nothing: engines/prefetch.py does, while the player reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.engines.prefetch import Job
-from advrepl.play.scene import Scene
-from advrepl.play.writer import Choice, Piece, Task, Writer, Written
+from advrepl.play.planner import Planner
+from advrepl.play.writer import Option, Piece, ReplyTask, Written
 from advrepl.prompt import options as menu
 from advrepl.prompt.segments import Window
-from advrepl.story.tree import Before, Next
+from advrepl.story.tree import Story, WithoutLastTurn, WithTurn
 
-Event = Piece | Choice | Written
+Event = Piece | Option | Written
+Write = Callable[[Engine, ReplyTask], Iterator[Event]]  # how an engine answers a task
 
-LEAST = "."  # what must slide out with the shortest line slides out with any
+# Turns that the window drops to make room for the shortest line a player can enter are dropped for any line.
+SHORTEST_LINE = "."
 RECENT = 40  # turns from which the player's habit is read
 
 
-def prospects(scene: Scene) -> tuple[Window, list[Job[Event]]]:
-    """The window for the shortest line, and the replies that go on from there, the likeliest first."""
-    window = scene.move(LEAST).window
-    tasks = [*((task, False) for task in _chosen(scene)), *((task, True) for task in _retried(scene))]
-    return window, [_job(task, later) for task, later in tasks if task.window.evicted == window.evicted]
+def candidates(planner: Planner, write: Write) -> tuple[Window, list[Job[Event]]]:
+    """Return the window for the shortest line, and the replies whose windows begin where it begins, likeliest first.
+
+    Raises AdvreplError where the context has no room for another turn.
+    """
+    window = planner.player_turn(SHORTEST_LINE).window
+    tasks = [*((task, False) for task in _picked(planner)), *((task, True) for task in _retried(planner))]
+    return window, [_job(write, task, later) for task, later in tasks if task.window.evicted == window.evicted]
 
 
-def _job(task: Task, later: bool) -> Job[Event]:
-    def write(engine: Engine) -> Iterator[Event]:
-        return Writer(engine, task).write()
-
-    return Job(task, write, later)
+def _job(write: Write, task: ReplyTask, later: bool) -> Job[Event]:
+    return Job(task, lambda engine: write(engine, task), later)
 
 
-def _chosen(scene: Scene) -> Iterator[Task]:
-    options, seed = scene.options(), scene.seed(len(scene.story.turns) + 1)
-    habit = habits(scene)
+def _picked(planner: Planner) -> Iterator[ReplyTask]:
+    story, options = planner.state.story, planner.state.options()
+    seed, habit = planner.reply_seed(len(story.turns) + 1), habits(story)
     for number in sorted(range(len(options)), key=lambda number: (-habit.get(number, 0), number)):
         try:
-            move = scene.move(options[number])
+            planned = planner.player_turn(options[number])
         except AdvreplError:  # it does not fit the context; that is told when it is chosen
             continue
-        yield scene.task(Next(scene.story, move.turn), move.window, seed)
+        yield planner.reply_task(WithTurn(story, planned.turn), planned.window, seed)
 
 
-def _retried(scene: Scene) -> Iterator[Task]:
-    last, earlier = scene.story.last, Before(scene.story)
-    if last and last.role == "model" and last.parent is not None:
-        yield scene.task(earlier, scene.window(earlier), scene.seed(len(scene.story.turns)))
+def _retried(planner: Planner) -> Iterator[ReplyTask]:
+    story = planner.state.story
+    if story.last and story.last.role == "model" and story.last.parent is not None:
+        seed = planner.reply_seed(len(story.turns))
+        yield planner.reply_task(WithoutLastTurn(story), planner.earlier_window(), seed)
 
 
-def habits(scene: Scene) -> dict[int, int]:
-    """How often the player took the first option, the second, …, of late."""
-    told = scene.story.told(max(len(scene.story) - RECENT, 0))
+def habits(story: Story) -> dict[int, int]:
+    """Count how often the player took the first option (0), the second (1), …, of late."""
+    recent = story.path_turns(max(len(story) - RECENT, 0))
     counts: dict[int, int] = {}
-    for reply, turn in pairwise(told):
+    for reply, turn in pairwise(recent):
         offered = menu.split(reply.text)[1] if reply.role == "model" else ()
         if turn.role == "user" and turn.text in offered:
             number = offered.index(turn.text)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from advrepl.play.writer import Choice, Piece
+from advrepl.play.writer import Option, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +37,4 @@ class Picture(Note):
     data: bytes
 
 
-Event = Piece | Choice | Reply | Slid | Note
+Event = Piece | Option | Reply | Slid | Note

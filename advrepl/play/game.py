@@ -1,40 +1,143 @@
-"""An adventure being played: what the player does, and the replies that are written to it.
+"""A story being played: what the player does and changes, and the replies that are written to it.
 
-Does not print or read anything: the terminal passes lines in and shows the events that come out.
+Does not print or read anything: the terminal passes in what the player said and shows the events that come out.
 """
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
+import msgspec
+
 from advrepl import AdvreplError
-from advrepl.engines.base import Engine, Stats
+from advrepl.engines.base import Engine, Feeding, Stats
 from advrepl.engines.kv.store import Keeper
 from advrepl.engines.prefetch import Ahead
-from advrepl.play.candidates import prospects
+from advrepl.play.candidates import candidates
 from advrepl.play.events import Event, Note, Reply, Slid
-from advrepl.play.scene import Scene
-from advrepl.play.writer import Choice, Piece, Task, Writer, Written
+from advrepl.play.planner import Planner
+from advrepl.play.state import GameState
+from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Window
-from advrepl.prompt.window import told
-from advrepl.story.saves import Save, SaveFile
-from advrepl.story.tree import Turn
+from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.window import blocks_from
+from advrepl.sampling.params import Sampling
+from advrepl.story.context import StoryContext
+from advrepl.story.saves import ModelRef, Save, SaveFile, with_scenario
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Story, Turn
 
 
-class Game(Scene):
-    """A story that is being played."""
+class Game:
+    """A story, the engine that writes it and the file it is kept in. Used by one thread; `cancel` by any."""
 
     def __init__(self, engine: Engine, format: Format, save: Save, file: SaveFile) -> None:
-        super().__init__(engine, format, save, file)
+        self.engine, self.format, self.file = engine, format, file
+        model = ModelRef(engine.name, engine.fingerprint, save.model.spec)
+        self.state = GameState(msgspec.structs.replace(save, model=model, format=format.name))
+        self.context = StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
+        if self.waits_for_opening:
+            self.state.save = self.context.with_constant_lore(self.state.save)
+        self.planner = Planner(engine, format, self.state, self.context)
+        self.kv_store: Keeper | None = None  # set by the session where the engine's cache can be put away
+        self.prefetcher: Ahead[Piece | Option | Written] | None = None  # set by the session where it can be done
+        self.on_prefill: Feeding | None = None  # set by the terminal to show progress
         self.read_in_full = 0  # replies for which the whole prompt was fed
-        self.keeper: Keeper | None = None  # set by the session where the engine's cache can be put away
-        self.ahead: Ahead[Piece | Choice | Written] | None = None  # set by the session where replies are written ahead
         self.last: Reply | None = None
-        self._slid = 0  # where the cache begins, when it was prepared for the next turn
+        self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
+        self._cancelled = False
+
+    # --- what can be asked
+
+    @property
+    def story(self) -> Story:
+        """All turns and the path to the last one; changed through `state` only."""
+        return self.state.story
+
+    @property
+    def scenario(self) -> Scenario:
+        """What the story started from, with what the player changed of it."""
+        return self.state.save.scenario
+
+    @property
+    def title(self) -> str:
+        """The story's title."""
+        return self.state.save.title
+
+    @property
+    def card_path(self) -> str:
+        """The path of the card that the story began with; empty: none."""
+        return self.state.save.card_path
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the next reply is sampled."""
+        return self.state.sampling
+
+    @property
+    def option_count(self) -> int:
+        """How many options are offered after each reply."""
+        return self.state.option_count
+
+    @property
+    def waits_for_opening(self) -> bool:
+        """Has nothing been said yet?"""
+        return not self.story.turns
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options on offer now."""
+        return self.state.options()
+
+    def evicted(self) -> int:
+        """Return how many turns the model no longer sees."""
+        return self.state.evicted()
+
+    def window(self) -> Window:
+        """Return what the model is shown now; raises AdvreplError where that does not fit the context."""
+        return self.planner.window()
+
+    # --- what can be changed
+
+    def change(self, save: Save) -> None:
+        """Go on with this save, made from the present one, unless it leaves no room for the story in the context.
+
+        Raises AdvreplError, and then nothing has changed; also where only the file could not be written.
+        """
+        with self._changing():
+            self.state.save = save
+
+    def set_sampling(self, sampling: Sampling) -> None:
+        """Sample replies like this from now on; refused like any change."""
+        self.change(msgspec.structs.replace(self.state.save, sampling=sampling.to_save()))
+
+    def set_option_count(self, count: int) -> None:
+        """Offer so many options after each reply (0: none); refused like any change."""
+        self.change(with_scenario(self.state.save, options=count))
+
+    def set_player(self, name: str, persona: str) -> None:
+        """Give the player a name and a persona; a greeting that was not answered yet calls him by it."""
+        greeted = self._greeted()
+        with self._changing():
+            self.state.save = self.context.with_player(self.state.save, name, persona)
+            if greeted is not None:
+                self.state.begin_with(self.scenario.greetings[greeted])
+
+    def save(self) -> None:
+        """Write the save file; raises AdvreplError."""
+        self.file.write(self.state.save)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self.state.restored_on_error():
+            yield
+            self.planner.check()
+            self.window()
+        if self.story.turns:
+            self.save()
 
     # --- what the player does; each returns events as they happen
 
@@ -43,9 +146,9 @@ class Game(Scene):
         self._asks()
         scenario = self.scenario
         if scenario.start:
-            self.story.say("user", scenario.start)
+            self.state.add(Turn(None, "user", scenario.start))
         if scenario.opening and not (scenario.start and self.format.writes_opening):
-            self.story.say("model", scenario.opening)
+            self.state.add(Turn(self.story.head, "model", scenario.opening))
             prose, options = menu.split(scenario.opening)
             self.save()
             self.last = Reply(prose, options, self._stats(None, 0))
@@ -62,21 +165,21 @@ class Game(Scene):
         if not 0 < number <= len(greetings):
             raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
         self._asks()
-        self._begin_with(greetings[number - 1])
+        self.state.begin_with(greetings[number - 1])
         self.save()
         self.last = Reply(greetings[number - 1], (), self._stats(None, 0))
         yield Piece(self.last.text)
         yield self.last
 
-    def act(self, line: str) -> Iterator[Event]:
-        """The player's turn (a number picks an option), and the model's answer to it."""
+    def act(self, text: str) -> Iterator[Event]:
+        """Add a turn of the player, and the model's answer to it. `text` is said as it is, also if it is a number."""
         self._asks()
-        move = self.move(self.chosen(line))
-        self.story.add(move.turn)
-        self.backdrop.said(move.due)
+        planned = self.planner.player_turn(text)
+        self.state.add(planned.turn)
+        self.state.replace(lore_state=planned.context.lore_state, macro_values=planned.context.macro_values)
         self.save()
-        yield from map(Note, move.due.news)
-        yield from self._reply(move.window)
+        yield from map(Note, planned.context.notices)
+        yield from self._reply(planned.window)
 
     def retry(self) -> Iterator[Event]:
         """Write the last reply again; the old one stays as a branch."""
@@ -88,12 +191,12 @@ class Game(Scene):
             if last.parent is None:
                 others = "; /greeting offers others" if len(self.scenario.greetings) > 1 else ""
                 raise AdvreplError(f"the story opens with these words, and nothing comes before them{others}")
-            self.story.goto(last.parent)
+            self.state.goto(last.parent)
         try:
-            yield from self._reply(self.window(start=self._slid))
+            yield from self._reply(self.planner.window(self._prefetch_start))
         finally:
             if self.story.last and self.story.last.role == "user":  # stopped before the first word
-                self.story.goto(before)
+                self.state.goto(before)
 
     def go_on(self) -> Iterator[Event]:
         """Let the model write more of its last reply."""
@@ -104,81 +207,88 @@ class Game(Scene):
         if last.role == "user":
             yield from self._reply(self.window())
         else:
-            yield from self._reply(self.window(), kept=menu.split(last.text)[0])
+            yield from self._reply(self.window(), prefix=menu.split(last.text)[0])
 
     def undo(self) -> str:
         """Take the last exchange back (it stays as a branch); returns what the player had said."""
-        path = self.story.path
-        said = next((i for i in range(len(path) - 1, -1, -1) if self.story.turns[path[i]].role == "user"), None)
-        if said is None or said == 0:
+        path, turns = self.story.path, self.story.turns
+        place = next((i for i in range(len(path) - 1, -1, -1) if turns[path[i]].role == "user"), None)
+        if place is None or place == 0:
             raise AdvreplError("this is where the story begins; there is nothing to take back")
-        text = self.story.turns[path[said]].text
-        self.story.goto(path[said - 1])
-        self._first = max(self._first, self._slid)
+        text = turns[path[place]].text
+        self.state.goto(path[place - 1])
+        self.state.replace(window_start=max(self.state.save.window_start, self._prefetch_start))
         self.save()
         return text
 
-    def look_ahead(self) -> None:
-        """Write what the player may ask for next, until `rest`: he reads, and the engine is free."""
-        if not self.ahead or not self.story.turns:
+    # --- while the player reads
+
+    def start_prefetch(self) -> None:
+        """Write what the player may ask for next, until `pause_prefetch`: he reads, and the engine is free."""
+        if not self.prefetcher or not self.story.turns:
             return
         try:
-            window, jobs = prospects(self)
+            window, jobs = candidates(self.planner, self.write)
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
-        self._cancelled, self._slid = False, window.evicted
-        self.ahead.plan(window, jobs)
-        self.ahead.resume()
+        self._cancelled, self._prefetch_start = False, window.evicted
+        self.prefetcher.plan(window, jobs)
+        self.prefetcher.resume()
 
-    def rest(self) -> None:
-        """The engine is needed, or there is something else to do."""
-        if self.ahead:
-            self.ahead.pause()
+    def pause_prefetch(self) -> None:
+        """Wait until the engine is free for something else."""
+        if self.prefetcher:
+            self.prefetcher.pause()
 
-    def keep(self) -> str:
+    def store_kv(self) -> str:
         """Put away what the model has read, so that resuming need not read it again; a line if that is not possible."""
-        if not self.keeper:
+        if not self.kv_store:
             return ""
-        if self.ahead:
-            self.ahead.settle()
+        if self.prefetcher:
+            self.prefetcher.settle()
         try:
-            return self.keeper.keep(self.window())
+            return self.kv_store.keep(self.window())
         except AdvreplError:  # there is no room for the next turn: then there is no window to keep
             return ""
 
     def cancel(self) -> None:
-        """End the reply that is being written; what there is of it is kept."""
+        """End the reply that is being written; what there is of it is kept. From any thread, or a signal handler."""
         self._cancelled = True  # heard between two calls of the engine, which each begin afresh
         self.engine.cancel()
 
     def close(self) -> None:
+        """Save, and give the file and the engine back."""
         try:
-            if self.ahead:
-                self.ahead.close()
+            if self.prefetcher:
+                self.prefetcher.close()
             self.save()
-            self.keep()
+            self.store_kv()
         finally:
-            if self.keeper:
-                self.keeper.close()
+            if self.kv_store:
+                self.kv_store.close()
             self.file.close()
             self.engine.close()
 
     # --- one reply
 
+    def write(self, engine: Engine, task: ReplyTask) -> Iterator[Piece | Option | Written]:
+        """Answer a task on this engine, which may be a branch of the game's."""
+        return Writer(engine, task, self.on_prefill, lambda: self._cancelled).write()
+
     def _asks(self) -> None:
         self._asked, self._cancelled = time.perf_counter(), False
 
-    def _reply(self, window: Window, kept: str = "") -> Iterator[Event]:
-        """Write an answer to the head, or a longer version of it that begins with `kept`, and save it."""
+    def _reply(self, window: Window, prefix: str = "") -> Iterator[Event]:
+        """Write an answer to the head, or a longer version of it that begins with `prefix`, and save it."""
         before = self.evicted()
-        self._first = window.evicted
+        self.state.replace(window_start=window.evicted)
         if self.evicted() > before:
-            yield Slid(self.evicted(), self.story.told(self.evicted())[0].text)
+            yield Slid(self.evicted(), self.story.path_turns(self.evicted())[0].text)
         last = self.story.last
-        parent = last.parent if kept and last else self.story.head
-        seed = self.seed(len(self.story.turns))
-        shown, first, written = [kept], 0.0, None
-        ready, events = self._begun(self.task(self.story, window, seed, kept))
+        parent = last.parent if prefix and last else self.story.head
+        seed = self.planner.reply_seed(len(self.story.turns))
+        shown, first, written = [prefix], 0.0, None
+        ready, events = self._begun(self.planner.reply_task(self.story, window, seed, prefix))
         try:
             for event in events:
                 first = first or time.perf_counter() - self._asked
@@ -190,27 +300,27 @@ class Game(Scene):
         finally:
             # Whatever ended the reply, the words that were shown are kept.
             text, stop = (written.text, written.stats.stop) if written else ("".join(shown), "interrupted")
-            if text.strip() and text != kept:
+            if text.strip() and text != prefix:
                 seconds = round(time.perf_counter() - self._asked, 3)
-                self.story.add(Turn(parent, "model", text, seed, stop, seconds))
+                self.state.add(Turn(parent, "model", text, seed, stop, seconds))
                 self.save()
         if written:
             self._take_note(window, written)
             self.last = Reply(written.prose, written.options, self._stats(written, first, ready))
             yield self.last
-            if self.keeper and self.keeper.due:
-                self.keeper.keep_aside(self.window())
+            if self.kv_store and self.kv_store.due:
+                self.kv_store.keep_aside(self.window())
 
-    def _begun(self, task: Task) -> tuple[bool, Iterator[Piece | Choice | Written]]:
+    def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[Piece | Option | Written]]:
         """The events of a reply, and whether words of it were there before they were asked for."""
-        taken = self.ahead.take(task) if self.ahead else None
+        taken = self.prefetcher.take(task) if self.prefetcher else None
         if not taken:
-            return False, Writer(self.engine, task).write()
+            return False, self.write(self.engine, task)
         return any(isinstance(event, Piece) for event in taken.done), chain(taken.done, taken.events)
 
     def _take_note(self, window: Window, written: Written) -> None:
         """Let the engine know the reply's tokens while it remembers how it was sampled."""
-        turns, dialogues = told(self.scenario, self.story, self._first)
+        turns, dialogues = blocks_from(self.scenario, self.story, self.state.save.window_start)
         self.engine.count(self.format.spell(self.scenario, turns, dialogues).blocks[-1][-1])
         head = sum(map(self.engine.count, window.prompt.head))
         self.read_in_full += written.stats.reused < min(head, written.stats.prompt)
@@ -228,3 +338,7 @@ class Game(Scene):
             "ahead": ready,
             "stop": cost.stop,
         }
+
+    def _greeted(self) -> int | None:
+        """Which greeting the story stands at, if it has not gone on from there."""
+        return self.context.greeting(self.state.save, self.story) if len(self.story) == 1 else None

@@ -1,6 +1,6 @@
 """Open what a game needs: the model, the format, the save, the scenario.
 
-Does not read the command line (cli.py) and does not play (game.py).
+Does not read the command line (cli/play.py) and does not play (game.py).
 """
 
 import random
@@ -34,7 +34,7 @@ Notice = Callable[[str], None]
 # Stories that come with the program lie beside the package in a checkout, inside it when installed.
 SHIPPED = ("the-old-house",)
 SHIPPED_FOLDERS = tuple(parent / "saves" for parent in (paths.PACKAGE.parent, paths.PACKAGE))
-BRANCHES = 6  # replies that are written ahead: to four options, another take of the last, and one to read in
+BRANCHES = 6  # of the engine, to write replies ahead: four options, another take of the last, and one to prefill
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Settings:
     options: int | None = None
     lore: tuple[Path, ...] = ()
     shift: bool = True
-    ahead: bool | None = None  # are replies written ahead? None: where it can be done
+    prefetch: bool | None = None  # are replies written ahead? None: where it can be done
     preset: str | None = None
     kv_file: bool = True  # is what the model has read put away beside the save?
     kv_limit: str | None = None  # what these files may take in a folder
@@ -67,11 +67,15 @@ class Settings:
 def new_game(
     what: str, settings: Settings, notice: Notice = lambda _: None, loading: Callable[[float], None] | None = None
 ) -> Game:
-    """A new story of a scenario or with a character, in a save of its own."""
+    """Open a new story of a scenario or with a character, in a save of its own; raises AdvreplError.
+
+    `what`: the name of either, or the path of a card. `notice` is told what the player should know, `loading` the share
+    of the model that is loaded (0 to 1).
+    """
     character = None if what in scenario.BUILT_IN else _character(what, notice)
-    luck = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
-    bound: dict[str, str] = {}
-    story = scenario_of(character, bound=bound, seed=luck) if character else scenario.BUILT_IN[what]
+    seed = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
+    values: dict[str, str] = {}
+    story = scenario_of(character, macro_values=values, seed=seed) if character else scenario.BUILT_IN[what]
     name = settings.save and saves.check_name(settings.save)
     if name and saves.free_name(settings.folder, name) != name:
         raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
@@ -88,9 +92,9 @@ def new_game(
         turns=[],
         head=None,
         character=character and character.for_save(),
-        bound=bound,
-        luck=luck,
-        card=_card(what),
+        macro_values=values,
+        rng_seed=seed,
+        card_path=_card_path(what),
     )
     return _open(save, file, settings, loading, notice)
 
@@ -98,7 +102,7 @@ def new_game(
 def resumed_game(
     name: str | None, settings: Settings, notice: Notice, loading: Callable[[float], None] | None = None
 ) -> Game:
-    """A story that goes on; the newest if none is named."""
+    """Open a story that goes on, the newest if none is named; otherwise as `new_game`."""
     source, target = _story(name, settings.folder)
     file = SaveFile(target)
     try:
@@ -125,7 +129,7 @@ def _character(what: str, notice: Notice) -> Character:
     return character
 
 
-def _card(what: str) -> str:
+def _card_path(what: str) -> str:
     """The path of the player's own card, which may hold a picture; text that can be saved."""
     own = what not in scenario.BUILT_IN and what not in shipped()
     return str(Path(what).expanduser().absolute()).encode("utf-8", "replace").decode() if own else ""
@@ -140,21 +144,21 @@ def _open(
 ) -> Game:
     engine: Engine | None = None
     try:
-        save.sampling = _sampling(save.sampling, settings, notice).to_save()
+        save = msgspec.structs.replace(save, sampling=_sampling(save.sampling, settings, notice).to_save())
         if settings.options is not None:
-            save.scenario = msgspec.structs.replace(save.scenario, options=settings.options)
+            save = saves.with_scenario(save, options=settings.options)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
         engine = _engine(save, settings, loading, notice)
         format = _format(save, settings, engine, notice)
-        save.model = ModelRef(engine.name, engine.fingerprint, settings.model or save.model.spec)
-        game = Game(engine, format, save, file)
+        model = msgspec.structs.replace(save.model, spec=settings.model or save.model.spec)
+        game = Game(engine, format, msgspec.structs.replace(save, model=model), file)
         _prepare(game, settings)
-        _look_ahead(game, settings, notice)
-        for note in (*game.backdrop.notes, *_offers(game)):
+        _set_up_prefetch(game, settings, notice)
+        for note in (*game.context.notes, *_offers(game)):
             notice(note)
         if settings.kv_file and isinstance(engine, Keeps):
-            game.keeper = Keeper(engine, file.path, limit)
-            _recall(game, notice)
+            game.kv_store = Keeper(engine, file.path, limit)
+            _restore_kv(game, notice)
         return game
     except AdvreplError:
         file.close()
@@ -165,10 +169,10 @@ def _open(
 
 def _offers(game: Game) -> Iterator[str]:
     """What a new roleplay has to offer."""
-    scene = game.scenario
-    if game.waits_for_opening and len(scene.greetings) > 1:
-        yield f"there are {len(scene.greetings)} greetings: /greeting shows and changes them"
-    if game.waits_for_opening and scene.roleplay and scene.you == "You":
+    story = game.scenario
+    if game.waits_for_opening and len(story.greetings) > 1:
+        yield f"there are {len(story.greetings)} greetings: /greeting shows and changes them"
+    if game.waits_for_opening and story.roleplay and story.you == "You":
         yield "you have no name yet: /you NAME gives you one"
 
 
@@ -176,32 +180,32 @@ def _prepare(game: Game, settings: Settings) -> None:
     """What the command line says about the player and the lore."""
     books = [load_book(path) for path in settings.lore]
     if settings.you is not None:
-        game.become(*player(settings.you))
+        game.set_player(*player(settings.you))
     for book, notes in books:
-        game.backdrop.add_book(book)
-        game.backdrop.notes += notes
-    game.check()
+        game.state.save = game.context.with_book(game.state.save, book)
+        game.context.notes += notes
+    game.planner.check()
 
 
-def _look_ahead(game: Game, settings: Settings, notice: Notice) -> None:
+def _set_up_prefetch(game: Game, settings: Settings, notice: Notice) -> None:
     from advrepl.engines.llama.branches import BranchingEngine
     from advrepl.engines.prefetch import Ahead
 
     if isinstance(game.engine, BranchingEngine) and game.engine.branches:
-        game.ahead = Ahead(game.engine)
-    elif settings.ahead:
+        game.prefetcher = Ahead(game.engine)
+    elif settings.prefetch:
         notice("no replies are written ahead: there is too little memory, or this model's cache cannot be shared")
 
 
-def _recall(game: Game, notice: Notice) -> None:
-    """What the model had read when the story was left."""
-    if game.keeper and not game.waits_for_opening and (remark := game.keeper.recall()):
+def _restore_kv(game: Game, notice: Notice) -> None:
+    """Give the model back what it had read when the story was left."""
+    if game.kv_store and not game.waits_for_opening and (remark := game.kv_store.recall()):
         notice(remark)
 
 
 def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
     path = _model(save, settings)
-    branches = 0 if settings.ahead is False else BRANCHES
+    branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
     if path.is_dir():
         return _folder_engine(path, asked, loading, notice)

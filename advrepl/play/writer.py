@@ -46,7 +46,7 @@ PAUSE = Piece("")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Option:
     """An option that is ready, `number` counting from 1."""
 
     number: int
@@ -64,44 +64,50 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Task:
+class ReplyTask:
     """What to write: the window to continue and how. Equal tasks are answered in the same words."""
 
     window: Window
-    spelled: Callable[[str], str] = field(compare=False)  # the text of a reply as the format spells it
+    spelled: Callable[[str], str] = field(compare=False)  # the text of a reply -> as the format spells it
     sampling: Sampling
     seed: int
     stops: tuple[str, ...] = ()
-    options: int = 0
+    option_count: int = 0
     earlier: tuple[str, ...] = ()  # the last replies, oldest first
-    kept: str = ""  # prose that is there already and goes on
-    feeding: Feeding | None = field(default=None, compare=False)
-    cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
+    prefix: str = ""  # prose that is there already and goes on
 
 
 class Writer:
     """Writes the reply to one task."""
 
-    def __init__(self, engine: Engine, task: Task) -> None:
-        self._engine, self._task = engine, task
-        self._text = task.kept  # the prose so far
-        self._released = len(task.kept)  # how much of it was handed out
+    def __init__(
+        self,
+        engine: Engine,
+        task: ReplyTask,
+        on_prefill: Feeding | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`cancelled`: asked before each call of the engine whether the player has stopped the reply."""
+        self._engine, self._task, self._on_prefill, self._cancelled = engine, task, on_prefill, cancelled
+        self._text = task.prefix  # the prose so far
+        self._released = len(task.prefix)  # how much of it was handed out
         self._marker = "-"  # of the list of options
         self._stats = Stats()
         self._calls = 0
 
-    def write(self) -> Iterator[Piece | Choice | Written]:
+    def write(self) -> Iterator[Piece | Option | Written]:
+        """Yield the prose as it comes, then the options, then the whole; PAUSE among them on a branch."""
         yield from self._prose()
         stop, options = self._stats.stop, list[str]()
-        if self._task.options and stop != "interrupted":
+        if self._task.option_count and stop != "interrupted":
             for option in self._options():
                 if isinstance(option, Piece):
                     yield option
                     continue
                 options.append(option)
-                yield Choice(len(options), option)
+                yield Option(len(options), option)
             self._stats.stop = stop
-        if len(options) < self._task.options:  # stopped in the middle of the list, or an engine that cannot make one
+        if len(options) < self._task.option_count:  # stopped in the middle, or an engine that cannot make a list
             options = []
         text = menu.join(self._text, options, self._marker)
         yield Written(self._text, tuple(options), text, self._stats)
@@ -124,7 +130,7 @@ class Writer:
                 break
             empty += 1
         self._text = self._text.rstrip()
-        broken_off = self._stats.stop == "length" and self._task.options and not menu.ends_sentence(self._text)
+        broken_off = self._stats.stop == "length" and self._task.option_count and not menu.ends_sentence(self._text)
         if broken_off or (not self._text and self._stats.stop != "interrupted"):
             self._text += "…"
         yield from self._release(len(self._text))
@@ -165,7 +171,7 @@ class Writer:
 
     def _cut_list(self) -> bool:
         """The model has begun its list: the prose ends before it, and its marker is the style of the options."""
-        found = menu.list_start(self._text, self._released) if self._task.options else None
+        found = menu.list_start(self._text, self._released) if self._task.option_count else None
         if found:
             self._marker = found[1]
             self._text = self._text[: found.start()].rstrip()
@@ -178,7 +184,7 @@ class Writer:
 
     def _safe(self) -> int:
         """How much of the text can be shown: not the white space at its end, nor what may turn out to be the list."""
-        end = menu.may_be_list(self._text, self._released) if self._task.options else len(self._text)
+        end = menu.may_be_list(self._text, self._released) if self._task.option_count else len(self._text)
         return len(self._text[:end].rstrip())
 
     def _release(self, end: int) -> Iterator[Piece]:
@@ -193,7 +199,7 @@ class Writer:
             yield from self._unconstrained()
             return
         done: list[str] = []
-        for _ in range(self._task.options):
+        for _ in range(self._task.option_count):
             option = yield from self._option(done)
             if self._stats.stop == "interrupted":
                 return
@@ -204,11 +210,11 @@ class Writer:
         """One more option, unlike those there are and, if that can be had, unlike those of the last reply."""
         last = menu.split(self._task.earlier[-1])[1] if self._task.earlier else ()
         before = [*done, *last]
-        kept = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
+        prefix = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
         sampling = _for_options(self._task.sampling)
         for avoid, others in (((), before), (before, before), (done, done)):
             grammar = menu.grammar(avoid)
-            pieces = self._generate(kept, sampling, menu.LINE_TOKENS, grammar, "\n")
+            pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, grammar, "\n")
             option = menu.tidy((yield from _whole(pieces)))
             if option and not any(menu.alike(option, other) for other in others):
                 return option
@@ -216,31 +222,31 @@ class Writer:
 
     def _unconstrained(self) -> Iterator[Piece | str]:
         """For engines without grammars: read the model's own list leniently, try once more, then give up."""
-        limit = self._task.options * menu.LINE_TOKENS
+        limit = self._task.option_count * menu.LINE_TOKENS
         for _ in range(2):
-            kept = self._text + menu.line_start(self._marker, 0)
-            text = yield from _whole(self._generate(kept, self._task.sampling, limit, None))
-            if found := menu.parse(menu.line_start(self._marker, 0) + text, self._task.options):
+            prefix = self._text + menu.line_start(self._marker, 0)
+            text = yield from _whole(self._generate(prefix, self._task.sampling, limit, None))
+            if found := menu.parse(menu.line_start(self._marker, 0) + text, self._task.option_count):
                 yield from found
                 return
 
     def _generate(
-        self, kept: str, sampling: Sampling, limit: int, grammar: str | None, *stops: str
+        self, prefix: str, sampling: Sampling, limit: int, grammar: str | None, *stops: str
     ) -> Generator[str, None, None]:
-        """One call of the engine, going on from `kept`; each has a seed of its own, and its cost is added up."""
+        """One call of the engine, going on from `prefix`; each has a seed of its own, and its cost is added up."""
         first, total = self._calls == 0, self._stats
-        if self._task.cancelled():
+        if self._cancelled():
             total.stop = "interrupted"
             return
         seed = (self._task.seed + 0x9E3779B1 * self._calls) & 0xFFFFFFFF
         self._calls += 1
         try:
             yield from self._engine.generate(
-                resumed(self._task.window, self._task.spelled(kept)) if kept else self._task.window,
+                continued(self._task.window, self._task.spelled(prefix)) if prefix else self._task.window,
                 replace(sampling, seed=seed, max_tokens=limit),
                 stop=(*stops, *self._task.stops),
                 grammar=grammar,
-                feeding=self._task.feeding,
+                feeding=self._on_prefill,
             )
         finally:
             stats = self._engine.stats
@@ -267,13 +273,13 @@ def _for_options(sampling: Sampling) -> Sampling:
     return replace(sampling, temperature=temperature, logit_bias=bias)
 
 
-def resumed(window: Window, kept: str) -> Window:
-    """The window with a reply that has been begun as its end."""
+def continued(window: Window, prefix: str) -> Window:
+    """Return the window with a reply that begins with `prefix` as its end."""
     prompt = window.prompt
     if prompt.cue:
         *before, cue = prompt.cue
-        begun = Segment(cue.mark, kept)
+        begun = Segment(cue.mark, prefix)
         return replace(window, prompt=replace(prompt, cue=(*before, begun)))
     *before, last = prompt.blocks[-1]
-    begun = Segment(last.mark, kept)
+    begun = Segment(last.mark, prefix)
     return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))

@@ -11,7 +11,7 @@ from advrepl import AdvreplError
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.story.scenario import Scenario
-from advrepl.story.tree import Telling, Turn
+from advrepl.story.tree import Turn, TurnPath
 
 # When turns must go, they go until the rest takes this share of the room: the prompt then stands still,
 # and with it the cache, for many turns.
@@ -38,7 +38,7 @@ def surplus(sizes: Sequence[int], room: int, target: float, kept: int = 1) -> in
     return dropped
 
 
-def build(format: Format, scenario: Scenario, story: Telling, count: Count, budget: int, start: int = 0) -> Window:
+def build(format: Format, scenario: Scenario, story: TurnPath, count: Count, budget: int, start: int = 0) -> Window:
     """The window for the story's head; `start` is the first block of the window before it, 0 for a new story.
 
     Example dialogues are the first blocks: they stand behind the head and slide out as turns do, before them.
@@ -68,23 +68,23 @@ def build(format: Format, scenario: Scenario, story: Telling, count: Count, budg
     return Window(prompt, evicted=start, used=head + sum(sizes), budget=budget)
 
 
-def told(scenario: Scenario, story: Telling, start: int) -> tuple[list[Turn], tuple[str, ...]]:
+def blocks_from(scenario: Scenario, story: TurnPath, start: int) -> tuple[list[Turn], tuple[str, ...]]:
     """The turns and example dialogues from block `start` on."""
     dialogues = scenario.dialogues
-    return story.told(max(start - len(dialogues), 0)), dialogues[start:]
+    return story.path_turns(max(start - len(dialogues), 0)), dialogues[start:]
 
 
 def _spell(
-    format: Format, scenario: Scenario, story: Telling, count: Count, start: int
+    format: Format, scenario: Scenario, story: TurnPath, count: Count, start: int
 ) -> tuple[Prompt, int, list[int]]:
-    prompt = format.spell(scenario, *told(scenario, story, start))
+    prompt = format.spell(scenario, *blocks_from(scenario, story, start))
     fixed = sum(map(count, (*prompt.head, *prompt.cue)))
     return prompt, fixed, [sum(map(count, block)) for block in prompt.blocks]
 
 
-def _at_player(scenario: Scenario, story: Telling, start: int) -> int:
+def _at_player(scenario: Scenario, story: TurnPath, start: int) -> int:
     """Let the window begin with the player: a reply to words that are gone reads oddly."""
-    turns, dialogues = told(scenario, story, start)
+    turns, dialogues = blocks_from(scenario, story, start)
     if dialogues:
         return start
     replies = takewhile(lambda turn: turn.role != "user", turns[:-1])

@@ -1,6 +1,7 @@
 """All that the model is told besides the turns: who plays, memory, notes, lore; and how the player changes it.
 
-Works on the fields of a save. Does not know how any of it is spelled (prompt/) or which turns are still seen.
+Changes nothing in place: a change is a new save. Does not know how any of it is spelled (prompt/) or which turns are
+still seen.
 """
 
 import random
@@ -19,9 +20,9 @@ from advrepl.macros.expand import expand
 from advrepl.story import injections
 from advrepl.story.injections import LORE, NOTE
 from advrepl.story.roleplay import context_of, scenario_of
-from advrepl.story.saves import Save
-from advrepl.story.scenario import Length, Reminder, Scenario
-from advrepl.story.tree import Story, Telling
+from advrepl.story.saves import Save, with_scenario
+from advrepl.story.scenario import Injection, Scenario
+from advrepl.story.tree import Story, TurnPath
 
 LORE_SHARE = 4  # lore takes at most this part of the context
 # Fields of an entry that keep it out of some turns, even if it is constant.
@@ -32,150 +33,142 @@ RULES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """What a new turn of the player brings along, and what the story will remember of it."""
+class TurnContext:
+    """What a new turn of the player brings along, and what the save will remember of it."""
 
-    before: dict[str, str]
-    lore: LoreState
-    bound: dict[str, str]
-    news: tuple[str, ...]
+    injections: dict[str, str]  # as in Turn
+    lore_state: LoreState
+    macro_values: dict[str, str]
+    notices: tuple[str, ...]  # for the player
 
 
-class Backdrop:
-    """The backdrop of one story."""
+class StoryContext:
+    """What the model is told in one story; of the story itself it is given the save, and keeps nothing but the lore."""
 
     def __init__(self, save: Save, count: Callable[[str], int], n_ctx: int) -> None:
-        self._save, self._count, self._room = save, count, n_ctx // LORE_SHARE
-        self.notes: list[str] = []  # what was odd, for the player
-        self._own = self._own_books()
-        self._book = self._combined()
-        if not save.turns:
-            self._lay_out()
+        """`count`: the tokens of a text; `n_ctx`: those of the context."""
+        character = save.character
+        self._character, self._count, self._room = character, count, n_ctx // LORE_SHARE
+        self.notes: list[str] = []  # what was odd about the lore, for the player
+        self._own: list[Book] = []  # the character's
+        if character and character.book:
+            book, notes = parse_book(character.book, f"{character.name}'s lorebook")
+            self._own = [book]
+            if not save.turns:  # told once, when the story begins
+                self.notes = [f"lorebook: {note}" for note in notes]
+        self._books: tuple[Book, ...] = ()  # those that `_combined` holds besides
+        self._combined = combine(self._own)
 
-    @property
-    def scenario(self) -> Scenario:
-        return self._save.scenario
+    def lore(self, save: Save) -> Book:
+        """Return all lore as one book: the character's own and what the player added."""
+        if save.books is not self._books:  # a save is never changed in place, so the same tuple is the same books
+            self._books, self._combined = save.books, combine([*self._own, *save.books])
+        return self._combined
 
-    @property
-    def entries(self) -> int:
-        """How many entries the lore has."""
-        return len(self._book.entries)
-
-    def greeting(self, story: Story) -> int | None:
-        """Which of the greetings the story began with."""
+    def greeting(self, save: Save, story: Story) -> int | None:
+        """Return which of the greetings the story began with, from 0; None: with none of them."""
         first = story.turns[story.path[0]].text if story.path else ""
-        greetings = self.scenario.greetings
+        greetings = save.scenario.greetings
         return greetings.index(first) if first in greetings else None
 
-    # --- what the player changes
+    # --- what the player changes; each returns the save as it would be
 
-    def become(self, name: str, persona: str) -> None:
-        """The player has this name and persona from now on; what was said stays as it is."""
-        save, old = self._save, self.scenario
+    def with_player(self, save: Save, name: str, persona: str) -> Save:
+        """Let the player have this name and persona from now on; what was said stays as it is.
+
+        Raises AdvreplError where the model speaks under that name.
+        """
+        old = save.scenario
         if name.casefold() == old.narrator.casefold():
             raise AdvreplError(f"{name} is who the model speaks as: choose another name for yourself")
-        if not save.character:
-            self._replace(you=name, persona=self._filled(persona, "persona"))
-            return
-        fresh = scenario_of(save.character, name, persona, save.bound, seed=save.luck)
-        note = {NOTE: old.reminders[NOTE]} if NOTE in old.reminders else {}
-        save.scenario = msgspec.structs.replace(
-            fresh, options=old.options, length=old.length, memory=old.memory, reminders={**fresh.reminders, **note}
+        if not self._character:
+            save, persona = self._expanded(save, persona, "persona")
+            return with_scenario(save, you=name, persona=persona)
+        values = dict(save.macro_values)
+        fresh = scenario_of(self._character, name, persona, values, seed=save.rng_seed)
+        note = {NOTE: old.injections[NOTE]} if NOTE in old.injections else {}
+        scenario = msgspec.structs.replace(
+            fresh, options=old.options, length=old.length, memory=old.memory, injections={**fresh.injections, **note}
         )
-        self._lay_out()
+        return self.with_constant_lore(msgspec.structs.replace(save, scenario=scenario, macro_values=values))
 
-    def remember(self, memory: str) -> None:
-        self._replace(memory=self._filled(memory, "memory"))
+    def with_memory(self, save: Save, text: str) -> Save:
+        """Let the model never forget this text; an empty one takes it away."""
+        save, memory = self._expanded(save, text, "memory")
+        return with_scenario(save, memory=memory)
 
-    def note(self, text: str, depth: int) -> None:
-        """Put an author's note; an empty one takes it away."""
-        others = {source: reminder for source, reminder in self.scenario.reminders.items() if source != NOTE}
-        mine = {NOTE: Reminder(self._filled(text, "note"), depth)} if text else {}
-        self._replace(reminders={**others, **mine})
+    def with_note(self, save: Save, text: str, depth: int) -> Save:
+        """Put an author's note among the last `depth` turns; an empty text takes it away."""
+        others = {source: injection for source, injection in save.scenario.injections.items() if source != NOTE}
+        if text:
+            save, text = self._expanded(save, text, "note")
+            others[NOTE] = Injection(text, depth)
+        return with_scenario(save, injections=others)
 
-    def answer(self, length: Length) -> None:
-        self._replace(length=length)
+    def with_book(self, save: Save, book: Book) -> Save:
+        """Add a lorebook; it applies from the next turn on."""
+        return self.with_constant_lore(msgspec.structs.replace(save, books=(*save.books, book)))
 
-    def add_book(self, book: Book) -> None:
-        self._save.books = [*self._save.books, book]
-        self._book = self._combined()
-        self._lay_out()
-
-    # --- a turn
-
-    def due(self, story: Story, said: str) -> Due:
-        """What to put before the player's next turn."""
-        save, bound = self._save, dict(self._save.bound)
-        recent = story.told(max(len(story) - injections.reach(self.scenario), 0))
-        spoken = _Spoken(story, self.scenario, said)
-        context = self._context(
-            last_message=spoken.last("user", "model"),
-            last_user_message=spoken.last("user"),
-            last_char_message=spoken.last("model"),
-            last_message_id=str(len(story)),
-            input=said,
-        )
-        active, state = activation.activate(
-            self._book,
-            spoken,
-            save.lore,
-            count=self._count,
-            budget=self._room,
-            rng=random.Random(f"{save.luck}|{len(story)}"),
-            expand=lambda text: expand(text, context, bound, "lore", seed=save.luck, current_messages=True),
-            greeting=self.greeting(story),
-        )
-        told = {LORE + each.entry.id: each.text for each in active if not _always(each.entry)}
-        news = tuple(activation.switched_off_notes(save.lore, state))
-        return Due(injections.due(self.scenario, told, recent), state, bound, news)
-
-    def said(self, due: Due) -> None:
-        """The turn was said: the story remembers what it brought along."""
-        self._save.lore, self._save.bound = due.lore, due.bound
-
-    # --- what it is made of
-
-    def _own_books(self) -> list[Book]:
-        """The character's own book, if there is one; what is odd about it is told when the story begins."""
-        character = self._save.character
-        if not character or not character.book:
-            return []
-        own, notes = parse_book(character.book, f"{character.name}'s lorebook")
-        if not self._save.turns:
-            self.notes += [f"lorebook: {note}" for note in notes]
-        return [own]
-
-    def _combined(self) -> Book:
-        return combine([*self._own, *self._save.books])
-
-    def _lay_out(self) -> None:
-        """Lore that is always true goes to the head of the prompt, where it never moves, as far as there is room."""
-        constant = sorted(filter(_always, self._book.entries), key=lambda entry: (-entry.priority, entry.order))
+    def with_constant_lore(self, save: Save) -> Save:
+        """Put lore that is always true into the head of the prompt, where it never moves, as far as there is room."""
+        constant = sorted(filter(_always, self.lore(save).entries), key=lambda entry: (-entry.priority, entry.order))
+        macros, values = self._macro_context(save), dict(save.macro_values)
         chosen: dict[str, str] = {}
         room = self._room
         for entry in constant:
-            text = self._filled(entry.content, "lore")
+            text = expand(entry.content, macros, values, "lore", seed=save.rng_seed).strip()
             size = self._count(text)
             if size <= room:
                 chosen[entry.id], room = text, room - size
-        if len(chosen) < len(constant):
-            missing = len(constant) - len(chosen)
+        if missing := len(constant) - len(chosen):
             self.notes.append(
                 f"of {len(constant)} lore entries that always apply {missing} have no room: give a larger --ctx"
             )
         ordered = [chosen[entry.id] for entry in sorted(constant, key=lambda e: e.order) if entry.id in chosen]
-        self._replace(lore="\n".join(text for text in ordered if text))
+        save = msgspec.structs.replace(save, macro_values=values)
+        return with_scenario(save, lore="\n".join(text for text in ordered if text))
 
-    def _replace(self, **fields: object) -> None:
-        self._save.scenario = msgspec.structs.replace(self.scenario, **fields)
+    # --- a turn
 
-    def _filled(self, text: str, where: str) -> str:
-        return expand(text, self._context(), self._save.bound, where, seed=self._save.luck).strip()
+    def for_turn(self, save: Save, story: Story, text: str) -> TurnContext:
+        """Work out what to put before a turn of the player that says or does `text`."""
+        scenario, values = save.scenario, dict(save.macro_values)
+        recent = story.path_turns(max(len(story) - injections.reach(scenario), 0))
+        spoken = _SpokenTurns(story, scenario, text)
+        context = self._macro_context(
+            save,
+            last_message=spoken.last("user", "model"),
+            last_user_message=spoken.last("user"),
+            last_char_message=spoken.last("model"),
+            last_message_id=str(len(story)),
+            input=text,
+        )
+        active, lore_state = activation.activate(
+            self.lore(save),
+            spoken,
+            save.lore_state,
+            count=self._count,
+            budget=self._room,
+            rng=random.Random(f"{save.rng_seed}|{len(story)}"),
+            expand=lambda text: expand(text, context, values, "lore", seed=save.rng_seed, current_messages=True),
+            greeting=self.greeting(save, story),
+        )
+        lore = {LORE + each.entry.id: each.text for each in active if not _always(each.entry)}
+        notices = tuple(activation.switched_off_notes(save.lore_state, lore_state))
+        return TurnContext(injections.due(scenario, lore, recent), lore_state, values, notices)
 
-    def _context(self, **now: Any) -> MacroContext:
-        scenario, model = self.scenario, self._save.model.name
-        if self._save.character:
-            return context_of(self._save.character, scenario.you, scenario.persona, model=model, **now)
+    # --- macros
+
+    def _expanded(self, save: Save, text: str, where: str) -> tuple[Save, str]:
+        """The save with what the macros of a text rolled and set, and the text without them."""
+        values = dict(save.macro_values)
+        text = expand(text, self._macro_context(save), values, where, seed=save.rng_seed).strip()
+        return msgspec.structs.replace(save, macro_values=values), text
+
+    def _macro_context(self, save: Save, **now: Any) -> MacroContext:
+        scenario, model = save.scenario, save.model.name
+        if self._character:
+            return context_of(self._character, scenario.you, scenario.persona, model=model, **now)
         return MacroContext(user=scenario.you, char=scenario.narrator, persona=scenario.persona, model=model, **now)
 
 
@@ -186,11 +179,11 @@ def _always(entry: Entry) -> bool:
     return (entry.constant or entry.activate) and unruled and bool(entry.content.strip())
 
 
-class _Spoken(Sequence[str]):
+class _SpokenTurns(Sequence[str]):
     """The turns of a story and one more, with their speakers' names, read only as far back as they are asked for."""
 
-    def __init__(self, story: Telling, scenario: Scenario, said: str) -> None:
-        self._story, self._said = story, said
+    def __init__(self, story: TurnPath, scenario: Scenario, text: str) -> None:
+        self._story, self._text = story, text
         self._names = {"user": scenario.you, "model": scenario.narrator}
 
     def __len__(self) -> int:
@@ -204,10 +197,10 @@ class _Spoken(Sequence[str]):
         if isinstance(index, int):
             return self[index:][0]
         start, stop, step = index.indices(len(self))
-        told = [f"{self._names[turn.role]}: {turn.text}" for turn in self._story.told(start)]
-        return [*told, f"{self._names['user']}: {self._said}"][: stop - start : step]
+        spoken = [f"{self._names[turn.role]}: {turn.text}" for turn in self._story.path_turns(start)]
+        return [*spoken, f"{self._names['user']}: {self._text}"][: stop - start : step]
 
     def last(self, *roles: str) -> str:
-        """What one of these said last, before the new turn."""
-        recent = self._story.told(max(len(self._story) - 2, 0))
+        """Return what one of these said last, before the new turn."""
+        recent = self._story.path_turns(max(len(self._story) - 2, 0))
         return next((turn.text for turn in reversed(recent) if turn.role in roles), "")

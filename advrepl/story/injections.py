@@ -10,37 +10,41 @@ from collections.abc import Mapping, Sequence
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
-NOTE, LAST_WORDS, CHARACTER_NOTE = "note", "last words", "character note"
-LORE = "lore "  # before the number of an entry
-LAST_WORDS_DEPTH = 4  # turns; a card's post-history instructions
+# The sources of a scenario's injections.
+NOTE, POST_HISTORY, DEPTH_PROMPT = "note", "post_history", "depth_prompt"
+LORE = "lore "  # the source of an entry: this and its id
+POST_HISTORY_DEPTH = 4  # turns; a card's post-history instructions
 NOTE_DEPTH = 4  # as SillyTavern has it
 LORE_DEPTH = 8  # turns after which an entry that applies is told again
 
 
 def shown(scenario: Scenario, turn: Turn) -> tuple[str, ...]:
-    """What the model is told before this turn: lore as it was, reminders while they still say the same."""
-    return tuple(text for source, text in turn.before.items() if _is_wanted(scenario, source, text))
+    """Return what the model is told before this turn: lore as it was put, the rest while it still says the same."""
+    return tuple(text for source, text in turn.injections.items() if _is_wanted(scenario, source, text))
 
 
 def due(scenario: Scenario, lore: Mapping[str, str], recent: Sequence[Turn]) -> dict[str, str]:
-    """What to put before a new turn that follows the `recent` ones (oldest first; as many as `reach` says)."""
+    """Choose what to put before a new turn that follows the `recent` ones (oldest first; as many as `reach` says).
+
+    `lore`: the texts of the entries that apply, by source.
+    """
     wanted = {source: (text, LORE_DEPTH) for source, text in lore.items()}
-    wanted |= {source: (reminder.text, reminder.depth) for source, reminder in scenario.reminders.items()}
+    wanted |= {source: (injection.text, injection.depth) for source, injection in scenario.injections.items()}
     return {
         source: text
         for source, (text, depth) in wanted.items()
         # The new turn is one more.
-        if all(turn.before.get(source) != text for turn in recent[max(len(recent) + 1 - depth, 0) :])
+        if all(turn.injections.get(source) != text for turn in recent[max(len(recent) + 1 - depth, 0) :])
     }
 
 
 def reach(scenario: Scenario) -> int:
-    """How many turns back a text may stand that is not due yet."""
-    return max([LORE_DEPTH, *(reminder.depth for reminder in scenario.reminders.values())])
+    """Return how many turns back a text may stand that is not due yet."""
+    return max([LORE_DEPTH, *(injection.depth for injection in scenario.injections.values())])
 
 
 def _is_wanted(scenario: Scenario, source: str, text: str) -> bool:
     if source.startswith(LORE):
         return True
-    reminder = scenario.reminders.get(source)
-    return reminder is not None and reminder.text == text
+    injection = scenario.injections.get(source)
+    return injection is not None and injection.text == text

@@ -1,6 +1,6 @@
 """From a character card to what a story starts from: persona, greetings and example dialogue, macros filled in once.
 
-Does not know how a persona is spelled for a model (prompt/formats.py), nor when lore applies (lore/).
+Does not know how a persona is spelled for a model (prompt/formats.py), nor when lore applies (lore/activation.py).
 """
 
 import re
@@ -11,26 +11,31 @@ from advrepl import AdvreplError
 from advrepl.cards.character import Character
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
-from advrepl.story.injections import CHARACTER_NOTE, LAST_WORDS, LAST_WORDS_DEPTH, NOTE_DEPTH
-from advrepl.story.scenario import ORIGINAL, START_OF_EXAMPLE, Reminder, Scenario
+from advrepl.story.injections import DEPTH_PROMPT, NOTE_DEPTH, POST_HISTORY, POST_HISTORY_DEPTH
+from advrepl.story.scenario import ORIGINAL, START_OF_EXAMPLE, Injection, Scenario
 
 LONGEST_NAME = 60  # characters
 DEEPEST = 1000  # turns
 
 
 def scenario_of(
-    character: Character, you: str = "You", persona: str = "", bound: dict[str, str] | None = None, *, seed: str = ""
+    character: Character,
+    you: str = "You",
+    persona: str = "",
+    macro_values: dict[str, str] | None = None,
+    *,
+    seed: str = "",
 ) -> Scenario:
-    """The scenario of a roleplay with this character; `you` and `persona` are the player.
+    """Make the scenario of a roleplay with this character; `you` and `persona` are the player's name and who he is.
 
-    Macros are expanded here and never again, so that the beginning of the prompt stands still; what was rolled for
-    them is kept in `bound`.
+    Macros are expanded here and never again, so that the beginning of the prompt stands still. What was rolled for
+    them with `seed` is added to `macro_values`, and what is there already is not rolled again.
     """
     context = context_of(character, you, persona)
-    bound = {} if bound is None else bound
+    values = {} if macro_values is None else macro_values
 
     def filled(text: str, field: str, original: str = "") -> str:
-        return expand(text, replace(context, original=original), bound, f"card.{field}", seed=seed).strip()
+        return expand(text, replace(context, original=original), values, f"card.{field}", seed=seed).strip()
 
     parts = [
         filled(character.description, "description"),
@@ -38,11 +43,11 @@ def scenario_of(
         _labelled("Scenario", filled(character.scenario, "scenario")),
     ]
     greetings = [filled(text, f"greetings.{index}") for index, text in enumerate(context.greetings)]
-    last_words = filled(character.post_history_instructions, "post_history")
-    reminders = {LAST_WORDS: Reminder(last_words, LAST_WORDS_DEPTH)} if last_words else {}
-    note, depth = _character_note(character)
-    if note := filled(note, "depth_prompt"):
-        reminders[CHARACTER_NOTE] = Reminder(note, depth)
+    post_history = filled(character.post_history_instructions, "post_history")
+    injections = {POST_HISTORY: Injection(post_history, POST_HISTORY_DEPTH)} if post_history else {}
+    text, depth = _depth_prompt(character)
+    if depth_prompt := filled(text, "depth_prompt"):
+        injections[DEPTH_PROMPT] = Injection(depth_prompt, depth)
     return Scenario(
         name=slug(character.name),
         title=character.name,
@@ -56,13 +61,13 @@ def scenario_of(
         greetings=tuple(dict.fromkeys(greeting for greeting in greetings if greeting)),
         examples=_examples(filled(character.mes_example, "mes_examples")),
         you=you,
-        persona=expand(persona, context, bound, "persona", seed=seed).strip(),
-        reminders=reminders,
+        persona=expand(persona, context, values, "persona", seed=seed).strip(),
+        injections=injections,
     )
 
 
 def context_of(character: Character, you: str, persona: str, **now: Any) -> MacroContext:
-    """What macros stand for in a story with this character; `now` are fields that follow the story."""
+    """Say what macros stand for in a story with this character; `now`: the fields that follow the story."""
     return MacroContext(
         user=you,
         char=character.char,
@@ -74,7 +79,7 @@ def context_of(character: Character, you: str, persona: str, **now: Any) -> Macr
         system=character.system_prompt,
         post_history=character.post_history_instructions,
         creator_notes=character.creator_notes,
-        depth_prompt=_character_note(character)[0],
+        depth_prompt=_depth_prompt(character)[0],
         greetings=(character.first_mes, *character.alternate_greetings),
         version=character.character_version,
         **now,
@@ -82,7 +87,7 @@ def context_of(character: Character, you: str, persona: str, **now: Any) -> Macr
 
 
 def player(text: str) -> tuple[str, str]:
-    """The player's name and persona from `NAME` or `NAME: who that is`."""
+    """Read the player's name and persona from `NAME` or `NAME: who that is`."""
     name, _, persona = text.partition(":")
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
@@ -93,7 +98,7 @@ def player(text: str) -> tuple[str, str]:
 
 
 def slug(name: str) -> str:
-    """A name for the save: letters and digits of the character's."""
+    """Make a name for the save of the letters and digits of the character's."""
     words = re.findall(r"[^\W_]+", name.casefold())
     return "-".join(words)[:60] or "character"
 
@@ -108,8 +113,8 @@ def _examples(text: str) -> str:
     return f"\n{START_OF_EXAMPLE}\n".join(block.strip() for block in blocks if block.strip())
 
 
-def _character_note(character: Character) -> tuple[str, int]:
-    """The note that SillyTavern keeps among a card's extensions, and its depth."""
+def _depth_prompt(character: Character) -> tuple[str, int]:
+    """The note that SillyTavern keeps among a card's extensions, and its depth in turns."""
     text, depth = character.depth_prompt.get("prompt"), character.depth_prompt.get("depth")
     if not (isinstance(depth, int) and 0 < depth < DEEPEST):
         depth = NOTE_DEPTH

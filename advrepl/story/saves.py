@@ -6,7 +6,6 @@ Holds text, never tokens. Does not know how a story is played.
 import os
 import re
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +18,11 @@ from advrepl import AdvreplError, atomic
 from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
+from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
-SCHEMA = 1
-
-# Functions that bring a save of schema 1, 2, … (as plain dicts and lists) to the next one, in order.
-MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
+SCHEMA = len(MIGRATIONS) + 1
 
 BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
 
@@ -38,8 +35,8 @@ class ModelRef(msgspec.Struct, frozen=True):
     spec: str = ""  # what --model was, so that the story goes on with the same one
 
 
-class Save(msgspec.Struct, omit_defaults=True):
-    """A save file, field by field."""
+class Save(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A save file, field by field. Whoever goes on with the story replaces it; only the list of turns grows."""
 
     schema: int
     title: str
@@ -51,27 +48,34 @@ class Save(msgspec.Struct, omit_defaults=True):
     scenario: Scenario
     turns: list[Turn]
     head: int | None
-    first: int = 0  # the first block that the model still sees: example dialogues, then the turns to the head
+    window_start: int = 0  # the first block that the model sees: example dialogues, then the turns to the head
     character: Character | None = None  # who the model plays, so that {{user}} can be filled in anew
-    books: list[Book] = []  # lore that was added to the character's own
-    lore: LoreState = LoreState()  # what the story remembers of its lore
-    bound: dict[str, str] = {}  # what macros rolled, and their variables
-    luck: str = ""  # what macros and lore roll with
-    card: str = ""  # the path of the character's card, for its picture; it may be gone
+    books: tuple[Book, ...] = ()  # lore that was added to the character's own
+    lore_state: LoreState = LoreState()  # what the story remembers of its lore
+    macro_values: dict[str, str] = {}  # what macros rolled, and their variables; never changed in place
+    rng_seed: str = ""  # what macros and lore roll with
+    card_path: str = ""  # the path of the character's card, for its picture; it may be gone
+
+
+def with_scenario(save: Save, **fields: Any) -> Save:
+    """Return the save with these fields of its scenario changed."""
+    return msgspec.structs.replace(save, scenario=msgspec.structs.replace(save.scenario, **fields))
 
 
 def now() -> str:
+    """Return the time as saves have it: ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def check_name(name: str) -> str:
+    """Return the name if a story can have it: never a path out of the folder; else raise AdvreplError."""
     if not re.fullmatch(r"[^\W_][\w .()-]{0,99}", name) or name.endswith((" ", ".")):
         raise AdvreplError(f"{name!r} cannot be the name of a story: use letters, digits, spaces and - _ . ( )")
     return name
 
 
 def free_name(saves: Path, name: str) -> str:
-    """`name`, or `name-2`, `name-3`, … : the first that no story has."""
+    """Return `name`, or `name-2`, `name-3`, … : the first that no story has."""
     number, candidate = 1, name
     while (saves / f"{candidate}.json").exists() or (saves / f"{candidate}.json.bak").exists():
         number += 1
@@ -80,7 +84,7 @@ def free_name(saves: Path, name: str) -> str:
 
 
 def parse(data: bytes, source: str) -> Save:
-    """Read a save; errors name the source and the path of the wrong field."""
+    """Read a save of any schema up to this one; AdvreplError names the source and the path of a wrong field."""
     try:
         plain = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -105,6 +109,7 @@ class NewerSave(AdvreplError):
 
 
 def load(path: Path) -> Save:
+    """Read a save from its file; raises AdvreplError."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -115,7 +120,7 @@ def load(path: Path) -> Save:
 
 
 def find(saves: Path) -> list[Path]:
-    """The save files of a folder, the one changed last first."""
+    """Return the save files of a folder, the one changed last first."""
     paths = [path for path in saves.glob("*.json") if not path.name.startswith(".")] if saves.is_dir() else []
     return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
@@ -153,9 +158,9 @@ class SaveFile:
         self.close()
 
     def load(self) -> tuple[Save, str]:
-        """The story, and a notice if it had to be taken from the version before.
+        """Read the story, with a notice if it had to be taken from the version before.
 
-        A damaged file is moved aside, so that it is never overwritten.
+        A damaged file is moved aside, so that it is never overwritten. Raises AdvreplError, NewerSave among them.
         """
         try:
             return load(self.path), ""
@@ -173,8 +178,11 @@ class SaveFile:
             return save, f"{error}; it is kept as {aside.name}, and the version before it goes on"
 
     def write(self, save: Save) -> None:
-        """Keep this version, and the one before as .bak; a crash at any moment leaves one of them."""
-        save.updated = now()
+        """Write beside, flush, rename; a crash at any moment leaves this version or the one before.
+
+        The time of writing goes into the file, not into `save`.
+        """
+        save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
         data = msgspec.json.format(msgspec.json.encode(save), indent=1)
         try:
             atomic.write(self.path, data, durable=True, backup=self.path.with_name(self.path.name + ".bak"))
@@ -184,6 +192,7 @@ class SaveFile:
             ) from error
 
     def close(self) -> None:
+        """Let other programs have the story."""
         if self._lock.is_locked:
             self._lock.release()
 
@@ -204,8 +213,8 @@ def _check_tree(save: Save, source: str) -> None:
             raise AdvreplError(f"{source} is damaged: turns[{index}].parent names a turn that is not before it")
     if save.head is not None and not 0 <= save.head < len(save.turns):
         raise AdvreplError(f"{source} is damaged: head names turn {save.head} of {len(save.turns)}")
-    if save.first < 0:
-        raise AdvreplError(f"{source} is damaged: first is negative")
+    if save.window_start < 0:
+        raise AdvreplError(f"{source} is damaged: window_start is negative")
 
 
 def _sentence(error: Exception) -> str:

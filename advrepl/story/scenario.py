@@ -19,8 +19,11 @@ Length = Literal["short", "medium", "long"]
 START_OF_EXAMPLE = "<START>"
 
 
-class Reminder(msgspec.Struct, frozen=True):
-    """A text that the model is told again and again, so that it always stands among the last `depth` turns."""
+class Injection(msgspec.Struct, frozen=True):
+    """A text that the model is told again and again, so that it always stands among the last `depth` turns.
+
+    It is put before a turn of the player (story/injections.py).
+    """
 
     text: str
     depth: int
@@ -45,11 +48,11 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     persona: str = ""  # who the player is
     lore: str = ""  # what is always true in this world
     memory: str = ""  # what the model must not forget
-    reminders: dict[str, Reminder] = {}  # by source: the author's note, the card's last words
+    injections: dict[str, Injection] = {}  # by source, as story/injections.py names them
 
     @property
     def dialogues(self) -> tuple[str, ...]:
-        """The blocks of the example dialogue."""
+        """The example dialogues, each a block of lines."""
         return tuple(block for part in self.examples.split(START_OF_EXAMPLE) if (block := part.strip()))
 
 

@@ -15,7 +15,7 @@ Role = Literal["user", "model"]
 
 
 class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing said: by the player ("user") or by the model, and how it was made."""
+    """Something said or done, by the player ("user") or by the model, and how it was made."""
 
     parent: int | None  # index into Story.turns; None for the first turn of a story
     role: Role
@@ -23,19 +23,20 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     seed: int | None = None
     stop: str = ""
     seconds: float | None = None
-    # What the model is told before this turn, by its source: the lore and notes that were due when it was said.
-    before: dict[str, str] = {}
+    # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
+    injections: dict[str, str] = {}
 
 
-class Telling(Protocol):
-    """Turns in their order, however they are kept."""
+class TurnPath(Protocol):
+    """The turns from the beginning of a story to one of its turns, whether or not they are kept as a list."""
 
     def __len__(self) -> int: ...
-    def told(self, start: int = 0) -> list[Turn]: ...
+    def path_turns(self, start: int = 0) -> list[Turn]:
+        """Return the turns from position `start` on; costs those that are returned, not those before."""
 
 
 class Story:
-    """The turns and where the reader stands: `head` is the last turn of the path that is being read."""
+    """All turns and the path that is being read: from a first turn to the head, which is the last one of it."""
 
     def __init__(self, turns: Iterable[Turn] = (), head: int | None = None) -> None:
         self.turns = list(turns)
@@ -47,14 +48,16 @@ class Story:
 
     @property
     def head(self) -> int | None:
+        """The index of the last turn of the path; None: before the first turn."""
         return self.path[-1] if self.path else None
 
     @property
     def last(self) -> Turn | None:
+        """The last turn of the path."""
         return self.turns[self.path[-1]] if self.path else None
 
     def add(self, turn: Turn) -> int:
-        """Append a turn and move the head to it. Its parent is nearly always the head."""
+        """Append a turn, move the head to it and return its index. Its parent is nearly always the head."""
         if turn.parent != self.head:
             self.goto(turn.parent)
         self.turns.append(turn)
@@ -62,6 +65,7 @@ class Story:
         return self.path[-1]
 
     def say(self, role: Role, text: str) -> int:
+        """Append a turn to the head."""
         return self.add(Turn(self.head, role, text))
 
     def goto(self, head: int | None) -> None:
@@ -77,34 +81,41 @@ class Story:
         kept = 0 if head is None else place + 1
         self.path[kept:] = reversed(way)
 
-    def told(self, start: int = 0) -> list[Turn]:
-        """The turns of the path from position `start` on."""
+    def take_back(self, count: int, head: int | None) -> None:
+        """Leave the first `count` turns and this head: for turns that were added while a change was tried in vain."""
+        self.goto(head)
+        del self.turns[count:]
+
+    def path_turns(self, start: int = 0) -> list[Turn]:
+        """Return the turns of the path from position `start` on."""
         return [self.turns[index] for index in self.path[start:]]
 
     def children(self, index: int | None) -> list[int]:
+        """Return the turns that follow this one, oldest first; None: those that a story begins with."""
         return [i for i, turn in enumerate(self.turns) if turn.parent == index]
 
     def siblings(self, index: int) -> list[int]:
-        """All takes of this turn, itself among them, oldest first."""
+        """Return all takes of this turn, itself among them, oldest first."""
         return self.children(self.turns[index].parent)
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """A story as it was before its last turn."""
+class WithoutLastTurn:
+    """The path of a story without its last turn."""
 
     story: Story
 
     def __len__(self) -> int:
         return len(self.story) - 1
 
-    def told(self, start: int = 0) -> list[Turn]:
-        return self.story.told(start)[:-1]
+    def path_turns(self, start: int = 0) -> list[Turn]:
+        """Return the turns from position `start` on."""
+        return self.story.path_turns(start)[:-1]
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
-    """A story as it would be with one more turn, without adding it."""
+class WithTurn:
+    """The path of a story as it would be with one more turn, which is not added."""
 
     story: Story
     turn: Turn
@@ -112,5 +123,6 @@ class Next:
     def __len__(self) -> int:
         return len(self.story) + 1
 
-    def told(self, start: int = 0) -> list[Turn]:
-        return [*self.story.told(start), self.turn][max(start - len(self.story), 0) :]
+    def path_turns(self, start: int = 0) -> list[Turn]:
+        """Return the turns from position `start` on."""
+        return [*self.story.path_turns(start), self.turn][max(start - len(self.story), 0) :]

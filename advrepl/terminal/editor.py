@@ -23,6 +23,7 @@ from prompt_toolkit.styles import Style
 from advrepl import AdvreplError
 from advrepl.play.game import Game
 from advrepl.terminal.commands import COMMANDS, sampling, speed
+from advrepl.terminal.lines import PlayerLine, understood
 from advrepl.terminal.text import one_line
 from advrepl.terminal.toolbar import Status, toolbar
 
@@ -40,19 +41,19 @@ HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 class Editor(Protocol):
     """Where the player's lines come from."""
 
-    def read(self) -> str:
-        """The next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up."""
+    def read(self) -> PlayerLine:
+        """Read the next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up."""
 
 
 class PlainEditor:
     """Lines as the terminal itself edits them; Ctrl-C has to be let through by `interruptible`."""
 
-    def __init__(self, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
-        self._interruptible = interruptible
+    def __init__(self, game: Game, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
+        self._game, self._interruptible = game, interruptible
 
-    def read(self) -> str:
+    def read(self) -> PlayerLine:
         with self._interruptible():
-            return input(PROMPT)
+            return understood(input(PROMPT), self._game.options())
 
 
 class LineEditor:
@@ -61,6 +62,7 @@ class LineEditor:
     def __init__(self, game: Game, history: Path, *, style: bool) -> None:
         self._game = game
         self._offered: tuple[str, ...] = ()
+        self._line: PlayerLine | None = None  # what Enter sent
         self._status: Status | None = None
         self._hint = ""
         self._used = False  # does the player know how to pick an option?
@@ -81,23 +83,24 @@ class LineEditor:
         self._session.default_buffer.on_text_changed += lambda _: self._set_hint("")
         self._timer: asyncio.TimerHandle | None = None
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
-        if game.ahead:
-            game.ahead.changed = self._session.app.invalidate
+        if game.prefetcher:
+            game.prefetcher.changed = self._session.app.invalidate
 
-    def read(self) -> str:
+    def read(self) -> PlayerLine:
         self._offered = tuple(map(one_line, self._game.options()))
         self._status, self._hint = _status(self._game), ""
-        line = self._session.prompt(handle_sigint=False)
+        self._line = None
+        text = self._session.prompt(handle_sigint=False)
         self._used = True
-        return line
+        return self._line or understood(text, self._game.options())
 
     def _pressed(self) -> None:
         """Nothing is written ahead while keys are pressed: they are answered at once."""
         if self._timer:
             self._timer.cancel()
-        if ahead := self._game.ahead:
-            ahead.hold()
-            self._timer = asyncio.get_running_loop().call_later(STILL, ahead.resume)
+        if prefetcher := self._game.prefetcher:
+            prefetcher.hold()
+            self._timer = asyncio.get_running_loop().call_later(STILL, prefetcher.resume)
 
     # --- keys
 
@@ -128,9 +131,13 @@ class LineEditor:
     def _send(self, event: KeyPressEvent) -> None:
         """A number is replaced by what it stands for, so that the line on the screen says it."""
         buffer = event.current_buffer
-        chosen = self._game.chosen(buffer.text)
-        if chosen != buffer.text.strip():
-            buffer.document = Document(one_line(chosen))
+        if buffer.text in self._offered:
+            self._line = PlayerLine(self._game.options()[self._offered.index(buffer.text)])
+        else:
+            self._line = understood(buffer.text, self._game.options())
+        if self._line.is_number:
+            buffer.document = Document(one_line(self._line.text))
+            self._line = replace(self._line, is_number=False)
         buffer.validate_and_handle()
 
     def _complete(self, event: KeyPressEvent) -> None:
@@ -159,7 +166,7 @@ class LineEditor:
         width = self._session.output.get_size().columns
         if self._hint:
             return self._hint[:width]
-        ahead = self._game.ahead.state if self._game.ahead else ""
+        ahead = self._game.prefetcher.state if self._game.prefetcher else ""
         return toolbar(replace(self._status, ahead=ahead), width) if self._status else ""
 
     def _placeholder(self) -> FormattedText:

@@ -11,9 +11,10 @@ from typing import BinaryIO, Protocol, TextIO
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
-from advrepl.play.writer import Choice, Piece
+from advrepl.play.writer import Option, Piece
 from advrepl.terminal import commands
 from advrepl.terminal.interrupts import Interrupts
+from advrepl.terminal.lines import understood
 from advrepl.terminal.text import visible
 
 
@@ -46,7 +47,7 @@ class PlainOutput:
                 self.notice(f"{turns} turns are no longer seen by the model")
             case Note(text):
                 self.notice(text)
-            case Choice():
+            case Option():
                 pass  # comes again with the whole reply
 
     def error(self, text: str) -> None:
@@ -79,7 +80,7 @@ class JsonOutput:
                 self._send("reply", text=text, options=options, stats=stats)
             case Note(text):
                 self._send("note", text=text)
-            case Choice() | Slid():
+            case Option() | Slid():
                 pass  # in the reply and its stats
 
     def error(self, text: str) -> None:
@@ -101,26 +102,26 @@ def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: It
     if opening:
         _show(game, game.open(), output)
     while raw := _line(game, lines):
-        line = _decode(raw, output)
+        line = understood(_decode(raw, output), game.options())
         try:
-            if commands.is_command(line):
-                _show(game, commands.run(game, line), output)
-            elif line.strip():
-                _show(game, game.act(line), output)
+            if line.is_command:
+                _show(game, commands.run(game, line.text), output)
+            elif line.text:
+                _show(game, game.act(line.text), output)
         except commands.Quit:
             break
-    if remark := game.keep():
+    if remark := game.store_kv():
         output.notice(remark)
     return 0
 
 
 def _line(game: Game, lines: BinaryIO) -> bytes:
     """The next line; empty at the end of the input. The player reads meanwhile, if there is one."""
-    game.look_ahead()
+    game.start_prefetch()
     try:
         return lines.readline()
     finally:
-        game.rest()
+        game.pause_prefetch()
 
 
 def _show(game: Game, events: Iterator[Event], output: Output) -> None:

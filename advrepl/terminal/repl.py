@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -20,6 +21,7 @@ from advrepl.terminal import commands
 from advrepl.terminal.commands import Quit, portrait
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
 from advrepl.terminal.interrupts import Interrupts
+from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
 
 PATIENCE = 10.0  # seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved
@@ -34,7 +36,7 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, keys_unechoed(sys.stdin) if can.cursor else nullcontext():
-        editor: Editor = PlainEditor(interrupts.reading)
+        editor: Editor = PlainEditor(game, interrupts.reading)
         if can.cursor:
             editor = LineEditor(game, paths.history(), style=can.style)
         repl = Repl(game, Screen(sys.stdout, can), editor, interrupts)
@@ -56,7 +58,7 @@ class Repl:
 
     def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts) -> None:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
-        game.feeding = screen.show_prefill
+        game.on_prefill = screen.show_prefill
 
     def show_heading(self, notices: Sequence[str]) -> None:
         """Show what is played and where it is kept, and what there is to say about it."""
@@ -74,7 +76,7 @@ class Repl:
 
     def show_last_exchange(self) -> None:
         """Show where the story stood when it was left: the player's last line, the reply and its options."""
-        told = self._game.story.told(max(len(self._game.story.path) - 2, 0))
+        told = self._game.story.path_turns(max(len(self._game.story.path) - 2, 0))
         for turn in told:
             if turn.role == "user":
                 self._screen.begin_paragraph()
@@ -89,7 +91,7 @@ class Repl:
         """Take the player's lines, one after the other, until he leaves."""
         while True:
             self._screen.begin_paragraph()
-            self._game.look_ahead()
+            self._game.start_prefetch()
             try:
                 line = self._editor.read()
             except KeyboardInterrupt:
@@ -98,7 +100,7 @@ class Repl:
             except EOFError:
                 return
             finally:
-                self._game.rest()
+                self._game.pause_prefetch()
             self._screen.line_entered()
             try:
                 self._take(self._readable(line))
@@ -129,27 +131,23 @@ class Repl:
             return 1
         path = self._game.file.path
         self._screen.notice(f"The story is kept in {path}. Go on with: {resume_command(path)}")
-        if remark := self._game.keep():
+        if remark := self._game.store_kv():
             self._screen.notice(remark)
         return 0
 
-    def _take(self, line: str) -> None:
-        if not line.strip():
+    def _take(self, line: PlayerLine) -> None:
+        if not line.text:
             return
-        if commands.is_command(line):
-            self.show(commands.run(self._game, line))
-            return
-        chosen = self._game.chosen(line)
-        if chosen != line.strip():
-            self._screen.player_line(chosen)
-        self.show(self._game.act(line))
+        if line.is_number:
+            self._screen.player_line(line.text)
+        self.show(commands.run(self._game, line.text) if line.is_command else self._game.act(line.text))
 
-    def _readable(self, line: str) -> str:
+    def _readable(self, line: PlayerLine) -> PlayerLine:
         """Bytes that are not UTF-8 come as lone surrogates, which neither a model nor a save can hold."""
-        text = "".join("�" if "\ud800" <= char <= "\udfff" else char for char in line)
-        if text != line:
+        text = "".join("�" if "\ud800" <= char <= "\udfff" else char for char in line.text)
+        if text != line.text:
             self._screen.notice("what was not UTF-8 in this line is replaced by �")
-        return text
+        return replace(line, text=text)
 
     def _how_to_go_on(self) -> str:
         last = self._game.story.last

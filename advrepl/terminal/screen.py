@@ -10,7 +10,7 @@ from typing import TextIO
 
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid
-from advrepl.play.writer import Choice, Piece
+from advrepl.play.writer import Option, Piece
 from advrepl.terminal import pictures
 from advrepl.terminal.progress import PrefillProgress
 from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
@@ -63,7 +63,7 @@ class Screen:
         match event:
             case Piece(text):
                 self._piece(visible(text))
-            case Choice(number, text):
+            case Option(number, text):
                 self._choice(number, text)
             case Reply(_, options, _):
                 for number, text in list(enumerate(options, 1))[self._choices :]:

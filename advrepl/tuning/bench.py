@@ -190,5 +190,5 @@ def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[
             new_turn = sum(map(engine.count, (*window.prompt.blocks[-1], *window.prompt.cue)))
             beyond = max(beyond, engine.stats.fed - new_turn)
         story.say("model", text.strip() or "…")
-        engine.count(format.spell(START, story.told(start)).blocks[-1][-1])
+        engine.count(format.spell(START, story.path_turns(start)).blocks[-1][-1])
     return Turns(turns, slid, spread(before[1:] or before or [0.0]), spread(after or [0.0]), beyond)

@@ -58,7 +58,7 @@ def measure(setup: Setup, kv: str) -> Section:
             found[slid].append((float((np.exp(other) * (other - one)).sum()), one.argmax() == other.argmax()))
         text = "".join(moved.generate(window, Sampling(seed=turn, max_tokens=REPLY_TOKENS)))
         story.say("model", text.strip() or "…")
-        moved.count(format.spell(START, story.told(start)).blocks[-1][-1])
+        moved.count(format.spell(START, story.path_turns(start)).blocks[-1][-1])
     rows = []
     for slides, takes in found.items():
         nats, same = zip(*takes, strict=True)

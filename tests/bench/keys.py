@@ -31,18 +31,18 @@ def pauses(setup: Setup, turns: int, reading: float = READING) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="advrepl-bench-") as folder:
         settings = Settings(
             str(setup.model), saves=Path(folder), ctx=setup.ctx, threads=setup.threads, gpu_layers=setup.gpu_layers,
-            ahead=True, kv_file=False, sampling={"seed": 1, "max_tokens": setup.reply},
+            prefetch=True, kv_file=False, sampling={"seed": 1, "max_tokens": setup.reply},
         )  # fmt: skip
         with closing(session.new_game("start", settings)) as game:
-            assert game.ahead
+            assert game.prefetcher
             list(game.open())
             for turn in range(turns):
                 for _ in range(3):
-                    game.look_ahead()
+                    game.start_prefetch()
                     time.sleep(chance.uniform(0, reading))
-                    working, pressed = game.ahead.state == "writing", time.perf_counter()
-                    game.ahead.hold()
-                    game.rest()
+                    working, pressed = game.prefetcher.state == "writing", time.perf_counter()
+                    game.prefetcher.hold()
+                    game.pause_prefetch()
                     found += [(time.perf_counter() - pressed) * 1000] if working else []
                 list(game.act(line(turn)))
                 print(f"\rturn {turn + 1} of {turns} ", end="", flush=True)

@@ -263,7 +263,7 @@ def test_a_story_is_played_and_resumed(neo: Path, tmp_path: Path) -> None:
     assert len(replies) == 4 and all(reply.stats["reused"] for reply in replies[2:])
     game.close()
     game = session.resumed_game("start", chosen, notices.append)
-    assert [turn.role for turn in game.story.told()][-2:] == ["user", "model"] and notices == []
+    assert [turn.role for turn in game.story.path_turns()][-2:] == ["user", "model"] and notices == []
     assert [event for event in game.act("and then?") if isinstance(event, Reply)]
     game.close()
 

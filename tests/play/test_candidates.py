@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from advrepl.engines.llama.context import AFRESH, LANE, SHELF
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.prefetch import SHARES, Ahead
-from advrepl.play.candidates import habits, prospects
+from advrepl.play.candidates import candidates, habits
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
 from advrepl.story.scenario import START
+from advrepl.terminal.lines import understood
 from tests.musing import MusingEngine
 
 NewGame = Callable[..., Game]
@@ -27,20 +28,20 @@ def ended(events: Iterable[Event]) -> Reply:
 
 def ready(game: Game) -> None:
     """Wait until all is written."""
-    assert game.ahead
+    assert game.prefetcher
     end = time.monotonic() + 60
-    while game.ahead.state == "writing":
+    while game.prefetcher.state == "writing":
         assert time.monotonic() < end, "it never ends"
         time.sleep(0.002)
 
 
 def looking(game: Game) -> Game:
-    game.ahead = Ahead(game.engine)  # type: ignore[arg-type]
+    game.prefetcher = Ahead(game.engine)  # type: ignore[arg-type]
     return game
 
 
 def texts(game: Game) -> list[str]:
-    return [turn.text for turn in game.story.told()]
+    return [turn.text for turn in game.story.path_turns()]
 
 
 STEPS = st.lists(
@@ -55,7 +56,7 @@ def step(game: Game, line: str) -> None:
         if len(game.story) > 2:
             game.undo()
     else:
-        ended(game.act(line))
+        ended(game.act(understood(line, game.options()).text))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,11 +71,11 @@ def test_the_story_is_the_same_with_and_without(new_game: NewGame, n_ctx: int, s
     for line, served in steps:
         if n_ctx < 1000 and line.startswith("/"):
             continue  # where turns are about to slide out, another take is written after they have
-        game.look_ahead()
+        game.start_prefetch()
         until = game.engine.served + served  # type: ignore[attr-defined]
-        while game.ahead and game.ahead.state == "writing" and game.engine.served < until:  # type: ignore[attr-defined]
+        while game.prefetcher and game.prefetcher.state == "writing" and game.engine.served < until:  # type: ignore[attr-defined]
             time.sleep(0)
-        game.rest()
+        game.pause_prefetch()
         step(plain, line)
         step(game, line)
         assert texts(game) == texts(plain)
@@ -92,16 +93,16 @@ def game(new_game: NewGame) -> Game:
 
 
 def test_a_chosen_reply_was_there_before_it_was_asked_for(game: Game) -> None:
-    game.look_ahead()
+    game.start_prefetch()
     ready(game)
-    reply = ended(game.act("2"))
+    reply = ended(game.act(game.options()[1]))
     assert reply.stats["ahead"] and reply.stats["stop"] == "end" and game.engine.lent == 0  # type: ignore[attr-defined]
     assert not ended(game.act("I sing.")).stats["ahead"]
 
 
 def test_what_was_not_chosen_never_reaches_the_save(game: Game) -> None:
     before = game.file.path.read_bytes()
-    game.look_ahead()
+    game.start_prefetch()
     ready(game)
     assert game.file.path.read_bytes() == before
     ended(game.act("I sing."))
@@ -109,36 +110,35 @@ def test_what_was_not_chosen_never_reaches_the_save(game: Game) -> None:
 
 
 def test_another_take_is_written_last(game: Game) -> None:
-    game.look_ahead()
+    game.start_prefetch()
     ready(game)
     assert ended(game.retry()).stats["ahead"]
 
 
 def test_what_is_changed_meanwhile_is_heeded(game: Game, new_game: NewGame) -> None:
     """Nothing that was written under other settings is taken."""
-    game.look_ahead()
+    game.start_prefetch()
     ready(game)
-    with game.changing():
-        game.option_count = 2
-    reply = ended(game.act("1"))
+    game.set_option_count(2)
+    reply = ended(game.act(game.options()[0]))
     assert not reply.stats["ahead"] and len(reply.options) == 2
 
 
 def test_an_empty_line_or_a_question_drops_nothing(game: Game) -> None:
-    game.look_ahead()
+    game.start_prefetch()
     ready(game)
     served = game.engine.served  # type: ignore[attr-defined]
-    game.rest()
-    game.look_ahead()
+    game.pause_prefetch()
+    game.start_prefetch()
     ready(game)
-    assert game.engine.served == served and ended(game.act("1")).stats["ahead"]  # type: ignore[attr-defined]
+    assert game.engine.served == served and ended(game.act(game.options()[0])).stats["ahead"]  # type: ignore[attr-defined]
 
 
 def test_the_likeliest_comes_first(game: Game) -> None:
     for line in ("3", "3", "1", "I sing."):
-        ended(game.act(line))
-    assert habits(game) == {0: 1, 2: 2}
-    _, jobs = prospects(game)
+        step(game, line)
+    assert habits(game.story) == {0: 1, 2: 2}
+    _, jobs = candidates(game.planner, game.write)
     said = [job.key.window.prompt.blocks[-1][-1].text for job in jobs]  # type: ignore[attr-defined]
     options = game.options()
     assert said == [options[2], options[0], options[1], "I sing."]
@@ -146,7 +146,7 @@ def test_the_likeliest_comes_first(game: Game) -> None:
 
 
 def test_all_have_their_first_words_before_one_is_written_to_its_end(game: Game) -> None:
-    game.look_ahead()
+    game.start_prefetch()
     ready(game)
     order = game.engine.order  # type: ignore[attr-defined]
     turns = [branch for at, branch in enumerate(order) if at == 0 or branch is not order[at - 1]]
@@ -156,7 +156,7 @@ def test_all_have_their_first_words_before_one_is_written_to_its_end(game: Game)
 
 
 def test_leaving_while_it_writes_loses_nothing(game: Game) -> None:
-    game.look_ahead()
+    game.start_prefetch()
     game.close()
     assert game.engine.closed and game.engine.lent == 0  # type: ignore[attr-defined]
 
@@ -166,9 +166,9 @@ def test_a_bug_in_the_worker_is_not_hidden(game: Game) -> None:
         raise ZeroDivisionError
 
     game.engine.serve = fail  # type: ignore[attr-defined]
-    game.look_ahead()
+    game.start_prefetch()
     with pytest.raises(ZeroDivisionError):
-        game.rest()
+        game.pause_prefetch()
 
 
 def test_the_real_model_tells_the_same_story(new_game: NewGame, open_engine: Callable[..., LlamaEngine]) -> None:
@@ -180,13 +180,13 @@ def test_the_real_model_tells_the_same_story(new_game: NewGame, open_engine: Cal
     game = looking(new_game(engine, START, **settings))
     ended(game.open())
     for turn, line in enumerate(("1", "3", "I sing.", "2", "1", "2")):
-        game.look_ahead()
+        game.start_prefetch()
         if turn % 2:
             ready(game)
         else:
             time.sleep(0.3)
-        reply = ended(game.act(line))
-        ended(plain.act(line))
+        reply = ended(game.act(understood(line, game.options()).text))
+        step(plain, line)
         assert texts(game) == texts(plain)
         assert reply.stats["ahead"] or not turn % 2
         assert all(engine.model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))

@@ -14,6 +14,7 @@ from advrepl.engines.llama.branches import BranchingEngine, LlamaBranch
 from advrepl.engines.llama.context import LANE, SHELF, STORY
 from advrepl.play import session
 from advrepl.play.session import Settings
+from advrepl.terminal.lines import understood
 
 TURNS, SETTLED = 100, 40  # by then all that is made once was made
 ROOM = 8e6  # bytes of memory that may be added after that
@@ -46,20 +47,21 @@ def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, mon
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
     monkeypatch.setattr(branches, "BranchingEngine", Checked)
     chance, ready, held = random.Random(7), 0, list[int]()
-    settings = Settings(str(smollm2), saves=tmp_path, ctx=512, ahead=True, sampling={"seed": 1, "max_tokens": 24})
+    settings = Settings(str(smollm2), saves=tmp_path, ctx=512, prefetch=True, sampling={"seed": 1, "max_tokens": 24})
     with closing(session.new_game("start", settings)) as game:
         engine = game.engine
-        assert isinstance(engine, Checked) and game.ahead
+        assert isinstance(engine, Checked) and game.prefetcher
         list(game.open())
         for turn in range(TURNS):
-            game.look_ahead()
+            game.start_prefetch()
             patience = time.monotonic() + chance.choice((0.0, 0.1, 0.5, 30.0))  # an option is picked at any moment
-            while game.ahead.state == "writing" and time.monotonic() < patience:
+            while game.prefetcher.state == "writing" and time.monotonic() < patience:
                 time.sleep(0.01)
-            game.rest()
+            game.pause_prefetch()
             if turn % 10 == 9:
                 list(game.retry())
-            list(game.act(chance.choice(("1", "2", "3", f"I count to {turn}."))))
+            line = chance.choice(("1", "2", "3", f"I count to {turn}."))
+            list(game.act(understood(line, game.options()).text))
             assert game.last
             ready += game.last.stats["ahead"]
             assert engine.model.extent(LANE) == engine.model.extent(SHELF) == (-1, -1)

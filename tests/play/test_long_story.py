@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from advrepl.play.game import Game, Reply
+from advrepl.play.events import Reply
+from advrepl.play.game import Game
 from advrepl.prompt.formats import FORMATS
 from advrepl.story.saves import SaveFile
 from tests.bench.long_story import save, tell

@@ -25,8 +25,8 @@ JOINTS = 8  # tokens that may be fed again where two texts meet
 
 def played(game: Game, line: str) -> tuple[Reply, int, bool]:
     """The reply, the tokens that were new for it, and whether turns slid out."""
-    move = game.move(line)
-    new = sum(map(game.engine.count, (*move.window.prompt.blocks[-1], *move.window.prompt.cue)))
+    prompt = game.planner.player_turn(line).window.prompt
+    new = sum(map(game.engine.count, (*prompt.blocks[-1], *prompt.cue)))
     events = list(game.act(line))
     reply = next(event for event in events if isinstance(event, Reply))
     return reply, new, any(isinstance(event, Slid) for event in events)
@@ -47,7 +47,7 @@ def test_a_turn_of_a_full_window_feeds_only_what_is_new(tmp_path: Path, turns: i
             list(commands.run(game, "/memory Ann has promised to leave before dawn."))
         reply, new, moved = played(game, LINES[turn % len(LINES)])
         slid += moved
-        told += any(source.startswith("lore") for source in game.story.told()[-2].before)
+        told += any(source.startswith("lore") for source in game.story.path_turns()[-2].injections)
         fed = reply.stats["prompt"] - reply.stats["reused"]
         if turn in (0, changed):
             whole += 1

@@ -80,9 +80,9 @@ def test_the_shipped_story_is_copied_and_stays_as_it_is(tmp_path: Path, opened: 
     shipped = session.SHIPPED_FOLDERS[0] / "the-old-house.json"
     before, notices = shipped.read_bytes(), list[str]()
     game = opened(session.resumed_game("the-old-house", settings(tmp_path), notices.append))
-    list(game.act("1"))
+    list(game.act(game.options()[0]))
     assert game.file.path == tmp_path / "saves" / "the-old-house.json" and "stays as it is" in notices[0]
-    assert game.story.told()[4].text == "Ask him what he wants." and shipped.read_bytes() == before
+    assert game.story.path_turns()[4].text == "Ask him what he wants." and shipped.read_bytes() == before
 
 
 @pytest.mark.parametrize(

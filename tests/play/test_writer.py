@@ -2,7 +2,7 @@
 
 import pytest
 
-from advrepl.play.writer import Choice, Piece, Task, Writer, Written
+from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from tests.conftest import ScriptedEngine
@@ -13,11 +13,11 @@ SAID = "The old man looks at you and says that the lamp went out three nights ag
 
 def write(engine: ScriptedEngine, options: int = 3, **task: object) -> tuple[str, list[str], Written]:
     how: dict[str, object] = {"sampling": Sampling(max_tokens=50), "seed": 7, "stops": ("<|user|>",), **task}
-    events = list(Writer(engine, Task(WINDOW, str, options=options, **how)).write())  # type: ignore[arg-type]
+    events = list(Writer(engine, ReplyTask(WINDOW, str, option_count=options, **how)).write())  # type: ignore[arg-type]
     written = events[-1]
     assert isinstance(written, Written)
     pieces = "".join(event.text for event in events if isinstance(event, Piece))
-    choices = [event.text for event in events if isinstance(event, Choice)]
+    choices = [event.text for event in events if isinstance(event, Option)]
     assert tuple(choices) == written.options or not written.options
     return pieces, choices, written
 
@@ -93,7 +93,7 @@ def test_a_reply_that_is_broken_off_says_so() -> None:
 
 def test_ctrl_c_keeps_the_prose_and_offers_nothing() -> None:
     engine = ScriptedEngine("You enter the hall.", grammars=True)
-    events = Writer(engine, Task(WINDOW, str, Sampling(), 7, options=3)).write()
+    events = Writer(engine, ReplyTask(WINDOW, str, Sampling(), 7, option_count=3)).write()
     assert next(events) == Piece("You")
     engine.cancel()
     written = list(events)[-1]
@@ -117,6 +117,6 @@ def test_without_a_grammar_the_list_is_read_tried_once_more_and_given_up(
 
 def test_a_reply_that_goes_on_shows_only_what_is_new() -> None:
     engine = ScriptedEngine(" and sit down.")
-    pieces, _, written = write(engine, options=0, kept="You enter")
+    pieces, _, written = write(engine, options=0, prefix="You enter")
     assert pieces == " and sit down." and written.prose == "You enter and sit down."
     assert engine.prompts == ["SsysUgoMYou enter"]

@@ -68,7 +68,7 @@ def test_a_template_cannot_reach_python() -> None:
         ChatTemplate("{{ ''.__class__.__mro__[1].__subclasses__() }}").spell(SCENE, HELLO)
 
 
-REMINDED = [*HELLO[:2], Turn(1, "user", "go", before={"lore 1": "A {{ 2 }} bridge."})]
+REMINDED = [*HELLO[:2], Turn(1, "user", "go", injections={"lore 1": "A {{ 2 }} bridge."})]
 
 
 @pytest.mark.parametrize("source", [CHATML, NO_SYSTEM], ids=["chatml", "no system"])

@@ -9,11 +9,12 @@ from advrepl import AdvreplError
 from advrepl.cards.read import parse_object
 from advrepl.lore.books import parse_book
 from advrepl.story import saves
-from advrepl.story.context import Backdrop
-from advrepl.story.injections import CHARACTER_NOTE, LAST_WORDS, NOTE
+from advrepl.story.context import StoryContext
+from advrepl.story.injections import DEPTH_PROMPT, NOTE, POST_HISTORY
 from advrepl.story.roleplay import player, scenario_of
-from advrepl.story.scenario import START, Reminder
-from advrepl.story.tree import Next, Story, Turn
+from advrepl.story.saves import Save, with_scenario
+from advrepl.story.scenario import START, Injection
+from advrepl.story.tree import Story, Turn, WithTurn
 
 BOOK = {
     "entries": [
@@ -41,89 +42,103 @@ def count(text: str) -> int:
     return len(text.split())
 
 
-def a_save(luck: str = "1", **data: object) -> saves.Save:
+def a_save(seed: str = "1", **data: object) -> Save:
     character, _ = parse_object({**CARD, "data": {**CARD["data"], **data}}, "mira.json")
-    bound: dict[str, str] = {}
-    return saves.Save(
-        schema=1,
+    values: dict[str, str] = {}
+    return Save(
+        schema=saves.SCHEMA,
         title="",
         created="",
         updated="",
         model=saves.ModelRef("tiny"),
         format="metharme",
         sampling={},
-        scenario=scenario_of(character, bound=bound, seed=luck),
+        scenario=scenario_of(character, macro_values=values, seed=seed),
         turns=[],
         head=None,
         character=character.for_save(),
-        bound=bound,
-        luck=luck,
+        macro_values=values,
+        rng_seed=seed,
     )
 
 
-def reloaded(save: saves.Save) -> saves.Save:
-    return saves.parse(msgspec.json.encode(save), "x")
+class Told:
+    """A story with what the model is told in it, as far as this room knows it."""
 
+    def __init__(self, save: Save, n_ctx: int = 1000) -> None:
+        self.context = StoryContext(save, count, n_ctx)
+        self.save, self.story = self.context.with_constant_lore(save), Story()
 
-def said(backdrop: Backdrop, story: Story, text: str) -> dict[str, str]:
-    due = backdrop.due(story, text)
-    story.add(Turn(story.head, "user", text, before=due.before))
-    backdrop.said(due)
-    return due.before
+    def reloaded(self) -> "Told":
+        return Told(saves.parse(msgspec.json.encode(self.save), "x"))
+
+    def say(self, text: str) -> dict[str, str]:
+        """Say it, and return what the model is told before."""
+        brought = self.context.for_turn(self.save, self.story, text)
+        self.story.add(Turn(self.story.head, "user", text, injections=brought.injections))
+        self.save = msgspec.structs.replace(self.save, lore_state=brought.lore_state, macro_values=brought.macro_values)
+        return brought.injections
 
 
 def test_lore_comes_before_the_turn_that_names_it_and_constant_lore_into_the_head() -> None:
-    save, story = a_save(), Story()
-    backdrop = Backdrop(save, count, 1000)
-    assert backdrop.scenario.lore == "It is always foggy here."
-    assert "lore 0.0" not in said(backdrop, story, "Hello.")
-    assert said(backdrop, story, "Is that a bridge?")["lore 0.0"] == "The bridge was built by Mira."
-    assert "lore 0.0" not in said(backdrop, story, "The bridge, I said.")
+    told = Told(a_save())
+    assert told.save.scenario.lore == "It is always foggy here."
+    assert "lore 0.0" not in told.say("Hello.")
+    assert told.say("Is that a bridge?")["lore 0.0"] == "The bridge was built by Mira."
+    assert "lore 0.0" not in told.say("The bridge, I said.")
 
 
-def test_what_was_rolled_is_kept_in_the_save_and_rolled_alike_with_the_same_luck() -> None:
+def test_what_was_rolled_is_kept_in_the_save_and_rolled_alike_with_the_same_seed() -> None:
     texts = []
-    for luck in ("1", "1", "2"):
-        backdrop = Backdrop(save := a_save(luck), count, 1000)
-        first = said(backdrop, Story(), "The river!")["lore 0.1"]
-        again = Backdrop(reloaded(save), count, 1000)
-        assert said(again, Story(), "Oh, the river.")["lore 0.1"] == first
-        texts.append((first, save.scenario.system))
+    for seed in ("1", "1", "2"):
+        told = Told(a_save(seed))
+        first = told.say("The river!")["lore 0.1"]
+        assert told.reloaded().say("Oh, the river.")["lore 0.1"] == first
+        texts.append((first, told.save.scenario.system))
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_a_card_brings_its_last_words_and_its_note() -> None:
-    save = a_save()
-    assert save.scenario.reminders == {
-        LAST_WORDS: Reminder("Never leave the boat, Mira.", 4),
-        CHARACTER_NOTE: Reminder("Mira is cold.", 6),
+def test_a_card_brings_its_post_history_instructions_and_its_depth_prompt() -> None:
+    told = Told(a_save())
+    assert told.save.scenario.injections == {
+        POST_HISTORY: Injection("Never leave the boat, Mira.", 4),
+        DEPTH_PROMPT: Injection("Mira is cold.", 6),
     }
-    assert said(Backdrop(save, count, 1000), Story(), "Hello.") == {
-        LAST_WORDS: "Never leave the boat, Mira.",
-        CHARACTER_NOTE: "Mira is cold.",
-    }
+    assert told.say("Hello.") == {POST_HISTORY: "Never leave the boat, Mira.", DEPTH_PROMPT: "Mira is cold."}
 
 
 def test_the_player_may_change_his_name_and_all_else_stays() -> None:
-    save = a_save()
-    backdrop, boat = Backdrop(save, count, 1000), save.scenario.system.split()[-2:]
-    backdrop.note("{{user}} is wet.", 3)
-    backdrop.remember("A debt of {{char}}'s.")
-    backdrop.answer("short")
-    backdrop.become("Ann", "a thief whom {{char}} knows")
-    scene = backdrop.scenario
-    assert scene.system.startswith("Mira ferries Ann.") and scene.system.split()[-2:] == boat
-    assert (scene.you, scene.persona, scene.length) == ("Ann", "a thief whom Mira knows", "short")
-    assert scene.greetings == ("Coin first, Ann.", "Go away, Ann.") and scene.memory == "A debt of Mira's."
-    assert scene.reminders[NOTE] == Reminder("You is wet.", 3) and CHARACTER_NOTE in scene.reminders
-    again = Backdrop(reloaded(save), count, 1000)
-    again.become("Bea", "")
-    assert again.scenario.system.startswith("Mira ferries Bea.") and again.scenario.lore == scene.lore
+    told = Told(a_save())
+    context, boat = told.context, told.save.scenario.system.split()[-2:]
+    save = context.with_memory(context.with_note(told.save, "{{user}} is wet.", 3), "A debt of {{char}}'s.")
+    save = context.with_player(with_scenario(save, length="short"), "Ann", "a thief whom {{char}} knows")
+    scenario = save.scenario
+    assert scenario.system.startswith("Mira ferries Ann.") and scenario.system.split()[-2:] == boat
+    assert (scenario.you, scenario.persona, scenario.length) == ("Ann", "a thief whom Mira knows", "short")
+    assert scenario.greetings == ("Coin first, Ann.", "Go away, Ann.") and scenario.memory == "A debt of Mira's."
+    assert scenario.injections[NOTE] == Injection("You is wet.", 3) and DEPTH_PROMPT in scenario.injections
+    again = context.with_player(saves.parse(msgspec.json.encode(save), "x"), "Bea", "").scenario
+    assert again.system.startswith("Mira ferries Bea.") and again.lore == scenario.lore
+
+
+def test_a_change_is_a_new_save_and_the_old_one_stays() -> None:
+    told = Told(a_save())
+    context, save = told.context, told.save
+    before = msgspec.json.encode(save)
+    book, _ = parse_book({"entries": [{"keys": [], "constant": True, "content": "{{setvar::gold::2}}"}]}, "x")
+    context.with_memory(save, "{{setvar::gold::99}}{{roll:d6}}")
+    context.with_note(save, "{{incvar::gold}}", 3)
+    context.with_player(save, "Ann", "{{setvar::gold::7}}")
+    context.with_book(save, book)
+    context.for_turn(save, told.story, "The river!")
+    assert msgspec.json.encode(save) == before and "var:gold" not in save.macro_values
+    assert context.with_memory(save, "{{setvar::gold::99}}").macro_values["var:gold"] == "99"
 
 
 def test_a_player_cannot_take_the_name_of_the_character() -> None:
+    told = Told(a_save())
     with pytest.raises(AdvreplError, match="mira is who the model speaks as"):
-        Backdrop(a_save(), count, 1000).become("mira", "")
+        told.context.with_player(told.save, "mira", "")
 
 
 @pytest.mark.parametrize("text", ["", ":", " : a thief", "x" * 61, "a\x1b[31m"])
@@ -134,44 +149,41 @@ def test_a_player_has_a_name(text: str) -> None:
 
 
 def test_lore_that_has_no_room_is_named() -> None:
-    backdrop = Backdrop(a_save(character_book={"entries": [{"constant": True, "content": "w " * 50}]}), count, 100)
-    assert backdrop.scenario.lore == "" and "always apply 1 have no room" in backdrop.notes[-1]
+    told = Told(a_save(character_book={"entries": [{"constant": True, "content": "w " * 50}]}), 100)
+    assert told.save.scenario.lore == "" and "always apply 1 have no room" in told.context.notes[-1]
 
 
 def test_a_book_that_the_player_adds_applies_from_then_on() -> None:
-    save = a_save()
-    backdrop = Backdrop(save, count, 1000)
+    told = Told(a_save())
     book, _ = parse_book({"entries": {"0": {"key": ["inn"], "content": "The inn is shut.", "uid": 0}}}, "world.json")
-    backdrop.add_book(book)
-    assert said(backdrop, Story(), "To the inn!")["lore 1.0"] == "The inn is shut."
-    assert said(Backdrop(reloaded(save), count, 1000), Story(), "An inn?")["lore 1.0"] == "The inn is shut."
+    assert "lore 1.0" not in told.say("To the inn!")
+    told.save = told.context.with_book(told.save, book)
+    assert told.say("To the inn!")["lore 1.0"] == "The inn is shut."
+    assert len(told.context.lore(told.save).entries) == 4
 
 
 def test_an_adventure_takes_notes_and_lore_too() -> None:
-    save = msgspec.structs.replace(a_save(), scenario=START, character=None)
-    backdrop = Backdrop(save, count, 1000)
-    backdrop.note("{{char}} is in a hurry.", 2)
-    assert said(backdrop, Story(), "Start!") == {NOTE: "Narrator is in a hurry."}
+    told = Told(msgspec.structs.replace(a_save(), scenario=START, character=None))
+    told.save = told.context.with_note(told.save, "{{char}} is in a hurry.", 2)
+    assert told.say("Start!") == {NOTE: "Narrator is in a hurry."}
 
 
-def test_looking_ahead_changes_nothing() -> None:
-    save, story = a_save(), Story()
-    backdrop = Backdrop(save, count, 1000)
-    before = msgspec.json.encode(save)
-    due = backdrop.due(story, "The river!")
-    assert "lore 0.1" in due.before and msgspec.json.encode(save) == before and len(story) == 0
-    ahead = Next(story, Turn(None, "user", "The river!"))
-    assert len(ahead) == 1 and [turn.text for turn in ahead.told()] == ["The river!"] and ahead.told(1) == []
+def test_a_turn_can_be_planned_without_being_added() -> None:
+    told = Told(a_save())
+    brought = told.context.for_turn(told.save, told.story, "The river!")
+    assert "lore 0.1" in brought.injections and len(told.story) == 0
+    planned = WithTurn(told.story, Turn(None, "user", "The river!"))
+    assert len(planned) == 1 and [turn.text for turn in planned.path_turns()] == ["The river!"]
+    assert planned.path_turns(1) == []
 
 
 def test_what_a_book_asks_for_in_vain_is_told_once_when_the_story_begins() -> None:
     deep = {"keys": ["x"], "content": "c", "extensions": {"position": 4}}
-    save, story = a_save(character_book={"entries": [deep, deep]}), Story()
-    backdrop = Backdrop(save, count, 1000)
-    (note,) = backdrop.notes
+    save = a_save(character_book={"entries": [deep, deep]})
+    told = Told(save)
+    (note,) = told.context.notes
     assert note.startswith("lorebook: entries that ask for a place or role of their own (2 at a depth): ")
-    backdrop.add_book(parse_book([], "none.json")[0])
-    assert backdrop.notes == [note]
-    said(backdrop, story, "Hello.")
-    save.turns, save.head = story.turns, story.head
-    assert Backdrop(reloaded(save), count, 1000).notes == []
+    told.context.with_book(told.save, parse_book([], "none.json")[0])
+    assert told.context.notes == [note]
+    begun = msgspec.structs.replace(save, turns=[Turn(None, "user", "Hello.")], head=0)
+    assert StoryContext(begun, count, 1000).notes == []

@@ -26,7 +26,9 @@ SHIPPED = ROOT / "saves" / "the-old-house.json"
 def a_save(*texts: str) -> Save:
     turns = [Turn(i - 1 if i else None, "user" if i % 2 == 0 else "model", text) for i, text in enumerate(texts)]
     head = len(turns) - 1 if turns else None
-    return Save(1, "T", saves.now(), saves.now(), ModelRef("m", "f"), "metharme", {"top_k": 3}, START, turns, head)
+    return Save(
+        saves.SCHEMA, "T", saves.now(), saves.now(), ModelRef("m", "f"), "metharme", {"top_k": 3}, START, turns, head
+    )
 
 
 def test_a_story_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -35,7 +37,7 @@ def test_a_story_comes_back_as_it_was(tmp_path: Path) -> None:
         file.write(save)
     assert saves.load(tmp_path / "a.json") == save
     plain = json.loads((tmp_path / "a.json").read_text())
-    assert plain["schema"] == 1 and plain["turns"][0] == {"parent": None, "role": "user", "text": "Start!"}
+    assert plain["schema"] == 2 and plain["turns"][0] == {"parent": None, "role": "user", "text": "Start!"}
 
 
 def test_the_version_before_is_kept(tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ def test_the_shipped_story_is_the_example_of_the_model_card() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.update(schema=2), r"newer advrepl \(schema 2, this one knows 1\): update"),
+        (lambda s: s.update(schema=3), r"newer advrepl \(schema 3, this one knows 2\): update"),
         (lambda s: s.pop("schema"), "no schema number"),
         (lambda s: s.update(schema="1"), "no schema number"),
         (lambda s: s.pop("turns"), "missing required field `turns`"),
@@ -63,7 +65,7 @@ def test_the_shipped_story_is_the_example_of_the_model_card() -> None:
         (lambda s: s["turns"][0].update(role="gm"), r"invalid enum value 'gm' - at `\$.turns\[0\].role`"),
         (lambda s: s["turns"][1].update(parent=1), r"turns\[1\].parent names a turn that is not before it"),
         (lambda s: s.update(head=9), "head names turn 9 of 2"),
-        (lambda s: s.update(first=-1), "first is negative"),
+        (lambda s: s.update(window_start=-1), "window_start is negative"),
     ],
 )
 def test_a_wrong_field_is_named(change, message: str) -> None:  # type: ignore[no-untyped-def]

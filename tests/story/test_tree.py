@@ -16,7 +16,7 @@ def told() -> Story:
 def test_retry_adds_a_sibling_and_keeps_the_old_take() -> None:
     story = told()
     take = story.add(Turn(2, "model", "A cellar."))
-    assert [turn.text for turn in story.told()] == ["Start!", "A house.", "go inside", "A cellar."]
+    assert [turn.text for turn in story.path_turns()] == ["Start!", "A house.", "go inside", "A cellar."]
     assert story.siblings(take) == [3, 4]
     story.goto(3)
     assert story.last == Turn(2, "model", "A hall.")
@@ -25,7 +25,7 @@ def test_retry_adds_a_sibling_and_keeps_the_old_take() -> None:
 def test_before_the_first_turn_there_is_no_head() -> None:
     story = told()
     story.goto(None)
-    assert story.head is None and story.last is None and story.told() == []
+    assert story.head is None and story.last is None and story.path_turns() == []
     assert story.children(None) == [0]
 
 

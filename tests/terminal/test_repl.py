@@ -36,7 +36,7 @@ def open_terminal(tmp_path: Path, smollm2: Path) -> Callable[..., Terminal]:
 
 def story(folder: Path, name: str = "start") -> list[tuple[str, str]]:
     save = saves.load(folder / f"{name}.json")
-    return [(turn.role, turn.text) for turn in Story(save.turns, save.head).told()]
+    return [(turn.role, turn.text) for turn in Story(save.turns, save.head).path_turns()]
 
 
 @pytest.mark.parametrize("columns", [80, 40])

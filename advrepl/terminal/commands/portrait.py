@@ -27,10 +27,10 @@ def portrait(game: Game, argument: str) -> Iterator[Event]:
 
 def card_picture(game: Game) -> bytes | None:
     """Return the picture of the card that the story began with; None: it has none. AdvreplError: the card is gone."""
-    if not game.card:
+    if not game.card_path:
         return None
     try:
-        return find_picture(load_bytes(Path(game.card)))
+        return find_picture(load_bytes(Path(game.card_path)))
     except AdvreplError as error:
         raise AdvreplError(f"the card of this story cannot be read any more: {error}") from error
 

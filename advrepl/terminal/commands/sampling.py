@@ -28,8 +28,7 @@ def change_sampling(game: Game, argument: str) -> Iterator[Event]:
         return
     found = parameter(name)
     if text.strip():
-        with game.changing():
-            game.sampling = replace(game.sampling, **{found.name: read(found, text.strip())})
+        game.set_sampling(replace(game.sampling, **{found.name: read(found, text.strip())}))
     yield Note(f"{found.name} is {found.show(getattr(game.sampling, found.name))}")
 
 
@@ -72,8 +71,7 @@ def preset(game: Game, argument: str) -> Iterator[Event]:
     else:
         chosen = presets.find(argument, paths.presets_folder())
         before = game.sampling
-        with game.changing():
-            game.sampling = chosen.on(before)
+        game.set_sampling(chosen.on(before))
         yield Note(f"{chosen.name}: {difference(before, game.sampling)}")
 
 

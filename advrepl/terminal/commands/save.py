@@ -11,7 +11,7 @@ from advrepl.terminal.commands.table import Quit, command
 def save(game: Game, argument: str) -> Iterator[Event]:
     """Save now (it is done after every turn anyway), and show where."""
     game.save()
-    remark = game.keep()
+    remark = game.store_kv()
     yield Note(f"saved in {game.file.path}" + (f"; {remark}" if remark else ""))
 
 

@@ -8,9 +8,10 @@ from advrepl.lore.books import load_book
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.prompt.formats import LENGTHS
-from advrepl.prompt.window import told
+from advrepl.prompt.window import blocks_from
 from advrepl.story.injections import LORE, NOTE, NOTE_DEPTH
 from advrepl.story.roleplay import DEEPEST, player
+from advrepl.story.saves import with_scenario
 from advrepl.terminal.commands.table import command
 from advrepl.terminal.text import one_line
 
@@ -25,8 +26,7 @@ def length(game: Game, argument: str) -> Iterator[Event]:
         wanted = [name for name in LENGTHS if name.startswith(argument.casefold())]
         if len(wanted) != 1:
             raise AdvreplError(f"/length is {', '.join(LENGTHS)}, not {argument[:20]!r}")
-        with game.changing():
-            game.backdrop.answer(wanted[0])  # type: ignore[arg-type]
+        game.change(with_scenario(game.state.save, length=wanted[0]))
     yield Note(f"replies are {game.scenario.length}")
 
 
@@ -34,7 +34,7 @@ def length(game: Game, argument: str) -> Iterator[Event]:
 def you(game: Game, argument: str) -> Iterator[Event]:
     """Show or change your name and who you are in the story."""
     if argument:
-        game.become(*player(argument))
+        game.set_player(*player(argument))
     scenario = game.scenario
     yield Note(f"you are {scenario.you}: {scenario.persona}" if scenario.persona else f"you are {scenario.you}")
 
@@ -61,18 +61,16 @@ def note(game: Game, argument: str) -> Iterator[Event]:
         depth, text = _depth(argument)
         if not text:
             raise AdvreplError(f"/note {argument} has no text: write it behind the number, or /note off")
-        with game.changing():
-            game.backdrop.note("" if text in OFF else text, depth)
-    reminder = game.scenario.reminders.get(NOTE)
-    yield Note(f"the note, every {reminder.depth} turns: {reminder.text}" if reminder else "there is no note")
+        game.change(game.context.with_note(game.state.save, "" if text in OFF else text, depth))
+    injection = game.scenario.injections.get(NOTE)
+    yield Note(f"the note, every {injection.depth} turns: {injection.text}" if injection else "there is no note")
 
 
 @command("memory", usage="[TEXT | off]")
 def memory(game: Game, argument: str) -> Iterator[Event]:
     """Show or change what the model must never forget; a change of it makes the model read everything again."""
     if argument:
-        with game.changing():
-            game.backdrop.remember("" if argument in OFF else argument)
+        game.change(game.context.with_memory(game.state.save, "" if argument in OFF else argument))
     yield Note(f"never forgotten: {game.scenario.memory}" if game.scenario.memory else "there is no memory")
 
 
@@ -81,16 +79,15 @@ def lore(game: Game, argument: str) -> Iterator[Event]:
     """Show which lore the model was told of, or add a lorebook or world info file."""
     if argument:
         book, notes = load_book(Path(argument).expanduser())
-        with game.changing():
-            game.backdrop.add_book(book)
+        game.change(game.context.with_book(game.state.save, book))
         yield from map(Note, notes)
-    yield Note("\n".join([f"entries of lore: {game.backdrop.entries}", *_lore_seen(game)]))
+    yield Note("\n".join([f"entries of lore: {len(game.context.lore(game.state.save).entries)}", *_lore_seen(game)]))
 
 
 def _lore_seen(game: Game) -> tuple[str, ...]:
     """What always applies, then what stands in the part of the story that the model sees, the newest last."""
-    turns, _ = told(game.scenario, game.story, game.window().evicted)
-    texts = [text for turn in turns for source, text in turn.before.items() if source.startswith(LORE)]
+    turns, _ = blocks_from(game.scenario, game.story, game.window().evicted)
+    texts = [text for turn in turns for source, text in turn.injections.items() if source.startswith(LORE)]
     return (*filter(None, [game.scenario.lore]), *dict.fromkeys(texts))
 
 

@@ -27,9 +27,9 @@ def go_on(game: Game, argument: str) -> Iterator[Event]:
 @command("undo", "u")
 def undo(game: Game, argument: str) -> Iterator[Event]:
     """Take back your last turn and the reply to it."""
-    said = game.undo()
+    text = game.undo()
     offered = _numbered(game.options()) or [_ending(game)]
-    yield Note("\n".join([f"taken back: {said}", *offered]))
+    yield Note("\n".join([f"taken back: {text}", *offered]))
 
 
 @command("options", "o", usage="[N]")
@@ -40,8 +40,7 @@ def options(game: Game, argument: str) -> Iterator[Event]:
         return
     if not argument.isdecimal() or int(argument) > MAX_OPTIONS:
         raise AdvreplError(f"/options takes a whole number from 0 to {MAX_OPTIONS}, not {argument!r}")
-    with game.changing():
-        game.option_count = int(argument)
+    game.set_option_count(int(argument))
     yield Note(_options_wanted(game))
 
 

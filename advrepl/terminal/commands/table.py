@@ -46,17 +46,11 @@ def command(name: str, *aliases: str, usage: str = "") -> Callable[[Handler], Ha
     return add
 
 
-def is_command(line: str) -> bool:
-    """Is the line for the program and not for the story? (`//text` is for both: text that begins with a slash.)"""
-    return line.lstrip().startswith("/")
-
-
 def run(game: Game, line: str) -> Iterator[Event]:
-    """Do what the line says; raises Quit for /quit. Nothing happens before the first event is asked for."""
-    line = line.strip()
-    if line.startswith("//"):
-        yield from game.act(line[1:])
-        return
+    """Do what a command line says, slash and all; raises Quit for /quit.
+
+    Nothing happens before the first event is asked for.
+    """
     name, _, argument = line[1:].partition(" ")
     found = find(name)
     if argument.strip() and not found.usage:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
-from advrepl.prompt.window import told
+from advrepl.prompt.window import blocks_from
 from advrepl.story.injections import shown
 from advrepl.terminal.commands.table import command
 
@@ -35,7 +35,7 @@ def _seen(game: Game) -> dict[str, str]:
     """What the model sees of the story, and the tokens that it takes."""
     window = game.window()
     system = sum(map(game.engine.count, window.prompt.head))
-    turns, dialogues = told(game.scenario, game.story, window.evicted)
+    turns, dialogues = blocks_from(game.scenario, game.story, window.evicted)
     rows = {
         "system text": f"{system} tokens, always seen",
         "turns seen": f"{len(turns)}",

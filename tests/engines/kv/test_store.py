@@ -29,6 +29,7 @@ from advrepl.play.game import Game
 from advrepl.play.session import Settings
 from advrepl.story import saves
 from advrepl.story.tree import Story
+from advrepl.terminal.lines import understood
 from tests import real
 from tests.conftest import ScriptedEngine
 
@@ -61,7 +62,7 @@ class Player:
     def play(self, game: Game, *lines: str) -> dict[str, Any]:
         try:
             for line in lines:
-                list(game.act(line))
+                list(game.act(understood(line, game.options()).text))
             return {**game.last.stats, "beyond": beyond_turn(game)} if game.last else {}
         finally:
             game.close()
@@ -69,7 +70,7 @@ class Player:
 
 def beyond_turn(game: Game) -> int:
     """Tokens that the last reply fed beyond those of the player's turn and what follows it."""
-    prompt = game.format.spell(game.scenario, game.story.told()[:-1])
+    prompt = game.format.spell(game.scenario, game.story.path_turns()[:-1])
     fed = game.last.stats["prompt"] - game.last.stats["reused"] if game.last else 0
     return int(fed - sum(map(game.engine.count, (*prompt.blocks[-1], *prompt.cue))))
 
@@ -80,7 +81,7 @@ def saved(player: Player, name: str = "story") -> Story:
 
 
 def told(player: Player, name: str) -> list[str]:
-    return [turn.text for turn in saved(player, name).told()]
+    return [turn.text for turn in saved(player, name).path_turns()]
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +150,7 @@ def test_the_file_is_written_on_save_too(player: Player) -> None:
     game = player.opened()
     list(game.act("look"))
     before = player.file.read_bytes()
-    assert game.keep() == "" and player.file.read_bytes() != before
+    assert game.store_kv() == "" and player.file.read_bytes() != before
     shutil.copy(player.saves / "story.json", player.saves / "copy.json")  # as if the program had been killed here
     shutil.copy(player.file, player.saves / "copy.kv")
     game.close()
@@ -169,9 +170,9 @@ def test_an_engine_that_keeps_nothing_plays_all_the_same(new_game: Callable[...,
     engine = ScriptedEngine("A house.")
     assert not isinstance(engine, Keeps)
     game = new_game(engine)
-    game.option_count = 0
+    game.set_option_count(0)
     list(game.open())
-    assert game.keep() == ""
+    assert game.store_kv() == ""
     game.close()
 
 
@@ -277,7 +278,7 @@ def test_a_story_that_was_changed_meanwhile_is_fed_from_the_change_on(player: Pl
     game.close()
     stats = player.resume("I weep.")
     assert player.notices == [] and stats["shifted"] == 0 and stats["reused"] > 60
-    assert [turn.text for turn in saved(player).told() if turn.role == "user"][2:] == ["I weep."]
+    assert [turn.text for turn in saved(player).path_turns() if turn.role == "user"][2:] == ["I weep."]
 
 
 def test_a_file_of_an_earlier_turn_saves_what_it_can(player: Player) -> None:
@@ -340,7 +341,7 @@ def test_a_file_beyond_the_limit_is_not_written(player: Player) -> None:
     game = player.opened(kv_limit="10K")
     list(game.act("2"))
     said = "the cache file story.kv is not written (it takes 0 MB, more than --kv-cache-limit): resuming will read"
-    assert game.keep().startswith(said) and game.keep() == ""  # said once
+    assert game.store_kv().startswith(said) and game.store_kv() == ""  # said once
     game.close()
 
 
@@ -356,14 +357,14 @@ def test_a_disk_that_takes_no_more_never_costs_the_story(player: Player) -> None
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, usual[1]))  # enough for the save
     try:
-        assert game.keep() == (
+        assert game.store_kv() == (
             "the cache file story.kv is not written (File too large): resuming will read the story again"
         )
         game.save()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert player.file.read_bytes() == before and not list(player.saves.glob("*.tmp"))
-    assert game.keep() == "" and player.file.read_bytes() != before
+    assert game.store_kv() == "" and player.file.read_bytes() != before
     game.close()
 
 

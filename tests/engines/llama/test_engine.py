@@ -248,5 +248,5 @@ def test_a_real_window_slides_for_the_price_of_a_turn(open_engine: Open) -> None
         if turn:
             assert engine.stats.fed <= new_turn + 8
         story.say("model", text.strip() or "…")
-        engine.count(format.spell(START, story.told(start)).blocks[-1][-1])
+        engine.count(format.spell(START, story.path_turns(start)).blocks[-1][-1])
     assert slid >= 2

@@ -22,6 +22,7 @@ from advrepl.sampling.params import Sampling
 from advrepl.story import saves
 from advrepl.story.scenario import START
 from advrepl.story.tree import Turn
+from advrepl.terminal.lines import understood
 from tests import real
 
 
@@ -70,11 +71,11 @@ def test_text_comes_back_byte_for_byte(engine: LlamaEngine) -> None:
 def test_a_metharme_model_opens_the_story_itself_in_the_three_option_form(engine: LlamaEngine, tmp_path: Path) -> None:
     """Even a model of noise: the form is held, the reply is not fed again."""
     sampling = {"seed": 5, "max_tokens": 20}
-    save = saves.Save(1, "", saves.now(), "", saves.ModelRef(), "metharme", sampling, START, [], None)
+    save = saves.Save(saves.SCHEMA, "", saves.now(), "", saves.ModelRef(), "metharme", sampling, START, [], None)
     game = Game(engine, Metharme(), save, saves.SaveFile(tmp_path / "a.json"))
     replies = [event for event in game.open() if isinstance(event, Reply)]
     for line in ("1", "look", "3"):
-        replies += [event for event in game.act(line) if isinstance(event, Reply)]
+        replies += [event for event in game.act(understood(line, game.options()).text) if isinstance(event, Reply)]
     assert all(len(set(reply.options)) == 3 and reply.text for reply in replies)
     new_turn = engine.count(Segment("<|user|>", "look")) + engine.count(Segment("<|model|>", ""))
     assert replies[2].stats["prompt"] - replies[2].stats["reused"] <= new_turn + 8

@@ -178,8 +178,8 @@ def test_the_card_is_found_from_anywhere(tmp_path: Path, card: Path) -> None:
     program.run("play", str(Path("tests") / ".." / "tests"), lines=b"")  # a folder is no card
     program.run("play", str(card), *QUICK)
     program.run("play", "brindle", *QUICK)
-    assert saves.load(program.saves / "ada.json").card == str(card)
-    assert saves.load(program.saves / "brindle.json").card == ""
+    assert saves.load(program.saves / "ada.json").card_path == str(card)
+    assert saves.load(program.saves / "brindle.json").card_path == ""
 
 
 def test_without_pillow_only_portrait_says_so(tmp_path: Path, card: Path, smollm2: Path) -> None:
@@ -202,7 +202,7 @@ def game_of(new_game: Callable[..., Game]) -> Callable[[Path], Game]:
         game = new_game(ScriptedEngine())
         game.save()
         game.file.close()
-        save = replace(saves.load(game.file.path), card=str(card))
+        save = replace(saves.load(game.file.path), card_path=str(card))
         return Game(game.engine, game.format, save, saves.SaveFile(game.file.path))
 
     return make

@@ -124,7 +124,7 @@ def test_wrong_values_get_one_sentence(game: Game, setting: str, sentence: str) 
     before = game.sampling
     said = refused(game, f"/set {setting}")
     assert said.startswith(sentence) and len(said) < 150
-    assert game.sampling is before
+    assert game.sampling == before
 
 
 def test_setting_survives_in_a_folder_that_is_gone(game: Game, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_greeting_lists_and_chooses(game: Game) -> None:
     first, second = told(game, "/greeting").split("\n")
     assert first == "1. Coin first, You." and second.startswith("2. *She looks up.*") and second.endswith("…")
     list(commands.run(game, "/greeting 2"))
-    assert game.story.told()[0].text.startswith("*She looks up.*")
+    assert game.story.path_turns()[0].text.startswith("*She looks up.*")
     with pytest.raises(AdvreplError, match="takes the number of a greeting, not 'two'"):
         told(game, "/greeting two")
 
@@ -75,7 +75,7 @@ def test_a_note_is_told_from_the_next_turn_on(game: Game) -> None:
     list(game.act("Hello."))
     assert str(game.window().prompt).count("<|system|>Mira is cross.<|user|>Hello.") == 1
     told(game, "/note off")
-    assert "cross" not in str(game.window().prompt) and not kept(game).scenario.reminders
+    assert "cross" not in str(game.window().prompt) and not kept(game).scenario.injections
     for wrong, error in (("/note 0 x", "depth of a note is 1 to 999"), ("/note 3", "has no text")):
         with pytest.raises(AdvreplError, match=error):
             told(game, wrong)

@@ -50,12 +50,6 @@ def test_command_without_arguments_refuses_them(game: Game) -> None:
     assert len(game.story.path) == 4
 
 
-def test_two_slashes_say_one(game: Game) -> None:
-    assert commands.is_command("//wave at him")
-    list(commands.run(game, "//wave at him"))
-    assert [turn.text for turn in game.story.told()][-2] == "/wave at him"
-
-
 def test_nothing_happens_before_the_first_event(game: Game) -> None:
     commands.run(game, "/undo")
     assert len(game.story.path) == 4

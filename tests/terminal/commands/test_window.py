@@ -29,7 +29,7 @@ def test_context_adds_up(game: Game) -> None:
 def test_context_counts_the_turns_that_are_gone(new_game: Callable[..., Game]) -> None:
     replies = [" ".join(f"word{number}-{reply}" for number in range(30)) for reply in range(4)]
     game = new_game(ScriptedEngine(*replies, n_ctx=200), max_tokens=40)
-    game.option_count = 0
+    game.set_option_count(0)
     list(game.open())
     for line in ("one", "two", "three"):
         list(game.act(line))

@@ -1,0 +1,79 @@
+"""A story as it stands: the frozen save, and the path to its last turn. The one place of all that changes in play.
+
+Does not write files (story/saves.py), work out prompts (planner.py) or write replies (game.py).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from advrepl.prompt import options as menu
+from advrepl.sampling.params import Sampling
+from advrepl.story.saves import Save
+from advrepl.story.tree import Story, Turn
+
+
+class GameState:
+    """The save of a story that is being played, replaced by a new one at every change.
+
+    Turns are added and the head is moved here, not in `story`, so that the two agree. They share the list of turns,
+    which only grows: a turn costs the same at any length.
+    """
+
+    def __init__(self, save: Save) -> None:
+        self.story = Story(save.turns, save.head)
+        self.save = msgspec.structs.replace(save, turns=self.story.turns)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the next reply is sampled."""
+        return Sampling(**self.save.sampling)
+
+    @property
+    def option_count(self) -> int:
+        """How many options are offered after each reply."""
+        return self.save.scenario.options
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options on offer now."""
+        last = self.story.last
+        return menu.split(last.text)[1] if last and last.role == "model" and self.option_count else ()
+
+    def evicted(self) -> int:
+        """Return how many turns the model no longer sees; the example dialogues go before them."""
+        return max(self.save.window_start - len(self.save.scenario.dialogues), 0)
+
+    def replace(self, **fields: Any) -> None:
+        """Change fields of the save, but not the turns and the head."""
+        self.save = msgspec.structs.replace(self.save, **fields)
+
+    def add(self, turn: Turn) -> None:
+        """Append a turn and move the head to it."""
+        self.replace(head=self.story.add(turn))
+
+    def goto(self, head: int | None) -> None:
+        """Move the head to any turn, or before the first one (None)."""
+        self.story.goto(head)
+        self.replace(head=head)
+
+    def begin_with(self, greeting: str) -> None:
+        """Let the story begin with this turn of the model: one there is, or else a new one."""
+        first = (index for index in self.story.children(None) if self.story.turns[index].text == greeting)
+        index = next(first, None)
+        if index is None:
+            self.add(Turn(None, "model", greeting))
+        else:
+            self.goto(index)
+
+    @contextmanager
+    def restored_on_error(self) -> Iterator[None]:
+        """Put everything back as it is now if what is done meanwhile raises anything."""
+        save, count = self.save, len(self.story.turns)
+        try:
+            yield
+        except BaseException:
+            self.story.take_back(count, save.head)
+            self.save = save
+            raise
