@@ -61,6 +61,7 @@ class Settings:
 
     @property
     def folder(self) -> Path:
+        """Where the stories are kept."""
         return paths.saves_folder(self.saves)
 
 

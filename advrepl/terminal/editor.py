@@ -62,6 +62,7 @@ class LineEditor:
     def __init__(self, game: Game, history: Path, *, style: bool) -> None:
         self._game = game
         self._offered: tuple[str, ...] = ()
+        self._picked: int | None = None  # the option that the arrows have put into the line, as it stands there
         self._line: PlayerLine | None = None  # what Enter sent
         self._status: Status | None = None
         self._hint = ""
@@ -80,7 +81,7 @@ class LineEditor:
             enable_suspend=True,
             style=Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack" if style else "noreverse"}),
         )
-        self._session.default_buffer.on_text_changed += lambda _: self._set_hint("")
+        self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
         if game.prefetcher:
@@ -125,16 +126,16 @@ class LineEditor:
     def _pick(self, event: KeyPressEvent, step: int) -> None:
         """Go round: the empty line, the first option, … the last one, the empty line."""
         ring = ("", *self._offered)
-        text = ring[(ring.index(event.current_buffer.text) + step) % len(ring)]
-        event.current_buffer.document = Document(text)
+        place = (ring.index(event.current_buffer.text) + step) % len(ring)
+        event.current_buffer.document = Document(ring[place])
+        self._picked = place - 1 if place else None
 
     def _send(self, event: KeyPressEvent) -> None:
         """A number is replaced by what it stands for, so that the line on the screen says it."""
         buffer = event.current_buffer
-        if buffer.text in self._offered:
-            self._line = PlayerLine(self._game.options()[self._offered.index(buffer.text)])
-        else:
-            self._line = understood(buffer.text, self._game.options())
+        options = self._game.options()
+        picked = self._picked
+        self._line = understood(buffer.text, options) if picked is None else PlayerLine(options[picked])
         if self._line.is_number:
             buffer.document = Document(one_line(self._line.text))
             self._line = replace(self._line, is_number=False)
@@ -158,6 +159,10 @@ class LineEditor:
         event.current_buffer.reset()
 
     # --- around the line
+
+    def _changed(self) -> None:
+        """The line is another one now."""
+        self._hint, self._picked = "", None
 
     def _set_hint(self, hint: str) -> None:
         self._hint = hint

@@ -40,7 +40,10 @@ def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[...,
 
     def type_keys(*keys: str) -> str:
         keyboard.send_text("".join(keys))
-        return editor.read().text
+        line = editor.read()
+        assert not line.is_number, "the screen shows the words"
+        assert line.is_command == (line.text == "/retry" or line.text.startswith("/set "))
+        return line.text
 
     return type_keys
 
@@ -115,6 +118,13 @@ def test_option_with_escape_characters_is_shown_inert(house: Game, type_keys: Ca
     house.state.add(Turn(house.story.head, "model", "Red.\n- \x1b[31mBleed.\n- Heal."))
     assert type_keys(DOWN, ENTER) == type_keys("1", ENTER) == "\x1b[31mBleed.", "what is said is the option itself"
     assert type_keys(CTRL_P, " ", ENTER) == "␛[31mBleed."
+
+
+def test_an_option_that_looks_like_a_number_or_a_command_is_said(house: Game, type_keys: Callable[..., str]) -> None:
+    house.state.add(Turn(house.story.head, "user", "on"))
+    house.state.add(Turn(house.story.head, "model", "Choose.\n- 2\n- /quit\n- //x"))
+    assert [type_keys(number, ENTER) for number in "123"] == ["2", "/quit", "//x"]
+    assert [type_keys(*[DOWN] * times, ENTER) for times in (1, 2)] == ["2", "/quit"]
 
 
 # --- history file

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from advrepl.play.events import Note, Reply, Slid
-from advrepl.play.writer import Choice, Piece
+from advrepl.play.writer import Option, Piece
 from advrepl.terminal.screen import Capabilities, Screen
 
 PLAIN = Capabilities(style=False, cursor=False)
@@ -41,7 +41,7 @@ def shown(*events: object, width: int = 40, capabilities: Capabilities = PLAIN) 
 def test_reply_is_a_paragraph_and_a_list() -> None:
     events = (
         *(Piece(" You enter the hall. "), Piece("A man looks at y"), Piece("ou.")),
-        *(Choice(1, "Go up."), Choice(2, "Ask the man what he wants from you."), Choice(3, "Run.")),
+        *(Option(1, "Go up."), Option(2, "Ask the man what he wants from you."), Option(3, "Run.")),
         Reply("You enter the hall. A man looks at you.", ("Go up.", "Ask the man what he wants from you.", "Run."), {}),
     )
     assert shown(*events) == (
@@ -58,7 +58,7 @@ def test_options_that_come_with_the_reply_only_are_shown_too() -> None:
 
 
 def test_each_reply_counts_its_own_options() -> None:
-    one = (Piece("A."), Choice(1, "In."), Reply("A.", ("In.",), {}))
+    one = (Piece("A."), Option(1, "In."), Reply("A.", ("In.",), {}))
     assert shown(*one, *one) == "\nA.\n\n1. In.\n\nA.\n\n1. In.\n"
 
 
@@ -101,7 +101,7 @@ def test_note_keeps_its_lines() -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [Piece("\x1b[2J"), Choice(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {}), Slid(2, "\x1b[2J"), Note("\x1b[2J")],
+    [Piece("\x1b[2J"), Option(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {}), Slid(2, "\x1b[2J"), Note("\x1b[2J")],
 )
 def test_foreign_text_is_inert(event: object) -> None:
     text = shown(event)
