@@ -115,9 +115,9 @@ class Screen:
         """Draw a picture as well as this terminal can; raises AdvreplError where that is not possible."""
         if not self._can.style:
             raise AdvreplError("this terminal shows no colors, and so no pictures")
-        drawn = pictures.drawn(data, pictures.Canvas.of(os.environ, self._out))
+        drawing = pictures.draw(data, pictures.Canvas.of(os.environ, self._out))
         self.begin_paragraph()
-        self._write(drawn)
+        self._write(drawing)
 
     # --- a reply
 

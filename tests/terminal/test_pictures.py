@@ -18,7 +18,7 @@ from advrepl.terminal.pictures import Canvas
 from tests.card_files import END, HEAD, chunk, survives
 
 RED, GREEN, BLUE, CLEAR = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255), (9, 9, 9, 0)
-COLOURS = ColorSystem.TRUECOLOR
+COLORS = ColorSystem.TRUECOLOR
 
 
 def saved(picture: Image.Image, format: str = "PNG", **how: Any) -> bytes:
@@ -36,8 +36,8 @@ def flag(width: int = 60, height: int = 90) -> Image.Image:
     return picture
 
 
-def canvas(way: str, columns: int = 80, rows: int = 24, cell: tuple[int, int] = (10, 20)) -> Canvas:
-    return Canvas(way, COLOURS, columns, rows, cell)
+def canvas(protocol: str, columns: int = 80, rows: int = 24, cell: tuple[int, int] = (10, 20)) -> Canvas:
+    return Canvas(protocol, COLORS, columns, rows, cell)
 
 
 # --- size
@@ -58,7 +58,7 @@ def canvas(way: str, columns: int = 80, rows: int = 24, cell: tuple[int, int] = 
     ],
 )
 def test_pictures_fit(size: tuple[int, int], columns: int, rows: int, cells: tuple[int, int]) -> None:
-    assert pictures.fitted(size, canvas("blocks", columns, rows)) == cells
+    assert pictures.fit(size, canvas("blocks", columns, rows)) == cells
 
 
 @given(
@@ -69,7 +69,7 @@ def test_pictures_fit(size: tuple[int, int], columns: int, rows: int, cells: tup
 def test_no_picture_takes_more_than_its_share(
     size: tuple[int, int], columns: int, rows: int, cell: tuple[int, int]
 ) -> None:
-    across, down = pictures.fitted(size, canvas("sixel", columns, rows, cell))
+    across, down = pictures.fit(size, canvas("sixel", columns, rows, cell))
     assert 1 <= across <= max(columns // 3, 1) and 1 <= down <= max(min(20, rows - 4), 1)
     if across > 1 and down > 1:  # in proportion, but for whole characters
         assert (across - 1) * cell[0] * size[1] <= (down + 1) * cell[1] * size[0]
@@ -84,11 +84,13 @@ def test_blocks_hold_two_pixels_each() -> None:
     for x, (upper, lower) in enumerate([(RED, BLUE), (RED, BLUE), (CLEAR, GREEN), (GREEN, CLEAR), (CLEAR, CLEAR)]):
         picture.putpixel((x, 0), upper)
         picture.putpixel((x, 1), lower)
-    assert pictures.blocks(picture, COLOURS) == (
+    assert pictures.half_blocks(picture, COLORS) == (
         "\x1b[0;38;2;255;0;0;48;2;0;0;255m▀▀\x1b[0;38;2;0;255;0m▄▀\x1b[0m \x1b[0m\n"
     )
-    assert pictures.blocks(picture.crop((0, 0, 1, 2)), ColorSystem.EIGHT_BIT) == "\x1b[0;38;5;196;48;5;21m▀\x1b[0m\n"
-    assert pictures.blocks(picture.crop((0, 0, 1, 2)), ColorSystem.STANDARD) == "\x1b[0;31;44m▀\x1b[0m\n"
+    assert (
+        pictures.half_blocks(picture.crop((0, 0, 1, 2)), ColorSystem.EIGHT_BIT) == "\x1b[0;38;5;196;48;5;21m▀\x1b[0m\n"
+    )
+    assert pictures.half_blocks(picture.crop((0, 0, 1, 2)), ColorSystem.STANDARD) == "\x1b[0;31;44m▀\x1b[0m\n"
 
 
 def frame(text: str, rows: int) -> str:
@@ -100,7 +102,7 @@ def frame(text: str, rows: int) -> str:
 
 def test_kitty_gets_a_png_in_pieces_and_is_asked_for_no_answer() -> None:
     noise = Image.effect_noise((300, 450), 90)
-    body = frame(pictures.drawn(saved(noise), canvas("kitty")), 20)
+    body = frame(pictures.draw(saved(noise), canvas("kitty")), 20)
     parts = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", body)
     assert "".join(f"\x1b_G{keys};{data}\x1b\\" for keys, data in parts) == body and len(parts) > 2
     keys = [dict(pair.split("=") for pair in head.split(",")) for head, _ in parts]
@@ -112,7 +114,7 @@ def test_kitty_gets_a_png_in_pieces_and_is_asked_for_no_answer() -> None:
 
 
 def test_iterm_gets_a_png() -> None:
-    body = frame(pictures.drawn(saved(flag()), canvas("iterm", 40)), 10)
+    body = frame(pictures.draw(saved(flag()), canvas("iterm", 40)), 10)
     head, _, data = body.removesuffix("\a").partition(":")
     png = base64.b64decode(data)
     assert head == f"\x1b]1337;File=inline=1;size={len(png)};width=13;height=10;preserveAspectRatio=1"
@@ -125,13 +127,13 @@ def read_sixel(text: str) -> dict[tuple[int, int], tuple[int, int, int]]:
     assert found
     palette: dict[int, tuple[int, int, int]] = {}
     pixels: dict[tuple[int, int], tuple[int, int, int]] = {}
-    x = top = colour = 0
+    x = top = color = 0
     for define, use, count, char in re.findall(r"#(\d+;2;\d+;\d+;\d+)|#(\d+)|!(\d+)(?=.)|(.)", found[3]):
         if define:
             number, _, *parts = map(int, define.split(";"))
             palette[number] = (parts[0], parts[1], parts[2])
         elif use:
-            colour = int(use)
+            color = int(use)
         elif count:
             x += int(count) - 1  # the character itself comes next
             run = int(count)
@@ -142,7 +144,7 @@ def read_sixel(text: str) -> dict[tuple[int, int], tuple[int, int, int]]:
             bits = ord(char) - 63
             assert 0 <= bits < 64
             for back in range(run):
-                pixels |= {(x - back, top + bit): palette[colour] for bit in range(6) if bits >> bit & 1}
+                pixels |= {(x - back, top + bit): palette[color] for bit in range(6) if bits >> bit & 1}
             x += 1
         run = 1
     assert all(x < int(found[1]) and y < int(found[2]) for x, y in pixels)
@@ -150,7 +152,7 @@ def read_sixel(text: str) -> dict[tuple[int, int], tuple[int, int, int]]:
 
 
 def test_sixel_draws_every_solid_pixel_once() -> None:
-    pixels = read_sixel(frame(pictures.drawn(saved(flag(130, 200)), canvas("sixel", 40)), 10))
+    pixels = read_sixel(frame(pictures.draw(saved(flag(130, 200)), canvas("sixel", 40)), 10))
     assert pixels[100, 20] == (100, 0, 0) and pixels[100, 180] == (0, 0, 100) and pixels[129, 199] == (0, 0, 100)
     assert (20, 20) not in pixels
     assert {y for _, y in pixels} == set(range(200))
@@ -161,7 +163,7 @@ def test_sixel_draws_every_solid_pixel_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "way"),
+    ("environment", "protocol"),
     [
         ({"TERM": "xterm-256color"}, "blocks"),
         ({"TERM": "xterm-kitty"}, "kitty"),
@@ -179,13 +181,13 @@ def test_sixel_draws_every_solid_pixel_once() -> None:
         ({}, "blocks"),
     ],
 )
-def test_terminals_are_known_by_their_environment(environment: dict[str, str], way: str) -> None:
-    assert pictures.way(environment) == way
+def test_terminals_are_known_by_their_environment(environment: dict[str, str], protocol: str) -> None:
+    assert pictures.graphics_protocol(environment) == protocol
 
 
-def test_unknown_way_is_one_sentence() -> None:
+def test_unknown_protocol_is_one_sentence() -> None:
     with pytest.raises(AdvreplError, match="ADVREPL_PICTURES is kitty, iterm, sixel, blocks or off, not 'ascii'"):
-        pictures.way({"ADVREPL_PICTURES": "ascii"})
+        pictures.graphics_protocol({"ADVREPL_PICTURES": "ascii"})
 
 
 @pytest.mark.parametrize(
@@ -196,8 +198,8 @@ def test_unknown_way_is_one_sentence() -> None:
         ({"TERM": "linux"}, ColorSystem.STANDARD),
     ],
 )
-def test_colours(environment: dict[str, str], system: ColorSystem) -> None:
-    assert pictures.colours(environment) is system
+def test_colors(environment: dict[str, str], system: ColorSystem) -> None:
+    assert pictures.color_system(environment) is system
 
 
 # --- odd and broken pictures
@@ -230,9 +232,9 @@ def indexed() -> Image.Image:
     ids=["1", "L", "LA", "I16", "CMYK", "P", "WebP", "BMP", "GIF that moves", "PNG that moves"],
 )
 def test_pictures_of_all_kinds(data: bytes, pixel: tuple[int, ...]) -> None:
-    assert pictures.opened(data).getpixel((1, 1)) == pixel
-    for way in ("kitty", "iterm", "sixel", "blocks"):
-        assert pictures.drawn(data, canvas(way))
+    assert pictures.decode(data).getpixel((1, 1)) == pixel
+    for protocol in ("kitty", "iterm", "sixel", "blocks"):
+        assert pictures.draw(data, canvas(protocol))
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -256,8 +258,13 @@ def bomb(width: int, height: int) -> bytes:
 )
 def test_pictures_that_cannot_be_shown_are_one_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(AdvreplError) as error:
-        pictures.opened(data)
+        pictures.decode(data)
     assert str(error.value).startswith(sentence) and "\n" not in str(error.value)
+
+
+def test_our_own_mistakes_are_not_taken_for_a_damaged_picture() -> None:
+    with pytest.raises(TypeError):
+        pictures.decode("a text, no file")  # type: ignore[arg-type]
 
 
 GOOD = [saved(flag(12, 9)), *(saved(flag(12, 9).convert("RGB"), kind) for kind in ("JPEG", "GIF", "WEBP", "BMP"))]
@@ -272,9 +279,9 @@ def test_any_damage_is_survived(good: bytes, changes: list[tuple[int, int]], len
     data = bytearray(good)
     for place, byte in changes:
         data[place % len(data)] = byte
-    survives(lambda: pictures.drawn(bytes(data[:length]), canvas("blocks")))
+    survives(lambda: pictures.draw(bytes(data[:length]), canvas("blocks")))
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"RIFF"]))
 def test_any_bytes_are_survived(data: bytes, magic: bytes) -> None:
-    survives(lambda: pictures.drawn(magic + data, canvas("blocks")))
+    survives(lambda: pictures.draw(magic + data, canvas("blocks")))

@@ -18,7 +18,7 @@ from advrepl.terminal.commands.table import command
 @command("portrait")
 def portrait(game: Game, argument: str) -> Iterator[Event]:
     """Show the character's picture."""
-    if not pictures.possible():
+    if not pictures.available():
         yield Note(pictures.INSTALL)
         return
     data = card_picture(game)
@@ -38,6 +38,6 @@ def card_picture(game: Game) -> bytes | None:
 def opening_picture(game: Game) -> bytes | None:
     """Return the same for when a story opens, where nobody asked for a picture: whatever is wrong, there is none."""
     try:
-        return card_picture(game) if pictures.possible() else None
+        return card_picture(game) if pictures.available() else None
     except AdvreplError:
         return None
