@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from advrepl.prompt import options as menu
-from advrepl.sampling.params import Sampling
+from advrepl.sampling.params import Sampling, read_saved
 from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn
 
@@ -29,7 +29,7 @@ class GameState:
     @property
     def sampling(self) -> Sampling:
         """How the next reply is sampled."""
-        return Sampling(**self.save.sampling)
+        return read_saved(self.save.sampling)[0]  # what is wrong with it was said when the story was opened
 
     @property
     def option_count(self) -> int:
