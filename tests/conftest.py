@@ -8,11 +8,11 @@ import pytest
 
 from advrepl.cards.character import Character
 from advrepl.engines import models
-from advrepl.engines.base import Feeding, LoadOptions, Stats, until_stop
+from advrepl.engines.base import LoadOptions, PrefillProgress, Stats, until_stop
 from advrepl.engines.llama.branches import BranchingEngine
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.play.game import Game
 from advrepl.prompt.formats import FORMATS
 from advrepl.prompt.segments import Segment, Window
@@ -56,7 +56,7 @@ class ScriptedEngine:
         *,
         stop: Iterable[str] = (),
         grammar: str | None = None,
-        feeding: Feeding | None = None,
+        on_prefill: PrefillProgress | None = None,
     ) -> Iterator[str]:
         self.prompts.append("".join(map(str, window.segments)))
         self.samplings.append(sampling)
@@ -102,7 +102,7 @@ def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
     def open(ctx: int = 512, shift: bool = True, threads: int = 1, branches: int = 0) -> LlamaEngine:
         kind = BranchingEngine if branches else LlamaEngine
-        opened.append(kind(Loaded(smollm2, LoadOptions(ctx, threads, branches=branches), log), shift=shift))
+        opened.append(kind(LlamaModel(smollm2, LoadOptions(ctx, threads, branches=branches), log), shift=shift))
         return opened[-1]
 
     yield open

@@ -93,7 +93,7 @@ def _cache(path: Path) -> str:
     from advrepl.engines.kv import store as kv_store
 
     try:
-        return f"{max(path.with_name(path.stem + kv_store.ENDING).stat().st_size >> 20, 1)} MB"
+        return f"{max(path.with_name(path.stem + kv_store.SUFFIX).stat().st_size >> 20, 1)} MB"
     except OSError:
         return ""
 

@@ -1,6 +1,6 @@
 """What the game needs of an engine: count tokens, write text for a window. The seam between story and model.
 
-Does not import any engine; models.py chooses one.
+Does not import any engine; models.py chooses one. The loop that both engines share is in generation.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,8 +12,8 @@ import msgspec
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 
-Feeding = Callable[[int, int], None]  # tokens fed, tokens to feed
-Loading = Callable[[float], bool | None]  # told the share that is loaded, 0 to 1; False gives the loading up
+PrefillProgress = Callable[[int, int], None]  # tokens prefilled, tokens to prefill
+LoadProgress = Callable[[float], bool | None]  # told the share that is loaded, 0 to 1; False gives the loading up
 
 DEFAULT_CTX = 4096  # tokens, where the model was trained on as many
 
@@ -22,13 +22,17 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 
 class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What differs from machine to machine; None: a default that is good on most. `advrepl tune` finds the values."""
+    """Hold what differs from machine to machine; None: a default that is good on most.
 
-    threads: Count | None = None  # to write
-    feed_threads: Count | None = None  # to read the prompt
+    `advrepl tune` finds the values, and tuned.json keeps them under these names: a new name needs a migration in
+    tuning/store.py.
+    """
+
+    threads: Count | None = None  # to generate; llama.cpp's n_threads
+    threads_batch: Count | None = None  # to prefill; None: as many as `threads`
     repack: bool | None = None  # lay the weights out anew for this CPU: twice the memory
-    flash: bool | None = None  # fused attention
-    batch: Count | None = None  # tokens that are fed in one go
+    flash_attn: bool | None = None  # fused attention
+    batch: Count | None = None  # tokens that are decoded in one go
     load: Literal["mmap", "copy"] | None = None  # copy: into memory of our own
     gpu_layers: int | None = None
 
@@ -38,9 +42,9 @@ UNTUNED = Tuning()
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What the player may choose about loading; None: left to the tuning, or found out by the engine."""
+    """Hold what the player may choose about loading; None: left to the tuning, or found out by the engine."""
 
-    ctx: int | None = None
+    ctx: int | None = None  # tokens
     threads: int | None = None
     gpu_layers: int | None = None
     kv: str | None = None  # the type of the cache: "f16" or "q8_0"
@@ -49,31 +53,32 @@ class LoadOptions:
 
     @property
     def layers(self) -> int | None:
-        """How many layers go to the GPU; None: all."""
+        """Return how many layers go to the GPU; None: all."""
         return self.tuning.gpu_layers if self.gpu_layers is None else self.gpu_layers
 
 
 @dataclass(slots=True)
 class Stats:
-    """What one reply cost. Tokens, unless the name says otherwise."""
+    """Count what one reply cost. Tokens, unless the name says otherwise."""
 
-    prompt: int = 0  # what the engine was asked to hold
-    reused: int = 0  # of these, not fed again
+    prompt: int = 0  # of the window
+    reused: int = 0  # of these, not computed again
     shifted: int = 0  # reused after being moved
     generated: int = 0
     stop: str = ""  # "end", "stop", "length", "context", "interrupted"
 
     @property
-    def fed(self) -> int:
+    def prefilled(self) -> int:
+        """Return how many tokens of the prompt were computed."""
         return self.prompt - self.reused
 
 
 class Engine(Protocol):
-    """A model that continues text. One caller at a time; `cancel` may come from a signal handler or another thread."""
+    """Continue text with a model. One caller at a time; `cancel` may come from a signal handler or another thread."""
 
     name: str
     fingerprint: str
-    n_ctx: int
+    n_ctx: int  # tokens
     template: str | None  # its own chat template, if it carries one
     text_borders: tuple[str, str]  # what the template calls bos_token and eos_token
     format_hint: str | None  # the prompt format that its file names
@@ -81,14 +86,14 @@ class Engine(Protocol):
 
     @property
     def shifted(self) -> bool:
-        """Does the cache hold tokens that were moved, and so know of turns that are gone?"""
+        """Tell whether the cache holds tokens that were moved, and that so still know of turns that are gone."""
 
     @property
     def stats(self) -> Stats:
-        """Of the last call of generate, complete once that is exhausted or closed."""
+        """Return the cost of the last call of `generate`; complete once that is exhausted or closed."""
 
     def count(self, segment: Segment) -> int:
-        """How many tokens the segment takes."""
+        """Return how many tokens the segment takes."""
 
     def generate(
         self,
@@ -97,85 +102,94 @@ class Engine(Protocol):
         *,
         stop: Iterable[str] = (),
         grammar: str | None = None,
-        feeding: Feeding | None = None,
+        on_prefill: PrefillProgress | None = None,
     ) -> Iterator[str]:
         """Write what follows the window, in whole characters, until an end token, a stop text or `max_tokens`.
 
-        An empty piece says nothing: a branch (see Branching) yields one where it waits to be served.
+        An empty piece says nothing: a branch (see Branching) yields one where it waits to be served. `grammar` is
+        GBNF, None for free text; `on_prefill` is called in the thread that iterates. Raises AdvreplError where the
+        window does not fit the context, or the model cannot go on.
         """
 
     def cancel(self) -> None:
-        """End the reply that is being written, also while its prompt is being fed."""
+        """End the reply that is being written, also while its prompt is being prefilled."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give the model's memory back; nothing may be asked for after that."""
 
 
 class Branch(Engine, Protocol):
-    """A copy of an engine that writes ahead, and only when it is served."""
+    """Continue text from a copy of an engine's state, and decode only when served."""
 
     waiting: Sequence[int]  # tokens it wants decoded; none: it can go on by itself
 
     @property
-    def own(self) -> int:
-        """Its tokens besides those it shares with the engine."""
+    def cached(self) -> Sequence[int]:
+        """Return its tokens in the cache, position by position, those that it shares with the engine among them."""
+
+    @property
+    def n_own(self) -> int:
+        """Return how many of its tokens it does not share with the engine."""
 
 
 B = TypeVar("B", bound=Branch)
 
 
 class Branching(Engine, Protocol[B]):
-    """An engine that can go several ways from where it is, so that replies are written before they are asked for.
+    """Branch off a story's state, so that replies can be generated before they are asked for.
 
-    One thread at a time, and not while the engine itself writes.
+    To be called by one thread at a time, and not while the engine itself generates; `cancel` alone may come from
+    anywhere. A branch is made by `branch`, is put into the cache by `enter`, runs until it wants tokens decoded
+    (`waiting`), gets them by `serve`, and ends by `take` or `drop`.
     """
 
-    branches: int  # the most that should be there; 0: it cannot
-    spare: int  # tokens that may be fed again besides what the engine holds
+    branches: int  # the most that may be there at a time; 0: it cannot branch
+    spare: int  # tokens that fit the cache besides those of the engine: what a refresh may take
 
     def prepare(self, window: Window) -> int:
-        """Make the cache fit a window that comes next; how many tokens before its last turn can be primed."""
+        """Make the cache fit a window that comes next; return how many tokens `prime` has to prefill for it."""
 
     def branch(self) -> B:
-        """A branch that begins where the engine is; it tells of no feeding before it is taken."""
+        """Return a branch that begins where the engine is; it calls no `on_prefill` before it is taken."""
 
     def prime(self, branch: B) -> Iterator[str]:
-        """Feed a branch what was missing; to be taken at any time."""
+        """Prefill what the prepared window lacks; the branch can be taken however far that has come."""
 
-    def straight(self) -> B:
-        """A branch that holds what was never moved of what the engine holds; one at a time."""
+    def branch_unshifted(self) -> B:
+        """Return a branch of the tokens at the engine's front that were never moved; there may be one at a time."""
 
     def refresh(self, branch: B) -> Iterator[str]:
-        """Feed a straight branch what the engine holds, for `renew`."""
+        """Prefill an unshifted branch with all that the engine has cached, for `adopt_refreshed`."""
 
-    def behind(self, branch: B) -> int:
-        """How many tokens are still to be fed for that."""
+    def refresh_left(self, branch: B) -> int:
+        """Return how many tokens are still to be prefilled for that."""
 
-    def renew(self, branch: B) -> None:
-        """Hold what a refreshed branch holds, instead of tokens that were moved."""
+    def adopt_refreshed(self, branch: B) -> None:
+        """Replace the engine's moved tokens by the same tokens as a refreshed branch has computed them."""
 
     def enter(self, branch: B) -> None:
-        """Let this branch be in the cache, in the place of any other one: before it does anything, and is served."""
+        """Put this branch into the cache in place of any other one: before it does anything, and is served."""
 
     def settle(self) -> None:
-        """Let none be there, only what the engine holds itself."""
+        """Take any branch out of the cache, so that it holds what the engine has cached and nothing else."""
 
     def serve(self, branch: B) -> bool:
-        """Decode what it waits for; False if that was cancelled, and then it still waits."""
+        """Decode what the branch waits for, in this thread; False if that was cancelled, and then it still waits."""
 
-    def proceed(self) -> None:
-        """Take a cancel back."""
+    def clear_cancel(self) -> None:
+        """Allow decoding again after a `cancel`."""
 
     def take(self, branch: B) -> None:
         """Go on from where this branch is, as if the engine itself had come there; it decodes for itself from now."""
 
     def drop(self, branch: B) -> None:
-        """Forget a branch."""
+        """Forget a branch and what it has cached."""
 
 
 def until_stop(pieces: Iterable[str], stops: Iterable[str]) -> Iterator[str]:
     """Pass text on until one of the stop texts appears, also across pieces; what could be the start of one waits.
 
-    A stop text ends the iteration, is not passed on, and closes `pieces`.
+    A stop text ends the iteration and is not passed on. Empty pieces, with which a branch waits, are passed on.
     """
     stops = tuple(stop for stop in stops if stop)
     first_letters = {stop[0] for stop in stops}
@@ -204,7 +218,7 @@ def until_stop(pieces: Iterable[str], stops: Iterable[str]) -> Iterator[str]:
 
 
 def held_back(text: str, stops: tuple[str, ...]) -> int:
-    """The length of the longest end of the text that is the beginning of a stop text."""
+    """Return the length of the longest end of the text that is the beginning of a stop text."""
     longest = min(len(text), max(map(len, stops), default=0))
     for length in range(longest, 0, -1):
         if any(stop.startswith(text[-length:]) for stop in stops):

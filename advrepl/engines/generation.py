@@ -1,4 +1,4 @@
-"""The one generation loop: follow a window, feed what is missing of it, sample until something ends the reply.
+"""The one generation loop: follow a window, prefill what is missing of it, sample until something ends the reply.
 
 Does not know llama.cpp or transformers: an engine gives `_decode`, `_reuse` and `_sampler`. What is reused of the cache
 is decided in kv/reuse.py, what is shown to the model in prompt/window.py.
@@ -13,15 +13,14 @@ from itertools import chain, islice
 from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Feeding, Stats, until_stop
-from advrepl.engines.kv import file as kv_file
-from advrepl.engines.kv.file import Shown
+from advrepl.engines.base import PrefillProgress, Stats, until_stop
+from advrepl.engines.kv.file import WindowShape, segments_digest
 from advrepl.engines.kv.reuse import Plan, plan_reuse
-from advrepl.engines.kv.tokens import Memo
+from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 
-NOTHING = Shown(b"", (), 0)
+NO_WINDOW = WindowShape(b"", (), 0)
 
 
 class Vocabulary(Protocol):
@@ -54,7 +53,7 @@ class Model(Protocol):
     n_ctx: int
     template: str | None
     format_hint: str | None
-    chunk: int  # tokens that are fed in one go
+    chunk: int  # tokens that are prefilled in one go
 
     @property
     def aborted(self) -> bool:
@@ -73,16 +72,17 @@ class Model(Protocol):
 
 @dataclass(slots=True)
 class SequenceState:
-    """One sequence of a cache and what is known of it; it follows the story from window to window."""
+    """Hold what is known of one sequence of a KV cache, which follows the story from window to window."""
 
-    token_cache: Memo
+    token_cache: TokenCache
     seq_id: int = 0
     cached: list[int] = field(default_factory=list)  # its tokens, position by position
     unshifted: int | None = None  # so many tokens at its front were never moved; None: none was
-    shown: Shown = NOTHING  # the window that `cached` was built for
+    shape: WindowShape = NO_WINDOW  # of the window that `cached` was built for
     stats: Stats = field(default_factory=Stats)
 
     def copy(self, seq_id: int) -> "SequenceState":
+        """Return the state of another sequence that begins as this one is."""
         token_cache, cached = self.token_cache.copy(), list(self.cached)
         return replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, stats=Stats())
 
@@ -92,7 +92,11 @@ Pick = Callable[[], int]  # chooses the token that follows the last decoded one
 
 
 class SequenceEngine(ABC, Generic[M]):
-    """An engine with one sequence in its model's cache, which follows the windows it is asked to continue."""
+    """Generate with one sequence of a model's cache, which follows the windows it is asked to continue.
+
+    Has the methods of base.Engine. `sequence` and `model` are there to be looked at: who changes them makes the two
+    disagree.
+    """
 
     grammars = False
     can_shift = False  # may cached tokens be moved?
@@ -103,24 +107,29 @@ class SequenceEngine(ABC, Generic[M]):
         self.name, self.fingerprint = model.name, model.fingerprint
         self.n_ctx, self.template, self.format_hint = model.n_ctx, model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
-        self.sequence = SequenceState(Memo(vocab.encode))
+        self.sequence = SequenceState(TokenCache(vocab.encode))
 
     @property
     def stats(self) -> Stats:
+        """Return the cost of the last call of `generate`."""
         return self.sequence.stats
 
     @property
     def shifted(self) -> bool:
+        """Tell whether the cache holds tokens that were moved."""
         unshifted = self.sequence.unshifted
         return unshifted is not None and len(self.sequence.cached) > unshifted
 
     def count(self, segment: Segment) -> int:
+        """Return how many tokens the segment takes, other than at the beginning of a prompt."""
         return len(self.sequence.token_cache.tokens(segment))
 
     def cancel(self) -> None:
+        """End the reply that is being written; from any thread, or a signal handler."""
         self.model.abort(True)
 
     def close(self) -> None:
+        """Give the model's memory back."""
         self.model.close()
 
     def generate(
@@ -130,8 +139,9 @@ class SequenceEngine(ABC, Generic[M]):
         *,
         stop: Iterable[str] = (),
         grammar: str | None = None,
-        feeding: Feeding | None = None,
+        on_prefill: PrefillProgress | None = None,
     ) -> Iterator[str]:
+        """Write what follows the window (base.Engine); raises ValueError for a grammar where there are none."""
         if grammar is not None and not self.grammars:
             raise ValueError("this engine has no grammars")
         sequence = self.sequence
@@ -141,7 +151,7 @@ class SequenceEngine(ABC, Generic[M]):
         if len(wanted) >= self.n_ctx:
             raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
         sequence.token_cache.begin(window.segments[-1])
-        if not (yield from self._prefill(wanted[len(sequence.cached) :], feeding)):
+        if not (yield from self._prefill(wanted[len(sequence.cached) :], on_prefill)):
             stats.stop = "interrupted"
             return
         with self._sampler(sampling, grammar, wanted) as pick:
@@ -150,7 +160,7 @@ class SequenceEngine(ABC, Generic[M]):
             yield from whole
 
     def follow(self, window: Window) -> list[int]:
-        """Make the cache hold as much of the window as it can, and return all its tokens; the rest is to be fed."""
+        """Make the cache hold as much of the window as it can; return all its tokens, of which the rest is missing."""
         sequence = self.sequence
         parts = [sequence.token_cache.tokens(part, first=not index) for index, part in enumerate(window.segments)]
         wanted = [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
@@ -158,40 +168,44 @@ class SequenceEngine(ABC, Generic[M]):
         head = len(wanted) - sum(map(len, parts[n_head:]))
         sizes = map(len, parts[n_head:])
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
-        shown = Shown(kv_file.name(window.prompt.head, first=True), blocks, window.evicted)
-        plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shown))
+        shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted)
+        plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape))
         stats = sequence.stats
         stats.prompt, stats.reused, stats.shifted = len(wanted), plan.reused, plan.moved
         self._reuse(plan)
-        sequence.shown = shown
+        sequence.shape = shape
         return wanted
 
-    def _evicted(self, shown: Shown) -> int:
-        """The tokens of the turns that left the window since the last one, if nothing else changed before them."""
-        last = self.sequence.shown
-        gone = shown.evicted - last.evicted
-        if not self.can_shift or last.head != shown.head or not 0 < gone < len(last.blocks):
+    def _evicted(self, shape: WindowShape) -> int:
+        """Return the tokens of the blocks that left the window since the last one, if the head stayed the same."""
+        last = self.sequence.shape
+        gone = shape.evicted - last.evicted
+        if not self.can_shift or last.head != shape.head or not 0 < gone < len(last.blocks):
             return 0
         return sum(last.blocks[:gone])
 
-    def _prefill(self, tokens: Sequence[int], feeding: Feeding | None) -> Generator[str, None, bool]:
+    def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
         """Add tokens to the cache, chunk by chunk; False if the player stopped it."""
         done = 0
         while done < len(tokens):
-            if feeding:
-                feeding(done, len(tokens))
+            if on_prefill:
+                on_prefill(done, len(tokens))
             chunk = tokens[done : done + self._chunk()]
             while (decoded := self._decode(chunk)) is None:
                 yield ""
             if not decoded:
                 return False
             done += len(chunk)
-        if feeding:
-            feeding(len(tokens), len(tokens))
+        if on_prefill:
+            on_prefill(len(tokens), len(tokens))
         return True
 
     def _sample(self, pick: Pick, limit: int) -> Iterator[str]:
-        """Choose and decode token after token. No generator for each: what is made anew for a token is dear here."""
+        """Choose and decode token after token.
+
+        No generator for each token: after a decode nothing of Python is in the processor's caches, and whatever is
+        made anew costs ten times what it costs in a tight loop [measured].
+        """
         sequence, vocab, decode = self.sequence, self.model.vocab, self._decode
         stats, sampled = sequence.stats, sequence.token_cache.sampled
         room = self.n_ctx - len(sequence.cached)
@@ -223,7 +237,7 @@ class SequenceEngine(ABC, Generic[M]):
         self.model.abort(False)
 
     def _chunk(self) -> int:
-        """How many tokens are fed next."""
+        """Return how many tokens are to be prefilled in one go now."""
         return self.model.chunk
 
     # --- what the engines give
@@ -238,4 +252,4 @@ class SequenceEngine(ABC, Generic[M]):
 
     @abstractmethod
     def _sampler(self, sampling: Sampling, grammar: str | None, prompt: Sequence[int]) -> AbstractContextManager[Pick]:
-        """What chooses the tokens of one reply to the prompt."""
+        """Give what chooses the tokens of one reply, which follows the tokens of the prompt."""

@@ -1,7 +1,7 @@
-"""Write replies before they are asked for: in which order, when to pause, what is kept of it.
+"""Prefetch replies: in which order they are generated, when that pauses, what is kept of it.
 
-All is written in one worker thread that ends whenever it pauses (aside.py says why), so that at most one thread is
-in the engine. What is written, and for whom, is the game's affair; how a branch is decoded the engine's.
+All is generated in one worker thread that ends whenever it pauses (llama/threads.py says why), so that at most one
+thread is in the engine. What is generated is the game's affair; how a branch is decoded the engine's.
 """
 
 import threading
@@ -16,38 +16,38 @@ from advrepl.prompt.segments import Window
 
 E = TypeVar("E")
 
-# How far each reply is written before any goes on, and in the end the likeliest to its end. First words enough to begin
-# with, as the rest comes faster than it is read; then some that bridge a slow moment.
-SHARES = (4, 16)  # steps: one for what is fed, one for each token
+# How far each reply is generated before any goes on, and in the end the likeliest to its end. First words enough to
+# begin with, as the rest comes faster than it is read; then some that bridge a slow moment.
+SHARES = (4, 16)  # steps: one for each chunk that is prefilled, one for each token
 QUICK = 1.0  # seconds; a refresh that takes no longer comes before everything else
 
 
 @dataclass(frozen=True)
 class Job(Generic[E]):
-    """A reply that may be asked for under this key, and how an engine writes it."""
+    """Describe a reply that may be asked for under this key, and how an engine writes it."""
 
     key: object
     write: Callable[[Engine], Iterator[E]]
-    later: bool = False  # only when all others are written
+    later: bool = False  # only when all others are there
 
 
 @dataclass(frozen=True)
 class Taken(Generic[E]):
-    """A reply that was begun ahead: what there was of it when it was asked for, and what is still to come."""
+    """Hold a prefetched reply: what there was of it when it was asked for, and what is still to come."""
 
     done: Sequence[E]
     events: Iterator[E]
 
 
 @dataclass(eq=False)
-class Lane(Generic[E]):
-    """A branch and what it does, as far as it came."""
+class Slot(Generic[E]):
+    """Hold a branch and what it does, as far as it came."""
 
     branch: Branch
     events: Iterator[E]
-    job: Job[E] | None = None
+    job: Job[E] | None = None  # None: it prefills for the story itself
     done: list[E] = field(default_factory=list)
-    steps: int = 0
+    steps: int = 0  # how often it was served
     over: bool = False
     broken: bool = False
 
@@ -63,40 +63,49 @@ class Lane(Generic[E]):
         self.over = True
 
     def close(self) -> None:
+        """Let the generator of the events end, if it is one."""
         getattr(self.events, "close", lambda: None)()
 
 
-class Ahead(Generic[E]):
-    """The replies that are being written ahead of one game."""
+class Prefetcher(Generic[E]):
+    """Generate the replies that one game may ask for next.
+
+    To be called by the thread that plays, but for `hold`, which may come from any; `changed` is called in the worker.
+    """
 
     def __init__(self, engine: "Branching[Any]", changed: Callable[[], None] = lambda: None) -> None:
         self._engine = engine
         self.changed = changed  # called from the worker when all is written
         self._jobs: list[Job[E]] = []  # not begun
         self._planned: list[object] | None = None
-        self._lanes: list[Lane[E]] = []
-        self._prime: Lane[Any] | None = None  # reads the window that comes next
-        self._refresh: Lane[Any] | None = None  # reads again what was moved
-        self._behind = 0  # tokens that the refresh had to read when it was planned
+        self._slots: list[Slot[E]] = []
+        self._prime: Slot[Any] | None = None  # prefills the window that comes next
+        self._refresh: Slot[Any] | None = None  # prefills anew what was moved
+        self._refresh_left = 0  # tokens that the refresh had to prefill when it was planned
         self._worker: threading.Thread | None = None
         self._writing = False
         self._pausing = False
         self._error: BaseException | None = None
-        self._reading = float("inf")  # seconds for a token of those that are fed
+        self._prefill_seconds = float("inf")  # for a token
 
     @property
     def state(self) -> str:
-        """ "writing", "ready" when all that was planned is written, or "idle"."""
+        """Return "writing", "ready" when all that was planned is there, or "idle"."""
         if self._writing and not self._pausing:
             return "writing"
-        return "ready" if self._lanes and all(lane.over for lane in self._lanes) else "idle"
+        return "ready" if self._slots and all(slot.over for slot in self._slots) else "idle"
+
+    @property
+    def slots(self) -> Sequence[Slot[Any]]:
+        """Return what there is at this moment: what prefills for the story, then the replies that were begun."""
+        return [*filter(None, (self._prime, self._refresh)), *self._slots]
 
     # --- from the thread that plays
 
     def plan(self, window: Window, jobs: Sequence[Job[E]]) -> None:
-        """What to write next, the likeliest first; `window`: the shortest that can come now.
+        """Plan what to generate next, the likeliest first; `window`: the shortest that can come now.
 
-        Nothing changes where the same was planned before.
+        Nothing changes where the same was planned before. Nothing is generated before `resume`.
         """
         keys = [job.key for job in jobs]
         if keys == self._planned:
@@ -109,26 +118,26 @@ class Ahead(Generic[E]):
             self._forget_refresh()
         if missing:
             branch = self._engine.branch()
-            self._prime = Lane(branch, self._engine.prime(branch))
+            self._prime = Slot(branch, self._engine.prime(branch))
         elif self._refresh:
             self._begin_refresh(self._refresh.branch)
 
     def resume(self) -> None:
-        """Write until told otherwise."""
+        """Generate until told otherwise."""
         self.pause()
         self._pausing, self._writing = False, True
-        self._engine.proceed()
-        self._worker = threading.Thread(target=self._work, name="advrepl-ahead")
+        self._engine.clear_cancel()
+        self._worker = threading.Thread(target=self._work, name="advrepl-prefetch")
         self._worker.start()
 
     def hold(self) -> None:
-        """Stop within milliseconds, without waiting for it."""
+        """Stop within milliseconds, without waiting for it; from any thread."""
         self._pausing = True
         if self._worker and self._worker.is_alive():
             self._engine.cancel()
 
     def pause(self) -> None:
-        """Stop, and wait until it has."""
+        """Stop, and wait until it has; raises what the worker failed with, unless a reply will tell it."""
         self.hold()
         if self._worker:
             self._worker.join()
@@ -138,33 +147,34 @@ class Ahead(Generic[E]):
             raise error
 
     def take(self, key: object) -> Taken[E] | None:
-        """The reply under this key, which the engine goes on with; all others are dropped."""
+        """Return the reply under this key, with which the engine goes on; all others are dropped. None: not begun."""
         self.pause()
-        lane = next((lane for lane in self._lanes if lane.job and lane.job.key == key and not lane.broken), None)
-        if lane:
-            self._lanes.remove(lane)
+        slot = next((slot for slot in self._slots if slot.job and slot.job.key == key and not slot.broken), None)
+        if slot:
+            self._slots.remove(slot)
         self.drop()
-        if not lane:
+        if not slot:
             return None
-        self._engine.take(lane.branch)
-        self._engine.proceed()
-        return Taken(lane.done, lane.events)
+        self._engine.take(slot.branch)
+        self._engine.clear_cancel()
+        return Taken(slot.done, slot.events)
 
     def settle(self) -> None:
-        """Let the engine hold its own and nothing else, for a while."""
+        """Pause, and let the cache hold what the story itself has and nothing else, as to put it away."""
         self.pause()
         self._engine.settle()
 
     def drop(self) -> None:
-        """Forget what was written; what was read is kept."""
+        """Forget the replies; what was prefilled for the story itself is kept."""
         self.pause()
-        self._keep_prime()
-        for lane in self._lanes:
-            lane.close()
-            self._engine.drop(lane.branch)
-        self._lanes, self._jobs, self._planned = [], [], None
+        self._take_prime()
+        for slot in self._slots:
+            slot.close()
+            self._engine.drop(slot.branch)
+        self._slots, self._jobs, self._planned = [], [], None
 
     def close(self) -> None:
+        """Forget everything; nothing is left of it in the cache."""
         self.drop()
         self._forget_refresh()
 
@@ -172,72 +182,73 @@ class Ahead(Generic[E]):
 
     def _work(self) -> None:
         try:
-            while not self._pausing and (lane := self._next()):
-                self._serve(lane)
+            while not self._pausing and (slot := self._next()):
+                self._serve(slot)
         except AdvreplError:
-            pass  # the reply is written, and the error told, when it is asked for
+            pass  # the reply is generated, and the error told, when it is asked for
         except BaseException as error:  # raised where it is waited for
             self._error = error
         self._writing = False
         if not self._pausing:
             self.changed()
 
-    def _next(self) -> Lane[Any] | None:
-        """What is served now; None: all is done, or there is no room for more."""
+    def _next(self) -> Slot[Any] | None:
+        """Return what is served now; None: all is done, or there is no room for more."""
         if self._prime:
             if not self._prime.over:
                 return self._prime
-            self._keep_prime()
-        if self._refresh and self._jobs and self._behind * self._reading <= QUICK and self._refreshed():
+            self._take_prime()
+        quick = self._refresh_left * self._prefill_seconds <= QUICK
+        if self._refresh and self._jobs and quick and self._refresh_goes_on():
             return self._refresh
         while self._jobs:
             job = self._jobs.pop(0)
             branch = self._engine.branch()
-            self._lanes.append(Lane(branch, job.write(branch), job))
+            self._slots.append(Slot(branch, job.write(branch), job))
         for later in (False, True):
-            live = [lane for lane in self._lanes if lane.job and lane.job.later == later and not lane.over]
+            live = [slot for slot in self._slots if slot.job and slot.job.later == later and not slot.over]
             if live:
-                return next((lane for share in SHARES for lane in live if lane.steps < share), live[0])
-        return self._refresh if self._refreshed() else None
+                return next((slot for share in SHARES for slot in live if slot.steps < share), live[0])
+        return self._refresh if self._refresh_goes_on() else None
 
-    def _serve(self, lane: Lane[Any]) -> None:
-        self._engine.enter(lane.branch)
-        if tokens := len(lane.branch.waiting):
+    def _serve(self, slot: Slot[Any]) -> None:
+        self._engine.enter(slot.branch)
+        if tokens := len(slot.branch.waiting):
             started = time.perf_counter()
-            if not self._engine.serve(lane.branch):
+            if not self._engine.serve(slot.branch):
                 return
             if tokens > 1:
-                self._reading = (time.perf_counter() - started) / tokens
-        lane.steps += 1
-        lane.advance()
+                self._prefill_seconds = (time.perf_counter() - started) / tokens
+        slot.steps += 1
+        slot.advance()
 
     # --- the story's own cache
 
-    def _keep_prime(self) -> None:
-        """What was read of the coming window is the engine's from now on, whole or not."""
-        if lane := self._prime:
+    def _take_prime(self) -> None:
+        """Let the engine have what was prefilled of the coming window, whole or not."""
+        if slot := self._prime:
             self._prime = None
-            lane.close()
-            self._engine.take(lane.branch)
+            slot.close()
+            self._engine.take(slot.branch)
 
-    def _refreshed(self) -> bool:
-        """Is there something to be fed again? When all is, the story goes on with that."""
+    def _refresh_goes_on(self) -> bool:
+        """Tell whether there are tokens to be prefilled anew, and room for them; when all are, the engine has them."""
         if self._refresh is None and self._engine.shifted:
-            self._begin_refresh(self._engine.straight())
-        lane = self._refresh
-        if not lane:
+            self._begin_refresh(self._engine.branch_unshifted())
+        slot = self._refresh
+        if not slot:
             return False
-        if not lane.over:
-            return lane.branch.own + self._behind <= self._engine.spare
-        self._engine.renew(lane.branch)
+        if not slot.over:
+            return slot.branch.n_own + self._refresh_left <= self._engine.spare
+        self._engine.adopt_refreshed(slot.branch)
         self._forget_refresh()
         return False
 
     def _begin_refresh(self, branch: Branch) -> None:
-        """Let the branch read what the engine holds by now; what it has read of that already stays."""
-        self._refresh = Lane(branch, self._engine.refresh(branch))
-        self._behind = self._engine.behind(branch)
-        self._refresh.over = not self._behind
+        """Let the branch prefill what the engine has cached by now; what it has of that already stays."""
+        self._refresh = Slot(branch, self._engine.refresh(branch))
+        self._refresh_left = self._engine.refresh_left(branch)
+        self._refresh.over = not self._refresh_left
 
     def _forget_refresh(self) -> None:
         if self._refresh:

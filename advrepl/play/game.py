@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Engine, Feeding, Stats
-from advrepl.engines.kv.store import Keeper
-from advrepl.engines.prefetch import Ahead
+from advrepl.engines.base import Engine, PrefillProgress, Stats
+from advrepl.engines.kv.store import KvStore
+from advrepl.engines.prefetch import Prefetcher
 from advrepl.play.candidates import candidates
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.planner import Planner
@@ -42,9 +42,9 @@ class Game:
         if self.waits_for_opening:
             self.state.save = self.context.with_constant_lore(self.state.save)
         self.planner = Planner(engine, format, self.state, self.context)
-        self.kv_store: Keeper | None = None  # set by the session where the engine's cache can be put away
-        self.prefetcher: Ahead[Piece | Option | Written] | None = None  # set by the session where it can be done
-        self.on_prefill: Feeding | None = None  # set by the terminal to show progress
+        self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
+        self.prefetcher: Prefetcher[Piece | Option | Written] | None = None  # set by the session where it can be done
+        self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
         self.read_in_full = 0  # replies for which the whole prompt was fed
         self.last: Reply | None = None
         self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
@@ -247,7 +247,7 @@ class Game:
         if self.prefetcher:
             self.prefetcher.settle()
         try:
-            return self.kv_store.keep(self.window())
+            return self.kv_store.store(self.window())
         except AdvreplError:  # there is no room for the next turn: then there is no window to keep
             return ""
 
@@ -309,7 +309,7 @@ class Game:
             self.last = Reply(written.prose, written.options, self._stats(written, first, ready))
             yield self.last
             if self.kv_store and self.kv_store.due:
-                self.kv_store.keep_aside(self.window())
+                self.kv_store.store_in_thread(self.window())
 
     def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[Piece | Option | Written]]:
         """The events of a reply, and whether words of it were there before they were asked for."""

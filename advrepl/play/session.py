@@ -17,8 +17,8 @@ from advrepl.cards.read import load_card
 from advrepl.engines import models
 from advrepl.engines.base import Engine, LoadOptions
 from advrepl.engines.kv import store as kv_store
-from advrepl.engines.kv.file import Keeps
-from advrepl.engines.kv.store import Keeper
+from advrepl.engines.kv.file import KvPersistent
+from advrepl.engines.kv.store import KvStore
 from advrepl.lore.books import load_book
 from advrepl.play.game import Game
 from advrepl.prompt.formats import Format
@@ -157,8 +157,8 @@ def _open(
         _set_up_prefetch(game, settings, notice)
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
-        if settings.kv_file and isinstance(engine, Keeps):
-            game.kv_store = Keeper(engine, file.path, limit)
+        if settings.kv_file and isinstance(engine, KvPersistent):
+            game.kv_store = KvStore(engine, file.path, limit)
             _restore_kv(game, notice)
         return game
     except AdvreplError:
@@ -190,17 +190,17 @@ def _prepare(game: Game, settings: Settings) -> None:
 
 def _set_up_prefetch(game: Game, settings: Settings, notice: Notice) -> None:
     from advrepl.engines.llama.branches import BranchingEngine
-    from advrepl.engines.prefetch import Ahead
+    from advrepl.engines.prefetch import Prefetcher
 
     if isinstance(game.engine, BranchingEngine) and game.engine.branches:
-        game.prefetcher = Ahead(game.engine)
+        game.prefetcher = Prefetcher(game.engine)
     elif settings.prefetch:
         notice("no replies are written ahead: there is too little memory, or this model's cache cannot be shared")
 
 
 def _restore_kv(game: Game, notice: Notice) -> None:
     """Give the model back what it had read when the story was left."""
-    if game.kv_store and not game.waits_for_opening and (remark := game.kv_store.recall()):
+    if game.kv_store and not game.waits_for_opening and (remark := game.kv_store.load()):
         notice(remark)
 
 
@@ -211,15 +211,15 @@ def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | N
     if path.is_dir():
         return _folder_engine(path, asked, loading, notice)
     from advrepl.engines.llama.branches import BranchingEngine
-    from advrepl.engines.llama.context import Loaded
     from advrepl.engines.llama.engine import LlamaEngine
     from advrepl.engines.llama.loading import devices
     from advrepl.engines.llama.log import Log
+    from advrepl.engines.llama.model import LlamaModel
 
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
         notice(told)
-    loaded = Loaded(path, options, Log(paths.llama_log()), loading)
+    loaded = LlamaModel(path, options, Log(paths.llama_log()), loading)
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
 
@@ -242,9 +242,9 @@ def _folder_engine(path: Path, options: LoadOptions, loading: Callable[[float], 
     if faster := hf_folder.faster(path):
         notice(faster)
     from advrepl.engines.hf.engine import HfEngine
-    from advrepl.engines.hf.model import Loaded
+    from advrepl.engines.hf.model import HfModel
 
-    return HfEngine(Loaded(folder, options, loading))
+    return HfEngine(HfModel(folder, options, loading))
 
 
 def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:

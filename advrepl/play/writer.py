@@ -6,7 +6,7 @@ Does not know about saves, commands or the terminal; game.py gives it a window a
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from advrepl.engines.base import Engine, Feeding, Stats
+from advrepl.engines.base import Engine, PrefillProgress, Stats
 from advrepl.prompt import options as menu
 from advrepl.prompt.repeats import RUN, SUSPICIOUS, Repeats
 from advrepl.prompt.segments import Segment, Window
@@ -84,7 +84,7 @@ class Writer:
         self,
         engine: Engine,
         task: ReplyTask,
-        on_prefill: Feeding | None = None,
+        on_prefill: PrefillProgress | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """`cancelled`: asked before each call of the engine whether the player has stopped the reply."""
@@ -246,7 +246,7 @@ class Writer:
                 replace(sampling, seed=seed, max_tokens=limit),
                 stop=(*stops, *self._task.stops),
                 grammar=grammar,
-                feeding=self._on_prefill,
+                on_prefill=self._on_prefill,
             )
         finally:
             stats = self._engine.stats

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from advrepl.engines.base import Tuning
-from advrepl.engines.llama.context import CHUNK, N_BATCH
 from advrepl.engines.llama.loading import fits_copied, fits_repacked
+from advrepl.engines.llama.model import CPU_CHUNK, N_BATCH
 from advrepl.machine import physical_cores, usable_cores
 
 MARGIN = 0.05  # by which a candidate has to win at least
@@ -107,7 +107,7 @@ def by_threads(measured: Measured) -> tuple[Tuning, Take]:
     tuning = msgspec.structs.replace(
         measured[0][0],
         threads=counts[write] if write else measured[0][0].threads,
-        feed_threads=counts[feed] if feed != write else None,
+        threads_batch=counts[feed] if feed != write else None,
     )
     return tuning, Take(typical(measured[feed][1]).feed, typical(measured[write][1]).write)
 
@@ -116,10 +116,10 @@ def uses(tuning: Tuning, candidate: Tuning) -> bool:
     """Was the candidate chosen? Of two counts of threads both may be, one to write and one to read."""
     cores = physical_cores()
     write = tuning.threads or cores
-    alike = {**msgspec.structs.asdict(candidate), "threads": tuning.threads, "feed_threads": tuning.feed_threads}
+    alike = {**msgspec.structs.asdict(candidate), "threads": tuning.threads, "threads_batch": tuning.threads_batch}
     return alike == msgspec.structs.asdict(tuning) and (candidate.threads or cores) in (
         write,
-        tuning.feed_threads or write,
+        tuning.threads_batch or write,
     )
 
 
@@ -175,11 +175,11 @@ def gpu(situation: Situation) -> Axis | None:
 
 def flash(situation: Situation) -> Axis | None:
     """On a CPU it stays off: what it costs there shows only behind a full window, which takes too long to fill here."""
-    return Axis("flash attention", (("on", {}), ("off", {"flash": False}))) if situation.on_gpu else None
+    return Axis("flash attention", (("on", {}), ("off", {"flash_attn": False}))) if situation.on_gpu else None
 
 
 def batches(situation: Situation) -> Axis:
-    used = N_BATCH if situation.on_gpu else CHUNK
+    used = N_BATCH if situation.on_gpu else CPU_CHUNK
     return Axis("batch", ((str(used), {}), (str(2 * used), {"batch": 2 * used})), by_feeding, feed=2 * used)
 
 

@@ -16,9 +16,9 @@ import psutil
 from advrepl import paths
 from advrepl.engines import models
 from advrepl.engines.base import UNTUNED, LoadOptions
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.prompt.window import build
@@ -94,7 +94,7 @@ def measure(plan: Plan, progress: Progress) -> Result:
     for run in range(plan.runs):
         progress(f"loading, {run + 1} of {plan.runs}")
         started = time.perf_counter()
-        loaded = Loaded(plan.path, plan.options, log)
+        loaded = LlamaModel(plan.path, plan.options, log)
         loads.append(time.perf_counter() - started)
         if run < plan.runs - 1:
             loaded.close()
@@ -135,7 +135,7 @@ def _tell(progress: Progress, plan: Plan, shift: bool, turn: int) -> None:
     progress(f"a story {'with' if shift else 'without'} shift, turn {turn} of {plan.turns}")
 
 
-def _rates(loaded: Loaded, runs: int, progress: Progress) -> tuple[list[float], list[float], list[float]]:
+def _rates(loaded: LlamaModel, runs: int, progress: Progress) -> tuple[list[float], list[float], list[float]]:
     """Feed, write and decode rates in turn, so that a machine whose speed drifts is fair to all of them."""
     text = "\n".join(LINES) * 64
     words = loaded.vocab.plain(text)[: min(FEED_TOKENS, loaded.n_ctx // 2)]
@@ -158,7 +158,7 @@ def _rates(loaded: Loaded, runs: int, progress: Progress) -> tuple[list[float], 
     return feeds, writes, decodes
 
 
-def _decode_rate(loaded: Loaded, prompt: list[int]) -> float:
+def _decode_rate(loaded: LlamaModel, prompt: list[int]) -> float:
     """llama.cpp alone: the tokens are decoded, none is chosen."""
     loaded.remove(0, -1)
     loaded.decode(prompt, 0)
@@ -188,7 +188,7 @@ def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[
         (after if slid else before).append(first * 1000)
         if slid:
             new_turn = sum(map(engine.count, (*window.prompt.blocks[-1], *window.prompt.cue)))
-            beyond = max(beyond, engine.stats.fed - new_turn)
+            beyond = max(beyond, engine.stats.prefilled - new_turn)
         story.say("model", text.strip() or "…")
         engine.count(format.spell(START, story.path_turns(start)).blocks[-1][-1])
     return Turns(turns, slid, spread(before[1:] or before or [0.0]), spread(after or [0.0]), beyond)

@@ -18,9 +18,9 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.loading import has_gpu, header_number
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.tuning.axes import AXES, Axis, Measured, Situation, Take, hopeless, typical, uses, variation
 from advrepl.tuning.bench import LINES
 from advrepl.tuning.store import in_words
@@ -91,7 +91,7 @@ class Runner:
 
     label: str
     tuning: Tuning
-    loaded: Loaded
+    loaded: LlamaModel
     memory_mb: float | None = None
     cold: Take | None = None  # the first after loading, which counts for nothing
     takes: list[Take] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Search:
         self._seconds, self._given = seconds or SECONDS, seconds is not None
         self._ctx = ctx
         self._stopped = False
-        self._open: list[Loaded] = []
+        self._open: list[LlamaModel] = []
         self._rows: list[Row] = []
         self._gains: list[float] = []
         self._variations: list[float] = []
@@ -162,7 +162,7 @@ class Search:
         self._progress(f"loading: {label}")
         before = psutil.Process().memory_info().rss
         try:
-            loaded = Loaded(self._path, self._with(tuning), self._log, lambda _: not self._stopped)
+            loaded = LlamaModel(self._path, self._with(tuning), self._log, lambda _: not self._stopped)
         except AdvreplError:
             if self._stopped:
                 raise KeyboardInterrupt from None
@@ -186,7 +186,7 @@ class Search:
         self._feed = min(max(int(rates.feed * share), FEED[0]), FEED[1])
         self._write = min(max(int(rates.write * share), WRITE[0]), WRITE[1])
 
-    def _take(self, loaded: Loaded, feed: int, write: int, limit: float = math.inf) -> Take:
+    def _take(self, loaded: LlamaModel, feed: int, write: int, limit: float = math.inf) -> Take:
         """Feed and write so many tokens. Two threads on a core that is busy can be twenty times slower than one: such
         a take is ended after `limit` seconds.
         """

@@ -1,10 +1,11 @@
 """What `advrepl tune` found, kept per model and machine in ADVREPL_HOME/tuned.json.
 
-Does not measure (advrepl/tune.py does).
+Does not measure (search.py does).
 """
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -13,12 +14,13 @@ from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
 from advrepl.engines.files import fingerprint
 from advrepl.machine import Machine, this_machine
 
-SCHEMA = 1
+SCHEMA = 2
 DEFAULTS = "the defaults"
+RENAMED_IN_2 = {"feed_threads": "threads_batch", "flash": "flash_attn"}
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is best for one model on one machine."""
+    """Hold what is best for one model on one machine."""
 
     model: str
     fingerprint: str
@@ -28,16 +30,18 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Book(msgspec.Struct, frozen=True):
-    """The file."""
+    """Hold what the file holds."""
 
     schema: int
     entries: list[Entry]
 
 
 def read(path: Path) -> tuple[list[Entry], str]:
-    """What was found so far, and a sentence about a file that cannot be used."""
+    """Return what was found so far, and a sentence about a file that cannot be used ("" if it can be)."""
     try:
-        book = msgspec.json.decode(path.read_bytes(), type=Book)
+        data = msgspec.json.decode(path.read_bytes())
+        schema = data.get("schema") if isinstance(data, dict) else None
+        book = msgspec.convert(_from_schema_1(data) if schema == 1 else data, Book)
     except FileNotFoundError:
         return [], ""
     except (OSError, msgspec.DecodeError) as error:
@@ -47,12 +51,25 @@ def read(path: Path) -> tuple[list[Entry], str]:
     return book.entries, ""
 
 
+def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Name the fields of a Tuning as since schema 2."""
+    entries = data.get("entries")
+    for entry in entries if isinstance(entries, list) else ():
+        tuning = entry.get("tuning") if isinstance(entry, dict) else None
+        if isinstance(tuning, dict):
+            entry["tuning"] = {RENAMED_IN_2.get(name, name): value for name, value in tuning.items()}
+    return {**data, "schema": SCHEMA}
+
+
 def find(entries: list[Entry], fingerprint: str, machine: Machine) -> Tuning | None:
     return next((e.tuning for e in entries if (e.fingerprint, e.machine) == (fingerprint, machine)), None)
 
 
 def options(model: Path, file: Path, asked: LoadOptions, devices: list[str]) -> tuple[LoadOptions, str]:
-    """What was asked for with what was found for this model here, and a sentence that tells of it."""
+    """Return what was asked for, completed by what `advrepl tune` found for this model on this machine.
+
+    With it comes a sentence for the player: what is in use, or why the file is ignored; "" if there is nothing to say.
+    """
     entries, problem = read(file)
     if not entries or not model.is_file():
         return asked, problem
@@ -63,7 +80,7 @@ def options(model: Path, file: Path, asked: LoadOptions, devices: list[str]) -> 
 
 
 def keep(path: Path, entry: Entry) -> Path:
-    """In the place of what was found before for this model on this machine."""
+    """Write what was found in place of what was found before for this model and machine; raises AdvreplError."""
     others = [e for e in read(path)[0] if (e.fingerprint, e.machine) != (entry.fingerprint, entry.machine)]
     data = msgspec.json.format(msgspec.json.encode(Book(SCHEMA, [*others, entry])), indent=2)
     try:
@@ -75,18 +92,18 @@ def keep(path: Path, entry: Entry) -> Path:
 
 
 def in_words(tuning: Tuning) -> str:
-    """Such as "1 thread, weights not repacked"."""
+    """Return such as "1 thread, weights not repacked"."""
     words = []
     if tuning.gpu_layers is not None:
         words.append(f"{tuning.gpu_layers} layers on the GPU")
     if tuning.threads is not None:
-        words.append(_threads(tuning.threads) + (" to write" if tuning.feed_threads else ""))
-    if tuning.feed_threads is not None:
-        words.append(f"{_threads(tuning.feed_threads)} to read")
+        words.append(_threads(tuning.threads) + (" to generate" if tuning.threads_batch else ""))
+    if tuning.threads_batch is not None:
+        words.append(f"{_threads(tuning.threads_batch)} to prefill")
     if tuning.repack is not None:
         words.append("weights repacked" if tuning.repack else "weights not repacked")
-    if tuning.flash is not None:
-        words.append(f"flash attention {'on' if tuning.flash else 'off'}")
+    if tuning.flash_attn is not None:
+        words.append(f"flash attention {'on' if tuning.flash_attn else 'off'}")
     if tuning.batch is not None:
         words.append(f"batches of {tuning.batch}")
     if tuning.load == "copy":

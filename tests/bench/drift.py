@@ -14,9 +14,9 @@ import numpy as np
 
 from advrepl.engines import models
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.segments import Window
 from advrepl.prompt.window import build
 from advrepl.sampling.params import Sampling
@@ -41,7 +41,7 @@ def log_chances(engine: LlamaEngine, window: Window) -> np.ndarray:
 
 def measure(setup: Setup, kv: str) -> Section:
     log, options = Log(Path(tempfile.gettempdir()) / "advrepl-bench.log"), LoadOptions(setup.ctx, setup.threads, kv=kv)
-    moved, fresh = (LlamaEngine(Loaded(setup.model, options, log)) for _ in range(2))
+    moved, fresh = (LlamaEngine(LlamaModel(setup.model, options, log)) for _ in range(2))
     format = models.choose_format(None, moved)
     story, start, slid = Story(), 0, 0
     found: dict[int, list[tuple[float, bool]]] = defaultdict(list)

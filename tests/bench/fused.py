@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 
 from advrepl.engines.base import LoadOptions, Tuning
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from tests.bench.setup import line, parser, setup
 
 A_TURN = 23  # tokens of an ordinary line with its markers
 WAYS = {"without": False, "with": True}
 
 
-def cost(loaded: Loaded, tokens: list[int], behind: int) -> float:
+def cost(loaded: LlamaModel, tokens: list[int], behind: int) -> float:
     """Milliseconds to add these tokens behind so many."""
     loaded.remove(behind, -1)
     started = time.process_time()
@@ -32,7 +32,9 @@ def main() -> None:
     chosen = setup(options.parse_args())
     log = Log(Path(tempfile.gettempdir()) / "advrepl-bench.log")
     models = {
-        way: Loaded(chosen.model, LoadOptions(chosen.ctx, 1, chosen.gpu_layers, tuning=Tuning(flash=flash)), log)
+        way: LlamaModel(
+            chosen.model, LoadOptions(chosen.ctx, 1, chosen.gpu_layers, tuning=Tuning(flash_attn=flash)), log
+        )
         for way, flash in WAYS.items()
     }
     words = models["with"].vocab.plain(" ".join(map(line, range(chosen.ctx))))

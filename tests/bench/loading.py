@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from advrepl.engines.base import LoadOptions, Tuning
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from tests.bench.rates import window, write
 
 FED, WRITTEN = 64, 24
@@ -25,7 +25,7 @@ def main() -> None:
         int(context), int(threads), None if layers == "all" else int(layers), tuning=Tuning(repack=how == "repack")
     )
     started = time.perf_counter()
-    loaded = Loaded(Path(path), options, Log(Path(tempfile.gettempdir()) / "advrepl-bench.log"))
+    loaded = LlamaModel(Path(path), options, Log(Path(tempfile.gettempdir()) / "advrepl-bench.log"))
     load = time.perf_counter() - started
     behind = window(loaded, FED)
     words = loaded.vocab.plain(str(behind.prompt))

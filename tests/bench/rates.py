@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.llama import context as llama_context
+from advrepl.engines.llama import model as llama_model
 from advrepl.engines.llama import sampler
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.play import session
 from advrepl.play.session import Settings
 from advrepl.prompt.segments import Prompt, Segment, Window
@@ -67,7 +67,7 @@ class Between:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """The whole time between two calls."""
-        decode = llama_context.lib.llama_decode
+        decode = llama_model.lib.llama_decode
 
         def decoded(context: Any, batch: Any) -> int:
             if self.left and batch.n_tokens == 1:
@@ -76,11 +76,11 @@ class Between:
             self.left = time.perf_counter()
             return int(code)
 
-        llama_context.lib.llama_decode = decoded
+        llama_model.lib.llama_decode = decoded
         try:
             yield
         finally:
-            llama_context.lib.llama_decode = decode
+            llama_model.lib.llama_decode = decode
 
     @contextmanager
     def watching_samplers(self) -> Iterator[None]:
@@ -108,7 +108,7 @@ class Between:
         self.left = None
 
 
-def window(loaded: Loaded, depth: int) -> Window:
+def window(loaded: LlamaModel, depth: int) -> Window:
     """A text of so many tokens, to write behind."""
     text = " ".join(map(line, range(depth)))
     words = loaded.vocab.plain(text)[:depth]
@@ -116,7 +116,7 @@ def window(loaded: Loaded, depth: int) -> Window:
     return Window(Prompt((Segment("", text),), (), ()), 0, depth, loaded.n_ctx)
 
 
-def write(loaded: Loaded, behind: Window, tokens: int, seed: int) -> float:
+def write(loaded: LlamaModel, behind: Window, tokens: int, seed: int) -> float:
     """Tokens a second as in play, with all samplers."""
     engine = LlamaEngine(loaded)
     pieces = engine.generate(behind, Sampling(seed=seed, max_tokens=tokens))
@@ -127,7 +127,7 @@ def write(loaded: Loaded, behind: Window, tokens: int, seed: int) -> float:
     return (engine.stats.generated - before) / (time.perf_counter() - started)
 
 
-def decode(loaded: Loaded, depth: int, tokens: int) -> float:
+def decode(loaded: LlamaModel, depth: int, tokens: int) -> float:
     """Tokens a second without choosing any; the cache holds `depth` tokens, and what comes behind them is dropped."""
     loaded.remove(depth, -1)
     started = time.perf_counter()
@@ -136,9 +136,9 @@ def decode(loaded: Loaded, depth: int, tokens: int) -> float:
     return tokens / (time.perf_counter() - started)
 
 
-def bare(loaded: Loaded, depth: int, tokens: int) -> float:
+def bare(loaded: LlamaModel, depth: int, tokens: int) -> float:
     """The same by nothing but calls of llama.cpp, as llama-bench makes them: that cannot be stopped."""
-    lib, context, token = llama_context.lib, loaded._context, (llama_context.lib.llama_token * 1)()
+    lib, context, token = llama_model.lib, loaded.context, (llama_model.lib.llama_token * 1)()
     loaded.remove(depth, -1)
     with loaded.unstoppable():
         started = time.perf_counter()
@@ -149,7 +149,7 @@ def bare(loaded: Loaded, depth: int, tokens: int) -> float:
         return tokens / (time.perf_counter() - started)
 
 
-def pairs(loaded: Loaded, depth: int) -> Iterator[float]:
+def pairs(loaded: LlamaModel, depth: int) -> Iterator[float]:
     """Our rate by that of bare calls, in takes so short that what else runs disturbs both or none."""
     for number in range(PAIRS):
         takes = (decode, bare) if number % 2 else (bare, decode)
@@ -196,8 +196,8 @@ def measure(setup: Setup, depths: Sequence[int], tokens: int) -> Section:
         for depth, taken in takes.items():
             # As llama-bench does: a new context each time, which just holds depth and tokens. An older one is up to 4%
             # slower here, a larger one 2% [measured].
-            loaded = Loaded(setup.model, LoadOptions(depth + tokens + 2, setup.threads, setup.gpu_layers), log)
-            same = "on" if loaded.flash else "off"
+            loaded = LlamaModel(setup.model, LoadOptions(depth + tokens + 2, setup.threads, setup.gpu_layers), log)
+            same = "on" if loaded.flash_attn else "off"
             print(f"\rround {number + 1} of {setup.rounds}, behind {depth} ", end="", flush=True)
             behind = window(loaded, depth)
             alone.begin()

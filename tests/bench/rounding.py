@@ -13,14 +13,14 @@ import numpy as np
 
 from advrepl.engines import models
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.tuning.bench import LINES
 
 TOKENS, HEAD, BY, MOVES, WORDS = 400, 40, 64, 20, 8  # BY tokens behind the head make way
 
 
-def log_chances(loaded: Loaded, token: int, position: int) -> np.ndarray:
+def log_chances(loaded: LlamaModel, token: int, position: int) -> np.ndarray:
     """The log probabilities of what follows the token, which does not stay."""
     loaded.decode([token], position)
     loaded.remove(position, -1)
@@ -30,7 +30,7 @@ def log_chances(loaded: Loaded, token: int, position: int) -> np.ndarray:
 
 
 def measure(path: Path, kv: str, log: Log) -> dict[int, float]:
-    loaded = Loaded(path, LoadOptions(ctx=512, kv=kv), log)
+    loaded = LlamaModel(path, LoadOptions(ctx=512, kv=kv), log)
     tokens = loaded.vocab.plain("\n".join(LINES) * 64)[:TOKENS]
     loaded.decode(tokens, 0)
     loaded.remove(HEAD, HEAD + BY)

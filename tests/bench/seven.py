@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from advrepl.engines.base import LoadOptions, Tuning
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.segments import Segment
 from advrepl.story.scenario import START
 from tests.bench import results
@@ -40,7 +40,7 @@ UNHURRIED = 15.0  # seconds: to read such a reply with three options, at five to
 def seen(setup: Setup) -> int:
     """How many turns of the story fill the window, both sides counted."""
     log = Log(Path(tempfile.gettempdir()) / "advrepl-bench.log")
-    loaded = Loaded(setup.model, LoadOptions(256, setup.threads, 0, tuning=Tuning(repack=False)), log)
+    loaded = LlamaModel(setup.model, LoadOptions(256, setup.threads, 0, tuning=Tuning(repack=False)), log)
     try:
         story, turns = tell(TOLD), 0
         while turns < len(story.turns):

@@ -8,9 +8,9 @@ import pytest
 
 from advrepl.engines.base import Engine
 from advrepl.engines.llama.branches import BranchingEngine
-from advrepl.engines.llama.context import AFRESH, LANE, SHELF
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.engines.prefetch import Ahead, Job
+from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
+from advrepl.engines.prefetch import Job, Prefetcher, Slot
 from advrepl.prompt.segments import Window
 from advrepl.sampling.params import Sampling
 from tests.engines.llama.test_engine import ONE, ROUNDING, divergence, shown, write
@@ -31,16 +31,20 @@ def engine(open_engine: Open) -> BranchingEngine:
 
 
 @pytest.fixture
-def ahead(engine: BranchingEngine) -> Iterator[Ahead[str]]:
-    ahead: Ahead[str] = Ahead(engine)
+def ahead(engine: BranchingEngine) -> Iterator[Prefetcher[str]]:
+    ahead: Prefetcher[str] = Prefetcher(engine)
     yield ahead
     ahead.close()
     assert unused(engine)
 
 
+def replies(ahead: Prefetcher[str]) -> list[Slot[str]]:
+    return [slot for slot in ahead.slots if slot.job]
+
+
 def unused(engine: BranchingEngine) -> bool:
     """Are all cells given back but those of the story?"""
-    return all(engine.model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
+    return all(engine.model.extent(sequence) == (-1, -1) for sequence in (SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP))
 
 
 def jobs(engine: BranchingEngine, sampling: Sampling, *lines: str) -> list[Job[str]]:
@@ -52,19 +56,19 @@ def _generate(engine: Engine, window: Window, sampling: Sampling) -> Iterator[st
     return engine.generate(window, sampling)
 
 
-def begin(ahead: Ahead[str], engine: BranchingEngine, sampling: Sampling = COOL, *lines: str) -> None:
+def begin(ahead: Prefetcher[str], engine: BranchingEngine, sampling: Sampling = COOL, *lines: str) -> None:
     ahead.plan(shown(engine, *STORY, "x"), jobs(engine, sampling, *(lines or LINES)))
     ahead.resume()
 
 
-def finish(ahead: Ahead[str]) -> None:
+def finish(ahead: Prefetcher[str]) -> None:
     end = time.monotonic() + 60
     while ahead.state == "writing":
         assert time.monotonic() < end, "it never ends"
         time.sleep(0.01)
 
 
-def taken(ahead: Ahead[str], line: str) -> tuple[str, str]:
+def taken(ahead: Prefetcher[str], line: str) -> tuple[str, str]:
     """What was ready of a reply, and the whole of it."""
     found = ahead.take(line)
     assert found is not None
@@ -74,7 +78,7 @@ def taken(ahead: Ahead[str], line: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("sampling", [COOL, WARM], ids=["greedy", "sampled"])
 def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
-    open_engine: Open, engine: BranchingEngine, ahead: Ahead[str], sampling: Sampling
+    open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str], sampling: Sampling
 ) -> None:
     alone = open_engine(ctx=512)
     for line in LINES:
@@ -87,38 +91,38 @@ def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
 
 
 def test_a_reply_goes_on_where_it_was_when_it_is_taken(
-    open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]
+    open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]
 ) -> None:
     begin(ahead, engine, WARM)
-    while not any(lane.done for lane in ahead._lanes[1:2]):
+    while not any(slot.done for slot in replies(ahead)[1:2]):
         time.sleep(0.001)
     ready, whole = taken(ahead, LINES[1])
     assert 0 < len(ready) < len(whole)
     alone = open_engine(ctx=512)
     assert whole == write(alone, shown(alone, *STORY, LINES[1]), WARM)
     write(engine, shown(engine, *STORY, LINES[1], whole.strip(), "Go on."), COOL)
-    assert engine.stats.fed < 20
+    assert engine.stats.prefilled < 20
 
 
-def test_nobody_is_told_of_feeding_before_the_reply_is_asked_for(engine: BranchingEngine, ahead: Ahead[str]) -> None:
+def test_no_progress_is_told_before_the_reply_is_asked_for(engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     """The terminal would draw how far it is where the player writes."""
     told: list[tuple[int, int]] = []
 
     def write(engine: Engine) -> Iterator[str]:
         window = shown(engine, *STORY, "word " * 300)
-        return engine.generate(window, ONE, feeding=lambda done, total: told.append((done, total)))
+        return engine.generate(window, ONE, on_prefill=lambda done, total: told.append((done, total)))
 
     ahead.plan(shown(engine, *STORY, "x"), [Job("long", write)])
     ahead.resume()
-    while not (ahead._lanes and len(ahead._lanes[0].branch.content) > 128):
+    while not any(len(slot.branch.cached) > 128 for slot in replies(ahead)):
         time.sleep(0.001)
     ahead.pause()
-    assert not ahead._lanes[0].over and told == []
+    assert not replies(ahead)[0].over and told == []
     taken(ahead, "long")
     assert told and told[-1][0] == told[-1][1] > 128
 
 
-def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
+def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     """Also where they end a batch in the middle."""
     begin(ahead, engine, WARM)
     pauses = 0
@@ -132,7 +136,7 @@ def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead
     assert taken(ahead, LINES[2])[0] == write(alone, shown(alone, *STORY, LINES[2]), WARM)
 
 
-def test_another_line_drops_what_was_written(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
+def test_another_line_drops_the_replies(open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     begin(ahead, engine)
     time.sleep(0.1)
     assert ahead.take("I sing.") is None and unused(engine)
@@ -141,7 +145,7 @@ def test_another_line_drops_what_was_written(open_engine: Open, engine: Branchin
     assert write(engine, window) == write(alone, shown(alone, *STORY, "I sing."))
 
 
-def test_the_coming_window_is_read_first_and_kept(engine: BranchingEngine, ahead: Ahead[str]) -> None:
+def test_the_coming_window_is_read_first_and_kept(engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     write(engine, shown(engine, "Something else."), ONE)
     window = shown(engine, *STORY, "word " * 200, "Yes.", "x")
     ahead.plan(window, [])
@@ -149,22 +153,22 @@ def test_the_coming_window_is_read_first_and_kept(engine: BranchingEngine, ahead
     finish(ahead)
     ahead.drop()
     write(engine, window, ONE)
-    assert engine.stats.reused >= 128 and engine.stats.fed < 128 + 10
+    assert engine.stats.reused >= 128 and engine.stats.prefilled < 128 + 10
 
 
-def test_reading_that_is_stopped_is_not_lost(engine: BranchingEngine, ahead: Ahead[str]) -> None:
+def test_reading_that_is_stopped_is_not_lost(engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     write(engine, shown(engine, "Something else."), ONE)
     window = shown(engine, *STORY, "word " * 300, "Yes.", "x")
     ahead.plan(window, [])
     ahead.resume()
-    while ahead._prime and len(ahead._prime.branch.content) < 128:
+    while any(len(slot.branch.cached) < 128 for slot in ahead.slots):
         time.sleep(0.001)
     ahead.drop()
     write(engine, window, ONE)
     assert engine.stats.reused >= 128
 
 
-def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]) -> None:
+def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     write(engine, shown(engine, *TOLD))
     window = shown(engine, *TOLD[2:], evicted=2)
     write(engine, window, ONE)
@@ -175,24 +179,24 @@ def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, 
     assert not engine.shifted
     ahead.close()
     write(engine, window, ONE)
-    assert engine.stats.fed < 10
+    assert engine.stats.prefilled < 10
     fresh = open_engine(ctx=512)
     write(fresh, shown(fresh, *TOLD[2:], evicted=2), ONE)
     assert divergence(engine, fresh) < ROUNDING
 
 
 def test_a_refresh_that_was_paused_follows_the_story(
-    open_engine: Open, engine: BranchingEngine, ahead: Ahead[str]
+    open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]
 ) -> None:
     turns = ["Tell me of the sea.", "It was grey and wide.", "word " * 200, "Yes.", "And then?"]
     write(engine, shown(engine, *turns), ONE)
     write(engine, shown(engine, *turns[2:], evicted=2), ONE)
     ahead.plan(shown(engine, *turns[2:], evicted=2), [])
     ahead.resume()
-    while not (ahead._refresh and ahead._refresh.branch.waiting):
+    while not any(slot.branch.waiting for slot in ahead.slots):
         time.sleep(0.001)
     ahead.pause()
-    assert ahead._refresh.branch.waiting
+    assert ahead.slots[0].branch.waiting
     ahead.drop()
     window = shown(engine, *turns[2:], "A ship came.", "Who was aboard?", evicted=2)
     write(engine, window, ONE)
@@ -203,7 +207,7 @@ def test_a_refresh_that_was_paused_follows_the_story(
     fresh = open_engine(ctx=512)
     write(fresh, window, ONE)
     write(engine, window, ONE)
-    assert engine.stats.fed < 10 and divergence(engine, fresh) < ROUNDING
+    assert engine.stats.prefilled < 10 and divergence(engine, fresh) < ROUNDING
 
 
 def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEngine) -> None:
@@ -213,12 +217,12 @@ def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEng
     for each in (engine, alone):
         write(each, shown(each, *TOLD))
     engine.prepare(window)
-    assert engine.model.turning
+    assert engine.model.k_shift_pending
     branch = engine.branch()
     engine.enter(branch)
     assert next(branch.generate(shown(engine, "Something else."), ONE)) == ""
     engine.drop(branch)
     for each in (engine, alone):
         write(each, window, ONE)
-        assert each.stats.fed < 10
+        assert each.stats.prefilled < 10
     assert divergence(engine, alone) < ROUNDING

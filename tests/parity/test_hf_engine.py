@@ -17,7 +17,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
 from advrepl.engines.hf.engine import HfEngine
 from advrepl.engines.hf.folder import open_folder
-from advrepl.engines.hf.model import Loaded
+from advrepl.engines.hf.model import HfModel
 from advrepl.play import session
 from advrepl.play.events import Reply
 from advrepl.play.session import Settings
@@ -66,7 +66,7 @@ def opened() -> Iterator[Open]:
 
     def open(path: Path) -> HfEngine:
         # As exact as can be: in bfloat16 two ways of feeding the same tokens round differently.
-        engines.append(HfEngine(Loaded(open_folder(path), LoadOptions(threads=1, gpu_layers=0), dtype=torch.float32)))
+        engines.append(HfEngine(HfModel(open_folder(path), LoadOptions(threads=1, gpu_layers=0), dtype=torch.float32)))
         return engines[-1]
 
     yield open
@@ -141,7 +141,7 @@ def test_going_on_after_a_reply_feeds_the_new_turn_only(folder: Path, opened: Op
     second = Window(Prompt(prompt.head, (*prompt.blocks, (answer, said)), prompt.cue), 0, 0, 1024)
     new = engine.count(said) + engine.count(prompt.cue[0])
     write(engine, second)
-    assert len(told) == 24 and engine.stats.reused >= len(ids) + 20 and engine.stats.fed <= new + 4
+    assert len(told) == 24 and engine.stats.reused >= len(ids) + 20 and engine.stats.prefilled <= new + 4
     check(engine, folder, engine.sequence.cached[: engine.stats.prompt])
 
 
@@ -177,22 +177,22 @@ def test_an_interrupted_feeding_leaves_no_trace(folder: Path, opened: Open) -> N
     engine.model.chunk = 64
     told: list[tuple[int, int]] = []
 
-    def feeding(done: int, total: int) -> None:
+    def progress(done: int, total: int) -> None:
         told.append((done, total))
         if done == 128:
             engine.cancel()
 
     window = shown(*LINES)
-    assert write(engine, window, feeding=feeding) == "" and engine.stats.stop == "interrupted"
+    assert write(engine, window, on_prefill=progress) == "" and engine.stats.stop == "interrupted"
     ids = tokens_of(engine, window)
     assert told == [(0, len(ids)), (64, len(ids)), (128, len(ids))] and len(engine.sequence.cached) == 128
     # And in the middle of a forward pass: the first layer has the tokens, the second has not.
-    second, late = engine.model._held.layers[1], threading.Event()
+    second, late = engine.model.cache.layers[1], threading.Event()
     late.set()
     heard, second._stop = second._stop, late
     assert write(engine, window) == "" and engine.stats.stop == "interrupted"
     second._stop = heard
-    lengths = {layer.get_seq_length() for layer in engine.model._held.layers}
+    lengths = {layer.get_seq_length() for layer in engine.model.cache.layers}
     assert len(lengths) == 2
     write(engine, window)
     check(engine, folder, ids)
@@ -225,7 +225,7 @@ def test_stops_are_found_across_tokens(neo: Path, opened: Open) -> None:
 
 
 def test_a_full_context_ends_the_reply(neo: Path) -> None:
-    engine = HfEngine(Loaded(open_folder(neo), LoadOptions(ctx=128, threads=1, gpu_layers=0)))
+    engine = HfEngine(HfModel(open_folder(neo), LoadOptions(ctx=128, threads=1, gpu_layers=0)))
     write(engine, shown("rain"), Sampling(seed=1, max_tokens=500))
     assert engine.stats.stop == "context" and len(engine.sequence.cached) == 127
     with pytest.raises(AdvreplError, match=r"\d+ tokens do not fit the context of 128: give a larger --ctx"):
@@ -367,7 +367,7 @@ def harm_size(folder: Path) -> None:
 def test_what_cannot_be_loaded_is_one_sentence(neo: Path, harm: Callable[[Path], None], message: str) -> None:
     harm(neo)
     with pytest.raises(AdvreplError, match=message) as caught:
-        Loaded(open_folder(neo), LoadOptions(gpu_layers=0))
+        HfModel(open_folder(neo), LoadOptions(gpu_layers=0))
     assert "\n" not in str(caught.value)
 
 
@@ -381,12 +381,12 @@ def test_weights_that_are_no_numbers_are_one_sentence(tmp_path: Path, opened: Op
 
 def test_a_context_larger_than_trained_names_both(neo: Path) -> None:
     with pytest.raises(AdvreplError, match="--ctx 2000 is more than the 1024 tokens that pygmalion-mini was trained"):
-        Loaded(open_folder(neo), LoadOptions(ctx=2000, gpu_layers=0))
+        HfModel(open_folder(neo), LoadOptions(ctx=2000, gpu_layers=0))
 
 
 def test_the_type_of_the_cache_is_no_choice_here(neo: Path) -> None:
     with pytest.raises(AdvreplError, match="--kv is for GGUF files: pygmalion-mini is played with a cache of its"):
-        Loaded(open_folder(neo), LoadOptions(gpu_layers=0, kv="q8_0"))
+        HfModel(open_folder(neo), LoadOptions(gpu_layers=0, kv="q8_0"))
 
 
 def test_the_engine_does_without_llama_cpp() -> None:
@@ -396,7 +396,7 @@ def test_the_engine_does_without_llama_cpp() -> None:
 
 def test_loading_is_told_and_nothing_is_printed(neo: Path, capfd: pytest.CaptureFixture[str]) -> None:
     told: list[float] = []
-    model = Loaded(open_folder(neo), LoadOptions(gpu_layers=0), told.append)
+    model = HfModel(open_folder(neo), LoadOptions(gpu_layers=0), told.append)
     assert told[0] == 0 and told[-1] == 1 and len(told) > 10 and told == sorted(told)
     assert capfd.readouterr() == ("", "")
     model.close()

@@ -17,8 +17,8 @@ from advrepl.engines.base import LoadOptions
 from advrepl.engines.hf.sampler import Sampler, repeated
 from advrepl.engines.hf.vocab import Vocabulary
 from advrepl.engines.llama import sampler as llama
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.sampling.params import Sampling
 from convert import run
 from tests import tiny
@@ -39,10 +39,10 @@ def vocab(folder: Path) -> Vocabulary:
 
 
 @pytest.fixture(scope="module")
-def gguf(folder: Path) -> Iterator[Loaded]:
+def gguf(folder: Path) -> Iterator[LlamaModel]:
     out = folder.with_suffix(".gguf")
     run.convert(run.prepare(run.Request(folder, out, "F32")), lambda title: lambda label, done, total: None)
-    loaded = Loaded(out, LoadOptions(ctx=256), Log(folder.parent / "log"))
+    loaded = LlamaModel(out, LoadOptions(ctx=256), Log(folder.parent / "log"))
     yield loaded
     loaded.close()
 
@@ -61,7 +61,7 @@ def apply(sampler: llama.Sampler, logits: tiny.Floats) -> tuple[list[tuple[int, 
     return [(array.data[i].id, array.data[i].logit) for i in range(array.size)], array.selected
 
 
-def in_llama_cpp(gguf: Loaded, sampling: Sampling, prompt: list[int], logits: tiny.Floats) -> dict[int, float]:
+def in_llama_cpp(gguf: LlamaModel, sampling: Sampling, prompt: list[int], logits: tiny.Floats) -> dict[int, float]:
     """What is left of the candidates in front of the draw, and their chances."""
     with llama.Sampler(gguf, sampling, None, prompt) as sampler:
         logits = logits.copy()
@@ -102,7 +102,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_choices_as_in_llama_cpp(gguf: Loaded, vocab: Vocabulary, case: str) -> None:
+def test_the_same_choices_as_in_llama_cpp(gguf: LlamaModel, vocab: Vocabulary, case: str) -> None:
     sampling = with_(**CASES[case])
     for seed in range(5):
         logits = tiny.Random(seed)(tiny.ROWS, spread=5.0)
@@ -113,7 +113,7 @@ def test_the_same_choices_as_in_llama_cpp(gguf: Loaded, vocab: Vocabulary, case:
         assert all(abs(found[token] - wanted[token]) < 1e-4 for token in wanted)
 
 
-def test_the_penalties_change_something_here(gguf: Loaded) -> None:
+def test_the_penalties_change_something_here(gguf: LlamaModel) -> None:
     """Or the comparison above would be one of nothing with nothing."""
     logits = tiny.Random(0)(tiny.ROWS, spread=5.0)
     plain = in_llama_cpp(gguf, with_(), PROMPT, logits)
@@ -124,7 +124,7 @@ def test_the_penalties_change_something_here(gguf: Loaded) -> None:
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("tau", [1.0, 3.0])
 def test_mirostat_holds_the_surprise_where_llama_cpp_does(
-    gguf: Loaded, vocab: Vocabulary, version: int, tau: float
+    gguf: LlamaModel, vocab: Vocabulary, version: int, tau: float
 ) -> None:
     logits = (-1.3 * np.log(np.arange(1.0, tiny.ROWS + 1))).astype(np.float32)  # nearly Zipf's law
     surprise = -np.log2(np.exp(logits) / np.exp(logits).sum())

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from advrepl.engines.llama.context import AFRESH, LANE, SHELF
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.engines.prefetch import SHARES, Ahead
+from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
+from advrepl.engines.prefetch import SHARES, Prefetcher
 from advrepl.play.candidates import candidates, habits
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
 from advrepl.story.scenario import START
 from advrepl.terminal.lines import understood
-from tests.musing import MusingEngine
+from tests.deterministic_engine import DeterministicEngine
 
 NewGame = Callable[..., Game]
 
@@ -36,7 +36,7 @@ def ready(game: Game) -> None:
 
 
 def looking(game: Game) -> Game:
-    game.prefetcher = Ahead(game.engine)  # type: ignore[arg-type]
+    game.prefetcher = Prefetcher(game.engine)  # type: ignore[arg-type]
     return game
 
 
@@ -64,9 +64,9 @@ def step(game: Game, line: str) -> None:
 @pytest.mark.parametrize("n_ctx", [2000, 300])
 def test_the_story_is_the_same_with_and_without(new_game: NewGame, n_ctx: int, steps: list[tuple[str, int]]) -> None:
     """However far the replies were when one was asked for, and also where turns slide out."""
-    plain = new_game(MusingEngine(n_ctx), seed=3, max_tokens=20)
+    plain = new_game(DeterministicEngine(n_ctx), seed=3, max_tokens=20)
     ended(plain.open())
-    game = looking(new_game(MusingEngine(n_ctx), seed=3, max_tokens=20))
+    game = looking(new_game(DeterministicEngine(n_ctx), seed=3, max_tokens=20))
     ended(game.open())
     for line, served in steps:
         if n_ctx < 1000 and line.startswith("/"):
@@ -87,7 +87,7 @@ def test_the_story_is_the_same_with_and_without(new_game: NewGame, n_ctx: int, s
 
 @pytest.fixture
 def game(new_game: NewGame) -> Game:
-    game = looking(new_game(MusingEngine(), seed=3, max_tokens=20))
+    game = looking(new_game(DeterministicEngine(), seed=3, max_tokens=20))
     ended(game.open())
     return game
 
@@ -189,5 +189,5 @@ def test_the_real_model_tells_the_same_story(new_game: NewGame, open_engine: Cal
         step(plain, line)
         assert texts(game) == texts(plain)
         assert reply.stats["ahead"] or not turn % 2
-        assert all(engine.model.extent(sequence) == (-1, -1) for sequence in (LANE, AFRESH, SHELF))
+        assert all(engine.model.extent(sequence) == (-1, -1) for sequence in (SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP))
     assert engine.model.extent(0) == (0, len(engine.sequence.cached) - 1)

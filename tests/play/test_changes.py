@@ -16,7 +16,7 @@ from advrepl.story import saves
 from advrepl.story.roleplay import scenario_of
 from advrepl.terminal import commands
 from advrepl.terminal.lines import understood
-from tests.musing import MusingEngine
+from tests.deterministic_engine import DeterministicEngine
 
 NewGame = Callable[..., Game]
 LONG = "word " * 400
@@ -48,7 +48,7 @@ def world(tmp_path: Path) -> Path:
 
 
 def begun(new_game: NewGame, n_ctx: int = 400) -> Game:
-    game = new_game(MusingEngine(n_ctx), scenario=scenario_of(MIRA), character=MIRA, seed=3, max_tokens=20)
+    game = new_game(DeterministicEngine(n_ctx), scenario=scenario_of(MIRA), character=MIRA, seed=3, max_tokens=20)
     list(game.open())
     return game
 

@@ -11,7 +11,7 @@ import pytest
 
 from advrepl.engines.llama import branches
 from advrepl.engines.llama.branches import BranchingEngine, LlamaBranch
-from advrepl.engines.llama.context import LANE, SHELF, STORY
+from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_STORY, SEQ_SWAP
 from advrepl.play import session
 from advrepl.play.session import Settings
 from advrepl.terminal.lines import understood
@@ -25,9 +25,9 @@ class Checked(BranchingEngine):
 
     def serve(self, branch: LlamaBranch) -> bool:
         done = super().serve(branch)
-        assert self._model.extent(branch.sequence)[1] == len(branch.content) - 1
-        own = self._lifted[0] if self._lifted else len(self._line.held)
-        assert self._model.extent(STORY)[1] == own - 1
+        assert self.model.extent(branch.seq_id)[1] == len(branch.cached) - 1
+        own = self.own_in_cache
+        assert self.model.extent(SEQ_STORY)[1] == own - 1
         return done
 
 
@@ -64,8 +64,8 @@ def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, mon
             list(game.act(understood(line, game.options()).text))
             assert game.last
             ready += game.last.stats["ahead"]
-            assert engine.model.extent(LANE) == engine.model.extent(SHELF) == (-1, -1)
-            assert engine.model.extent(STORY) == (0, len(engine.sequence.cached) - 1)
+            assert engine.model.extent(SEQ_PREFETCH) == engine.model.extent(SEQ_SWAP) == (-1, -1)
+            assert engine.model.extent(SEQ_STORY) == (0, len(engine.sequence.cached) - 1)
             held.append(resident())
         assert game.evicted() > TURNS and TURNS / 5 < ready < TURNS
         assert max(held[SETTLED:]) - held[SETTLED] < ROOM

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from advrepl.engines.prefetch import Ahead
+from advrepl.engines.prefetch import Prefetcher
 from advrepl.lore.activation import activate
 from advrepl.play.game import Game
 from advrepl.prompt.window import build
 from advrepl.story.saves import with_scenario
 from advrepl.story.tree import Turn
-from tests.musing import MusingEngine
+from tests.deterministic_engine import DeterministicEngine
 
 NewGame = Callable[..., Game]
 
@@ -36,8 +36,8 @@ def calls(action: Callable[[], Any]) -> tuple[int, int]:
 
 @pytest.fixture
 def game(new_game: NewGame) -> Game:
-    game = new_game(MusingEngine(), seed=3, max_tokens=20)
-    game.prefetcher = Ahead(game.engine)  # type: ignore[arg-type]
+    game = new_game(DeterministicEngine(), seed=3, max_tokens=20)
+    game.prefetcher = Prefetcher(game.engine)  # type: ignore[arg-type]
     list(game.open())
     list(game.act("I look around."))
     return game

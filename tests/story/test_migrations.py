@@ -23,7 +23,7 @@ from advrepl.story import saves
 from advrepl.story.migrations import LORE_ENTRY, MIGRATIONS, to_2
 from advrepl.terminal import commands
 from advrepl.terminal.lines import understood
-from tests.musing import MusingEngine
+from tests.deterministic_engine import DeterministicEngine
 
 GOLDEN = Path(__file__).with_name("golden") / "schema-1"
 N_CTX = {"adventure": 2000, "roleplay": 3000, "slid": 260}
@@ -50,7 +50,7 @@ def written(name: str) -> dict[str, Any]:
 def opened(path: Path, n_ctx: int) -> Game:
     file = saves.SaveFile(path)
     save, _ = file.load()
-    return Game(MusingEngine(n_ctx), FORMATS[save.format], save, file)
+    return Game(DeterministicEngine(n_ctx), FORMATS[save.format], save, file)
 
 
 @pytest.fixture(params=list(LINES))

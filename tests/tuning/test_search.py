@@ -18,10 +18,10 @@ from advrepl import paths
 from advrepl.cli.tune import summary
 from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.files import fingerprint
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.loading import devices
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.machine import physical_cores, this_machine
 from advrepl.play import session
 from advrepl.play.game import Game
@@ -78,7 +78,7 @@ def test_fewer_threads_win_a_draw_and_writing_is_apart_from_reading() -> None:
     assert by_threads([(four, steady), (two, steady), (eight, steady)])[0] == Tuning(threads=2)
     measured = [(four, steady), (two, [Take(60, 15)] * 3), (eight, [Take(150, 9)] * 3)]
     tuning, expected = by_threads(measured)
-    assert tuning == Tuning(threads=2, feed_threads=8) and expected == Take(150, 15)
+    assert tuning == Tuning(threads=2, threads_batch=8) and expected == Take(150, 15)
     assert [uses(tuning, candidate) for candidate in (four, two, eight)] == [False, True, True]
 
 
@@ -115,7 +115,7 @@ def test_a_search_measures_every_axis(little: Path, tmp_path: Path) -> None:
 def test_without_time_the_defaults_stay(little: Path, tmp_path: Path) -> None:
     result, _ = search(little, tmp_path, seconds=0.001)
     assert all(row.note for row in result.rows if row.axis != "threads")
-    assert result.tuning.repack is result.tuning.flash is result.tuning.batch is None
+    assert result.tuning.repack is result.tuning.flash_attn is result.tuning.batch is None
 
 
 @pytest.mark.parametrize("slow", [True, False])
@@ -129,7 +129,7 @@ def test_a_slow_model_gets_more_time(little: Path, tmp_path: Path, monkeypatch: 
 
 def test_a_take_that_lasts_too_long_is_ended(smollm2: Path, tmp_path: Path) -> None:
     log = Log(tmp_path / "llama.log")
-    loaded = Loaded(smollm2, LoadOptions(ctx=1024, threads=1), log)
+    loaded = LlamaModel(smollm2, LoadOptions(ctx=1024, threads=1), log)
     take = Search(smollm2, None, 60, log, print)._take(loaded, 900, 48, limit=0.05)
     assert take.ended and take.feed < 900 / 0.05
     loaded.close()
@@ -162,7 +162,7 @@ def test_ctrl_c_leaves_and_keeps_nothing(smollm2: Path, home: Path) -> None:
     command = [sys.executable, "-m", "advrepl", "tune", "--seconds", "200"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         log, until = home / "llama.log", time.monotonic() + 60
-        while not (log.exists() and "llama_context" in log.read_text()) and time.monotonic() < until:
+        while not (log.exists() and "llama_model" in log.read_text()) and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(1)
         running.send_signal(signal.SIGINT)
@@ -174,7 +174,7 @@ def test_ctrl_c_leaves_and_keeps_nothing(smollm2: Path, home: Path) -> None:
 # --- keeping and using
 
 Play = Callable[..., tuple[LlamaEngine, list[str]]]
-FOUND = Tuning(threads=1, feed_threads=2, repack=False, flash=False, batch=64, load="copy")
+FOUND = Tuning(threads=1, threads_batch=2, repack=False, flash_attn=False, batch=64, load="copy")
 
 
 def keep(home: Path, path: Path, tuning: Tuning = FOUND, devices_: list[str] | None = None) -> None:
@@ -209,10 +209,10 @@ def test_a_game_uses_it_and_says_so_once(smollm2: Path, home: Path, play: Play) 
     keep(home, smollm2)
     engine, told = play()
     model = engine.model
-    assert (model.threads, model.feed_threads, model.n_batch, model.chunk) == (1, 2, 64, 64)
+    assert (model.threads, model.threads_batch, model.n_batch, model.chunk) == (1, 2, 64, 64)
     assert told == [
-        "tuned for this machine: 1 thread to write, 2 threads to read, weights not repacked, flash attention off, "
-        "batches of 64, file copied into memory"
+        "tuned for this machine: 1 thread to generate, 2 threads to prefill, weights not repacked, "
+        "flash attention off, batches of 64, file copied into memory"
     ]
     engine, told = play(resumed=True)
     assert engine.model.threads == 1 and told == []
@@ -220,7 +220,7 @@ def test_a_game_uses_it_and_says_so_once(smollm2: Path, home: Path, play: Play) 
 
 def test_a_cache_file_knows_how_values_are_kept(smollm2: Path, home: Path, play: Play) -> None:
     before, _ = play()
-    keep(home, smollm2, Tuning(flash=not before.model.flash))
+    keep(home, smollm2, Tuning(flash_attn=not before.model.flash_attn))
     after, _ = play(resumed=True)
     assert before.key != after.key
 
@@ -229,7 +229,7 @@ def test_what_is_asked_for_wins(smollm2: Path, home: Path, play: Play) -> None:
     keep(home, smollm2)
     engine, _ = play(threads=3, kv="q8_0")
     model = engine.model
-    assert (model.threads, model.feed_threads, model.cache_types) == (3, 3, ("q8_0", "q8_0"))
+    assert (model.threads, model.threads_batch, model.cache_types) == (3, 3, ("q8_0", "q8_0"))
 
 
 def test_without_a_card_what_was_found_with_it_does_not_count(tmp_path: Path, smollm2: Path) -> None:
@@ -249,7 +249,7 @@ def test_what_is_of_another_machine_or_model_is_not_used(
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"schema": 1, "entries": [{"model": 3}]}', '{"schema": 2, "entries": []}']
+    "text", ["{", "[]", '{"schema": 1, "entries": [{"model": 3}]}', '{"schema": 3, "entries": []}']
 )
 def test_a_damaged_file_is_ignored_and_written_anew(smollm2: Path, home: Path, play: Play, text: str) -> None:
     home.mkdir()
@@ -258,6 +258,14 @@ def test_a_damaged_file_is_ignored_and_written_anew(smollm2: Path, home: Path, p
     assert len(told) == 1 and "tuned.json" in told[0] and "ignored" in told[0] and "\n" not in told[0]
     keep(home, smollm2)
     assert [entry.tuning for entry in tuning_store.read(home / "tuned.json")[0]] == [FOUND]
+
+
+def test_a_file_of_the_first_schema_is_read(home: Path, smollm2: Path) -> None:
+    keep(home, smollm2)
+    text = (home / "tuned.json").read_text().replace("threads_batch", "feed_threads").replace("flash_attn", "flash")
+    (home / "tuned.json").write_text(text.replace('"schema": 2', '"schema": 1'))
+    entries, problem = tuning_store.read(home / "tuned.json")
+    assert "feed_threads" in text and [entry.tuning for entry in entries] == [FOUND] and problem == ""
 
 
 def test_nonsense_in_the_file_does_not_reach_the_engine(home: Path, smollm2: Path) -> None:

@@ -15,22 +15,27 @@ class Stopped(Exception):
     """The player ended the reply in the middle of a forward pass; what the pass had begun is to be cut off."""
 
 
-class Layer(DynamicLayer):  # type: ignore[misc]
-    """One layer's keys and values, shaped (1, heads, positions, width)."""
+class KvLayer(DynamicLayer):  # type: ignore[misc]
+    """Hold one layer's keys and values, shaped (1, heads, positions, width); `size`: positions at most.
+
+    Once `stop` is set, adding raises Stopped: so a forward pass ends in its next layer.
+    """
 
     def __init__(self, size: int, stop: threading.Event) -> None:
         super().__init__()
         self._size, self._stop, self._length = size, stop, 0
 
     def lazy_initialization(self, key_states: Any, value_states: Any) -> None:
+        """Take room for all positions, like the states that come first (transformers' interface)."""
         super().lazy_initialization(key_states, value_states)
         self._rooms = [
             torch.empty((*states.shape[:2], self._size, states.shape[3]), dtype=states.dtype, device=states.device)
             for states in (key_states, value_states)
         ]
-        self.cut(0)
+        self.truncate(0)
 
     def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Add states behind those that are there, and return all (transformers' interface)."""
         if self._stop.is_set():
             raise Stopped
         if not self.is_initialized:
@@ -38,25 +43,27 @@ class Layer(DynamicLayer):  # type: ignore[misc]
         start, end = self._length, self._length + key_states.shape[2]
         for room, states in zip(self._rooms, (key_states, value_states), strict=True):
             room[:, :, start:end] = states
-        self.cut(end)
+        self.truncate(end)
         return self.keys, self.values
 
-    def cut(self, length: int) -> None:
+    def truncate(self, length: int) -> None:
         """Hold so many positions; what lies behind them is forgotten."""
         self._length = length
         if self.is_initialized:
             self.keys, self.values = (room[:, :, :length] for room in self._rooms)
 
     def get_seq_length(self) -> int:
+        """Return how many positions are held (transformers' interface)."""
         return self._length
 
 
-class Held(Cache):  # type: ignore[misc]
-    """What a model has been fed."""
+class KvCache(Cache):  # type: ignore[misc]
+    """Hold one sequence's keys and values in `layers` layers, for at most `size` positions."""
 
     def __init__(self, layers: int, size: int, stop: threading.Event) -> None:
-        super().__init__(layers=[Layer(size, stop) for _ in range(layers)])
+        super().__init__(layers=[KvLayer(size, stop) for _ in range(layers)])
 
-    def cut(self, length: int) -> None:
+    def truncate(self, length: int) -> None:
+        """Hold no more than the first `length` positions, in all layers."""
         for layer in self.layers:
-            layer.cut(length)
+            layer.truncate(length)

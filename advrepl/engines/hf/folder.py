@@ -1,6 +1,6 @@
 """A Hugging Face folder as a model to play: what lies in it, and whether all of it is there and whole.
 
-Loads no weights and needs neither torch nor transformers (hf_model.py does); the files are read by the converter.
+Loads no weights and needs neither torch nor transformers (model.py does); the files are read by the converter.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from convert.metadata import names_of, readme_of
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What is known of a model's folder before anything of it is loaded."""
+    """Hold what is known of a model's folder before anything of it is loaded."""
 
     path: Path
     config: Config
@@ -33,15 +33,17 @@ class Folder:
 
     @property
     def name(self) -> str:
+        """Return what the folder is called."""
         return self.path.resolve().name
 
     @property
     def safetensors(self) -> bool:
+        """Tell whether the weights lie in .safetensors files, not in .bin files."""
         return self.files[0].suffix == ".safetensors"
 
     @property
     def fingerprint(self) -> str:
-        """A name for the contents, from the config and samples of the weights."""
+        """Return a name for the contents, from the config and samples of the weights."""
         digest = hashlib.sha256((self.path / "config.json").read_bytes())
         for file in self.files:
             digest.update(fingerprint(file).encode())
@@ -49,11 +51,12 @@ class Folder:
 
 
 def is_model(path: Path) -> bool:
+    """Tell whether a folder is one of a Hugging Face model."""
     return (path / "config.json").is_file()
 
 
 def open_folder(path: Path) -> Folder:
-    """Read the headers of everything in the folder; what is missing or damaged is one sentence."""
+    """Read the headers of everything in the folder; raises AdvreplError for what is missing or damaged."""
     try:
         config = read_config(path)
         tensors = open_checkpoint(path)
@@ -61,13 +64,13 @@ def open_folder(path: Path) -> Folder:
         raise AdvreplError(str(error)) from error
     weights = [tensor for tensor in tensors.values() if tensor.dtype in FLOATS]
     if not weights:
-        raise AdvreplError(f"{path}: holds no floating point weights; quantised ones are not played from a folder")
+        raise AdvreplError(f"{path}: holds no floating point weights; quantized ones are not played from a folder")
     files = sorted({tensor.file for tensor in tensors.values()})
     return Folder(path, config, tuple(files), sum(prod(tensor.shape) for tensor in weights))
 
 
 def converts(path: Path) -> bool:
-    """Could `advrepl convert` make a GGUF of it, which llama.cpp plays much faster?"""
+    """Tell whether `advrepl convert` could make a GGUF of it, which llama.cpp plays much faster."""
     try:
         return architecture(read_config(path)) in ARCHS
     except ConvertError:
@@ -80,7 +83,7 @@ def prompt_format(path: Path, template: str | None) -> str | None:
 
 
 def require(path: Path) -> None:
-    """Raise unless torch and transformers are installed, with the command that gets the folder played."""
+    """Raise AdvreplError unless torch and transformers are installed, with what to do to play the folder."""
     if find_spec("torch") and find_spec("transformers"):
         return
     if converts(path):
@@ -92,13 +95,14 @@ def require(path: Path) -> None:
 
 
 def faster(path: Path) -> str | None:
-    """What to tell a player of a folder that llama.cpp could play."""
+    """Return what to tell a player of a folder that llama.cpp could play; None: it could not."""
     if not converts(path):
         return None
     return f"{path.name} would play several times faster as GGUF: advrepl convert {shlex.quote(str(path))}"
 
 
 def install_line() -> str:
+    """Return the command that installs torch and transformers."""
     checkout = Path(advrepl.__file__).parent.parent
     if (checkout / "pyproject.toml").is_file():
         return f"{Path(sys.executable).parent / 'pip'} install -e '{checkout}[hf]'"

@@ -1,7 +1,7 @@
-"""transformers behind a few Python methods: load a folder's model, feed it tokens, cut what it holds.
+"""transformers behind a few Python methods: load a folder's model, decode tokens, truncate its cache.
 
-Does not decide anything about prompts or caches (hf.py). Nothing of the folder is ever executed: weights come from
-safetensors or from .bin files read as data, the model's code from transformers.
+Does not decide anything about prompts, nor what is reused of the cache (engine.py). Nothing of the folder is ever
+executed: weights come from safetensors or from .bin files read as data, the model's code from transformers.
 """
 
 import inspect
@@ -27,13 +27,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import logging as transformers_logging
 
 from advrepl import AdvreplError
-from advrepl.engines.base import DEFAULT_CTX, Loading, LoadOptions
-from advrepl.engines.hf.cache import Held, Stopped
+from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress
+from advrepl.engines.hf.cache import KvCache, Stopped
 from advrepl.engines.hf.folder import Folder, prompt_format
 from advrepl.engines.hf.vocab import Vocabulary
 from advrepl.machine import GIB
 
-# Tokens fed in one go: on a CPU few, so that the progress line moves.
+# Tokens prefilled in one go: on a CPU few, so that the progress line moves.
 CPU_CHUNK, GPU_CHUNK = 128, 512
 # What reading somebody's files with torch and transformers can raise.
 DAMAGED = (
@@ -51,14 +51,18 @@ DAMAGED = (
 )
 
 
-class Loaded:
-    """A model in memory, and what it has been fed."""
+class HfModel:
+    """Load a folder's model: decode tokens of one sequence, truncate what is cached of it.
+
+    Raises AdvreplError where the folder cannot be loaded or does not fit the memory. One thread at a time, but for
+    `abort`.
+    """
 
     def __init__(
         self,
         folder: Folder,
         options: LoadOptions,
-        loading: Loading | None = None,
+        on_load: LoadProgress | None = None,  # its answer is not asked for: transformers cannot be stopped
         dtype: torch.dtype | None = None,  # None: the best here
     ) -> None:
         self.name, self.fingerprint = folder.name, folder.fingerprint
@@ -68,7 +72,7 @@ class Loaded:
             torch.set_num_threads(options.threads)
         # Layers cannot be divided: all are on the GPU, or with --gpu-layers 0 none.
         device = torch.device("cpu") if options.gpu_layers == 0 else best_device()
-        with _quiet(loading):
+        with _quiet(on_load):
             config = _config(folder)
             self.n_ctx = _context(config, options.ctx, folder.name)
             self.vocab = Vocabulary(folder.path, config.vocab_size)
@@ -79,45 +83,52 @@ class Loaded:
         self.format_hint = prompt_format(folder.path, self.template)
         self.chunk = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
         self._device, self._stop = device, threading.Event()
-        self._held: Any = Held(config.num_hidden_layers, self.n_ctx, self._stop)
+        self.cache: Any = KvCache(config.num_hidden_layers, self.n_ctx, self._stop)
         self._logits: Any = None
 
     def decode(self, tokens: Sequence[int]) -> bool:
-        """Add tokens behind those that are held, and compute the logits behind the last; False if aborted."""
+        """Add tokens behind those that are cached, and compute the logits behind the last; False if aborted.
+
+        If aborted, some layers may have got the tokens: `truncate` is to be called before the next.
+        """
         ids = torch.tensor([tokens], device=self._device)
         try:
             with torch.inference_mode():
-                out = self._model(ids, use_cache=True, logits_to_keep=1, **{self._cache_argument: self._held})
+                out = self._model(ids, use_cache=True, logits_to_keep=1, **{self._cache_argument: self.cache})
         except Stopped:
             return False
         except torch.OutOfMemoryError as error:
-            raise AdvreplError(f"no memory left to feed {self.name}: give a smaller --ctx") from error
+            raise AdvreplError(f"no memory left to read on with {self.name}: give a smaller --ctx") from error
         self._logits = out.logits[0, -1].float()
         return True
 
-    def cut(self, length: int) -> None:
-        """Hold no more than the first `length` tokens."""
-        self._held.cut(length)
+    def truncate(self, length: int) -> None:
+        """Keep no more than the first `length` tokens in the cache."""
+        self.cache.truncate(length)
 
     def logits(self) -> Any:
+        """Return the logits behind the last decoded token, a float32 tensor shaped (vocab.size,)."""
         return self._logits
 
     @property
     def aborted(self) -> bool:
+        """Tell whether decoding is to end."""
         return self._stop.is_set()
 
     def abort(self, now: bool) -> None:
-        """Heard by every layer, so also in the middle of a long prompt."""
+        """Let decoding end (True), or go on again; from any thread. Every layer hears it: also within a long chunk."""
         if now:
             self._stop.set()
         else:
             self._stop.clear()
 
     def close(self) -> None:
-        self._model = self._held = self._logits = None
+        """Give the memory back."""
+        self._model = self.cache = self._logits = None
 
 
 def best_device() -> torch.device:
+    """Return a graphics card if there is one, else the processor."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -145,7 +156,7 @@ def _context(config: Any, asked: int | None, name: str) -> int:
 
 
 def _fitting_dtype(folder: Folder, config: Any, device: torch.device, n_ctx: int) -> torch.dtype:
-    """bfloat16 where it is fast; and where only that fits."""
+    """Return bfloat16 where it is fast, and where only that fits; raises AdvreplError if nothing fits."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -162,6 +173,7 @@ def _fitting_dtype(folder: Folder, config: Any, device: torch.device, n_ctx: int
 
 
 def fast_bfloat16(device: torch.device) -> bool:
+    """Tell whether the device computes in bfloat16 itself."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "mps":
@@ -204,13 +216,13 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet(loading: Loading | None) -> Iterator[None]:
-    """No word of transformers or torch on the terminal; what it would show as a bar is told to `loading`."""
+def _quiet(on_load: LoadProgress | None) -> Iterator[None]:
+    """No word of transformers or torch on the terminal; what it would show as a bar is told to `on_load`."""
 
     def told(_: Any, args: Any, __: Any) -> Iterator[Any]:
         for done, item in enumerate(args[0]):
-            if loading:
-                loading(done / len(args[0]))
+            if on_load:
+                on_load(done / len(args[0]))
             yield item
 
     transformers_logging.set_verbosity(logging.CRITICAL)
@@ -221,5 +233,5 @@ def _quiet(loading: Loading | None) -> Iterator[None]:
             yield
     finally:
         transformers_logging.set_tqdm_hook(before)
-    if loading:
-        loading(1.0)
+    if on_load:
+        on_load(1.0)

@@ -28,7 +28,7 @@ SMALL = 0.001  # in place of 0, which transformers refuses
 
 
 class Sampler:
-    """Chooses the tokens of one reply; the same seed chooses the same ones."""
+    """Choose the tokens of one reply; the same seed chooses the same ones. `prompt`: the tokens before the reply."""
 
     def __init__(self, vocab: Vocabulary, sampling: Sampling, prompt: Sequence[int]) -> None:
         self._vocab, self._s = vocab, sampling
@@ -43,7 +43,10 @@ class Sampler:
         self._mu = 2 * sampling.mirostat_tau
 
     def pick(self, logits: Any) -> int:
-        """The next token after these logits, taken note of in the penalties."""
+        """Return the token to follow these logits, shaped (vocab.size,), and note it in the penalties.
+
+        Raises AdvreplError where they are no numbers.
+        """
         ids, chosen = self.choices(logits)
         if self._s.temperature <= 0:
             place = 0
@@ -56,8 +59,8 @@ class Sampler:
         return token
 
     def choices(self, logits: Any) -> tuple[Any, Any]:
-        """The tokens to draw from, the likeliest first, and their logits at this temperature."""
-        s, logits = self._s, self._penalised(logits.clone())
+        """Return the tokens to draw from, the likeliest first, and their logits at this temperature."""
+        s, logits = self._s, self._penalized(logits.clone())
         if not torch.isfinite(logits.max()):
             raise AdvreplError("the model's logits are no numbers any more: its weights may be damaged")
         if s.temperature <= 0:
@@ -75,7 +78,7 @@ class Sampler:
             row = self._without_top(row)
         return ids, row[0] / s.temperature
 
-    def _penalised(self, logits: Any) -> Any:
+    def _penalized(self, logits: Any) -> Any:
         s, recent = self._s, self._seen[-self._s.repeat_last_n :] if self._s.repeat_last_n > 0 else []
         for token, bias in self._biases:
             logits[token] += bias
@@ -119,7 +122,7 @@ class Sampler:
 
 
 def _cuts(s: Sampling) -> list[Any]:
-    """The processors that leave tokens out, apart from top-k, which comes first, and XTC, which comes last."""
+    """Return the processors that leave tokens out, apart from top-k, which comes first, and XTC, which comes last."""
     cuts = (
         (s.typical_p < 1, lambda: TypicalLogitsWarper(max(s.typical_p, SMALL))),
         (s.top_p < 1, lambda: TopPLogitsWarper(float(s.top_p))),
@@ -129,7 +132,7 @@ def _cuts(s: Sampling) -> list[Any]:
 
 
 def _mirostat_kept(chances: Any, mu: float, n_vocab: int) -> int:
-    """How many of the likeliest tokens give a surprise of about mu, if chances fall as Zipf's law says."""
+    """Return how many of the likeliest tokens give a surprise of about mu, if chances fall as Zipf's law says."""
     ranks = torch.arange(1, len(chances), dtype=torch.float64)
     steps, falls = ((ranks + 1) / ranks).log(), (chances[:-1] / chances[1:]).double().log()
     slope = float((steps * falls).sum() / (steps * steps).sum()) if len(chances) > 1 else 1.0
@@ -139,7 +142,7 @@ def _mirostat_kept(chances: Any, mu: float, n_vocab: int) -> int:
 
 
 def repeated(tokens: Sequence[int], breakers: frozenset[int]) -> dict[int, int]:
-    """For each token that followed an earlier occurrence of how the text ends now: the length of that repetition.
+    """Return, for each token that followed an earlier occurrence of how the text ends now, how long that repetition is.
 
     `repeated([5, 6, 7, 9, 5, 6], frozenset()) == {7: 2}`. No repetition is followed beyond a breaker.
     """

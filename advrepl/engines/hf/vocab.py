@@ -30,7 +30,10 @@ Cut = Callable[[str], list[int]]
 
 
 class Vocabulary:
-    """A model's tokens. Special tokens are found where they are looked for, and nowhere else."""
+    """Turn text into a model's tokens, and back. Special tokens are found where they are looked for, nowhere else.
+
+    `rows`: of the embedding, at least as many as there are tokens. Raises AdvreplError for files that are not read.
+    """
 
     def __init__(self, folder: Path, rows: int) -> None:
         try:
@@ -56,34 +59,42 @@ class Vocabulary:
         self._ends = {self.eos, *ends, *_named_ends(folder)}
 
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        """Special tokens are found in the mark only. SentencePiece's leading space stands before the first segment."""
+        """Return a segment's tokens: special tokens are found in its mark, and never in its text.
+
+        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space.
+        """
         mark = (self._prefix if first else "") + segment.mark
         return (*self._tokenize(mark, self._in_marks), *self.plain(segment.text))
 
     def plain(self, text: str) -> list[int]:
+        """Return the tokens of foreign text, in which no special token is found."""
         return self._tokenize(text, self._in_text)
 
     def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """What must stand before the first tokens of a prompt: the beginning-of-text token, unless it is there."""
+        """Return what must stand before the first tokens of a prompt: a beginning of text, unless it is there."""
         return (self.bos,) if self._add_bos and tuple(tokens[:1]) != (self.bos,) else ()
 
     def ends(self, token: int) -> bool:
+        """Tell whether the token ends a text."""
         return token in self._ends
 
     def piece(self, token: int) -> bytes:
-        """The bytes a token spells; none for control tokens and for rows that are no token."""
+        """Return the bytes that a token spells, which may be a part of a character.
+
+        None for control tokens and for rows that are no token.
+        """
         kind = self._types[token]
         if kind == USER_DEFINED:
             return self._tokens[token].encode()
         return self._bytes(self._tokens[token]) if kind in (NORMAL, BYTE) else b""
 
     def special(self, token: int) -> str:
-        """A control token as it is written in templates; "" if there is none."""
+        """Return a control token as it is written in templates; "" if there is none."""
         return self._tokens[token] if token >= 0 else ""
 
     @cached_property
     def breakers(self) -> frozenset[int]:
-        """The tokens over which no repetition is followed by DRY."""
+        """Return the tokens over which no repetition is followed by DRY."""
         return frozenset(token for token in range(self.size) if any(text in self.piece(token) for text in DRY_BREAKERS))
 
     def _tokenize(self, text: str, specials: re.Pattern[str] | None) -> list[int]:

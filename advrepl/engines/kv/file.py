@@ -1,7 +1,7 @@
-"""The cache file NAME.kv beside a save: what a model held in its cache, so that it need not read the story again.
+"""The format of NAME.kv beside a save: what a model held in its cache, so that it need not read the story again.
 
 Written beside and renamed; read with suspicion, because whatever is wrong with the file may only cost time.
-Does not know llama.cpp (native.py), and not when a file is written or which ones have to go (keeper.py).
+Does not know llama.cpp (llama/model.py), and not when a file is written or which ones have to go (store.py).
 """
 
 import mmap
@@ -19,15 +19,15 @@ from advrepl import atomic
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
-VERSION = 2
+VERSION = 3
 # magic, version, bytes of the contents, bytes of the state; then the CRC-32 of these fields and the contents
 FRONT = struct.Struct("<8sIIQ")
 SUM = struct.Struct("<I")
 CHUNK = 1 << 24  # bytes summed or written in one go; Ctrl-C is heard between two
 
 
-class Key(msgspec.Struct, frozen=True):
-    """What a cache can be used with: nothing else, even where the shapes agree."""
+class KvKey(msgspec.Struct, frozen=True):
+    """Name what a cache can be used with: nothing else, even where the shapes agree."""
 
     model: str  # fingerprint of its file
     context: int  # tokens
@@ -35,59 +35,65 @@ class Key(msgspec.Struct, frozen=True):
     library: str  # version
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """The window that a cache was built for, as far as the next one is compared with it."""
+class WindowShape(msgspec.Struct, frozen=True):
+    """Describe the window that a cache was built for, as far as the next one is compared with it."""
 
-    head: bytes  # names of its segments
+    head: bytes  # digest of its segments
     blocks: tuple[int, ...]  # tokens of each
-    evicted: int
+    evicted: int  # blocks
 
 
-class Held(msgspec.Struct, frozen=True):
-    """What is in a cache, position by position, and what it says."""
+class KvSnapshot(msgspec.Struct, frozen=True):
+    """Say what is in a cache, position by position."""
 
-    key: Key
+    key: KvKey
     tokens: list[int]
     # A reply keeps the tokens it was sampled as, which may be others than those its text is split into:
-    # for each segment of the window, by name, its tokens.
-    spelled: dict[bytes, tuple[int, ...]]
-    shown: Shown
-    straight: int | None  # so many tokens at its front were never moved; None: none was
+    # for each segment of the window, by its digest, its tokens.
+    segments: dict[bytes, tuple[int, ...]]
+    shape: WindowShape
+    unshifted: int | None  # so many tokens at its front were never moved; None: none was
 
 
 @runtime_checkable
-class Keeps(Protocol):
+class KvPersistent(Protocol):
     """An engine whose cache can be put away and taken back."""
 
-    key: Key
+    key: KvKey
 
-    def held(self, window: Window) -> Held | None:
-        """What the cache holds; the window is what the next one will look like. None: nothing worth keeping."""
+    def snapshot(self, window: Window) -> KvSnapshot | None:
+        """Return what the cache holds; `window` is what the next one will look like. None: nothing worth keeping.
+
+        To be called in the thread that plays: moved keys are brought to their places before.
+        """
 
     def state_size(self) -> int:
-        """Bytes that the cache takes as a state."""
+        """Return how many bytes `copy_state` needs; from any thread."""
 
-    def state(self, held: Held, memory: Callable[[int], memoryview]) -> memoryview | None:
-        """A copy of the cache in `memory`, from any thread; None if it no longer holds just that."""
+    def copy_state(self, snapshot: KvSnapshot, memory: Callable[[int], memoryview]) -> memoryview | None:
+        """Copy the cache into `memory(bytes)`, from any thread; None if it no longer holds just that snapshot."""
 
-    def restore(self, held: Held, state: memoryview) -> bool:
+    def restore(self, snapshot: KvSnapshot, state: memoryview) -> bool:
         """Take the cache back; False, and an empty cache, if it is not one that fits."""
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """A file that is of no use; the words complete "the cache file NAME.kv …"."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What was read from a file; `state` is a view of the mapped file."""
+class StoredKv:
+    """Hold what was read from a file; `state` is a view of the mapped file."""
 
-    held: Held
+    snapshot: KvSnapshot
     state: memoryview
 
 
-def name(segments: Iterable[Segment], first: bool = False) -> bytes:
-    """A short name for segments; `first`: at the very beginning, where SentencePiece puts a space before the text."""
+def segments_digest(segments: Iterable[Segment], first: bool = False) -> bytes:
+    """Return 16 bytes that stand for segments.
+
+    `first`: they are the very beginning of a prompt, where SentencePiece puts a space before the text.
+    """
     digest = blake2b(bytes([first]), digest_size=16)
     for segment in segments:
         for text in (segment.mark, segment.text):
@@ -96,12 +102,12 @@ def name(segments: Iterable[Segment], first: bool = False) -> bytes:
     return digest.digest()
 
 
-def write(path: Path, held: Held, state: memoryview) -> int:
-    """Write the file whole or not at all, and return its size; raises OSError.
+def write(path: Path, snapshot: KvSnapshot, state: memoryview) -> int:
+    """Write the file whole or not at all, and return its size in bytes; raises OSError.
 
     Not flushed to the disk: after a power failure a torn file is known by its sums, and only costs time.
     """
-    contents = msgspec.msgpack.encode(held)
+    contents = msgspec.msgpack.encode(snapshot)
     front = FRONT.pack(MAGIC, VERSION, len(contents), len(state))
     with atomic.replacing(path, temporary=path.name + ".tmp") as file:  # one program per story: one name is enough
         file.write(front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
@@ -114,8 +120,8 @@ def write(path: Path, held: Held, state: memoryview) -> int:
         return file.tell()
 
 
-def read(path: Path, key: Key) -> Kept:
-    """What the file holds for this key; raises Unusable.
+def read(path: Path, key: KvKey) -> StoredKv:
+    """Return what the file holds for this key; raises UnusableError.
 
     CRC-32 finds every accident that is at all likely, twice as fast as a digest that also withstands forgers.
     """
@@ -123,47 +129,47 @@ def read(path: Path, key: Key) -> Kept:
         with path.open("rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError:  # an empty file cannot be mapped
-        raise Unusable("is empty") from None
+        raise UnusableError("is empty") from None
     except OSError as error:
-        raise Unusable(f"cannot be read ({error.strerror})") from None
-    held, start, end = _contents(data)
-    _compare(held.key, key)
+        raise UnusableError(f"cannot be read ({error.strerror})") from None
+    snapshot, start, end = _contents(data)
+    _compare(snapshot.key, key)
     if _sum(data[start:end]) != SUM.unpack(data[end:])[0]:
-        raise Unusable("is damaged")
-    return Kept(held, data[start:end])
+        raise UnusableError("is damaged")
+    return StoredKv(snapshot, data[start:end])
 
 
-def _contents(data: memoryview) -> tuple[Held, int, int]:
-    """What stands before the state, and where the state begins and ends."""
+def _contents(data: memoryview) -> tuple[KvSnapshot, int, int]:
+    """Return what stands before the state, and where the state begins and ends."""
     if bytes(data[: len(MAGIC)]) != MAGIC[: len(data)]:
-        raise Unusable("is none of advrepl's")
+        raise UnusableError("is none of advrepl's")
     if len(data) < FRONT.size + SUM.size:
-        raise Unusable("is cut short")
+        raise UnusableError("is cut short")
     _, version, n_contents, n_state = FRONT.unpack(data[: FRONT.size])
     if version != VERSION:
-        raise Unusable("was written by another version of advrepl")
+        raise UnusableError("was written by another version of advrepl")
     begin = FRONT.size + SUM.size
     start, end = begin + n_contents, begin + n_contents + n_state
     if end + SUM.size != len(data):
-        raise Unusable("is cut short" if end + SUM.size > len(data) else "is damaged")
+        raise UnusableError("is cut short" if end + SUM.size > len(data) else "is damaged")
     contents = data[begin:start]
     if _sum(contents, zlib.crc32(data[: FRONT.size])) != SUM.unpack(data[FRONT.size : begin])[0]:
-        raise Unusable("is damaged")
+        raise UnusableError("is damaged")
     try:
-        return msgspec.msgpack.decode(contents, type=Held), start, end
+        return msgspec.msgpack.decode(contents, type=KvSnapshot), start, end
     except (msgspec.DecodeError, msgspec.ValidationError):
-        raise Unusable("is damaged") from None
+        raise UnusableError("is damaged") from None
 
 
-def _compare(found: Key, wanted: Key) -> None:
+def _compare(found: KvKey, wanted: KvKey) -> None:
     if found.model != wanted.model:
-        raise Unusable("is of another model")
+        raise UnusableError("is of another model")
     if found.context != wanted.context:
-        raise Unusable(f"is of a context of {found.context} tokens")
+        raise UnusableError(f"is of a context of {found.context} tokens")
     if found.types != wanted.types:
-        raise Unusable(f"is of cache type {found.types}")
+        raise UnusableError(f"is of cache type {found.types}")
     if found != wanted:
-        raise Unusable("was written with another version of llama.cpp")
+        raise UnusableError("was written with another version of llama.cpp")
 
 
 def _sum(data: memoryview | bytes, total: int = 0) -> int:

@@ -1,6 +1,6 @@
-"""Decide what of a cache is kept, moved and fed again. Pure functions on token ids.
+"""Decide what of a cache is kept, moved and computed again. Pure functions on token ids.
 
-Does not touch a cache (llama.py) and does not decide what is shown to the model (prompt/window.py).
+Does not touch a cache (an engine does) and does not decide what is shown to the model (prompt/window.py).
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Keep `keep` tokens at the front, move `moved` tokens from position `source` down to right behind them,
-    drop everything else, feed the rest of what is wanted.
+    """Say how a cache becomes what is wanted, in tokens.
+
+    Keep `keep` at the front, move `moved` from position `source` down to right behind them, drop everything else;
+    the rest of what is wanted is to be prefilled.
     """
 
     keep: int
@@ -19,28 +21,30 @@ class Plan:
 
     @property
     def reused(self) -> int:
+        """Return how many tokens are not computed again."""
         return self.keep + self.moved
 
 
-def plan_reuse(held: Sequence[int], wanted: Sequence[int], head: int = 0, evicted: int = 0) -> Plan:
-    """How to get from the held tokens to the wanted ones with the least feeding.
+def plan_reuse(cached: Sequence[int], wanted: Sequence[int], head: int = 0, evicted: int = 0) -> Plan:
+    """Return how to get from the cached tokens to the wanted ones with the least prefilling.
 
-    `head` tokens are fixed at the front, and the window dropped `evicted` tokens right behind them since `held` was
+    `head` tokens are fixed at the front, and the window dropped `evicted` tokens right behind them since `cached` was
     built. Only there, and only by that much, may a block move: it was computed while the dropped turns could be seen,
     which is forgivable for turns that slid out and wrong for words that were edited away
-    (koboldcpp issue 2425). At least the last wanted token is always fed, for its logits.
+    (koboldcpp issue 2425). At least the last wanted token is always prefilled, for its logits.
     """
     most = len(wanted) - 1
-    keep = min(common_prefix(held, wanted), most)
+    keep = min(common_prefix(cached, wanted), most)
     if evicted > 0 and keep >= head:
         source = head + evicted
-        moved = min(common_prefix(held[source:], wanted[head:]), most - head)
+        moved = min(common_prefix(cached[source:], wanted[head:]), most - head)
         if head + moved > keep:
             return Plan(head, source, moved)
     return Plan(keep)
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many tokens two sequences have in common at their front."""
     for index, (a, b) in enumerate(zip(one, other, strict=False)):
         if a != b:
             return index
@@ -48,7 +52,7 @@ def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def match_sampled(text: bytes, pieces: Sequence[bytes], fresh: bool) -> tuple[int, int]:
-    """How many of the sampled pieces spell the beginning of the text, and how many of its bytes they cover.
+    """Return how many of the sampled pieces spell the beginning of the text, and how many of its bytes they cover.
 
     `fresh`: the text begins a reply, whose leading white space was sampled but is not kept.
     """
@@ -65,5 +69,5 @@ def match_sampled(text: bytes, pieces: Sequence[bytes], fresh: bool) -> tuple[in
 
 
 def _whole(text: bytes, at: int) -> bool:
-    """Is this a border between UTF-8 characters?"""
+    """Tell whether this is a border between UTF-8 characters."""
     return at >= len(text) or text[at] & 0xC0 != 0x80

@@ -1,7 +1,7 @@
 """When a story's cache file is written, which others have to go for it, and what is said if it cannot be.
 
-Does not know the format (kv_file.py) nor what is in a cache (llama.py). Nothing here may cost a story: what goes wrong
-with a cache file is one line, and the time to read the story again.
+Does not know the format (file.py) nor what is in a cache (an engine does). Nothing here may cost a story: what goes
+wrong with a cache file is one line, and the time to read the story again.
 """
 
 import mmap
@@ -17,10 +17,10 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.kv import file as kv_file
-from advrepl.engines.kv.file import Held, Keeps
+from advrepl.engines.kv.file import KvPersistent, KvSnapshot
 from advrepl.prompt.segments import Window
 
-ENDING = ".kv"
+SUFFIX = ".kv"
 EVERY = 180.0  # seconds between two files that are written while the story goes on
 DEFAULT_LIMIT = "4G"
 DISK_ROOM = 256 << 20  # bytes that are left free, for saves among others
@@ -29,7 +29,7 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def parse_limit(text: str) -> int:
-    """Bytes: "4G", "500M", or gigabytes if there is no letter."""
+    """Return the bytes that "4G" or "500M" mean, gigabytes if there is no letter; raises AdvreplError for others."""
     number, unit = text.strip().upper().removesuffix("B"), "G"
     if number[-1:] in UNITS:
         number, unit = number[:-1], number[-1]
@@ -45,16 +45,16 @@ def parse_limit(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
-    """The cache file of another story."""
+class OtherFile:
+    """Name the cache file of another story."""
 
     path: Path
-    size: int
-    changed: float
+    size: int  # bytes
+    changed: float  # seconds since 1970
 
 
-def to_remove(others: Iterable[Other], needed: int, limit: int) -> list[Other] | None:
-    """The oldest, until a file of `needed` bytes fits the limit beside the rest; None if it never will."""
+def to_remove(others: Iterable[OtherFile], needed: int, limit: int) -> list[OtherFile] | None:
+    """Return the oldest, until a file of `needed` bytes fits the limit beside the rest; None if it never will."""
     if needed > limit:
         return None
     left = sorted(others, key=lambda other: other.changed, reverse=True)
@@ -64,75 +64,85 @@ def to_remove(others: Iterable[Other], needed: int, limit: int) -> list[Other] |
     return removed
 
 
-class Keeper:
-    """Keeps the cache of one story's engine in the file beside its save."""
+class KvStore:
+    """Keep the cache of one story's engine in the file beside its save.
 
-    def __init__(self, engine: Keeps, save: Path, limit: int) -> None:
-        self.path = save.with_name(save.stem + ENDING)
+    To be called in the thread that plays; `limit`: bytes that all cache files of the folder may take.
+    """
+
+    def __init__(self, engine: KvPersistent, save: Path, limit: int) -> None:
+        self.path = save.with_name(save.stem + SUFFIX)
         self._engine, self._limit = engine, limit
-        self._held: Held | None = None  # what the file holds
+        self._stored: KvSnapshot | None = None  # what the file holds
         self._tried = time.monotonic()
         self._thread: threading.Thread | None = None
         self._remark, self._said = "", ""
 
-    def recall(self) -> str:
-        """Give the engine what the file holds; a line if there is a file that is of no use."""
+    def load(self) -> str:
+        """Give the engine what the file holds; return a line if there is a file that is of no use, else ""."""
         if not self.path.exists():
             return ""
         try:
-            kept = kv_file.read(self.path, self._engine.key)
-            if not self._engine.restore(kept.held, kept.state):
-                raise kv_file.Unusable("does not fit")
-        except kv_file.Unusable as reason:
+            found = kv_file.read(self.path, self._engine.key)
+            if not self._engine.restore(found.snapshot, found.state):
+                raise kv_file.UnusableError("does not fit")
+        except kv_file.UnusableError as reason:
             return f"the cache file {self.path.name} {reason}: the story is read again"
-        self._held = kept.held
+        self._stored = found.snapshot
         return ""
 
-    def keep(self, window: Window) -> str:
-        """Write the file now, unless it is true already; a line, said once, if that is not possible."""
+    def store(self, window: Window) -> str:
+        """Write the file now, unless it is up to date; return a line, said once, if that is not possible.
+
+        `window`: what the next one will look like.
+        """
         self._finish()
-        held = self._engine.held(window)
-        if held and held != self._held:
-            self._write(held)
+        if snapshot := self._changed(window):
+            self._write(snapshot)
         remark, self._said = ("" if self._remark == self._said else self._remark), self._remark
         return remark
 
     @property
     def due(self) -> bool:
-        """Is it a while since writing was last tried?"""
+        """Tell whether it is a while since writing was last tried."""
         return time.monotonic() - self._tried >= EVERY and not (self._thread and self._thread.is_alive())
 
-    def keep_aside(self, window: Window) -> None:
-        """Write the file while the player reads."""
+    def store_in_thread(self, window: Window) -> None:
+        """Write the file in a thread of its own, while the player reads; what goes wrong, `store` tells later."""
         self._finish()
-        held = self._engine.held(window)
-        if held and held != self._held:
-            self._thread = threading.Thread(target=self._write, args=(held,), name="advrepl-keep")
+        if snapshot := self._changed(window):
+            self._thread = threading.Thread(target=self._write, args=(snapshot,), name="advrepl-kv-store")
             self._thread.start()
 
     def close(self) -> None:
+        """Wait until a file that is being written is there."""
         self._finish()
+
+    def _changed(self, window: Window) -> KvSnapshot | None:
+        """Return what is to be written; None: the file holds it already, or there is nothing."""
+        snapshot = self._engine.snapshot(window)
+        return snapshot if snapshot != self._stored else None
 
     def _finish(self) -> None:
         if self._thread:
             self._thread.join()
             self._thread = None
 
-    def _write(self, held: Held) -> None:
+    def _write(self, snapshot: KvSnapshot) -> None:
         self._tried, size = time.monotonic(), self._engine.state_size()
         try:
             self._remark = self._make_room(size)
-            state = None if self._remark else self._engine.state(held, _memory)
+            state = None if self._remark else self._engine.copy_state(snapshot, anonymous_memory)
             if state is None:
                 return
-            kv_file.write(self.path, held, state)
+            kv_file.write(self.path, snapshot, state)
         except OSError as error:
             self._remark = self._not_written(error.strerror or "")
         else:
-            self._held = held
+            self._stored = snapshot
 
     def _make_room(self, size: int) -> str:
-        """Remove what has to go; a line if even that does not make room."""
+        """Remove what has to go; return a line if even that does not make room."""
         if size + MEMORY_ROOM > psutil.virtual_memory().available:
             return self._not_written(f"it takes {size >> 20} MB of memory")
         if size + DISK_ROOM > shutil.disk_usage(self.path.parent).free:
@@ -145,18 +155,18 @@ class Keeper:
                 other.path.unlink()
         return ""
 
-    def _others(self) -> Iterable[Other]:
-        """Also what a program that was killed has left half-written."""
+    def _others(self) -> Iterable[OtherFile]:
+        """Find the files of other stories, also what a program that was killed has left half-written."""
         own = (self.path.name, self.path.name + ".tmp")
-        for path in (*self.path.parent.glob("*" + ENDING), *self.path.parent.glob(f"*{ENDING}.tmp")):
+        for path in (*self.path.parent.glob("*" + SUFFIX), *self.path.parent.glob(f"*{SUFFIX}.tmp")):
             with suppress(OSError):
                 if path.name not in own:
-                    yield Other(path, path.stat().st_size, path.stat().st_mtime)
+                    yield OtherFile(path, path.stat().st_size, path.stat().st_mtime)
 
     def _not_written(self, reason: str) -> str:
         return f"the cache file {self.path.name} is not written ({reason}): resuming will read the story again"
 
 
-def _memory(size: int) -> memoryview:
-    """Memory that goes back to the system when it is no longer used, and is not touched before."""
+def anonymous_memory(size: int) -> memoryview:
+    """Return memory that goes back to the system when it is no longer used, and is not touched before."""
     return memoryview(mmap.mmap(-1, size))

@@ -1,9 +1,9 @@
-"""Branches of llama.cpp's cache, so that replies can be written before they are asked for.
+"""Branches of llama.cpp's cache, so that replies can be generated before they are asked for.
 
 Only one branch lies in the cache at a time, in the cells where it would lie had it been asked for; the others wait in
-memory. In other cells attention adds up in another order and rounds differently [measured: KL 2e-3 nats, half of the
-replies come out otherwise]. So a reply is the same, word for word, whether it was written ahead or not.
-Does not decide what is written, nor when (ahead.py).
+memory, swapped out. In other cells attention adds up in another order and rounds differently [measured: KL 2e-3 nats,
+half of the replies come out otherwise]. So a reply is the same, word for word, whether it was prefetched or not.
+Does not decide what is generated, nor when (prefetch.py).
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -11,187 +11,213 @@ from itertools import chain
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Feeding
+from advrepl.engines.base import PrefillProgress
 from advrepl.engines.generation import SequenceState
 from advrepl.engines.kv.reuse import Plan, common_prefix
-from advrepl.engines.llama.context import AFRESH, LANE, STORY, Loaded
 from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_STORY, LlamaModel
 from advrepl.prompt.segments import Window
 
 
 class BranchingEngine(LlamaEngine):
-    """An engine whose line can branch (base.Branching)."""
+    """Play a model in llama.cpp, and branch off its sequence; the methods are those of base.Branching."""
 
-    def __init__(self, loaded: Loaded, *, shift: bool = True) -> None:
-        super().__init__(loaded, shift=shift)
-        self.branches, self.spare = loaded.branches, loaded.spare
+    def __init__(self, model: LlamaModel, *, shift: bool = True) -> None:
+        super().__init__(model, shift=shift)
+        self.branches, self.spare = model.branches, model.spare
         self._missing: list[int] = []  # tokens of the coming window
-        self._inside: LlamaBranch | None = None  # the branch whose tokens are in the cache
-        self._lifted: tuple[int, Any] | None = None  # what it took the place of: from which position on, and the cells
+        self._resident: LlamaBranch | None = None  # the branch whose tokens are in the cache
+        # The engine's own tokens from some position on, while those of the resident branch are in their cells.
+        self._swapped_out: tuple[int, Any] | None = None
+
+    @property
+    def own_in_cache(self) -> int:
+        """Return how many of the engine's own tokens are in the cache now; the others are swapped out."""
+        return self._swapped_out[0] if self._swapped_out else len(self.sequence.cached)
 
     def prepare(self, window: Window) -> int:
+        """Make the cache fit a window that comes next; return how many tokens `prime` has to prefill for it."""
         wanted = self.follow(window)
         new = sum(map(self.count, chain(*window.prompt.blocks[-1:], window.prompt.cue)))
         missing = wanted[len(self.sequence.cached) : len(wanted) - new]
-        # Whole chunks only, so that all is read in the chunks in which it would be read later: other borders between
+        # Whole chunks only, so that all is prefilled in the chunks in which it would be later: other borders between
         # them round differently too.
         self._missing = missing[: len(missing) // self.model.chunk * self.model.chunk]
         return len(self._missing)
 
     def branch(self) -> "LlamaBranch":
-        return LlamaBranch(self, self.model, self.sequence.copy(LANE))
+        """Return a branch that begins where the engine is."""
+        return LlamaBranch(self, self.sequence.copy(SEQ_PREFETCH))
 
     def prime(self, branch: "LlamaBranch") -> Iterator[str]:
-        return branch.read(self._missing)
+        """Prefill what the prepared window lacks."""
+        return branch.prefill(self._missing)
 
-    def straight(self) -> "LlamaBranch":
-        self.model.copy(STORY, AFRESH)
-        branch = LlamaBranch(self, self.model, self.sequence.copy(AFRESH))
+    def branch_unshifted(self) -> "LlamaBranch":
+        """Return a branch of the tokens that were never moved."""
+        self.model.copy(SEQ_STORY, SEQ_REFRESH)
+        branch = LlamaBranch(self, self.sequence.copy(SEQ_REFRESH))
         if self.sequence.unshifted is not None:
-            branch.cut(self.sequence.unshifted)
+            branch.truncate(self.sequence.unshifted)
         return branch
 
     def refresh(self, branch: "LlamaBranch") -> Iterator[str]:
-        held = self.sequence.cached
-        branch.cut(common_prefix(branch.content, held))
-        return branch.read(held[len(branch.content) :])
+        """Prefill an unshifted branch with all that the engine has cached."""
+        cached = self.sequence.cached
+        branch.truncate(common_prefix(branch.cached, cached))
+        return branch.prefill(cached[len(branch.cached) :])
 
-    def behind(self, branch: "LlamaBranch") -> int:
-        return len(self.sequence.cached) - len(branch.content)
+    def refresh_left(self, branch: "LlamaBranch") -> int:
+        """Return how many tokens are still to be prefilled for that."""
+        return len(self.sequence.cached) - len(branch.cached)
 
-    def renew(self, branch: "LlamaBranch") -> None:
+    def adopt_refreshed(self, branch: "LlamaBranch") -> None:
+        """Replace the engine's moved tokens by the same tokens as the branch has computed them."""
         self.settle()
-        self.model.copy(AFRESH, STORY)
+        self.model.copy(SEQ_REFRESH, SEQ_STORY)
         self.sequence.unshifted = None
 
     def enter(self, branch: "LlamaBranch") -> None:
-        if branch is self._inside or branch.seq_id == AFRESH:
+        """Put this branch into the cache in place of any other one; raises AdvreplError if that fails."""
+        if branch is self._resident or branch.seq_id == SEQ_REFRESH:
             return
         self.settle()
-        self.model.copy(STORY, LANE)
-        self.clear(branch.shared)
-        if branch.tail is not None and not self.model.lay(LANE, branch.shared, branch.tail):
-            self._empty()
+        self.model.copy(SEQ_STORY, SEQ_PREFETCH)
+        self.make_room(branch.n_shared)
+        if branch.swapped is not None and not self.model.swap_in(SEQ_PREFETCH, branch.n_shared, branch.swapped):
+            self._evict_resident()
             raise AdvreplError("llama.cpp could not take up what was written ahead: /retry writes it again")
-        self._inside, branch.tail = branch, None
+        self._resident, branch.swapped = branch, None
 
-    def clear(self, start: int) -> None:
-        """Make room for the branch in the cache where its tokens differ from the engine's own, from `start` on."""
-        if self._lifted and start < self._lifted[0]:
-            self._put_back()
-        if not self._lifted and start < len(self.sequence.cached):
-            self.model.remove(start, -1, LANE)
-            if self.model.turning:  # what is taken out would never be turned
-                self._turn()
-            self._lifted = start, self.model.lift(STORY, start)
+    def make_room(self, start: int) -> None:
+        """Swap the engine's own tokens out from position `start` on, where the resident branch has other ones."""
+        if self._swapped_out and start < self._swapped_out[0]:
+            self._swap_own_in()
+        if not self._swapped_out and start < len(self.sequence.cached):
+            self.model.remove(start, -1, SEQ_PREFETCH)
+            if self.model.k_shift_pending:  # keys that are swapped out would never be rotated
+                self._apply_k_shift()
+            self._swapped_out = start, self.model.swap_out(SEQ_STORY, start)
 
     def settle(self) -> None:
-        if branch := self._inside:
-            branch.tail = self.model.lift(LANE, branch.shared) if branch.own else None
-            self._empty()
+        """Take any branch out of the cache."""
+        if branch := self._resident:
+            branch.swapped = self.model.swap_out(SEQ_PREFETCH, branch.n_shared) if branch.n_own else None
+            self._evict_resident()
 
     def serve(self, branch: "LlamaBranch") -> bool:
-        done = self.model.decode_here(branch.waiting, len(branch.content), branch.seq_id)
+        """Decode what the branch waits for, in this thread; False if that was cancelled."""
+        done = self.model.decode_inline(branch.waiting, len(branch.cached), branch.seq_id)
         if done:
             branch.served()
         return done
 
-    def proceed(self) -> None:
+    def clear_cancel(self) -> None:
+        """Allow decoding again after a `cancel`."""
         self.model.abort(False)
 
     def take(self, branch: "LlamaBranch") -> None:
+        """Go on from where this branch is, as if the engine itself had come there."""
         self.enter(branch)
-        line, self._inside, self._lifted = branch.detach(), None, None
-        self.model.copy(LANE, STORY)
-        self.model.remove(-1, -1, LANE)
-        if self.sequence.unshifted is None and line.unshifted is not None:  # it was refreshed since
-            line.unshifted = branch.shared
-        line.seq_id = STORY
-        self.sequence = line
+        sequence, self._resident, self._swapped_out = branch.detach(), None, None
+        self.model.copy(SEQ_PREFETCH, SEQ_STORY)
+        self.model.remove(-1, -1, SEQ_PREFETCH)
+        if self.sequence.unshifted is None and sequence.unshifted is not None:  # it was refreshed since
+            sequence.unshifted = branch.n_shared
+        sequence.seq_id = SEQ_STORY
+        self.sequence = sequence
 
     def drop(self, branch: "LlamaBranch") -> None:
-        branch.tail = None
-        if branch is self._inside:
-            self._empty()
-        if branch.seq_id == AFRESH:
-            self.model.remove(-1, -1, AFRESH)
+        """Forget a branch and what it has cached."""
+        branch.swapped = None
+        if branch is self._resident:
+            self._evict_resident()
+        if branch.seq_id == SEQ_REFRESH:
+            self.model.remove(-1, -1, SEQ_REFRESH)
 
-    def _empty(self) -> None:
-        self._inside = None
-        self.model.remove(-1, -1, LANE)
-        self._put_back()
+    def _evict_resident(self) -> None:
+        """Remove what the resident branch has in the cache; what is not swapped out by then is lost."""
+        self._resident = None
+        self.model.remove(-1, -1, SEQ_PREFETCH)
+        self._swap_own_in()
 
-    def _put_back(self) -> None:
-        if self._lifted:
-            start, cells = self._lifted
-            self._lifted = None
-            if not self.model.lay(STORY, start, cells):
-                self.sequence.cached = self.sequence.cached[:start]  # then it is fed again
+    def _swap_own_in(self) -> None:
+        if self._swapped_out:
+            start, cells = self._swapped_out
+            self._swapped_out = None
+            if not self.model.swap_in(SEQ_STORY, start, cells):
+                self.sequence.cached = self.sequence.cached[:start]  # then it is prefilled anew
 
 
 class LlamaBranch(LlamaEngine):
-    """Writes ahead: what it wants decoded waits until it is served, or until the engine goes on with it."""
+    """Generate from a copy of an engine's sequence; decode when served, or after the engine went on with it."""
 
-    def __init__(self, engine: BranchingEngine, loaded: Loaded, line: SequenceState) -> None:
-        super().__init__(loaded, shift=False)  # cells that are shared cannot be moved
-        self._engine, self.sequence = engine, line
-        self.shared = len(line.cached)  # so many tokens at its front are the engine's own
-        self.tail: Any = None  # the cells behind them, while others lie in the cache
+    def __init__(self, engine: BranchingEngine, sequence: SequenceState) -> None:
+        super().__init__(engine.model, shift=False)  # cells that are shared cannot be moved
+        self._engine, self.sequence = engine, sequence
+        self.n_shared = len(sequence.cached)  # so many tokens at its front are the engine's own
+        self.swapped: Any = None  # the cells behind them, while others lie in the cache
         self.waiting: Sequence[int] = ()
-        self._requested: Sequence[int] | None = None  # what was asked for last, until it is there
-        self._ahead = True
+        self._requested: Sequence[int] | None = None  # what is to be decoded, until it is
+        self._detached = False
 
     @property
-    def content(self) -> Sequence[int]:
+    def cached(self) -> Sequence[int]:
+        """Return its tokens in the cache, position by position."""
         return self.sequence.cached
 
     @property
     def seq_id(self) -> int:
+        """Return SEQ_PREFETCH or SEQ_REFRESH."""
         return self.sequence.seq_id
 
     @property
-    def own(self) -> int:
-        return len(self.sequence.cached) - self.shared
+    def n_own(self) -> int:
+        """Return how many of its tokens it does not share with the engine."""
+        return len(self.sequence.cached) - self.n_shared
 
-    def cut(self, keep: int) -> None:
+    def truncate(self, length: int) -> None:
+        """Keep no more than the first `length` tokens."""
         self.waiting = ()  # it was to come behind what is gone
-        self._reuse(Plan(keep))
+        self._reuse(Plan(length))
 
-    def read(self, tokens: Sequence[int]) -> Iterator[str]:
+    def prefill(self, tokens: Sequence[int]) -> Iterator[str]:
+        """Add tokens, chunk by chunk; yields "" where it waits."""
         yield from self._prefill(tokens, None)
 
     def served(self) -> None:
+        """Note that what it waits for has been decoded."""
         self.sequence.cached += self.waiting
         self.waiting = ()
 
     def detach(self) -> SequenceState:
-        """From now on it decodes by itself, if it goes on at all."""
-        self._ahead = False
+        """Decode by itself from now on, if it goes on at all; return the sequence, which the engine takes over."""
+        self._detached = True
         return self.sequence
 
     def _begin(self) -> None:
-        if not self._ahead:
+        if self._detached:
             super()._begin()
 
-    def _prefill(self, tokens: Sequence[int], feeding: Feeding | None) -> Generator[str, None, bool]:
-        def heard(done: int, total: int) -> None:
-            if feeding and not self._ahead:  # else nobody waits, and the line would stand where the player types
-                feeding(done, total)
+    def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
+        def told(done: int, total: int) -> None:
+            if on_prefill and self._detached:  # else nobody waits, and the line would stand where the player types
+                on_prefill(done, total)
 
-        return super()._prefill(tokens, heard)
+        return super()._prefill(tokens, told)
 
     def _reuse(self, plan: Plan) -> None:
         super()._reuse(plan)
-        if plan.keep < self.shared and self._ahead:
-            self.shared = plan.keep
-            if self.seq_id == LANE:
-                self._engine.clear(plan.keep)
+        if plan.keep < self.n_shared and not self._detached:
+            self.n_shared = plan.keep
+            if self.seq_id == SEQ_PREFETCH:
+                self._engine.make_room(plan.keep)
 
     def _decode(self, tokens: Sequence[int]) -> bool | None:
-        if self._ahead and self._requested is not tokens:
+        if self._requested is not tokens and not self._detached:
             self._requested = self.waiting = tokens
         if self._requested is tokens:
-            if self._ahead and self.waiting:
+            if self.waiting and not self._detached:
                 return None
             served, self._requested, self.waiting = not self.waiting, None, ()
             if served:

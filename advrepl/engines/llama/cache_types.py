@@ -1,6 +1,6 @@
 """The types of the context's cache, what they allow, and whether it fits the memory.
 
-Does not open the context (native.py) and does not decide what is reused of it (kv.py).
+Does not open the context (model.py) and does not decide what is reused of it (kv/reuse.py).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ BLOCK = 32  # values that q8_0 keeps together
 
 @dataclass(frozen=True)
 class Heads:
-    """One layer's share of the cache, in values."""
+    """Hold one layer's share of the cache, in values."""
 
     keys: int  # of one head
     values: int
@@ -29,14 +29,16 @@ class Heads:
     count: int
 
     @property
-    def quantised_keys_move(self) -> bool:
-        # llama.cpp 0.3.36 mixes the keys of a head before it quantises them, if their number divides by 64. At a shift
+    def quantized_keys_move(self) -> bool:
+        """Tell whether llama.cpp can move keys of this shape when they are quantized."""
+        # llama.cpp 0.3.36 mixes the keys of a head before it quantizes them, if their number divides by 64. At a shift
         # it undoes that with the whole head's matrix on the rotated part alone, and reads a null pointer if there was
         # no mixing (build_rope_shift in llama-kv-cache.cpp).
         return self.rotated == self.keys and self.keys % 64 == 0
 
 
 def heads_of(model: Any) -> Heads:
+    """Return the shape of a layer's cache; `model`: a llama_model pointer."""
     width = lib.llama_model_n_embd(model) // max(lib.llama_model_n_head(model), 1)
     keys = number(model, "attention.key_length", width)
     values = number(model, "attention.value_length", width)
@@ -44,9 +46,10 @@ def heads_of(model: Any) -> Heads:
 
 
 def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool) -> tuple[str, str]:
-    """The types for keys and values. Keys that could not be moved when quantised stay f16.
+    """Return the types for keys and values; raises AdvreplError where `kv` is none, or does not fit the heads.
 
-    Not on a GPU: there llama.cpp has attention only for keys and values of one type, and feeding again is quick.
+    Keys that could not be moved when quantized stay f16. Not on a GPU: there llama.cpp has attention only for keys and
+    values of one type, and prefilling anew is quick.
     """
     if kv not in (None, *TYPES):
         raise AdvreplError(f"--kv {kv} is no type of cache: use f16 or q8_0")
@@ -54,16 +57,18 @@ def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool) -> tuple[
         return "f16", "f16"
     if size := next((size for size in (heads.keys, heads.values) if size % BLOCK), 0):
         raise AdvreplError(f"{name} has heads of {size} values and --kv q8_0 keeps {BLOCK} together: use --kv f16")
-    return "q8_0" if heads.quantised_keys_move or on_gpu else "f16", "q8_0"
+    return "q8_0" if heads.quantized_keys_move or on_gpu else "f16", "q8_0"
 
 
 def bytes_of(cells: int, model: Any, types: tuple[str, str]) -> float:
+    """Return how many bytes a cache of so many tokens takes."""
     heads = heads_of(model)
     cell = heads.count * (heads.keys * BYTES[types[0]] + heads.values * BYTES[types[1]])
     return cells * cell * float(lib.llama_model_n_layer(model))
 
 
 def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> None:
+    """Raise AdvreplError unless a cache of `n_ctx` tokens fits the memory that is free."""
     needed = bytes_of(n_ctx, model, types)
     free = psutil.virtual_memory().available
     if needed > free:
@@ -75,7 +80,7 @@ def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> 
 
 
 def can_branch(model: Any) -> bool:
-    """Can parts of a sequence be shared and removed?
+    """Tell whether parts of a sequence can be shared and removed.
 
     Not where a state stands for all tokens, nor where the cache forgets by itself (sliding window attention).
     """
@@ -84,10 +89,10 @@ def can_branch(model: Any) -> bool:
 
 
 def spare_cells(model: Any, path: Path, n_ctx: int, types: tuple[str, str], on_gpu: bool) -> int:
-    """Cells in which the window can be fed again beside the story's own: as many as those, half as many, or none.
+    """Return in how many cells the window can be refreshed beside the story's own: as many, half as many, or none.
 
-    None where memory is short, and with "longrope", where the cells there are decide how positions are turned, so that
-    more of them would change what is written.
+    None where memory is short, and with "longrope", where the cells there are decide how positions are rotated, so
+    that more of them would change what is written.
     """
     rope = metadata(model, f"{metadata(model, 'general.architecture')}.rope.scaling.type")
     free = psutil.virtual_memory().available - path.stat().st_size - GIB

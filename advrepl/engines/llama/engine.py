@@ -1,31 +1,30 @@
 """Run a GGUF in llama.cpp: keep its cache, move what slides, put the cache away and take it back.
 
-The generation loop is in generation.py, the C interface behind context.py, vocab.py and sampler.py.
+The generation loop is in generation.py, the C interface behind model.py, vocab.py and sampler.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from advrepl.engines.generation import Pick, SequenceEngine
-from advrepl.engines.kv import file as kv_file
-from advrepl.engines.kv.file import Held, Key
+from advrepl.engines.kv.file import KvKey, KvSnapshot, segments_digest
 from advrepl.engines.kv.reuse import Plan
-from advrepl.engines.llama.context import SHORT, Loaded
+from advrepl.engines.llama.model import SHORT_BATCH, LlamaModel
 from advrepl.engines.llama.sampler import Sampler
 from advrepl.prompt.segments import Window
 from advrepl.sampling.params import Sampling
 
 
-class LlamaEngine(SequenceEngine[Loaded]):
-    """A model in llama.cpp with one sequence in its cache, whose tokens can be moved."""
+class LlamaEngine(SequenceEngine[LlamaModel]):
+    """Play a model in llama.cpp: an Engine and a KvPersistent; `shift`: move what slides, where the model allows it."""
 
     grammars = True
 
-    def __init__(self, model: Loaded, *, shift: bool = True) -> None:
+    def __init__(self, model: LlamaModel, *, shift: bool = True) -> None:
         super().__init__(model)
         self.can_shift = shift and model.can_shift
-        types = " and ".join(dict.fromkeys(model.cache_types)) + ("" if model.flash else ", values transposed")
-        self.key = Key(self.fingerprint, self.n_ctx, types, model.library)
+        types = " and ".join(dict.fromkeys(model.cache_types)) + ("" if model.flash_attn else ", values transposed")
+        self.key = KvKey(self.fingerprint, self.n_ctx, types, model.library)
 
     def _decode(self, tokens: Sequence[int]) -> bool | None:
         sequence = self.sequence
@@ -35,7 +34,8 @@ class LlamaEngine(SequenceEngine[Loaded]):
         return True
 
     def _chunk(self) -> int:
-        return SHORT if self.model.turning else self.model.chunk  # decoding that turns keys cannot be stopped
+        # Decoding that moves keys cannot be stopped.
+        return SHORT_BATCH if self.model.k_shift_pending else self.model.chunk
 
     @contextmanager
     def _sampler(self, sampling: Sampling, grammar: str | None, prompt: Sequence[int]) -> Iterator[Pick]:
@@ -63,33 +63,39 @@ class LlamaEngine(SequenceEngine[Loaded]):
 
     # --- the cache file
 
-    def held(self, window: Window) -> Held | None:
+    def snapshot(self, window: Window) -> KvSnapshot | None:
+        """Return what the cache holds (KvPersistent)."""
         sequence = self.sequence
         if not sequence.cached:
             return None
-        if self.model.turning:
-            self._turn()
+        if self.model.k_shift_pending:
+            self._apply_k_shift()
         parts = [(part, not index) for index, part in enumerate(window.segments)]
-        spelled = {kv_file.name((part,), first): sequence.token_cache.tokens(part, first) for part, first in parts}
-        return Held(self.key, list(sequence.cached), spelled, sequence.shown, sequence.unshifted)
+        segments = {segments_digest((part,), first): sequence.token_cache.tokens(part, first) for part, first in parts}
+        return KvSnapshot(self.key, list(sequence.cached), segments, sequence.shape, sequence.unshifted)
 
-    def _turn(self) -> None:
-        """Let moved keys be turned, by decoding the last token once more."""
+    def _apply_k_shift(self) -> None:
+        """Let moved keys be rotated, by decoding the last token once more."""
         end = len(self.sequence.cached) - 1
         self.model.remove(end, -1)
         self.model.decode(self.sequence.cached[end:], end)
 
     def state_size(self) -> int:
+        """Return how many bytes `copy_state` needs (KvPersistent)."""
         return self.model.state_size()
 
-    def state(self, held: Held, memory: Callable[[int], memoryview]) -> memoryview | None:
-        return self.model.copy_state(memory, lambda: len(held.tokens) if self.sequence.cached == held.tokens else -1)
+    def copy_state(self, snapshot: KvSnapshot, memory: Callable[[int], memoryview]) -> memoryview | None:
+        """Copy the cache if it still is as in the snapshot, from any thread (KvPersistent)."""
+        tokens = snapshot.tokens
+        return self.model.copy_state(memory, lambda: len(tokens) if self.sequence.cached == tokens else -1)
 
-    def restore(self, held: Held, state: memoryview) -> bool:
+    def restore(self, snapshot: KvSnapshot, state: memoryview) -> bool:
+        """Take the cache back (KvPersistent)."""
         sequence = self.sequence
-        fits = self.model.put_state(state, len(held.tokens))
+        fits = self.model.restore_state(state, len(snapshot.tokens))
         sequence.cached, sequence.unshifted = [], None
         if fits:
-            sequence.cached, sequence.shown, sequence.unshifted = list(held.tokens), held.shown, held.straight
-            sequence.token_cache.spelled = held.spelled
+            sequence.cached, sequence.unshifted = list(snapshot.tokens), snapshot.unshifted
+            sequence.shape = snapshot.shape
+            sequence.token_cache.stored = snapshot.segments
         return fits

@@ -1,6 +1,6 @@
 """Bring a model file into memory: how it is read, what is repacked, whether it fits.
 
-Does not open a context (native.py does).
+Does not open a context (model.py does).
 """
 
 import ctypes
@@ -13,21 +13,25 @@ import psutil
 from llama_cpp._ggml import libggml
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Loading, LoadOptions, Tuning
+from advrepl.engines.base import LoadOptions, LoadProgress, Tuning
 from advrepl.engines.files import check_file
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.vocab import number
 from advrepl.machine import GIB
 
 
-def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, loading: Loading | None) -> Any:
+def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load: LoadProgress | None) -> Any:
+    """Return a llama_model pointer; raises AdvreplError where the file is damaged, too large, or was given up.
+
+    `on_load` is called in this thread.
+    """
     params = lib.llama_model_default_params()
     if options.layers is not None:
         params.n_gpu_layers = options.layers
     params.load_mode, params.use_extra_bufts = _load_mode(path, on_gpu, options.tuning)
     params.kv_overrides = overrides = _no_space_prefix()
-    if loading:
-        params.progress_callback = lib.llama_progress_callback(lambda share, _: loading(share) is not False)
+    if on_load:
+        params.progress_callback = lib.llama_progress_callback(lambda share, _: on_load(share) is not False)
     model = lib.llama_model_load_from_file(os.fsencode(path), params)
     del overrides  # had to live until here
     if not model:
@@ -37,7 +41,7 @@ def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, loading
 
 
 def header_number(path: Path, log: Log, name: str) -> int:
-    """A number of the architecture, without the weights being read; 0 if the file does not say."""
+    """Return a number of the architecture, without the weights being read; 0 if the file does not say."""
     check_file(path)
     log.attach()
     params = lib.llama_model_default_params()
@@ -50,15 +54,17 @@ def header_number(path: Path, log: Log, name: str) -> int:
 
 
 def has_gpu() -> bool:
+    """Tell whether this build of llama.cpp can use a graphics card."""
     return bool(lib.llama_supports_gpu_offload())
 
 
 def fits_repacked(path: Path) -> bool:
-    """Both copies of the weights, and something besides?"""
+    """Tell whether both copies of the weights fit the memory, and something besides."""
     return psutil.virtual_memory().available > 2.2 * path.stat().st_size + GIB
 
 
 def fits_copied(path: Path) -> bool:
+    """Tell whether the weights fit the memory as a copy of their own, and something besides."""
     return psutil.virtual_memory().available > 1.2 * path.stat().st_size + GIB
 
 
@@ -68,7 +74,7 @@ def _load_mode(path: Path, on_gpu: bool, tuning: Tuning) -> tuple[int, bool]:
     if not on_gpu and size > memory.total * 0.95:
         raise AdvreplError(
             f"{path.name} takes {size / GIB:.1f} GB and this machine has {memory.total / GIB:.1f} GB of memory: "
-            "choose a smaller model or quantise it further with `advrepl convert -q`"
+            "choose a smaller model or quantize it further with `advrepl convert -q`"
         )
     # The tuning was found when there was memory for it.
     copy = tuning.load == "copy" and fits_copied(path)
@@ -77,7 +83,7 @@ def _load_mode(path: Path, on_gpu: bool, tuning: Tuning) -> tuple[int, bool]:
 
 
 def devices() -> list[str]:
-    """What llama.cpp calls the processors and graphics cards it can use here."""
+    """Return what llama.cpp calls the processors and graphics cards that it can use here."""
     ggml = libggml
     ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
     ggml.ggml_backend_dev_get.argtypes, ggml.ggml_backend_dev_get.restype = [ctypes.c_size_t], ctypes.c_void_p
@@ -88,7 +94,7 @@ def devices() -> list[str]:
 
 
 def _no_space_prefix() -> Any:
-    """Segments are tokenised one by one; the space that SentencePiece adds to each text belongs to the first only."""
+    """Segments are tokenized one by one; the space that SentencePiece adds to each text belongs to the first only."""
     overrides = (lib.llama_model_kv_override * 2)()
     overrides[0].tag = lib.LLAMA_KV_OVERRIDE_TYPE_BOOL
     overrides[0].key = b"tokenizer.ggml.add_space_prefix"

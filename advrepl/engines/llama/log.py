@@ -11,7 +11,11 @@ KEEP_BYTES = 1 << 20
 
 
 class Log:
-    """A log file that starts again when it has grown past a megabyte; open until the program ends."""
+    """Write llama.cpp's words to a file that starts again when it has grown past a megabyte.
+
+    It stays open until the program ends. llama.cpp calls from threads of its own too. `last_error`: the first error
+    since `attach`, "" if there was none.
+    """
 
     # llama.cpp keeps only a pointer to the callback, for as long as the process lives.
     _attached: ClassVar["Log | None"] = None
@@ -25,7 +29,7 @@ class Log:
         self.last_error = ""
 
     def attach(self) -> None:
-        """From now on llama.cpp writes here."""
+        """Let llama.cpp write here from now on, and forget its last error."""
         self.last_error = ""
         lib.llama_log_set(self._callback, None)
         Log._attached = self

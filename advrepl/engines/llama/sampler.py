@@ -14,7 +14,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 
 from advrepl import AdvreplError
-from advrepl.engines.llama.context import Loaded
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.sampling.params import Sampling
 
 ARRAY = struct.Struct("@PNq?")  # llama_token_data_array: where they are, how many, which is selected, are they sorted
@@ -29,7 +29,10 @@ DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 
 
 class Sampler:
-    """llama.cpp's sampler chain for one reply, and a grammar beside it.
+    """Choose the tokens of one reply with llama.cpp's sampler chain, and a grammar beside it.
+
+    To be used in a `with`, which frees the chain. `grammar`: GBNF, None for free text; `prompt`: the tokens before the
+    reply, which penalties look back on. Raises AdvreplError for a grammar that llama.cpp does not understand.
 
     What is made for each token is made once here: after a decode nothing of Python is in the processor's caches, and
     each new object costs ten times what it costs in a tight loop [measured].
@@ -37,7 +40,7 @@ class Sampler:
 
     def __init__(
         self,
-        model: Loaded,
+        model: LlamaModel,
         sampling: Sampling,
         grammar: str | None,
         prompt: Sequence[int],
@@ -76,7 +79,10 @@ class Sampler:
             lib.llama_sampler_free(self._grammar)
 
     def pick(self) -> int:
-        """The next token, taken note of in penalties and grammar."""
+        """Return the token to follow the last decoded one, and note it in penalties and grammar.
+
+        Raises AdvreplError where the logits are NaN.
+        """
         logits = self._read()
         if len(self._biased):
             logits = logits.copy()
@@ -102,7 +108,7 @@ class Sampler:
         return int(self._ids.item((data - self._data) // CANDIDATE.itemsize + selected))
 
     def _grammatical(self, logits: Any) -> Any:
-        """The tokens that the grammar allows next."""
+        """Return the tokens that the grammar allows next."""
         self._fill(logits, np.arange(len(logits)))
         lib.llama_sampler_apply(self._grammar, ctypes.byref(self._array))
         return self._ids[np.isfinite(self._logits)].copy()
@@ -124,7 +130,7 @@ def _address_of(pointer: Any) -> int:
 
 
 def _by_address(function: Any, result: Any, *kinds: Any) -> Any:
-    """The same function for each token: it takes addresses as numbers, as making pointers costs more than calling."""
+    """Return the function taking addresses as numbers: making a pointer for each token costs more than the call."""
     return ctypes.CFUNCTYPE(result, *kinds)(_address_of(function))
 
 
@@ -142,8 +148,8 @@ def _reach(s: Sampling) -> float:
     return REACH * max(s.temperature, 1.0)
 
 
-def _links(model: Loaded, s: Sampling) -> list[Any]:
-    """llama.cpp's samplers in its own default order; those that are off are left out."""
+def _links(model: LlamaModel, s: Sampling) -> list[Any]:
+    """Return llama.cpp's samplers in its own default order; those that are off are left out."""
     seed = s.seed if s.seed is not None else lib.LLAMA_DEFAULT_SEED
     vocab, n_vocab = model.vocab.handle, model.vocab.size
     links = _penalties(vocab, n_vocab, s)
@@ -160,7 +166,7 @@ def _links(model: Loaded, s: Sampling) -> list[Any]:
 
 
 def _cuts(s: Sampling, seed: int) -> list[Any]:
-    """The samplers that leave tokens out."""
+    """Return the samplers that leave tokens out."""
     cuts = (
         (s.top_k > 0, lambda: lib.llama_sampler_init_top_k(s.top_k)),
         (s.typical_p < 1, lambda: lib.llama_sampler_init_typical(s.typical_p, 1)),
@@ -189,8 +195,8 @@ def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:
     return links
 
 
-def _biases(model: Loaded, s: Sampling) -> tuple[Any, Any]:
-    """Tokens and what is added to their logits, before it is decided which are likely at all."""
+def _biases(model: LlamaModel, s: Sampling) -> tuple[Any, Any]:
+    """Return tokens and what is added to their logits, before it is decided which are likely at all."""
     biases: dict[int, float] = {}
     for text, bias in s.logit_bias.items():
         for token in model.vocab.plain(text)[:1]:

@@ -14,8 +14,8 @@ T = TypeVar("T")
 WAKE_UP = 0.2  # seconds
 
 
-def aside(function: Callable[[], T]) -> T:
-    """The function's result, or what it raised. Not left before it has ended, even by KeyboardInterrupt."""
+def run_in_thread(function: Callable[[], T]) -> T:
+    """Return the function's result, or raise what it raised; not before it has ended, not even by KeyboardInterrupt."""
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -25,7 +25,7 @@ def aside(function: Callable[[], T]) -> T:
         except BaseException as error:  # raised where it was called
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="advrepl-feed")
+    thread = threading.Thread(target=run, name="advrepl-decode")
     thread.start()
     while thread.is_alive():
         try:

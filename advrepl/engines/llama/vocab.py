@@ -1,4 +1,4 @@
-"""A model's tokens: text to ids and back, and what its header says.
+"""A model's tokens: text to ids and back; and single values of a model file's header.
 
 Does not know prompts; what a segment is, prompt/segments.py says.
 """
@@ -15,7 +15,7 @@ PIECE_BYTES = 512
 
 
 class Vocabulary:
-    """The tokens of a model that is loaded."""
+    """Turn text into the tokens of a loaded model, and back. One thread at a time; `model`: a llama_model pointer."""
 
     def __init__(self, model: Any) -> None:
         self._vocab = lib.llama_model_get_vocab(model)
@@ -32,28 +32,34 @@ class Vocabulary:
 
     @property
     def handle(self) -> Any:
+        """Return the llama_vocab pointer."""
         return self._vocab
 
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        """Special tokens are found in the mark only. SentencePiece's leading space stands before the first segment."""
+        """Return a segment's tokens: special tokens are found in its mark, and never in its text.
+
+        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space.
+        """
         mark = (self._prefix if first else "") + segment.mark
         return (*self._tokenize(mark, special=True), *self._tokenize(segment.text, special=False))
 
     def plain(self, text: str) -> list[int]:
+        """Return the tokens of foreign text, in which no special token is found."""
         return self._tokenize(text, special=False)
 
     def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """What must stand before the first tokens of a prompt: the beginning-of-text token, unless it is there."""
+        """Return what must stand before the first tokens of a prompt: a beginning of text, unless it is there."""
         return (self.bos,) if self._add_bos and tokens[:1] != (self.bos,) else ()
 
     def ends(self, token: int) -> bool:
+        """Tell whether the token ends a text."""
         ends = self._ends.get(token)
         if ends is None:
             ends = self._ends[token] = bool(lib.llama_vocab_is_eog(self._vocab, token))
         return ends
 
     def piece(self, token: int) -> bytes:
-        """The bytes a token spells; none for control tokens."""
+        """Return the bytes that a token spells, which may be a part of a character; none for control tokens."""
         piece = self._pieces.get(token)
         if piece is None:
             size = lib.llama_token_to_piece(self._vocab, token, self._buffer, PIECE_BYTES, 0, False)
@@ -61,7 +67,7 @@ class Vocabulary:
         return piece
 
     def special(self, token: int) -> str:
-        """A control token as it is written in templates; "" if there is none."""
+        """Return a control token as it is written in templates; "" if there is none."""
         text = lib.llama_vocab_get_text(self._vocab, token) if token >= 0 else b""
         return (text or b"").decode("utf-8", "replace")
 
@@ -76,13 +82,13 @@ class Vocabulary:
 
 
 def metadata(model: Any, key: str) -> str | None:
-    """A value of the file's header as text; None if it has none by that name."""
+    """Return a value of the file's header as text; None if it has none by that name."""
     buffer = ctypes.create_string_buffer(256)
     size = lib.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
     return buffer.value.decode("utf-8", "replace") if size >= 0 else None
 
 
 def number(model: Any, name: str, default: int) -> int:
-    """A number of the model's architecture from the file's header, such as "rope.dimension_count"."""
+    """Return a number of the model's architecture from the file's header, such as "rope.dimension_count"."""
     value = metadata(model, f"{metadata(model, 'general.architecture')}.{name}")
     return int(value) if value and value.isdecimal() else default

@@ -14,8 +14,8 @@ from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
 from advrepl.engines.hf.vocab import Vocabulary
 from advrepl.engines.llama import vocab
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.segments import Segment
 from convert import run
 from tests import real, tiny
@@ -63,7 +63,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     file = real.smollm_gguf() if request.param == "smollm" else place / "m.gguf"
     if not file.exists():
         run.convert(run.prepare(run.Request(folder, file, "F32")), lambda title: lambda label, done, total: None)
-    loaded = Loaded(file, LoadOptions(ctx=128), Log(place / "log"))
+    loaded = LlamaModel(file, LoadOptions(ctx=128), Log(place / "log"))
     yield Pair(Vocabulary(folder, rows), loaded.vocab)
     loaded.close()
 

@@ -14,56 +14,57 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from advrepl.engines.kv import file as kv_file
-from advrepl.engines.kv.file import Held, Key, Shown, Unusable
+from advrepl.engines.kv.file import KvKey, KvSnapshot, UnusableError, WindowShape, segments_digest
 from advrepl.prompt.segments import Segment
 from tests import ROOT
 
-KEY = Key("abc", 512, "f16", "0.3.36")
-HELD = Held(KEY, [1, 2, 3, 70000], {b"\x00" * 16: (1, 2), b"n" * 16: ()}, Shown(b"h" * 16, (2, 1), 4), 2)
+KEY = KvKey("abc", 512, "f16", "0.3.36")
+SHAPE = WindowShape(b"h" * 16, (2, 1), 4)
+SNAPSHOT = KvSnapshot(KEY, [1, 2, 3, 70000], {b"\x00" * 16: (1, 2), b"n" * 16: ()}, SHAPE, 2)
 STATE = bytes(range(256)) * 3
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    kv_file.write(tmp_path / "story.kv", HELD, memoryview(STATE))
+    kv_file.write(tmp_path / "story.kv", SNAPSHOT, memoryview(STATE))
     return tmp_path / "story.kv"
 
 
-def reason(path: Path, key: Key = KEY) -> str:
-    with pytest.raises(Unusable) as error:
+def reason(path: Path, key: KvKey = KEY) -> str:
+    with pytest.raises(UnusableError) as error:
         kv_file.read(path, key)
     return str(error.value)
 
 
 def test_what_is_written_comes_back(file: Path) -> None:
     kept = kv_file.read(file, KEY)
-    assert kept.held == HELD and bytes(kept.state) == STATE
+    assert kept.snapshot == SNAPSHOT and bytes(kept.state) == STATE
     assert [path.name for path in file.parent.iterdir()] == ["story.kv"]
 
 
 def test_the_layout_is_the_documented_one(file: Path) -> None:
     data = file.read_bytes()
-    contents = msgspec.msgpack.encode(HELD)
-    front = b"\x89advkv\r\n" + struct.pack("<IIQ", 2, len(contents), len(STATE))
+    contents = msgspec.msgpack.encode(SNAPSHOT)
+    front = b"\x89advkv\r\n" + struct.pack("<IIQ", 3, len(contents), len(STATE))
     sums = [struct.pack("<I", zlib.crc32(part)) for part in (front + contents, STATE)]
     assert data == front + sums[0] + contents + STATE + sums[1]
 
 
 def test_a_state_of_nothing_is_a_file_too(tmp_path: Path) -> None:
-    kv_file.write(tmp_path / "a.kv", HELD, memoryview(b""))
+    kv_file.write(tmp_path / "a.kv", SNAPSHOT, memoryview(b""))
     assert bytes(kv_file.read(tmp_path / "a.kv", KEY).state) == b""
 
 
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        (Key("other", 512, "f16", "0.3.36"), "is of another model"),
-        (Key("abc", 1024, "f16", "0.3.36"), "is of a context of 512 tokens"),
-        (Key("abc", 512, "q8_0", "0.3.36"), "is of cache type f16"),
-        (Key("abc", 512, "f16", "0.4"), "was written with another version of llama.cpp"),
+        (KvKey("other", 512, "f16", "0.3.36"), "is of another model"),
+        (KvKey("abc", 1024, "f16", "0.3.36"), "is of a context of 512 tokens"),
+        (KvKey("abc", 512, "q8_0", "0.3.36"), "is of cache type f16"),
+        (KvKey("abc", 512, "f16", "0.4"), "was written with another version of llama.cpp"),
     ],
 )
-def test_what_a_file_does_not_fit_is_named(file: Path, key: Key, said: str) -> None:
+def test_what_a_file_does_not_fit_is_named(file: Path, key: KvKey, said: str) -> None:
     assert reason(file, key) == said
 
 
@@ -134,7 +135,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(file: Path) -> 
     before = file.read_bytes()
     (file.parent / "story.kv.tmp").mkdir()
     with pytest.raises(OSError):
-        kv_file.write(file, HELD, memoryview(b"new"))
+        kv_file.write(file, SNAPSHOT, memoryview(b"new"))
     (file.parent / "story.kv.tmp").rmdir()
     assert file.read_bytes() == before and len(list(file.parent.iterdir())) == 1
 
@@ -143,10 +144,10 @@ WRITING = """
 import sys
 from pathlib import Path
 from advrepl.engines.kv import file as kv_file
-from tests.engines.kv.test_file import HELD
+from tests.engines.kv.test_file import SNAPSHOT
 while True:
     for letter in b"ab":
-        kv_file.write(Path(sys.argv[1]), HELD, memoryview(bytes([letter]) * (32 << 20)))
+        kv_file.write(Path(sys.argv[1]), SNAPSHOT, memoryview(bytes([letter]) * (32 << 20)))
         print("written", flush=True)
 """
 
@@ -165,7 +166,9 @@ def test_killed_while_writing_there_is_the_old_file_or_the_new_one(tmp_path: Pat
 
 def test_names_tell_segments_apart() -> None:
     pairs = [("a", "b"), ("ab", ""), ("", "ab"), ("a", "c")]
-    names = {kv_file.name([Segment(*pair)]) for pair in pairs} | {kv_file.name([Segment("a", "b")], first=True)}
+    names = {segments_digest([Segment(*pair)]) for pair in pairs} | {segments_digest([Segment("a", "b")], first=True)}
     assert len(names) == 5
-    assert kv_file.name([Segment("a", "b"), Segment("c", "")]) != kv_file.name([Segment("a", ""), Segment("bc", "")])
-    assert kv_file.name([Segment("", "\ud800")])  # whatever a model writes has a name
+    assert segments_digest([Segment("a", "b"), Segment("c", "")]) != segments_digest(
+        [Segment("a", ""), Segment("bc", "")]
+    )
+    assert segments_digest([Segment("", "\ud800")])  # whatever a model writes has a name

@@ -18,12 +18,12 @@ from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv import store as kv_store
-from advrepl.engines.kv.file import Keeps
+from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.reuse import Plan
 from advrepl.engines.kv.store import Other, parse_limit, to_remove
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.play import session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
@@ -168,7 +168,7 @@ def test_without_the_option_there_is_no_file(player: Player) -> None:
 
 def test_an_engine_that_keeps_nothing_plays_all_the_same(new_game: Callable[..., Game]) -> None:
     engine = ScriptedEngine("A house.")
-    assert not isinstance(engine, Keeps)
+    assert not isinstance(engine, KvPersistent)
     game = new_game(engine)
     game.set_option_count(0)
     list(game.open())
@@ -217,19 +217,19 @@ def test_a_state_that_llama_cpp_refuses_leaves_an_empty_cache(player: Player) ->
     kept = kv_file.read(player.file, game.engine.key)
     state = bytes(kept.state)
     for wrong in (state[:-1], state[:100], b"", b"\0" * 1000, state + b"\0"):
-        kv_file.write(player.file, kept.held, memoryview(wrong))
+        kv_file.write(player.file, kept.snapshot, memoryview(wrong))
         again = kv_file.read(player.file, game.engine.key)
-        assert not game.engine.restore(again.held, again.state)
-    kv_file.write(player.file, replace_tokens(kept.held, kept.held.tokens[:-1]), memoryview(state))
+        assert not game.engine.restore(again.snapshot, again.state)
+    kv_file.write(player.file, replace_tokens(kept.snapshot, kept.snapshot.tokens[:-1]), memoryview(state))
     again = kv_file.read(player.file, game.engine.key)
-    assert not game.engine.restore(again.held, again.state)  # other tokens than cells
+    assert not game.engine.restore(again.snapshot, again.state)  # other tokens than cells
     game.close()
     stats = player.resume("2")
     assert player.notices == ["the cache file story.kv does not fit: the story is read again"]
     assert stats["reused"] == 0
 
 
-def replace_tokens(held: kv_file.Held, tokens: list[int]) -> kv_file.Held:
+def replace_tokens(held: kv_file.KvSnapshot, tokens: list[int]) -> kv_file.KvSnapshot:
     return msgspec.structs.replace(held, tokens=tokens)
 
 
@@ -260,13 +260,13 @@ def test_a_file_of_another_cache_type_is_not_used(tmp_path: Path, smollm2: Path)
 def test_a_cache_that_is_laid_out_otherwise_is_not_taken(player: Player, mini: Path, tmp_path: Path) -> None:
     """Without flash attention llama.cpp keeps values column by column."""
     player.begin("1")
-    options = LoadOptions(ctx=512, threads=1, tuning=Tuning(flash=True))
-    engine = LlamaEngine(Loaded(mini, options, Log(tmp_path / "log")))
-    with pytest.raises(kv_file.Unusable, match=r"is of cache type f16, values transposed$"):
+    options = LoadOptions(ctx=512, threads=1, tuning=Tuning(flash_attn=True))
+    engine = LlamaEngine(LlamaModel(mini, options, Log(tmp_path / "log")))
+    with pytest.raises(kv_file.UnusableError, match=r"is of cache type f16, values transposed$"):
         kv_file.read(player.file, engine.key)
-    plain = kv_file.Key(engine.fingerprint, 512, "f16, values transposed", engine.key.library)
+    plain = kv_file.KvKey(engine.fingerprint, 512, "f16, values transposed", engine.key.library)
     kept = kv_file.read(player.file, plain)
-    assert not engine.restore(kept.held, kept.state) and engine.sequence.cached == []
+    assert not engine.restore(kept.snapshot, kept.state) and engine.sequence.cached == []
     engine.close()
 
 
@@ -379,7 +379,7 @@ def test_a_file_is_written_while_the_player_reads(player: Player, monkeypatch: p
     monkeypatch.setattr(kv_store, "EVERY", 0.0)
     list(game.act("3"))
     for thread in threading.enumerate():
-        if thread.name == "advrepl-keep":
+        if thread.name == "advrepl-kv-store":
             thread.join()
     assert player.file.stat().st_mtime_ns > before
     monkeypatch.setattr(kv_store, "EVERY", 1e9)
@@ -399,7 +399,7 @@ def test_what_is_written_while_the_story_goes_on_is_whole(player: Player, monkey
         list(game.act(line))
         kept = kv_file.read(player.file, game.engine.key)
         state_tokens = int.from_bytes(kept.state[12:16], "little")  # magic, sequence, streams, cells
-        assert state_tokens == len(kept.held.tokens)
+        assert state_tokens == len(kept.snapshot.tokens)
     game.close()
     assert player.resume("go on")["beyond"] <= 8 and player.notices == []
 
@@ -411,13 +411,13 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     engine = game.engine
     assert isinstance(engine, LlamaEngine)
     tokens, window = list(engine.sequence.cached), game.window()
-    held = engine.held(window)
-    assert held and engine.state(held, kv_store._memory)
+    held = engine.snapshot(window)
+    assert held and engine.copy_state(held, kv_store.anonymous_memory)
     engine._apply(Plan(4, 6, len(tokens) - 6))
     unturned = replace_tokens(held, list(engine.sequence.cached))
-    assert engine.model.turning and engine.state(unturned, kv_store._memory) is None
-    turned = engine.held(window)
-    assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine.model.turning
-    assert turned.straight == 4
-    assert engine.state(turned, kv_store._memory)
+    assert engine.model.k_shift_pending and engine.copy_state(unturned, kv_store.anonymous_memory) is None
+    turned = engine.snapshot(window)
+    assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine.model.k_shift_pending
+    assert turned.unshifted == 4
+    assert engine.copy_state(turned, kv_store.anonymous_memory)
     game.close()

@@ -9,9 +9,9 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
 from advrepl.engines.llama.cache_types import Heads, cache_types
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.play import session
 from advrepl.play.events import Reply
 from advrepl.play.session import Settings
@@ -33,7 +33,7 @@ def open_model(smollm2: Path, tmp_path: Path) -> Iterator[Open]:
             request = run.Request(tiny.make(shape or "", tmp_path / "hf"), path, "F32")
             run.convert(run.prepare(request), lambda title: lambda label, done, total: None)
         options = LoadOptions(ctx=512, threads=1, kv=kv)
-        opened.append(LlamaEngine(Loaded(path, options, Log(tmp_path / "llama.log"))))
+        opened.append(LlamaEngine(LlamaModel(path, options, Log(tmp_path / "llama.log"))))
         return opened[-1]
 
     yield open
@@ -102,7 +102,7 @@ def test_heads_of_every_shape_slide(open_model: Open, shape: str) -> None:
 
 def test_quantised_keys_that_cannot_move_are_fed_again(open_model: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where keys and values must be of one type."""
-    monkeypatch.setattr("advrepl.engines.llama.context.cache_types", lambda *_: ("q8_0", "q8_0"))
+    monkeypatch.setattr("advrepl.engines.llama.model.cache_types", lambda *_: ("q8_0", "q8_0"))
     engine = open_model("q8_0", "llama-wide-heads")
     _, fed = slide(engine)
     assert fed > 25 and engine.stats.shifted == 0
@@ -124,7 +124,7 @@ def test_a_story_is_played_and_slides(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_flash_attention_is_left_to_graphics_cards_and_quantised_caches(smollm2: Path, tmp_path: Path) -> None:
     used = {}
     for kind in ("f16", "q8_0"):
-        loaded = Loaded(smollm2, LoadOptions(256, 1, kv=kind), Log(tmp_path / "llama.log"))
-        used[kind] = loaded.flash
+        loaded = LlamaModel(smollm2, LoadOptions(256, 1, kv=kind), Log(tmp_path / "llama.log"))
+        used[kind] = loaded.flash_attn
         loaded.close()
     assert used == {"f16": loaded.on_gpu, "q8_0": True}

@@ -77,7 +77,7 @@ def test_a_reply_is_not_fed_again(engine: LlamaEngine) -> None:
     second = shown(engine, "Tell me of the sea.", reply, "And then?")
     new_turn = engine.count(second.prompt.blocks[-1][-1]) + engine.count(second.prompt.cue[0])
     write(engine, second)
-    assert engine.stats.fed <= new_turn + 8
+    assert engine.stats.prefilled <= new_turn + 8
     assert engine.stats.reused >= first.used + 8
 
 
@@ -100,7 +100,7 @@ def slide(engine: LlamaEngine) -> tuple[str, int]:
     turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
     write(engine, shown(engine, *turns))
     text = write(engine, shown(engine, *turns[2:], evicted=2), ONE)
-    return text, engine.stats.fed
+    return text, engine.stats.prefilled
 
 
 def test_sliding_moves_the_cache(open_engine: Open) -> None:
@@ -213,13 +213,13 @@ def test_feeding_is_told_and_can_be_stopped(open_engine: Open) -> None:
     told: list[tuple[int, int]] = []
     window = shown(engine, "word " * 1500)
 
-    def feeding(done: int, total: int) -> None:
+    def progress(done: int, total: int) -> None:
         told.append((done, total))
         if done:
             threading.Timer(0.01, engine.cancel).start()
 
     started = time.perf_counter()
-    assert write(engine, window, feeding=feeding) == ""
+    assert write(engine, window, on_prefill=progress) == ""
     assert engine.stats.stop == "interrupted" and time.perf_counter() - started < 5
     assert told[0] == (0, window.used) and told[-1][0] < window.used
     assert write(engine, shown(engine, "Tell me of the sea."))  # and the engine goes on
@@ -246,7 +246,7 @@ def test_a_real_window_slides_for_the_price_of_a_turn(open_engine: Open) -> None
         text = write(engine, shown, Sampling(seed=turn, max_tokens=48))
         new_turn = engine.count(shown.prompt.blocks[-1][-1]) + engine.count(shown.prompt.cue[0])
         if turn:
-            assert engine.stats.fed <= new_turn + 8
+            assert engine.stats.prefilled <= new_turn + 8
         story.say("model", text.strip() or "…")
         engine.count(format.spell(START, story.path_turns(start)).blocks[-1][-1])
     assert slid >= 2

@@ -7,13 +7,13 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
 from advrepl.engines.files import fingerprint
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.machine import physical_cores
 
 
-def open_file(path: Path, tmp_path: Path, **options: int) -> Loaded:
-    return Loaded(path, LoadOptions(**options), Log(tmp_path / "log" / "llama.log"))
+def open_file(path: Path, tmp_path: Path, **options: int) -> LlamaModel:
+    return LlamaModel(path, LoadOptions(**options), Log(tmp_path / "log" / "llama.log"))
 
 
 def test_a_file_that_is_no_gguf_is_one_sentence(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import sentencepiece
 
 from advrepl.engines import models
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.llama.context import Loaded
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.play.events import Reply
 from advrepl.play.game import Game
 from advrepl.prompt.formats import Metharme
@@ -29,7 +29,7 @@ from tests import real
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaEngine]:
     out = real.metharme_mini(tmp_path_factory.mktemp("spm"))
-    engine = LlamaEngine(Loaded(out, LoadOptions(ctx=512), Log(out.with_suffix(".log"))))
+    engine = LlamaEngine(LlamaModel(out, LoadOptions(ctx=512), Log(out.with_suffix(".log"))))
     yield engine
     engine.close()
 

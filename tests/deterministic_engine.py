@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
-from advrepl.engines.base import Feeding, Stats, until_stop
+from advrepl.engines.base import PrefillProgress, Stats, until_stop
 from advrepl.prompt.segments import Window
 from advrepl.sampling.params import Sampling
 from tests.conftest import ScriptedEngine
@@ -28,7 +28,7 @@ WORDS = [
 ]
 
 
-class MusingEngine(ScriptedEngine):
+class DeterministicEngine(ScriptedEngine):
     """Muses a few words for each call; the same for the same prompt and seed."""
 
     branches, spare = 6, 5000
@@ -37,9 +37,9 @@ class MusingEngine(ScriptedEngine):
         super().__init__(n_ctx=n_ctx, grammars=True)
         self.prepared: list[Window] = []
         self.lent = 0  # branches
-        self.inside: MusingBranch | None = None
+        self.inside: DeterministicBranch | None = None
         self.served = 0
-        self.order: list[MusingBranch] = []  # of those that were served
+        self.order: list[DeterministicBranch] = []  # of those that were served
 
     def generate(
         self,
@@ -48,7 +48,7 @@ class MusingEngine(ScriptedEngine):
         *,
         stop: Iterable[str] = (),
         grammar: str | None = None,
-        feeding: Feeding | None = None,
+        on_prefill: PrefillProgress | None = None,
     ) -> Iterator[str]:
         self._cancelled, self.stats = False, Stats(prompt=window.used, stop="stop")
         yield from until_stop(self._muse(f"{window.prompt}|{sampling.seed}", sampling.max_tokens), stop)
@@ -74,17 +74,17 @@ class MusingEngine(ScriptedEngine):
         self.prepared.append(window)
         return 0
 
-    def branch(self) -> "MusingBranch":
+    def branch(self) -> "DeterministicBranch":
         self.lent += 1
-        return MusingBranch(self.n_ctx)
+        return DeterministicBranch(self.n_ctx)
 
-    def enter(self, branch: "MusingBranch") -> None:
+    def enter(self, branch: "DeterministicBranch") -> None:
         self.inside = branch
 
     def settle(self) -> None:
         self.inside = None
 
-    def serve(self, branch: "MusingBranch") -> bool:
+    def serve(self, branch: "DeterministicBranch") -> bool:
         assert branch is self.inside
         if self._cancelled:
             return False
@@ -93,18 +93,18 @@ class MusingEngine(ScriptedEngine):
         self.order.append(branch)
         return True
 
-    def proceed(self) -> None:
+    def clear_cancel(self) -> None:
         self._cancelled = False
 
-    def take(self, branch: "MusingBranch") -> None:
+    def take(self, branch: "DeterministicBranch") -> None:
         branch.ahead = False
         self.lent -= 1
 
-    def drop(self, branch: "MusingBranch") -> None:
+    def drop(self, branch: "DeterministicBranch") -> None:
         self.lent -= 1
 
 
-class MusingBranch(MusingEngine):
+class DeterministicBranch(DeterministicEngine):
     """Waits before each word until it is served."""
 
     def __init__(self, n_ctx: int) -> None:
