@@ -2,15 +2,13 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from advrepl import AdvreplError, paths
 from advrepl.cli.options import SavesFolder
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from advrepl.cli.tables import listing, plain
 
 app = typer.Typer(no_args_is_help=True, help="List, show and delete stories.")
 
@@ -19,7 +17,6 @@ app = typer.Typer(no_args_is_help=True, help="List, show and delete stories.")
 def show_list(folder: SavesFolder = None) -> None:
     """Show the stories there are, the newest first."""
     from rich.console import Console
-    from rich.table import Table
 
     from advrepl.story import saves
     from advrepl.story.tree import Story
@@ -28,18 +25,16 @@ def show_list(folder: SavesFolder = None) -> None:
     if not found:
         print(f"There is no story in {place} yet: `advrepl play` begins one.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "title", "turns", "changed", "model", "cache"):
-        table.add_column(heading, justify="right" if heading in ("turns", "cache") else "left", overflow="fold")
+    table = listing(("name", "title", "turns", "changed", "model", "cache"), right=("turns", "cache"))
     for path in found:
         try:
             save = saves.load(path)
         except AdvreplError as error:
-            table.add_row(*map(_plain, (path.stem, str(error), "", "", "", _cache(path))))
+            table.add_row(*map(plain, (path.stem, str(error), "", "", "", _cache(path))))
             continue
         turns = str(len(Story(save.turns, save.head).path))
         cells = (path.stem, save.title, turns, _when(save.updated), save.model.name, _cache(path))
-        table.add_row(*map(_plain, cells))
+        table.add_row(*map(plain, cells))
     Console().print(table)
 
 
@@ -96,14 +91,6 @@ def _cache(path: Path) -> str:
         return f"{max(path.with_name(path.stem + kv_store.SUFFIX).stat().st_size >> 20, 1)} MB"
     except OSError:
         return ""
-
-
-def _plain(text: str) -> "Text":
-    from rich.text import Text
-
-    from advrepl.terminal.text import visible
-
-    return Text(visible(text))
 
 
 def _when(stamp: str) -> str:

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from advrepl import paths
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from convert.decode.verify import Checked
     from convert.run import Plan, Result
     from convert.sums import Sums
@@ -33,6 +31,10 @@ STYLES = {"right": "green", "wrong": "red", "unknown": "yellow"}
 @contextmanager
 def bars() -> Iterator[Callable[[str], Report]]:
     """Open progress bars on stderr, one for each step; they stay silent where stderr is no terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     with Progress(
@@ -106,6 +108,9 @@ def _offer(file: "Checked", out: Path, rebuild: bool) -> "Checked":
 
 
 def _show_checked(checked: "list[Checked]", out: Path) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("file", "result", "sum", box=None, pad_edge=False)
     for file in checked:
         sums = file.sums.md5 if file.wanted.md5 and not file.wanted.sha256 else file.sums.sha256
@@ -122,8 +127,10 @@ def _show_checked(checked: "list[Checked]", out: Path) -> None:
         typer.echo(f"No sums are known for the files called unknown. Next: advrepl convert {shlex.quote(str(out))}")
 
 
-def _wide() -> Console:
-    """A console that never cuts sums and names: a pipe has no width, and a narrow terminal wraps by itself."""
+def _wide() -> "Console":
+    """Return a console that never cuts sums and names: a pipe has no width, and a narrow terminal wraps by itself."""
+    from rich.console import Console
+
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=160)
 
@@ -181,6 +188,9 @@ def _show_plan(plan: "Plan") -> None:
 
 
 def _show_result(result: "Result") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     from convert.run import size
 
     kinds = sorted(result.types.items(), key=lambda item: -item[1])
