@@ -29,7 +29,7 @@ from advrepl.terminal.toolbar import Status, toolbar
 
 PROMPT = "> "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
-MAX_REMEMBERED = 4000  # characters; a longer line is a pasted text, and stays out of the history file
+MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 # What may follow a command, with a word on each.
 NAMES: dict[str, Callable[[], dict[str, str]]] = {
     "/set": sampling.set_completions,
@@ -205,7 +205,7 @@ class History(FileHistory):
             return []
 
     def store_string(self, string: str) -> None:
-        if len(string) > MAX_REMEMBERED:
+        if len(string) > MAX_HISTORY_LINE:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,10 +21,17 @@ from advrepl.terminal.text import visible
 class Output(Protocol):
     """Where events go."""
 
-    def ready(self, game: Game, opening: bool) -> None: ...
-    def event(self, event: Event) -> None: ...
-    def error(self, text: str) -> None: ...
-    def notice(self, text: str) -> None: ...
+    def ready(self, game: Game, opening: bool) -> None:
+        """Tell what is played; `opening`: a reply follows before any input is read."""
+
+    def event(self, event: Event) -> None:
+        """Pass on what has happened in the game."""
+
+    def error(self, text: str) -> None:
+        """Tell what went wrong; the story goes on."""
+
+    def notice(self, text: str) -> None:
+        """Tell what the program has to say by itself."""
 
 
 class PlainOutput:
@@ -95,7 +102,7 @@ class JsonOutput:
 
 
 def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: Iterable[str] = ()) -> int:
-    """Play until the input ends or /quit; returns the exit code."""
+    """Play until the input ends or /quit; returns the exit code. KeyboardInterrupt: Ctrl-C that no reply has taken."""
     output.ready(game, opening)
     for notice in notices:
         output.notice(notice)
@@ -144,4 +151,5 @@ def _decode(raw: bytes, output: Output) -> str:
 
 
 def streams() -> tuple[BinaryIO, TextIO, TextIO]:
+    """Return the program's input, as bytes since it may not be UTF-8, its output and its errors."""
     return sys.stdin.buffer, sys.stdout, sys.stderr

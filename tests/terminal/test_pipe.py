@@ -185,7 +185,8 @@ def test_ctrl_c_in_a_reply_ends_the_reply_only(program: Program) -> None:
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(b"look around\n")
     process.stdin.flush()
-    replies, pieces = [], 0
+    replies: list[dict[str, Any]] = []
+    pieces = 0
     while len(replies) < 2:
         event = json.loads(process.stdout.readline())
         replies += [event] if event["event"] == "reply" else []

@@ -29,7 +29,7 @@ def open_terminal(tmp_path: Path, smollm2: Path) -> Callable[..., Terminal]:
 
     def start(*arguments: str, columns: int = 80, **environment: str) -> Terminal:
         own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
-        return Terminal(*arguments, columns=columns, **own | environment)
+        return Terminal(*arguments, columns=columns, rows=24, **own | environment)
 
     return start
 

@@ -30,6 +30,7 @@ class Command:
 
     @property
     def help(self) -> str:
+        """Return what it does: the first line of the handler's docstring."""
         return (self.run.__doc__ or "").split("\n")[0]
 
 
@@ -59,6 +60,7 @@ def run(game: Game, line: str) -> Iterator[Event]:
 
 
 def find(name: str) -> Command:
+    """Return the command of a name or alias; AdvreplError with the nearest names if there is none."""
     names = {alias: entry for entry in COMMANDS.values() for alias in (entry.name, *entry.aliases)}
     if name in names:
         return names[name]
