@@ -118,7 +118,7 @@ def write_smollm_tokenizer(folder: Path, reader: gguf.GGUFReader) -> None:
 def write_bin_shards(folder: Path, tensors: dict[str, tiny.Floats], count: int) -> None:
     """F16 weights as PyTorch would have saved them: `count` .bin files and their index."""
     names = list(tensors)
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number in range(count):
         file = f"pytorch_model-{number + 1:05d}-of-{count:05d}.bin"
         part = {name: tensors[name] for name in names[number::count]}

@@ -40,7 +40,7 @@ class Random:
 
 
 def llama(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
-    config = {
+    config: Config = {
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "vocab_size": ROWS,
         "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 2, "num_attention_heads": 4,
         "max_position_embeddings": 512, "rms_norm_eps": 1e-6, "bos_token_id": 256, "eos_token_id": 257,
@@ -71,7 +71,7 @@ def llama(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
 
 
 def gptj(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
-    config = {
+    config: Config = {
         "architectures": ["GPTJForCausalLM"], "model_type": "gptj", "activation_function": "gelu_new",
         "vocab_size": ROWS, "n_embd": 64, "n_inner": None, "n_layer": 2, "n_head": 4, "n_positions": 512,
         "rotary_dim": 8, "layer_norm_epsilon": 1e-5, "bos_token_id": 256, "eos_token_id": 256,
@@ -94,7 +94,7 @@ def gptj(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
 
 
 def gptneox(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
-    config = {
+    config: Config = {
         "architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox", "hidden_act": "gelu",
         "vocab_size": ROWS, "hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2,
         "num_attention_heads": 4, "max_position_embeddings": 512, "rotary_pct": 0.25, "rotary_emb_base": 10000,
@@ -120,7 +120,7 @@ def gptneox(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
 
 
 def gptneo(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
-    config = {
+    config: Config = {
         "architectures": ["GPTNeoForCausalLM"], "model_type": "gpt_neo", "activation_function": "gelu_new",
         "vocab_size": ROWS, "hidden_size": 64, "intermediate_size": None, "num_layers": 4, "num_heads": 4,
         "attention_types": [[["global", "local"], 2]], "window_size": 256, "max_position_embeddings": 1024,
@@ -137,7 +137,7 @@ def gptneo(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
         for name in ("ln_1", "ln_2"):
             t |= {f"{p}{name}.weight": r.norm(width), f"{p}{name}.bias": r.bias(width)}
         # There is no division by the root of the head's width: half as large, attention is still spread out.
-        t |= {f"{p}attn.attention.{name}_proj.weight": r.weight(width, width) / 2 for name in ("q", "k")}
+        t |= {f"{p}attn.attention.{name}_proj.weight": r.weight(width, width) / np.float32(2) for name in ("q", "k")}
         t |= {f"{p}attn.attention.{name}_proj.weight": r.weight(width, width) for name in ("v", "out")}
         t |= {p + "attn.attention.out_proj.bias": r.bias(width)}
         t |= {p + "mlp.c_fc.weight": r.weight(inner, width), p + "mlp.c_fc.bias": r.bias(inner)}
@@ -240,9 +240,8 @@ def write_tokenizer(folder: Path) -> None:
 # Running the result
 
 
-@llama_cpp.llama_log_callback
-def _quiet(level: int, text: bytes, user_data: object) -> None:
-    """llama.cpp tells a page about every model it loads."""
+# llama.cpp tells a page about every model it loads.
+_quiet = llama_cpp.llama_log_callback(lambda level, text, user_data: None)
 
 
 def tokens_of(count: int, rows: int, seed: int = 1) -> list[int]:

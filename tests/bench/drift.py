@@ -34,9 +34,10 @@ def log_chances(engine: LlamaEngine, window: Window) -> np.ndarray:
     """The log probabilities of all tokens that could follow the window."""
     for _ in engine.generate(window, ONE):
         pass
-    logits = engine.model.logits().astype(np.float64)
+    logits: np.ndarray = engine.model.logits().astype(np.float64)
     logits -= logits.max()
-    return logits - np.log(np.exp(logits).sum())
+    logits -= np.log(np.exp(logits).sum())
+    return logits
 
 
 def measure(setup: Setup, kv: str) -> Section:

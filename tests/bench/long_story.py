@@ -18,9 +18,9 @@ from advrepl.story.saves import ModelRef, Save, SaveFile
 from advrepl.story.scenario import START
 from advrepl.story.tree import Story
 from tests.bench import results
-from tests.bench.program import Heard, Program, program
+from tests.bench.program import Heard, Program
 from tests.bench.results import Row, Section, row
-from tests.bench.setup import Setup, line, parser, setup
+from tests.bench.setup import Setup, line, parser, program, setup
 
 LENGTHS = (20, 2000)
 RATIO = 1.2  # the goal

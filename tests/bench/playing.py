@@ -7,8 +7,8 @@ import json
 import subprocess
 from typing import Any
 
+from tests import ROOT
 from tests.bench import results
-from tests.bench.program import ROOT
 from tests.bench.results import Row, Section
 from tests.bench.setup import Setup, parser, program, setup
 

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import llama_cpp.llama_cpp as lib
+
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.llama import model as llama_model
 from advrepl.engines.llama import sampler
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
@@ -67,7 +68,7 @@ class Between:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """The whole time between two calls."""
-        decode = llama_model.lib.llama_decode
+        decode = lib.llama_decode
 
         def decoded(context: Any, batch: Any) -> int:
             if self.left and batch.n_tokens == 1:
@@ -76,11 +77,11 @@ class Between:
             self.left = time.perf_counter()
             return int(code)
 
-        llama_model.lib.llama_decode = decoded
+        lib.llama_decode = decoded
         try:
             yield
         finally:
-            llama_model.lib.llama_decode = decode
+            lib.llama_decode = decode
 
     @contextmanager
     def watching_samplers(self) -> Iterator[None]:
@@ -138,7 +139,7 @@ def decode(loaded: LlamaModel, depth: int, tokens: int) -> float:
 
 def bare(loaded: LlamaModel, depth: int, tokens: int) -> float:
     """The same by nothing but calls of llama.cpp, as llama-bench makes them: that cannot be stopped."""
-    lib, context, token = llama_model.lib, loaded.context, (llama_model.lib.llama_token * 1)()
+    context, token = loaded.context, (lib.llama_token * 1)()
     loaded.remove(depth, -1)
     with loaded.unstoppable():
         started = time.perf_counter()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import msgspec
 
@@ -45,6 +46,13 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
         return not (too_much or too_little)
 
 
+class Goal(TypedDict, total=False):
+    """What a row's figure should be."""
+
+    at_most: float
+    at_least: float
+
+
 class Section(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one part measured."""
 
@@ -63,14 +71,14 @@ class Results(msgspec.Struct):
     sections: dict[str, Section]
 
 
-def row(figure: str, takes: Sequence[float], unit: str, **goal: float) -> Row:
+def row(figure: str, takes: Sequence[float], unit: str, **goal: Unpack[Goal]) -> Row:
     """The median of some takes, with the least and the most."""
     if not takes:
         return missing(figure, "nothing was taken")
     return Row(figure, statistics.median(takes), unit, min(takes), max(takes), **goal)
 
 
-def missing(figure: str, why: str, **goal: float) -> Row:
+def missing(figure: str, why: str, **goal: Unpack[Goal]) -> Row:
     return Row(figure, None, note=why, **goal)
 
 

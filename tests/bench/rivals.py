@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from advrepl.story.scenario import START
-from tests.bench.program import ROOT, Heard
+from tests import ROOT
+from tests.bench.program import Heard
 from tests.bench.setup import SAMPLING, Setup, found, opening, spelled
 
 STOPS = ("<|user|>", "<|model|>", "<|system|>")

@@ -24,9 +24,10 @@ def log_chances(loaded: LlamaModel, token: int, position: int) -> np.ndarray:
     """The log probabilities of what follows the token, which does not stay."""
     loaded.decode([token], position)
     loaded.remove(position, -1)
-    logits = loaded.logits().astype(np.float64)
+    logits: np.ndarray = loaded.logits().astype(np.float64)
     logits -= logits.max()
-    return logits - np.log(np.exp(logits).sum())
+    logits -= np.log(np.exp(logits).sum())
+    return logits
 
 
 def measure(path: Path, kv: str, log: Log) -> dict[int, float]:

@@ -20,12 +20,13 @@ from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.segments import Segment
 from advrepl.story.scenario import START
+from tests import ROOT
 from tests.bench import results
 from tests.bench.keys import pauses, still
 from tests.bench.long_story import save, tell
 from tests.bench.peers import CACHE_REUSE
 from tests.bench.picked import pick
-from tests.bench.program import ROOT, Heard, Program
+from tests.bench.program import Heard, Program
 from tests.bench.results import Row, Section, missing, row
 from tests.bench.rivals import SERVER, FrontEnd, Server
 from tests.bench.setup import READING_SECONDS, Setup, found, line, parser, setup, spelled

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from advrepl import AdvreplError
 from tests.bench import plot, results
 from tests.bench.results import BEGIN, END, Results, Row, Section, between, missing, row
+from tests.bench.setup import machine
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -113,4 +114,4 @@ def test_results_survive_writing_and_reading(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     found = a_section(row("x", [1.0, 2.0], "s", at_most=3), missing("y", "no"), curves={"a": [1.0]})
     results.keep(found, path)
-    assert results.read(path) == Results(results.machine(), {"peers": found})
+    assert results.read(path) == Results(machine(), {"peers": found})

@@ -9,7 +9,7 @@ import pytest
 from convert import ConvertError
 from convert.archs.rules import Rule
 from convert.checkpoint.folder import open_checkpoint
-from convert.write import replace_text, tensor_bytes, to_type, write_gguf
+from convert.write import Field, replace_text, tensor_bytes, to_type, write_gguf
 from tests import tiny
 
 
@@ -17,7 +17,9 @@ def write(folder: Path, tensors: dict[str, tiny.Floats], dtype: str, wanted: str
     tiny.write_safetensors(folder / "model.safetensors", tensors, dtype)
     rules = [Rule(name, values.shape, name) for name, values in tensors.items()]
     out = folder / "out.gguf"
-    fields = {"general.architecture": "llama", "a.number": 7, "a.list": ["x", "ü"], "a.flag": True, "a.real": 0.5}
+    fields: dict[str, Field] = {
+        "general.architecture": "llama", "a.number": 7, "a.list": ["x", "ü"], "a.flag": True, "a.real": 0.5,
+    }  # fmt: skip
     write_gguf(out, fields, rules, open_checkpoint(folder), wanted, lambda *report: None)
     return out
 

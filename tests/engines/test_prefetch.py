@@ -109,6 +109,7 @@ def test_no_progress_is_told_before_the_reply_is_asked_for(engine: BranchingEngi
     told: list[tuple[int, int]] = []
 
     def write(engine: Engine) -> Iterator[str]:
+        assert isinstance(engine, LlamaEngine)
         window = shown(engine, *STORY, "word " * 300)
         return engine.generate(window, ONE, on_prefill=lambda done, total: told.append((done, total)))
 

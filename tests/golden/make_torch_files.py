@@ -58,7 +58,8 @@ def module() -> "OrderedDict[str, torch.Tensor]":
     torch.manual_seed(2)
     layers = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3))
     layers[0].register_buffer("mask", torch.tril(torch.ones(2, 2, dtype=torch.bool)))
-    return layers.state_dict()  # an OrderedDict with the attribute _metadata
+    state: OrderedDict[str, torch.Tensor] = layers.state_dict()  # with the attribute _metadata
+    return state
 
 
 def parameters() -> dict[str, torch.nn.Parameter]:

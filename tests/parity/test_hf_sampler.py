@@ -80,7 +80,7 @@ def chances(logits: dict[int, float]) -> dict[int, float]:
 
 # Few different tokens, with repetitions, a newline among them.
 PROMPT = [*tiny.tokens_of(30, 4, 5), 10, *tiny.tokens_of(60, 6, 9), 1, 2, 3, 4, 5, 1, 2, 3]
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "nothing": {},
     "temperature": {"temperature": 0.6},
     "top-k": {"top_k": 7},

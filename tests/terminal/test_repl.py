@@ -27,9 +27,9 @@ STYLED = re.compile(rb"\x1b\[(?!0?m)[0-9;]*m")
 def open_terminal(tmp_path: Path, smollm2: Path) -> Callable[..., Terminal]:
     """Starts the program with a home and a folder of saves of its own."""
 
-    def start(*arguments: str, columns: int = 80, **environment: str) -> Terminal:
+    def start(*arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> Terminal:
         own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
-        return Terminal(*arguments, columns=columns, rows=24, **own | environment)
+        return Terminal(*arguments, columns=columns, rows=rows, **own | environment)
 
     return start
 

@@ -12,9 +12,10 @@ from advrepl.engines.models import choose_format
 from advrepl.prompt.formats import FORMATS
 from advrepl.story.scenario import START
 from advrepl.story.tree import Turn
+from tests import ROOT
 from tests.bench import results
-from tests.bench.peers import ADVREPL, Takes, play, quick, rows
-from tests.bench.program import ROOT, Heard
+from tests.bench.peers import ADVREPL, Takes, Teller, play, quick, rows
+from tests.bench.program import Heard
 from tests.bench.rivals import FrontEnd
 from tests.bench.setup import Setup, line, opening, spelled
 
@@ -40,7 +41,8 @@ def test_a_part_measures_and_writes_its_results(part: str, options: list[str], f
     assert done.returncode == 0, done.stderr[-2000:]
     (section,) = results.read(path).sections.values()
     found = {row.figure: row for row in section.rows}
-    assert found[figure].value is None or found[figure].value > 0
+    value = found[figure].value
+    assert value is None or value > 0
     assert results.markdown(section) in done.stdout
 
 
@@ -99,10 +101,11 @@ class Counted:
 
 def test_they_take_turns_and_the_slow_one_plays_one_round() -> None:
     order: list[str] = []
-    kinds = {
-        name: lambda _seed, name=name, seconds=seconds: Counted(order, name, seconds)
-        for name, seconds in ((ADVREPL, 0.08), ("quick", 0.1), ("slow", 3.0))
-    }
+
+    def opener(name: str, seconds: float) -> Callable[[int], Teller]:
+        return lambda _seed: Counted(order, name, seconds)
+
+    kinds = {name: opener(name, seconds) for name, seconds in ((ADVREPL, 0.08), ("quick", 0.1), ("slow", 3.0))}
     takes = play(Setup(Path("no.gguf"), 1, turns=4, rounds=2), kinds)
     assert order[:6] == [ADVREPL, "quick", "slow", "quick", "slow", ADVREPL]
     assert order.count("slow") == 4 and order.count("quick") == 8 and order.count("quick closed") == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 import pytest
 from safetensors.numpy import save_file
@@ -32,7 +33,7 @@ def refusal(folder: Path) -> str:
 
 
 def test_what_the_safetensors_package_writes_is_read(tmp_path: Path) -> None:
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "a": np.arange(12, dtype=np.float32).reshape(3, 4),
         "b": np.array(7, dtype=np.int64),
         "c": np.arange(6, dtype=np.float16).reshape(1, 2, 3),

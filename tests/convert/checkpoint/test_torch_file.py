@@ -209,7 +209,7 @@ def mutate(raw: bytes, changes: list[tuple[str, int, int, bytes]]) -> bytes:
 @settings(max_examples=1500, deadline=1000)
 @given(st.sampled_from(SEEDS), CHANGES)
 def test_damaged_files_are_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, seed: bytes, changes: list
+    tmp_path_factory: pytest.TempPathFactory, seed: bytes, changes: list[tuple[str, int, int, bytes]]
 ) -> None:
     """Whatever was changed: tensors that can be touched to the last element, or a ConvertError."""
     path = tmp_path_factory.getbasetemp() / "mutated.bin"

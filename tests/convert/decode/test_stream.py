@@ -18,7 +18,7 @@ from tests.convert.decode.made import Release
 def test_decoding_is_xor_with_the_base_padded_by_zeros(payload: bytes, base: bytes) -> None:
     padded = base.ljust(len(payload), b"\0")
     assert decode(payload, base) == bytes(a ^ b for a, b in zip(payload, padded, strict=False))
-    assert decode(decode(payload, base), base) == payload
+    assert decode(bytes(decode(payload, base)), base) == payload
 
 
 @pytest.mark.parametrize("base_size", [0, 1, CHUNK - 1, CHUNK, 3 * CHUNK, 3 * CHUNK + 1, 4 * CHUNK])

@@ -13,7 +13,7 @@ from convert import ConvertError
 from convert.vocab.folder import read_vocab
 from convert.vocab.table import CONTROL, UNUSED, USER_DEFINED
 from tests import real, tiny
-from tests.convert.vocab.texts import TEXTS, vocab_gguf
+from tests.convert.vocab.texts import TEXTS, column, vocab_gguf
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_gpt2_files_give_the_same_ids_as_tokenizers(tmp_path: Path) -> None:
 
 def test_gptj_extra_tokens_are_control_and_the_rest_is_padding(tmp_path: Path) -> None:
     fields = read_vocab(gptj_files(tmp_path), 320)
-    tokens, types = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
+    tokens, types = column(fields, "tokens"), column(fields, "token_type")
     assert (tokens[265], types[265]) == ("<|extratoken_1|>", CONTROL)
     assert (tokens[268], types[268]) == ("[PAD268]", UNUSED)
     assert len(tokens) == len(types) == 320
@@ -101,7 +101,7 @@ def test_runs_of_spaces_that_gpt_neox_added_are_found_in_any_text(tmp_path: Path
         tokenizer["added_tokens"] += [{"id": 263 + n, "content": " " * n} | flags for n in range(2, 9)]
 
     edited(tmp_path, spaced)
-    assert read_vocab(tmp_path, 320)["tokenizer.ggml.token_type"][265] == USER_DEFINED
+    assert column(read_vocab(tmp_path, 320), "token_type")[265] == USER_DEFINED
     reference = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     texts = [t for t in TEXTS if unicodedata.is_normalized("NFC", t) and "</s>" not in t]
     expected = [reference.encode(t, add_special_tokens=False).ids for t in texts]

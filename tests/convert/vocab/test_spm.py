@@ -12,7 +12,7 @@ from convert import ConvertError
 from convert.vocab.folder import read_vocab
 from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
 from tests import real, tiny
-from tests.convert.vocab.texts import TEXTS, vocab_gguf
+from tests.convert.vocab.texts import TEXTS, column, vocab_gguf
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_types_scores_and_settings_of_a_llama_tokenizer(tmp_path: Path) -> None:
     shutil.copy(real.sentencepiece_model(), tmp_path / "tokenizer.model")
     tiny.write_json(tmp_path / "added_tokens.json", {"<|pad|>": 32000, "zqxword": 32001})
     fields = read_vocab(tmp_path, 32004)
-    types, tokens, scores = (fields[f"tokenizer.ggml.{name}"] for name in ("token_type", "tokens", "scores"))
+    types, tokens, scores = (column(fields, name) for name in ("token_type", "tokens", "scores"))
     assert types[:4] == [UNKNOWN, CONTROL, CONTROL, BYTE]
     assert (types[258], types[259]) == (BYTE, NORMAL)
     assert list(zip(tokens[32000:], types[32000:], scores[32000:], strict=True)) == [

@@ -5,6 +5,7 @@ from typing import Any
 
 from convert.archs.rules import Rule
 from convert.vocab.folder import read_vocab
+from convert.vocab.table import Fields
 from convert.write import write_gguf
 
 TEXTS = [
@@ -30,6 +31,13 @@ TEXTS = [
     b"broken \xff\xc3( bytes \xf0\x9f".decode("utf-8", "replace"),
     "x" * 300,
 ]
+
+
+def column(fields: Fields, name: str) -> list[Any]:
+    """Return what there is for every token: its "tokens", "scores" or "token_type"."""
+    values = fields[f"tokenizer.ggml.{name}"]
+    assert isinstance(values, list)
+    return values
 
 
 def vocab_gguf(folder: Path, rows: int) -> Path:

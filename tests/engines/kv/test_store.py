@@ -20,7 +20,7 @@ from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.reuse import Plan
-from advrepl.engines.kv.store import Other, parse_limit, to_remove
+from advrepl.engines.kv.store import OtherFile, parse_limit, to_remove
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
@@ -306,11 +306,11 @@ def test_sizes_are_read_as_people_write_them() -> None:
             parse_limit(text)
 
 
-others = st.lists(st.builds(Other, st.just(Path("a.kv")), st.integers(0, 100), st.integers(0, 9)), max_size=8)
+others = st.lists(st.builds(OtherFile, st.just(Path("a.kv")), st.integers(0, 100), st.integers(0, 9)), max_size=8)
 
 
 @given(others, st.integers(1, 100), st.integers(0, 300))
-def test_the_oldest_go_and_no_more_than_must(files: list[Other], needed: int, limit: int) -> None:
+def test_the_oldest_go_and_no_more_than_must(files: list[OtherFile], needed: int, limit: int) -> None:
     removed = to_remove(files, needed, limit)
     if removed is None:
         assert needed > limit
@@ -413,7 +413,7 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     tokens, window = list(engine.sequence.cached), game.window()
     held = engine.snapshot(window)
     assert held and engine.copy_state(held, kv_store.anonymous_memory)
-    engine._apply(Plan(4, 6, len(tokens) - 6))
+    engine._reuse(Plan(4, 6, len(tokens) - 6))
     unturned = replace_tokens(held, list(engine.sequence.cached))
     assert engine.model.k_shift_pending and engine.copy_state(unturned, kv_store.anonymous_memory) is None
     turned = engine.snapshot(window)

@@ -1,6 +1,7 @@
 """Model files: told apart, refused in one sentence, loaded quietly."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from advrepl.engines.llama.model import LlamaModel
 from advrepl.machine import physical_cores
 
 
-def open_file(path: Path, tmp_path: Path, **options: int) -> LlamaModel:
+def open_file(path: Path, tmp_path: Path, **options: Any) -> LlamaModel:
     return LlamaModel(path, LoadOptions(**options), Log(tmp_path / "log" / "llama.log"))
 
 
