@@ -400,3 +400,29 @@ def test_loading_is_told_and_nothing_is_printed(neo: Path, capfd: pytest.Capture
     assert told[0] == 0 and told[-1] == 1 and len(told) > 10 and told == sorted(told)
     assert capfd.readouterr() == ("", "")
     model.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"architectures": None, "torch_dtype": []},  # transformers 5.17: IndexError
+        {"rotary_pct": 1e300},  # OverflowError
+        {"quantization_config": 1.5},  # AttributeError
+        {"hidden_act": ""},  # KeyError
+    ],
+)
+def test_a_config_that_makes_transformers_stumble_is_one_sentence(tmp_path: Path, wrong: dict[str, object]) -> None:
+    config, tensors = tiny.gptneox(1)
+    folder = tiny.write_folder(tmp_path / "m", config | wrong, tensors)
+    with pytest.raises(AdvreplError, match="transformers cannot") as error:
+        HfModel(open_folder(folder), LoadOptions(threads=1, gpu_layers=0))
+    assert "\n" not in str(error.value)
+
+
+def test_a_mistake_of_ours_is_not_told_as_a_damaged_folder(tmp_path: Path) -> None:
+    def mistaken(share: float) -> None:
+        raise TypeError("ours")
+
+    folder = tiny.write_folder(tmp_path / "m", *tiny.gptneox(1))
+    with pytest.raises(TypeError, match="ours"):
+        HfModel(open_folder(folder), LoadOptions(threads=1, gpu_layers=0), mistaken)

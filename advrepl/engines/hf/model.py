@@ -35,19 +35,10 @@ from advrepl.machine import GIB
 
 # Tokens prefilled in one go: on a CPU few, so that the progress line moves.
 CPU_CHUNK, GPU_CHUNK = 128, 512
-# What reading somebody's files with torch and transformers can raise.
+# What transformers and torch raise where they read somebody's files, seen with thousands of damaged folders (5.17).
 DAMAGED = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    ImportError,
-    EOFError,
-    pickle.UnpicklingError,
-    SafetensorError,
-    StrictDataclassError,
+    *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, ImportError, EOFError),
+    *(ZeroDivisionError, OverflowError, pickle.UnpicklingError, SafetensorError, StrictDataclassError),
 )
 
 
@@ -215,14 +206,21 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
+class _OwnError(BaseException):
+    """Carries what `on_load` raised out of transformers: our mistakes are no damage of the folder."""
+
+
 @contextmanager
 def _quiet(on_load: LoadProgress | None) -> Iterator[None]:
     """No word of transformers or torch on the terminal; what it would show as a bar is told to `on_load`."""
 
     def told(_: Any, args: Any, __: Any) -> Iterator[Any]:
         for done, item in enumerate(args[0]):
-            if on_load:
-                on_load(done / len(args[0]))
+            try:
+                if on_load:
+                    on_load(done / len(args[0]))
+            except Exception as error:
+                raise _OwnError from error
             yield item
 
     transformers_logging.set_verbosity(logging.CRITICAL)
@@ -231,6 +229,8 @@ def _quiet(on_load: LoadProgress | None) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except _OwnError as error:
+        raise error.__cause__ or error from None
     finally:
         transformers_logging.set_tqdm_hook(before)
     if on_load:
