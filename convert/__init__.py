@@ -1,4 +1,4 @@
-"""From published weights (XOR releases, Hugging Face folders) to a quantised GGUF file.
+"""From published weights (XOR releases, Hugging Face folders) to a quantized GGUF file.
 
 Knows nothing of the game: of advrepl it imports only what stands for itself (atomic).
 """

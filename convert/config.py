@@ -17,7 +17,7 @@ JSON_LIMIT = 200 << 20
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Read one JSON object; an XORed or cut file gives a sentence, not a traceback."""
+    """Read one JSON object; a file that is missing, XORed, cut off or no object is a ConvertError."""
     try:
         value = read_json(path, JSON_LIMIT)
     except FileNotFoundError:
@@ -30,15 +30,19 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_object_if_there(path: Path) -> dict[str, Any]:
+    """Read one JSON object as `read_object` does; {} if there is no such file."""
     return read_object(path) if path.is_file() else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The values of config.json; `whole`, `real`, `flag` and `text` check what they hand out."""
+    """The values of config.json; its methods hand out a value of the right kind, or raise a ConvertError that names it.
+
+    A value that is null or not there is `default`; with None as default it is an error.
+    """
 
     values: Mapping[str, Any]
-    file: str = "config.json"
+    file: str = "config.json"  # for errors; with the path of the object in it
 
     def _get(self, name: str, default: object) -> Any:
         value = self.values.get(name)
@@ -51,40 +55,44 @@ class Config:
     def _wrong(self, name: str, value: object, kind: str) -> ConvertError:
         return ConvertError(f"{self.file}: {name!r} is {value!r}, expected {kind}")
 
-    def whole(self, name: str, default: int | None = None) -> int:
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A whole number above 0."""
         value = self._get(name, default)
         # bool is an int in Python; 2**31 is far beyond any real size and keeps products in range.
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 31:
             raise self._wrong(name, value, "a whole number above 0")
         return value
 
-    def real(self, name: str, default: float | None = None) -> float:
+    def number(self, name: str, default: float | None = None) -> float:
+        """A number above 0, whole or not."""
         value = self._get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
             raise self._wrong(name, value, "a number above 0")
         return float(value)
 
-    def flag(self, name: str, default: bool) -> bool:
+    def boolean(self, name: str, default: bool) -> bool:
+        """True or false."""
         value = self._get(name, default)
         if not isinstance(value, bool):
             raise self._wrong(name, value, "true or false")
         return value
 
-    def text(self, name: str, default: str | None = None) -> str:
+    def string(self, name: str, default: str | None = None) -> str:
+        """A text, also an empty one."""
         value = self._get(name, default)
         if not isinstance(value, str):
             raise self._wrong(name, value, "a string")
         return value
 
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
-        """Check a choice that llama.cpp has fixed for the architecture; the first is the default."""
-        value = self.text(name, allowed[0])
+        """One of the texts that llama.cpp can express for the architecture; the first is the default."""
+        value = self.string(name, allowed[0])
         if value not in allowed:
             raise ConvertError(f"{self.file}: {name} {value!r} cannot be expressed in GGUF, only {', '.join(allowed)}")
         return value
 
-    def part(self, name: str) -> "Config":
-        """The object under `name`; empty when there is none."""
+    def object(self, name: str) -> "Config":
+        """The object under `name`; an empty one when there is none."""
         value = self.values.get(name) or {}
         if not isinstance(value, dict):
             raise self._wrong(name, value, "an object")
@@ -92,4 +100,5 @@ class Config:
 
 
 def read_config(folder: Path) -> Config:
+    """Read the folder's config.json; raises ConvertError."""
     return Config(read_object(folder / "config.json"))

@@ -8,6 +8,7 @@ MANY = 5  # names told in one sentence
 
 
 def is_lfs_pointer(path: Path) -> bool:
+    """Is this the little text that Git LFS leaves in the place of a file it has not fetched?"""
     with path.open("rb") as source:
         return source.read(24) == b"version https://git-lfs."
 
@@ -17,7 +18,7 @@ class NotJson(Exception):
 
 
 def read_json(path: Path, limit: int, unique: bool = False) -> Any:
-    """Read a file of at most `limit` bytes as `parse_json` does; raises OSError and NotJson."""
+    """Read a file of at most `limit` bytes as `parse_json` does; raises NotJson, and OSError."""
     size = path.stat().st_size
     if size > limit:
         raise NotJson(f"has {size:,} bytes, more than the {limit:,} allowed")
@@ -39,16 +40,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise NotJson(f"holds the name {short(key)} twice")
+            raise NotJson(f"holds the name {quote(key)} twice")
         found[key] = value
     return found
 
 
-def listed(names: list[str]) -> str:
+def first_few(names: list[str]) -> str:
+    """Name the first of many in a sentence, and how many more there are."""
     more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
     return ", ".join(names[:MANY]) + more
 
 
-def short(name: str) -> str:
+def quote(name: str) -> str:
     """Quote foreign text for a sentence: no control characters, no flood."""
     return ascii(name if len(name) <= 80 else name[:77] + "...")

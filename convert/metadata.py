@@ -1,4 +1,4 @@
-"""What a GGUF file says about itself: name, licence, source, sums of the files it was made from.
+"""What a GGUF file says about itself: name, license, source, sums of the files it was made from.
 
 Reads the model's README and names, no tensors. A README's header is read line by line, not as YAML: only plain
 `key: value` pairs and lists of words are looked at. Knows no prompt formats: what tells them is given to the caller.
@@ -16,12 +16,13 @@ from convert.sums import sum_file
 
 
 def readme_of(folder: Path) -> str:
+    """The folder's README.md; "" if it has none."""
     file = folder / "README.md"
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def header(readme: str) -> dict[str, str | list[str]]:
-    """The header between two lines of dashes: `header("---\\nlicense: mit\\n---\\n") == {"license": "mit"}`."""
+    """The fields between two lines of dashes: `header("---\\nlicense: mit\\n---\\n") == {"license": "mit"}`."""
     match = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", readme, re.DOTALL)
     found: dict[str, str | list[str]] = {}
     key = ""
@@ -43,12 +44,13 @@ def _unquoted(text: str) -> str:
 
 
 def title(readme: str) -> str | None:
+    """The first heading, in Markdown or HTML; None if there is none."""
     match = re.search(r"^# +(.+)$|<h1[^>]*>([^<]+)</h1>", readme, re.MULTILINE)
     return (match[1] or match[2]).strip() if match else None
 
 
 def describe(folder: Path, count: int) -> dict[str, Any]:
-    """The general.* fields; `count` is the number of weights."""
+    """The general.* fields of the GGUF header; `count` is the number of weights."""
     readme = readme_of(folder)
     head = header(readme)
     name = title(readme) or _short_name(folder)

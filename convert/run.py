@@ -1,4 +1,4 @@
-"""Convert a Hugging Face folder to a GGUF file: check everything, write, quantise, rename into place.
+"""Convert a Hugging Face folder to a GGUF file: check everything, write, quantize, rename into place.
 
 Decides what is done and cleans up after it; each step is a module of its own. Prints nothing.
 """
@@ -16,28 +16,31 @@ from math import prod
 from pathlib import Path
 
 from convert import ConvertError, metadata
-from convert.archs.known import architecture, model_of
+from convert.archs.known import architecture, model_rules
 from convert.archs.rules import Model
 from convert.checkpoint.folder import open_checkpoint
 from convert.config import read_config
-from convert.quantize import process, types
 from convert.quantize.imatrix import read_imatrix
+from convert.quantize.process import make_imatrix, quantize
+from convert.quantize.types import FTYPES, UNQUANTIZED, estimated_bytes
 from convert.tensor import Progress, TensorRef
 from convert.vocab.folder import read_vocab
-from convert.write import FILE_TYPES, TYPES, Field, kept_type, replace_text, tensor_bytes, write_gguf
+from convert.write import GGUF_TYPES, Field, replace_strings, stored_bytes, stored_type, tensor_bytes, write_gguf
 
 AUTO = "auto"  # --imatrix: make one
 
-ROOM = 1.1  # the size of a quantised file is an estimate, so the disk has to have this much more
+MARGIN = 1.1  # the size of a quantized file is an estimate, so the disk has to have this much more
 
 Stage = Callable[[str], Progress]  # opens a progress bar for one step
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    folder: Path
-    out: Path
-    kind: str = "Q4_K_M"
+    """What is to be converted to what."""
+
+    folder: Path  # a Hugging Face model folder
+    out: Path  # the GGUF file to write
+    ftype: str = "Q4_K_M"  # a key of FTYPES
     imatrix: str | None = None  # a file, or AUTO
     calibration: Path | None = None  # the text for AUTO; None: the built-in one
     format: str | None = None  # the prompt format to note, under advrepl's name for it; None: nothing is noted
@@ -48,52 +51,58 @@ class Plan:
     """What will be done; when there is one, every check that needs no writing has passed."""
 
     request: Request
-    tensors: Mapping[str, TensorRef]
+    tensors: Mapping[str, TensorRef]  # of the checkpoint, by name
     model: Model
-    fields: Mapping[str, Field]
+    fields: Mapping[str, Field]  # of the GGUF header, by key
     files: tuple[Path, ...]  # what is read
-    written: str  # the type written first: the result's own, or what the quantiser is fed with
+    first_type: str  # the type written first: the result's own, or what the quantizer is fed with
 
     @property
     def weights(self) -> int:
+        """Number of weights, all tensors together."""
         return sum(prod(rule.shape) for rule in self.model.rules)
 
     @property
-    def quantised(self) -> bool:
-        return self.request.kind not in types.PLAIN
+    def quantized(self) -> bool:
+        """Is a first file written, and then quantized?"""
+        return self.request.ftype not in UNQUANTIZED
 
     @property
-    def written_bytes(self) -> int:
-        return tensor_bytes(self.model.rules, self.written)
+    def first_bytes(self) -> int:
+        """Bytes of the tensors of the file written first."""
+        return tensor_bytes(self.model.rules, self.first_type)
 
     @property
     def result_bytes(self) -> int:
-        """About; exact where nothing is quantised."""
-        if not self.quantised:
-            return self.written_bytes
-        return int(sum(types.estimate(rule.shape, self.request.kind) for rule in self.model.rules) * ROOM)
+        """Bytes of the tensors of the result, about; exact where nothing is quantized."""
+        if not self.quantized:
+            return self.first_bytes
+        return int(sum(estimated_bytes(rule.shape, self.request.ftype) for rule in self.model.rules) * MARGIN)
 
     @property
     def disk_bytes(self) -> int:
-        return self.result_bytes + (self.written_bytes if self.quantised else 0)
+        """Bytes that must be free on the disk, about."""
+        return self.result_bytes + (self.first_bytes if self.quantized else 0)
 
 
 @dataclass(slots=True)
 class Result:
+    """What was written, and what it took."""
+
     out: Path
-    source_bytes: int
+    source_bytes: int  # of the files it was made from
     bytes: int
     bits: float  # per weight
-    format: str | None
-    seconds: dict[str, float] = field(default_factory=dict)  # by step
-    types: dict[str, int] = field(default_factory=dict)  # how many tensors of each
-    fallen_back: int = 0
+    format: str | None  # the prompt format that is noted in it
+    seconds: dict[str, float] = field(default_factory=dict)  # by step: "write", "imatrix", "quantize"
+    types: dict[str, int] = field(default_factory=dict)  # how many tensors of each type
+    fallbacks: int = 0  # tensors that took a larger type, since their rows do not fit the blocks of the one asked for
 
 
 def prepare(request: Request) -> Plan:
-    """Check everything that can be known before writing; the first sentence that fails is raised."""
-    if request.kind not in types.TYPES:
-        raise ConvertError(f"-q {request.kind}: unknown type; the types are {', '.join(types.TYPES)}")
+    """Check everything that can be known before writing; the first thing that is wrong is a ConvertError."""
+    if request.ftype not in FTYPES:
+        raise ConvertError(f"-q {request.ftype}: unknown type; the types are {', '.join(FTYPES)}")
     if request.out.is_dir():
         raise ConvertError(f"{request.out}: is a folder; -o takes the name of the file to write")
     if request.calibration is not None and not request.calibration.is_file():
@@ -101,27 +110,27 @@ def prepare(request: Request) -> Plan:
     config = read_config(request.folder)
     architecture(config)  # refused before the weights are even opened
     tensors = open_checkpoint(request.folder)
-    model = model_of(config, tensors)
-    vocab = read_vocab(request.folder, model.rows)
-    written = request.kind if request.kind in types.PLAIN else source_type(model, tensors)
-    files = metadata.source_files(request.folder, {tensors[r.source].file for r in model.rules if r.source})
-    fields = _fields(request, model, written, files)
-    plan = Plan(request, tensors, model, {**fields, **vocab}, tuple(files), written)
+    model = model_rules(config, tensors)
+    vocab = read_vocab(request.folder, model.vocab_size)
+    first_type = request.ftype if request.ftype in UNQUANTIZED else lossless_type(model, tensors)
+    files = metadata.source_files(request.folder, {tensors[rule.source].file for rule in model.rules if rule.source})
+    fields = _fields(request, model, first_type, files)
+    plan = Plan(request, tensors, model, {**fields, **vocab}, tuple(files), first_type)
     _check_imatrix(plan)
     _check_disk(plan)
     return plan
 
 
-def source_type(model: Model, tensors: Mapping[str, TensorRef]) -> str:
-    """The type that holds every weight of the checkpoint exactly; F16 and BF16 together need F32."""
-    found = {tensors[r.source].dtype for r in model.rules if r.source and len(r.shape) > 1}
-    return found.pop() if len(found) == 1 and found <= set(TYPES) else "F32"
+def lossless_type(model: Model, tensors: Mapping[str, TensorRef]) -> str:
+    """The type of GGUF_TYPES that holds every weight of the checkpoint exactly; F16 and BF16 together need F32."""
+    found = {tensors[rule.source].dtype for rule in model.rules if rule.source and len(rule.shape) > 1}
+    return found.pop() if len(found) == 1 and found <= set(GGUF_TYPES) else "F32"
 
 
-def _fields(request: Request, model: Model, written: str, files: list[Path]) -> dict[str, Field]:
+def _fields(request: Request, model: Model, first_type: str, files: list[Path]) -> dict[str, Field]:
     fields: dict[str, Field] = {"general.architecture": model.arch}
     fields |= metadata.describe(request.folder, sum(prod(rule.shape) for rule in model.rules))
-    fields["general.file_type"] = FILE_TYPES[written]
+    fields["general.file_type"] = FTYPES[first_type].number
     if request.format:
         fields["advrepl.prompt_format"] = request.format
     fields["advrepl.source.files"] = [file.name for file in files]
@@ -131,15 +140,15 @@ def _fields(request: Request, model: Model, written: str, files: list[Path]) -> 
 
 def _check_imatrix(plan: Plan) -> None:
     request = plan.request
-    if types.TYPES[request.kind].imatrix and request.imatrix is None:
+    if FTYPES[request.ftype].imatrix and request.imatrix is None:
         raise ConvertError(
-            f"{request.kind} needs an importance matrix: --imatrix auto makes one, --imatrix FILE takes a ready one"
+            f"{request.ftype} needs an importance matrix: --imatrix auto makes one, --imatrix FILE takes a ready one"
         )
-    if request.imatrix in (None, AUTO) or not plan.quantised:
+    if request.imatrix in (None, AUTO) or not plan.quantized:
         return
-    widths = {name: len(values) for name, values in read_imatrix(Path(str(request.imatrix))).items()}
-    inner = [r for r in plan.model.rules if r.out.startswith("blk.") and len(r.shape) > 1]
-    bad = [r.out for r in inner if widths.get(r.out) != r.shape[-1]]
+    columns = {name: len(values) for name, values in read_imatrix(Path(str(request.imatrix))).items()}
+    inner = [rule for rule in plan.model.rules if rule.name.startswith("blk.") and len(rule.shape) > 1]
+    bad = [rule.name for rule in inner if columns.get(rule.name) != rule.shape[-1]]
     if bad:
         raise ConvertError(f"{request.imatrix}: of another model; no entry, or one of another width: {', '.join(bad)}")
 
@@ -150,15 +159,15 @@ def _check_disk(plan: Plan) -> None:
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < plan.disk_bytes:
-        temporary = f" and a temporary {size(plan.written_bytes)}" if plan.quantised else ""
+        temporary = f" and a temporary {format_bytes(plan.first_bytes)}" if plan.quantized else ""
         raise ConvertError(
             f"{plan.request.out.parent}: not enough space; the result takes about "
-            f"{size(plan.result_bytes)}{temporary}, {size(free)} are free"
+            f"{format_bytes(plan.result_bytes)}{temporary}, {format_bytes(free)} are free"
         )
 
 
-def size(count: float) -> str:
-    """Bytes as people read them: `size(4_080_000_000) == "4.08 GB"`."""
+def format_bytes(count: float) -> str:
+    """Bytes as people read them: `format_bytes(4_080_000_000) == "4.08 GB"`."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.3g} {unit}"
@@ -167,7 +176,10 @@ def size(count: float) -> str:
 
 
 def convert(plan: Plan, stage: Stage) -> Result:
-    """Carry out the plan; whatever happens, only a complete result appears, and nothing else stays."""
+    """Carry out the plan; whatever happens, only a complete result appears, and nothing else stays.
+
+    `stage` opens a progress bar for each step. What goes wrong is a ConvertError, also a full disk.
+    """
     try:
         return _convert(plan, plan.request.out, stage)
     except OSError as error:
@@ -182,8 +194,8 @@ def _convert(plan: Plan, out: Path, stage: Stage) -> Result:
         first = Path(made) / "first.gguf"
         with _timed(result, "write"):
             _write(plan, first, stage("writing"))
-        if plan.quantised:
-            _quantise(plan, first, result, stage).replace(out)
+        if plan.quantized:
+            _quantize(plan, first, result, stage).replace(out)
         else:
             _count_types(plan, result)
             first.replace(out)
@@ -197,36 +209,36 @@ def _write(plan: Plan, first: Path, progress: Progress) -> None:
     with ThreadPoolExecutor(1) as beside:
         summed = beside.submit(metadata.sums, list(plan.files), stop)
         try:
-            write_gguf(first, plan.fields, plan.model.rules, plan.tensors, plan.written, progress)
-            replace_text(first, metadata.placeholders(list(plan.files)), summed.result())
+            write_gguf(first, plan.fields, plan.model.rules, plan.tensors, plan.first_type, progress)
+            replace_strings(first, metadata.placeholders(list(plan.files)), summed.result())
         finally:
             stop.set()
 
 
-def _quantise(plan: Plan, first: Path, result: Result, stage: Stage) -> Path:
-    last, imatrix = first.with_name("last.gguf"), plan.request.imatrix
-    matrix = Path(imatrix) if imatrix else None
-    if imatrix == AUTO:
-        matrix = first.with_name("imatrix.gguf")
-        with _timed(result, "imatrix"), calibration(plan.request) as text:
-            process.make_imatrix(first, text, matrix, stage("importance matrix"))
-    sizes = {r.out: prod(r.shape) * TYPES[kept_type(r, plan.written)][1] for r in plan.model.rules}
-    with _timed(result, "quantise"):
-        outcome = process.quantize(first, last, plan.request.kind, matrix, sizes, stage("quantising"))
-    result.bits, result.types, result.fallen_back = outcome.bits, dict(outcome.types), outcome.fallen_back
+def _quantize(plan: Plan, first: Path, result: Result, stage: Stage) -> Path:
+    last, request = first.with_name("last.gguf"), plan.request
+    imatrix = Path(request.imatrix) if request.imatrix else None
+    if request.imatrix == AUTO:
+        imatrix = first.with_name("imatrix.gguf")
+        with _timed(result, "imatrix"), calibration_text(request) as text:
+            make_imatrix(first, text, imatrix, stage("importance matrix"))
+    sizes = {rule.name: stored_bytes(rule, plan.first_type) for rule in plan.model.rules}
+    with _timed(result, "quantize"):
+        outcome = quantize(first, last, request.ftype, imatrix, sizes, stage("quantizing"))
+    result.bits, result.types, result.fallbacks = outcome.bits, dict(outcome.types), outcome.fallbacks
     return last
 
 
 def _count_types(plan: Plan, result: Result) -> None:
-    result.bits = plan.written_bytes * 8 / plan.weights
+    result.bits = plan.first_bytes * 8 / plan.weights
     for rule in plan.model.rules:
-        kept = kept_type(rule, plan.written)
-        result.types[kept] = result.types.get(kept, 0) + 1
+        stored = stored_type(rule, plan.first_type)
+        result.types[stored] = result.types.get(stored, 0) + 1
 
 
 @contextmanager
-def calibration(request: Request) -> Iterator[Path]:
-    """The text that makes an importance matrix: the user's, or the one that comes with this package."""
+def calibration_text(request: Request) -> Iterator[Path]:
+    """The file with the text that makes an importance matrix: the user's, or the one that comes with this package."""
     if request.calibration is not None:
         yield request.calibration
         return

@@ -11,7 +11,7 @@ from typing import Literal
 from convert.tensor import Progress
 
 Algorithm = Literal["md5", "sha256"]
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Sums:
     def __bool__(self) -> bool:
         return self.md5 is not None or self.sha256 is not None
 
-    def over(self, other: "Sums") -> "Sums":
+    def filled_from(self, other: "Sums") -> "Sums":
         """These sums, and the other's where they have none."""
         return Sums(self.md5 or other.md5, self.sha256 or other.sha256)
 
@@ -55,6 +55,7 @@ class Digester:
         self._running = [self._pool.submit(digest.update, chunk) for digest in self._hashes.values()]
 
     def sums(self) -> Sums:
+        """The sums of all bytes so far; None for an algorithm that was not asked for."""
         self._wait()
         return Sums(**{name: digest.hexdigest() for name, digest in self._hashes.items()})
 
@@ -64,6 +65,7 @@ class Digester:
 
 
 def sum_file(path: Path, algorithms: Iterable[Algorithm], progress: Progress | None = None) -> Sums:
+    """Sum a file; `progress` hears its name, the bytes read and its size after each MiB, and may raise to stop."""
     size, done = path.stat().st_size, 0
     with path.open("rb") as source, Digester(algorithms) as digester:
         while chunk := source.read(CHUNK):
@@ -75,5 +77,6 @@ def sum_file(path: Path, algorithms: Iterable[Algorithm], progress: Progress | N
 
 
 def sum_text(text: str) -> Sums:
+    """Both sums of a text in UTF-8."""
     raw = text.encode()
     return Sums(hashlib.md5(raw, usedforsecurity=False).hexdigest(), hashlib.sha256(raw).hexdigest())

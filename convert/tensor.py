@@ -33,10 +33,20 @@ NUMPY_TYPES: dict[str, np.dtype[Any]] = {
 }
 
 MAX_DIMENSIONS = 32  # numpy 1.26's own limit
+# Beyond this a tensor is a trick, not a weight; it also keeps byte counts far from 64-bit overflow.
+MAX_ELEMENTS = 1 << 40
+
+
+def is_count(value: Any) -> bool:
+    """Is it an int that is not negative?"""
+    # bool is an int to isinstance, and True is not a size.
+    return type(value) is int and value >= 0
 
 
 @dataclass(frozen=True, slots=True)
 class TensorRef:
+    """A tensor in its file; `load` hands out its values."""
+
     name: str
     dtype: str  # a key of NUMPY_TYPES
     shape: tuple[int, ...]
@@ -46,6 +56,7 @@ class TensorRef:
 
     @property
     def numel(self) -> int:
+        """Number of elements."""
         return prod(self.shape)
 
     @property
@@ -54,7 +65,11 @@ class TensorRef:
         return self.numel * NUMPY_TYPES[self.dtype].itemsize
 
     def load(self) -> npt.NDArray[Any]:
-        """Map the tensor read-only; pages come in when touched and go when the last reference to the array does."""
+        """Map the tensor's values, of its shape, read-only; BF16 comes as its bits, in uint16.
+
+        Pages come in when touched and go when the last reference to the array does. Raises ConvertError if the file
+        has gone or shrunk.
+        """
         kind = NUMPY_TYPES[self.dtype]
         if not self.numel:
             empty = np.empty(self.shape, kind)
@@ -91,6 +106,6 @@ def span(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
     return 1 + sum(stride * (size - 1) for size, stride in zip(shape, strides, strict=True))
 
 
-def packed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides of a tensor whose rows lie one behind the other."""
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides, in elements, of a tensor without gaps: `contiguous_strides((2, 3)) == (3, 1)`."""
     return tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))

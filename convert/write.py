@@ -1,6 +1,6 @@
 """Stream a model into a GGUF file, one tensor in memory at a time.
 
-Knows nothing of architectures or vocabularies: it gets keys, rules and tensors. Does not quantise (quantize/).
+Knows nothing of architectures or vocabularies: it gets keys, rules and tensors. Does not quantize (quantize/).
 """
 
 import logging
@@ -19,31 +19,42 @@ from convert.tensor import Progress, TensorRef
 Field = str | int | float | bool | Sequence[str] | Sequence[int] | Sequence[float]
 
 # dtype of a checkpoint -> GGUF type, bytes of one value
-TYPES = {
+GGUF_TYPES = {
     "F32": (gguf.GGMLQuantizationType.F32, 4),
     "F16": (gguf.GGMLQuantizationType.F16, 2),
     "BF16": (gguf.GGMLQuantizationType.BF16, 2),
 }
-FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # general.file_type
-ALIGNMENT: int = gguf.GGUF_DEFAULT_ALIGNMENT
+ALIGNMENT: int = gguf.GGUF_DEFAULT_ALIGNMENT  # bytes
+HEADER_SEARCH = 1 << 20  # the strings to replace stand before the vocabulary, well within the first MiB
 
 
-def kept_type(rule: Rule, wanted: str) -> str:
-    """Vectors (norms, biases) are always written as F32: llama.cpp adds and multiplies them in F32 only."""
-    return "F32" if len(rule.shape) == 1 else wanted
+def stored_type(rule: Rule, dtype: str) -> str:
+    """The type of one tensor in a file of this type, both keys of GGUF_TYPES.
+
+    Vectors (norms, biases) are always F32: llama.cpp adds and multiplies them in F32 only.
+    """
+    return "F32" if len(rule.shape) == 1 else dtype
 
 
-def tensor_bytes(rules: Sequence[Rule], wanted: str) -> int:
-    """Bytes of all tensors as they will lie in the file, padding included."""
-    return sum(_padded(prod(r.shape) * TYPES[kept_type(r, wanted)][1]) for r in rules)
+def stored_bytes(rule: Rule, dtype: str) -> int:
+    """Bytes of one tensor in a file of this type."""
+    return prod(rule.shape) * GGUF_TYPES[stored_type(rule, dtype)][1]
+
+
+def tensor_bytes(rules: Sequence[Rule], dtype: str) -> int:
+    """Bytes of all tensors as they lie in a file of this type, padding included."""
+    return sum(_padded(stored_bytes(rule, dtype)) for rule in rules)
 
 
 def _padded(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def to_type(values: Array, dtype: str, wanted: str) -> Array:
-    """Values of a checkpoint's dtype as another; BF16 is carried as its uint16 bits on both sides."""
+def cast(values: Array, dtype: str, wanted: str) -> Array:
+    """Values of a checkpoint's dtype as one of GGUF_TYPES, rounded to the nearest; BF16 is its bits in uint16.
+
+    What F16 cannot hold becomes infinite.
+    """
     if dtype == wanted:
         return values
     with np.errstate(over="ignore"):  # the caller looks for what did not fit
@@ -66,11 +77,14 @@ def _to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     return np.where(np.isnan(values), np.uint16(0x7FC0), rounded)
 
 
-def build(rule: Rule, tensor: TensorRef | None, wanted: str) -> Array:
-    """The array to write for one rule, contiguous and of the wanted type."""
+def tensor_data(rule: Rule, tensor: TensorRef | None, wanted: str) -> Array:
+    """The array to write for one rule, contiguous and of the wanted type; `tensor` None: zeros in F32.
+
+    Raises ConvertError for values that F16 cannot hold.
+    """
     if tensor is None:
         return np.zeros(rule.shape, np.float32)
-    values = to_type(rule.change(tensor.load()), tensor.dtype, wanted)
+    values = cast(rule.transform(tensor.load()), tensor.dtype, wanted)
     if wanted == "F16" and tensor.dtype != "F16" and np.isinf(values).any():
         raise ConvertError(f"tensor {tensor.name!r} holds values beyond what F16 can express; convert with -q BF16")
     return np.ascontiguousarray(values)
@@ -81,26 +95,30 @@ def write_gguf(
     fields: Mapping[str, Field],
     rules: Sequence[Rule],
     tensors: Mapping[str, TensorRef],
-    wanted: str,
+    dtype: str,
     progress: Progress,
 ) -> None:
-    """Write the header with every shape, then the tensors in its order; the file's size is checked at the end."""
+    """Write the header with every shape, then the tensors in its order, as `dtype`, a key of GGUF_TYPES.
+
+    `fields` are the header's, by key, "general.architecture" among them; `tensors` the checkpoint's, by name. Raises
+    ConvertError for values that do not fit, or if the file has another size than it should have.
+    """
     logging.getLogger("gguf.gguf_writer").setLevel(logging.ERROR)
     writer = gguf.GGUFWriter(path, str(fields["general.architecture"]))
     try:
         for key, value in fields.items():
             _add_field(writer, key, value)
         for rule in rules:
-            kind, size = TYPES[kept_type(rule, wanted)]
-            writer.add_tensor_info(rule.out, rule.shape, np.dtype(np.float32), prod(rule.shape) * size, kind)
+            kind = GGUF_TYPES[stored_type(rule, dtype)][0]
+            writer.add_tensor_info(rule.name, rule.shape, np.dtype(np.float32), stored_bytes(rule, dtype), kind)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         header = path.stat().st_size
-        _write_tensors(writer, rules, tensors, wanted, progress)
+        _write_tensors(writer, rules, tensors, dtype, progress)
     finally:
         writer.close()
-    expected = _padded(header) + tensor_bytes(rules, wanted)
+    expected = _padded(header) + tensor_bytes(rules, dtype)
     if path.stat().st_size != expected:
         raise ConvertError(f"{path}: {path.stat().st_size:,} bytes were written where {expected:,} are due; disk full?")
 
@@ -124,21 +142,23 @@ def _write_tensors(
     writer: gguf.GGUFWriter,
     rules: Sequence[Rule],
     tensors: Mapping[str, TensorRef],
-    wanted: str,
+    dtype: str,
     progress: Progress,
 ) -> None:
-    total, done = tensor_bytes(rules, wanted), 0
+    total, done = tensor_bytes(rules, dtype), 0
     for rule in rules:
-        progress(rule.out, done, total)
-        kept = kept_type(rule, wanted)
+        progress(rule.name, done, total)
         tensor = None if rule.source is None else tensors[rule.source]
-        writer.write_tensor_data(build(rule, tensor, kept))
-        done += _padded(prod(rule.shape) * TYPES[kept][1])
+        writer.write_tensor_data(tensor_data(rule, tensor, stored_type(rule, dtype)))
+        done += _padded(stored_bytes(rule, dtype))
     progress("written", total, total)
 
 
-def replace_text(path: Path, old: Sequence[str], new: Sequence[str]) -> None:
-    """Overwrite strings of a GGUF header in place; for values known only after the tensors are written."""
+def replace_strings(path: Path, old: Sequence[str], new: Sequence[str]) -> None:
+    """Overwrite strings of a GGUF header in place, each by one of the same length; ValueError if it is not.
+
+    For values that are known only after the tensors are written.
+    """
     if list(map(len, old)) != list(map(len, new)):
         raise ValueError("a header string can only be replaced by one of the same length")
     with path.open("r+b") as file:
@@ -146,6 +166,3 @@ def replace_text(path: Path, old: Sequence[str], new: Sequence[str]) -> None:
         for before, after in zip(old, new, strict=True):
             file.seek(header.index(before.encode()))
             file.write(after.encode())
-
-
-HEADER_SEARCH = 1 << 20  # the strings to replace stand before the vocabulary, well within the first MiB

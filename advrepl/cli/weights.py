@@ -71,13 +71,13 @@ def decode(
     ] = False,
 ) -> None:
     """Turn an XOR release and its base weights into a usable Hugging Face folder, and verify it."""
-    from convert.decode.plan import plan
-    from convert.decode.run import run
+    from convert.decode.plan import plan_jobs
+    from convert.decode.run import run_jobs
 
     given = _given(md5, sha256)
-    jobs = plan(xor, base, out)
+    jobs = plan_jobs(xor, base, out)
     with bars() as step:
-        checked = run(jobs, given, step("decoding"))
+        checked = run_jobs(jobs, given, step("decoding"))
     checked = [_offer(file, out, rebuild) for file in checked]
     _show_checked(checked, out)
     if any(file.verdict == "wrong" for file in checked):
@@ -90,12 +90,12 @@ def _given(md5: Path | None, sha256: Path | None) -> "dict[str, Sums]":
 
     first = read_list(md5, "md5") if md5 else {}
     second = read_list(sha256, "sha256") if sha256 else {}
-    return {name: first.get(name, Sums()).over(second.get(name, Sums())) for name in {*first, *second}}
+    return {name: first.get(name, Sums()).filled_from(second.get(name, Sums())) for name in {*first, *second}}
 
 
 def _offer(file: "Checked", out: Path, rebuild: bool) -> "Checked":
     """Put a JSON file's known text in its place, if asked for or agreed to."""
-    from convert.decode.run import accept
+    from convert.decode.run import accept_rebuilt
 
     if file.rebuilt is None:
         return file
@@ -104,7 +104,7 @@ def _offer(file: "Checked", out: Path, rebuild: bool) -> "Checked":
     if not rebuild and not sys.stdin.isatty():
         typer.echo("Run again with --rebuild to use it.")
         return file
-    return accept(file, out, file.rebuilt) if rebuild or typer.confirm("Use it?", default=True) else file
+    return accept_rebuilt(file, out, file.rebuilt) if rebuild or typer.confirm("Use it?", default=True) else file
 
 
 def _show_checked(checked: "list[Checked]", out: Path) -> None:
@@ -160,7 +160,7 @@ def convert(
         ),
     ] = None,
 ) -> None:
-    """Convert a Hugging Face folder to a quantised GGUF file that can be played."""
+    """Convert a Hugging Face folder to a quantized GGUF file that can be played."""
     from advrepl.engines.hf.folder import prompt_format
     from advrepl.prompt.formats import check_name
     from convert import run
@@ -177,12 +177,14 @@ def convert(
 
 
 def _show_plan(plan: "Plan") -> None:
-    from convert.run import size
+    from convert.run import format_bytes
 
-    temporary = f", and {size(plan.written_bytes)} for a temporary {plan.written} file" if plan.quantised else ""
+    temporary = (
+        f", and {format_bytes(plan.first_bytes)} for a temporary {plan.first_type} file" if plan.quantized else ""
+    )
     typer.echo(
         f"{plan.fields['general.name']}: {plan.model.arch}, {plan.weights / 1e9:.2f} billion weights. "
-        f"Needs about {size(plan.result_bytes)} in {plan.request.out.parent}{temporary}.",
+        f"Needs about {format_bytes(plan.result_bytes)} in {plan.request.out.parent}{temporary}.",
         err=True,
     )
 
@@ -191,19 +193,20 @@ def _show_result(result: "Result") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from convert.run import size
+    from convert.run import format_bytes
 
     kinds = sorted(result.types.items(), key=lambda item: -item[1])
+    sizes = format_bytes(result.source_bytes), format_bytes(result.bytes)
     rows: dict[str, Any] = {
         "file": result.out,
-        "size": f"{size(result.source_bytes)} → {size(result.bytes)}, {result.bits:.2f} bits per weight",
+        "size": f"{sizes[0]} → {sizes[1]}, {result.bits:.2f} bits per weight",
         "tensors": ", ".join(f"{count} {kind}" for kind, count in kinds),
         "prompt format": result.format or "not known; give --format when playing",
         "time": ", ".join(f"{step} {seconds:.1f} s" for step, seconds in result.seconds.items()),
     }
-    if result.fallen_back:
+    if result.fallbacks:
         rows["note"] = (
-            f"{result.fallen_back} tensors took a larger type: their rows do not fit the blocks of the one asked for"
+            f"{result.fallbacks} tensors took a larger type: their rows do not fit the blocks of the one asked for"
         )
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, text in rows.items():

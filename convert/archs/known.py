@@ -26,9 +26,9 @@ FLOATS = ("F32", "F16", "BF16", "F64")
 
 
 def architecture(config: Config) -> str:
-    """Name the architecture, or refuse it; only this is needed to refuse before any weight is opened."""
-    listed = config.values.get("architectures")
-    name = str(listed[0]) if isinstance(listed, list) and listed else MODEL_TYPES.get(_model_type(config))
+    """Name the architecture, a key of ARCHS, or refuse it with a ConvertError, before any weight is opened."""
+    named = config.values.get("architectures")
+    name = str(named[0]) if isinstance(named, list) and named else MODEL_TYPES.get(_model_type(config))
     if name is not None and name in ARCHS:
         return name
     if name == "GPTNeoForCausalLM" or _model_type(config) == "gpt_neo":
@@ -45,36 +45,30 @@ def _model_type(config: Config) -> str:
     return str(config.values.get("model_type") or "")
 
 
-def model_of(config: Config, tensors: Mapping[str, TensorRef]) -> Model:
-    """Build the rules for a checkpoint and refuse it, naming every offender, where the two disagree."""
+def model_rules(config: Config, tensors: Mapping[str, TensorRef]) -> Model:
+    """Build the rules for a checkpoint; raises ConvertError where it cannot be converted or is not what it says."""
     model = ARCHS[architecture(config)](config, tensors)
-    check(model, tensors)
+    check_tensors(model, tensors)
     return model
 
 
-def check(model: Model, tensors: Mapping[str, TensorRef]) -> None:
+def check_tensors(model: Model, tensors: Mapping[str, TensorRef]) -> None:
+    """Refuse a checkpoint whose tensors are not those of the rules; one ConvertError names every offender."""
     sources = {rule.source: rule for rule in model.rules if rule.source is not None}
     missing = [name for name in sources if name not in tensors]
-    left = [n for n in tensors if n not in sources and n not in model.unused and not n.endswith(BUFFERS)]
+    left = [name for name in tensors if name not in sources and name not in model.unused and not name.endswith(BUFFERS)]
     wrong = [
         f"{name} is {_spell(tensors[name].shape)}, config.json says {_spell(rule.shape)}"
         for name, rule in sources.items()
         if name in tensors and tensors[name].shape != rule.shape
     ]
     # GPTQ and 8-bit checkpoints keep integers here, which are no weights by themselves.
-    packed = [f"{n} ({tensors[n].dtype})" for n in sources if n in tensors and tensors[n].dtype not in FLOATS]
-    problems = [
-        f"{title}: {', '.join(found)}"
-        for title, found in (
-            ("missing", missing),
-            ("not expected", left),
-            ("of another shape", wrong),
-            ("not floating point", packed),
-        )
-        if found
+    quantized = [
+        f"{name} ({tensors[name].dtype})" for name in sources if name in tensors and tensors[name].dtype not in FLOATS
     ]
-    if problems:
-        raise ConvertError("the weights do not fit config.json; tensors " + "; ".join(problems))
+    problems = {"missing": missing, "not expected": left, "of another shape": wrong, "not floating point": quantized}
+    if told := [f"{title}: {', '.join(found)}" for title, found in problems.items() if found]:
+        raise ConvertError("the weights do not fit config.json; tensors " + "; ".join(told))
 
 
 def _spell(shape: tuple[int, ...]) -> str:

@@ -3,47 +3,49 @@
 from collections.abc import Collection, Iterator
 
 from convert import ConvertError
-from convert.archs.rules import Rule, Value
+from convert.archs.rules import Rule, Scalar
 from convert.config import Config
 
 
-def linear(out: str, source: str, shape: tuple[int, int], bias: str | None = "") -> Iterator[Rule]:
-    """Weight and bias of one layer; `bias` None: the model has none and zeros are written."""
-    yield Rule(f"{out}.weight", shape, f"{source}.weight")
-    yield Rule(f"{out}.bias", shape[:1], None if bias is None else f"{source}.bias")
+def linear(name: str, source: str, shape: tuple[int, int], bias: str | None = "") -> Iterator[Rule]:
+    """Weight and bias of a linear layer, of shape (out, in) and (out,); `bias` None: it has none, zeros are written."""
+    yield Rule(f"{name}.weight", shape, f"{source}.weight")
+    yield Rule(f"{name}.bias", shape[:1], None if bias is None else f"{source}.bias")
 
 
-def norm(out: str, source: str, width: int) -> Iterator[Rule]:
-    yield Rule(f"{out}.weight", (width,), f"{source}.weight")
-    yield Rule(f"{out}.bias", (width,), f"{source}.bias")
+def layer_norm(name: str, source: str, hidden: int) -> Iterator[Rule]:
+    """Weight and bias of a layer norm, both of shape (hidden,)."""
+    yield Rule(f"{name}.weight", (hidden,), f"{source}.weight")
+    yield Rule(f"{name}.bias", (hidden,), f"{source}.bias")
 
 
-def split(config: Config, width: int, heads: int, names: tuple[str, str]) -> int:
-    if width % heads:
-        raise ConvertError(f"{config.file}: {names[0]} {width} is not a multiple of {names[1]} {heads}")
-    return width // heads
+def divide(config: Config, whole: int, parts: int, names: tuple[str, str]) -> int:
+    """Divide without a rest, as a hidden size by its heads; a rest is a ConvertError with the two fields' `names`."""
+    if whole % parts:
+        raise ConvertError(f"{config.file}: {names[0]} {whole} is not a multiple of {names[1]} {parts}")
+    return whole // parts
 
 
-def layer_count(config: Config, name: str, names: Collection[str]) -> int:
-    """The number of layers; one that cannot be true would make rules without end."""
-    layers = config.whole(name)
-    if layers > len(names):
-        raise ConvertError(f"{config.file}: {name} is {layers}, but the checkpoint has only {len(names)} tensors")
+def layer_count(config: Config, field: str, tensors: Collection[str]) -> int:
+    """The number of layers that a field names; one that cannot be true would make rules without end."""
+    layers = config.integer(field)
+    if layers > len(tensors):
+        raise ConvertError(f"{config.file}: {field} is {layers}, but the checkpoint has only {len(tensors)} tensors")
     return layers
 
 
-def rope_keys(config: Config) -> dict[str, Value]:
+def rope_keys(config: Config) -> dict[str, Scalar]:
     """Keys for the rotary base and its scaling; transformers 5 keeps both in rope_parameters."""
-    newer = config.part("rope_parameters")
-    scaling = newer if newer.values else config.part("rope_scaling")
-    kind = scaling.text("rope_type", scaling.text("type", "default"))
-    base = newer.real("rope_theta", config.real("rope_theta", 10000.0))
+    newer = config.object("rope_parameters")
+    scaling = newer if newer.values else config.object("rope_scaling")
+    kind = scaling.string("rope_type", scaling.string("type", "default"))
+    base = newer.number("rope_theta", config.number("rope_theta", 10000.0))
     if kind == "default":
         return {"rope.freq_base": base}
     if kind == "linear":
         return {
             "rope.freq_base": base,
             "rope.scaling.type": "linear",
-            "rope.scaling.factor": scaling.real("factor"),
+            "rope.scaling.factor": scaling.number("factor"),
         }
     raise ConvertError(f"{config.file}: rotary scaling {kind!r} is not supported, only 'default' and 'linear'")

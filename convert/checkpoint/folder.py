@@ -10,7 +10,7 @@ from pathlib import Path
 from convert import ConvertError
 from convert.checkpoint.safetensors import read_safetensors
 from convert.checkpoint.torch_file import read_torch
-from convert.foreign import NotJson, is_lfs_pointer, listed, read_json, short
+from convert.foreign import NotJson, first_few, is_lfs_pointer, quote, read_json
 from convert.tensor import TensorRef
 
 MAX_INDEX = 64 << 20  # a 7B model's index has 27 kB
@@ -27,7 +27,7 @@ PYTORCH = _Layout("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
 def open_checkpoint(folder: Path) -> dict[str, TensorRef]:
-    """Find every tensor of a model's folder; files that are missing, cut off or hostile are a ConvertError."""
+    """Find every tensor of a model's folder, by name; files that are missing, cut off or hostile are a ConvertError."""
     if not folder.is_dir():
         raise ConvertError(f"{folder}: no such folder")
     try:
@@ -62,10 +62,10 @@ def _files(folder: Path, layout: _Layout) -> list[str]:
 def _incomplete(folder: Path, files: list[str]) -> str | None:
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
-        return f"{folder}: {listed(missing)} missing; download the whole folder"
+        return f"{folder}: {first_few(missing)} missing; download the whole folder"
     pointers = [name for name in files if is_lfs_pointer(folder / name)]
     if pointers:
-        return f"{folder}: Git LFS left only a pointer for {listed(pointers)}; run `git lfs pull` there"
+        return f"{folder}: Git LFS left only a pointer for {first_few(pointers)}; run `git lfs pull` there"
     return None
 
 
@@ -84,7 +84,7 @@ def _open(folder: Path, layout: _Layout, files: list[str]) -> dict[str, TensorRe
         for tensor in read(folder / file):
             other = tensors.setdefault(tensor.name, tensor)
             if other is not tensor:
-                raise ConvertError(f"{file}: tensor {short(tensor.name)} is also in {other.file.name}")
+                raise ConvertError(f"{file}: tensor {quote(tensor.name)} is also in {other.file.name}")
     if files != [layout.whole]:
         _check_promises(folder / layout.index, tensors)
     return tensors
@@ -92,12 +92,12 @@ def _open(folder: Path, layout: _Layout, files: list[str]) -> dict[str, TensorRe
 
 def _check_promises(index: Path, tensors: dict[str, TensorRef]) -> None:
     missing = [
-        f"{short(name)} ({file})"
+        f"{quote(name)} ({file})"
         for name, file in _weight_map(index).items()
         if name not in tensors or tensors[name].file.name != file
     ]
     if missing:
-        raise ConvertError(f"{index.name}: promises tensors that are not where it says: {listed(missing)}")
+        raise ConvertError(f"{index.name}: promises tensors that are not where it says: {first_few(missing)}")
 
 
 def _weight_map(index: Path) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         raise ConvertError(f"{index.name}: has no weight_map")
     for shard in shards.values():
         if not isinstance(shard, str) or not _is_plain_name(shard):
-            raise ConvertError(f"{index.name}: names the file {short(str(shard))}, which is not in its own folder")
+            raise ConvertError(f"{index.name}: names the file {quote(str(shard))}, which is not in its own folder")
     return shards
 
 

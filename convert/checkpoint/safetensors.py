@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from convert import ConvertError
-from convert.checkpoint.unpickle import MAX_ELEMENTS, is_count
-from convert.foreign import NotJson, parse_json, short
-from convert.tensor import MAX_DIMENSIONS, NUMPY_TYPES, TensorRef, packed
+from convert.foreign import NotJson, parse_json, quote
+from convert.tensor import MAX_DIMENSIONS, MAX_ELEMENTS, NUMPY_TYPES, TensorRef, contiguous_strides, is_count
 
 MAX_HEADER = 100 << 20  # the specification's own cap
 
 
 def read_safetensors(path: Path) -> list[TensorRef]:
-    """List the tensors of one safetensors file: 8 bytes of header length, the header in JSON, the bytes."""
+    """List the tensors of one safetensors file: 8 bytes of header length, the header in JSON, the bytes.
+
+    Raises ConvertError if the file is anything else, also where its tensors overlap or leave bytes uncovered.
+    """
     try:
         with path.open("rb") as source:
             size = os.fstat(source.fileno()).st_size
@@ -43,17 +45,17 @@ def read_safetensors(path: Path) -> list[TensorRef]:
 
 
 def _tensor(path: Path, name: str, entry: Any, start: int) -> TensorRef:
-    where = f"{path.name}: tensor {short(name)}"
+    where = f"{path.name}: tensor {quote(name)}"
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ConvertError(f"{where} lacks its dtype, shape or data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in NUMPY_TYPES:
-        raise ConvertError(f"{where} is of type {short(str(dtype))}, which is not read here")
+        raise ConvertError(f"{where} is of type {quote(str(dtype))}, which is not read here")
     if not _are_counts(shape) or len(shape) > MAX_DIMENSIONS or prod(shape) > MAX_ELEMENTS:
         raise ConvertError(f"{where} has no proper shape")
     if not _are_counts(offsets) or len(offsets) != 2:
         raise ConvertError(f"{where} has no proper data_offsets")
-    tensor = TensorRef(name, dtype, tuple(shape), path, start + offsets[0], packed(tuple(shape)))
+    tensor = TensorRef(name, dtype, tuple(shape), path, start + offsets[0], contiguous_strides(tuple(shape)))
     if offsets[1] - offsets[0] != tensor.nbytes:
         raise ConvertError(f"{where} claims {offsets[1] - offsets[0]:,} bytes, its shape needs {tensor.nbytes:,}")
     return tensor
@@ -69,7 +71,7 @@ def _check_cover(path: Path, tensors: list[TensorRef], start: int, size: int) ->
     for tensor in sorted(tensors, key=lambda tensor: (tensor.offset, tensor.nbytes)):
         if tensor.offset != end:
             word = "overlaps the one before it" if tensor.offset < end else "leaves a hole before it"
-            raise ConvertError(f"{path.name}: tensor {short(tensor.name)} {word}")
+            raise ConvertError(f"{path.name}: tensor {quote(tensor.name)} {word}")
         end += tensor.nbytes
     if end != size:
         word = "is cut off" if end > size else "goes on behind its last tensor"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from convert import ConvertError
-from convert.foreign import short
+from convert.foreign import quote
 
 # A 7B shard's directory has some 320 entries of 80 bytes.
 MAX_DIRECTORY = 4 << 20
@@ -24,17 +24,19 @@ class Entry:
     """A stored file of a zip archive: where its bytes lie."""
 
     name: str
-    start: int
-    size: int
+    start: int  # of its bytes, in bytes from the start of the archive
+    size: int  # bytes
 
 
 def content(source: BinaryIO, entry: Entry, limit: int) -> bytes:
+    """A file's bytes; a ConvertError if they are more than `limit`."""
     if entry.size > limit:
-        raise ConvertError(f"{short(entry.name)} has {entry.size:,} bytes, more than the {limit:,} allowed")
+        raise ConvertError(f"{quote(entry.name)} has {entry.size:,} bytes, more than the {limit:,} allowed")
     return bytes_at(source, entry.start, entry.size)
 
 
 def bytes_at(source: BinaryIO, start: int, count: int) -> bytes:
+    """Exactly `count` bytes from `start` on; a ConvertError if the file ends before."""
     if start >> 62:  # no file is that long, and seek would overflow
         raise ConvertError("is cut off")
     source.seek(start)
@@ -45,7 +47,11 @@ def bytes_at(source: BinaryIO, start: int, count: int) -> bytes:
 
 
 def stored_files(source: BinaryIO, size: int) -> dict[str, Entry]:
-    """Walk the central directory and every local header, which must tell the same story."""
+    """Find the archive's files, by name; `size` is the archive's own, in bytes.
+
+    Walks the central directory and every local header, which must agree; all else is a ConvertError that does not
+    name the archive.
+    """
     start, length, count = _directory(source, size)
     directory = bytes_at(source, start, length)
     entries: dict[str, Entry] = {}
@@ -54,7 +60,7 @@ def stored_files(source: BinaryIO, size: int) -> dict[str, Entry]:
     for _ in range(count):
         entry, local, position = _entry(source, directory, position)
         if entry.name in entries:
-            raise ConvertError(f"the zip archive holds {short(entry.name)} twice")
+            raise ConvertError(f"the zip archive holds {quote(entry.name)} twice")
         entries[entry.name] = entry
         spans.append((local, entry))
     if position != length:
@@ -113,9 +119,9 @@ def _entry(source: BinaryIO, directory: bytes, position: int) -> tuple[Entry, in
     size, packed, local = _wide(extra, size, packed, local)
     name = _entry_name(raw_name)
     if flags & ENCRYPTED:
-        raise ConvertError(f"{short(name)} is encrypted")
+        raise ConvertError(f"{quote(name)} is encrypted")
     if method != 0 or packed != size:
-        raise ConvertError(f"{short(name)} is compressed; torch stores its files as they are")
+        raise ConvertError(f"{quote(name)} is compressed; torch stores its files as they are")
     return Entry(name, _data_start(source, local, raw_name, flags), size), local, end
 
 
@@ -139,7 +145,7 @@ def _entry_name(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         raise ConvertError("the zip archive names a file in no known encoding") from error
     if "\\" in name or "\0" in name or name.startswith("/") or ".." in name.split("/"):
-        raise ConvertError(f"the zip archive names a file {short(name)}, a path that leads elsewhere")
+        raise ConvertError(f"the zip archive names a file {quote(name)}, a path that leads elsewhere")
     return name
 
 
@@ -159,7 +165,7 @@ def _check_apart(spans: list[tuple[int, Entry]], limit: int) -> None:
     end = 0
     for local, entry in sorted(spans, key=lambda item: item[0]):
         if local < end:
-            raise ConvertError(f"{short(entry.name)} overlaps the file before it in the zip archive")
+            raise ConvertError(f"{quote(entry.name)} overlaps the file before it in the zip archive")
         end = entry.start + entry.size
         if end > limit:
-            raise ConvertError(f"{short(entry.name)} reaches out of the zip archive")
+            raise ConvertError(f"{quote(entry.name)} reaches out of the zip archive")

@@ -13,9 +13,10 @@ from typing import Any, BinaryIO
 
 from convert import ConvertError
 from convert.checkpoint.stored_zip import ZIP_LOCAL, Entry, bytes_at, content, stored_files
-from convert.checkpoint.unpickle import MAX_ELEMENTS, MAX_PICKLE, Storage, View, unpickle
-from convert.foreign import short
-from convert.tensor import NUMPY_TYPES, TensorRef, span
+from convert.checkpoint.torch_objects import Storage, View
+from convert.checkpoint.unpickle import MAX_PICKLE, unpickle
+from convert.foreign import quote
+from convert.tensor import MAX_ELEMENTS, NUMPY_TYPES, TensorRef, span
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"
@@ -23,7 +24,7 @@ LEGACY_PROTOCOL = 1001
 
 
 def read_torch(path: Path) -> list[TensorRef]:
-    """List the tensors of a .bin file; what is wrong with it is a ConvertError that names the file."""
+    """List the tensors of a .bin file; all that is wrong with it is a ConvertError that names the file."""
     try:
         with path.open("rb") as source:
             size = os.fstat(source.fileno()).st_size
@@ -62,19 +63,19 @@ def _tensors(value: Any) -> dict[str, View]:
         raise ConvertError("holds no dict of tensors")
     for name, view in value.items():
         if type(name) is not str:
-            raise ConvertError(f"a tensor is named by the number {short(str(name))}, not by text")
+            raise ConvertError(f"a tensor is named by the number {quote(str(name))}, not by text")
         if type(view) is not View:
-            raise ConvertError(f"the entry {short(name)} is no tensor; only a plain state dict is read")
+            raise ConvertError(f"the entry {quote(name)} is no tensor; only a plain state dict is read")
         _check_view(name, view)
     return value
 
 
 def _check_view(name: str, view: View) -> None:
     if prod(view.shape) > MAX_ELEMENTS:
-        raise ConvertError(f"tensor {short(name)} claims more than {MAX_ELEMENTS:,} elements")
+        raise ConvertError(f"tensor {quote(name)} claims more than {MAX_ELEMENTS:,} elements")
     reach = view.offset + span(view.shape, view.strides)
     if reach > view.storage.numel:
-        raise ConvertError(f"tensor {short(name)} reaches to element {reach} of a storage of {view.storage.numel}")
+        raise ConvertError(f"tensor {quote(name)} reaches to element {reach} of a storage of {view.storage.numel}")
 
 
 def _storages(views: Iterable[View]) -> dict[str, Storage]:

@@ -1,68 +1,31 @@
 """Read the pickles that torch.save writes for plain tensors, and nothing else.
 
 A stack machine of its own over an allow-list of opcodes and names: no import, no attribute is looked up, nothing that
-a file names is ever called. Knows nothing of files and storage bytes (torch_file.py).
+a file names is ever called. What torch means by the names is torch_objects.py's, where the bytes lie torch_file.py's.
 """
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from convert import ConvertError
-from convert.foreign import short
-from convert.tensor import MAX_DIMENSIONS
+from convert.checkpoint.torch_objects import CALLS, STORAGE_TYPES, Global, storage_of
+from convert.foreign import quote
 
 # A 7B checkpoint's pickle is under 100 kB and its memo under 5,000 entries.
 MAX_PICKLE = 4 << 20
 MAX_STACK = 20_000
 MAX_MEMO = 500_000
-# Beyond this a tensor is a trick, not a weight; it also keeps byte counts far from 64-bit overflow.
-MAX_ELEMENTS = 1 << 40
-
-STORAGE_TYPES = {
-    "torch.FloatStorage": "F32",
-    "torch.HalfStorage": "F16",
-    "torch.BFloat16Storage": "BF16",
-    "torch.DoubleStorage": "F64",
-    "torch.LongStorage": "I64",
-    "torch.IntStorage": "I32",
-    "torch.ShortStorage": "I16",
-    "torch.CharStorage": "I8",
-    "torch.ByteStorage": "U8",
-    "torch.BoolStorage": "BOOL",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    key: str  # names the bytes in the file
-    dtype: str
-    numel: int
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A tensor: a window on a storage, in elements."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Global:
-    """A name the pickle gives; one of STORAGE_TYPES or CALLS."""
-
-    name: str
-
 
 _MARK = object()
 
 
 def unpickle(source: bytes, start: int = 0) -> tuple[Any, int]:
-    """Read one pickle of `source`; give its value and the position behind it."""
+    """Read the pickle of `source` that begins at `start`: its value, and the position behind it.
+
+    A value is built of dicts, lists, tuples, texts, numbers, None, Storage, View and Global; the tensors of a state
+    dict are Views. All else is a ConvertError that does not name the file.
+    """
     machine = _Machine(source, start)
     while True:
         opcode = machine.take(1)[0]
@@ -75,12 +38,15 @@ def unpickle(source: bytes, start: int = 0) -> tuple[Any, int]:
 
 
 class _Machine:
+    """The stack, the memo and the place in the pickle; all that a step cannot do is a ConvertError."""
+
     def __init__(self, source: bytes, start: int) -> None:
         self.source, self.position = source, start
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
     def take(self, count: int) -> bytes:
+        """The next bytes of the pickle."""
         end = self.position + count
         if end > len(self.source):
             raise ConvertError("the pickle is cut off")
@@ -89,29 +55,35 @@ class _Machine:
         return taken
 
     def number(self, form: str) -> int:
+        """The next whole number, of a form that `struct` knows."""
         value: int = struct.unpack(form, self.take(struct.calcsize(form)))[0]
         return value
 
     def line(self) -> str:
+        """The next text up to a newline."""
         end = self.source.find(b"\n", self.position, self.position + 256)
         if end < 0:
             raise ConvertError("the pickle names something longer than 255 characters")
-        return text(self.take(end + 1 - self.position)[:-1])
+        return decode_text(self.take(end + 1 - self.position)[:-1])
 
     def push(self, value: Any) -> None:
+        """Put a value on the stack."""
         if len(self.stack) >= MAX_STACK:
             raise ConvertError(f"the pickle stacks more than {MAX_STACK:,} values")
         self.stack.append(value)
 
     def pop(self) -> Any:
+        """The value on top of the stack."""
         if not self.stack or self.stack[-1] is _MARK:
             raise ConvertError("the pickle takes a value that is not there")
         return self.stack.pop()
 
     def pop_many(self, count: int) -> tuple[Any, ...]:
+        """So many values off the stack, in the order they were put there."""
         return tuple(self.pop() for _ in range(count))[::-1]
 
     def pop_to_mark(self) -> list[Any]:
+        """The values above the last mark, and the mark goes too."""
         for index in range(len(self.stack) - 1, -1, -1):
             if self.stack[index] is _MARK:
                 taken = self.stack[index + 1 :]
@@ -120,6 +92,7 @@ class _Machine:
         raise ConvertError("the pickle ends a group that never began")
 
     def remember(self, index: int) -> None:
+        """Put the value on top into the memo as well."""
         if len(self.memo) >= MAX_MEMO:
             raise ConvertError(f"the pickle remembers more than {MAX_MEMO:,} values")
         value = self.pop()
@@ -127,27 +100,25 @@ class _Machine:
         self.memo[index] = value
 
     def recall(self, index: int) -> None:
+        """Push what the memo holds."""
         if index not in self.memo:
             raise ConvertError("the pickle recalls a value it never stored")
         self.push(self.memo[index])
 
     def result(self) -> Any:
+        """The one value that is left at the end."""
         value = self.pop()
         if self.stack:
             raise ConvertError("the pickle leaves values behind")
         return value
 
 
-def text(raw: bytes) -> str:
+def decode_text(raw: bytes) -> str:
+    """Text in UTF-8; anything else is a ConvertError."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConvertError("the pickle holds text that is not UTF-8") from error
-
-
-def is_count(value: Any) -> bool:
-    # bool is an int to isinstance, and True is not a size.
-    return type(value) is int and value >= 0
 
 
 def _protocol(machine: _Machine) -> None:
@@ -166,13 +137,13 @@ def _name(machine: _Machine) -> None:
 
 def _refusal(name: str) -> str:
     if name.startswith(("torch._utils.", "torch.storage.", "torch._tensor.")) or name.endswith("Storage"):
-        return f"uses {short(name)}, a kind of tensor that is not read here; save it again as safetensors"
+        return f"uses {quote(name)}, a kind of tensor that is not read here; save it again as safetensors"
     if name.split(".")[0] in ("torch", "transformers", "__torch__", "__main__"):
         return (
-            f"holds the Python object {short(name)}, so a whole model was pickled and not a plain dict of tensors; "
+            f"holds the Python object {quote(name)}, so a whole model was pickled and not a plain dict of tensors; "
             "save it again with save_pretrained"
         )
-    return f"asks to use {short(name)}, which no file of weights needs; it could run a command and is not read"
+    return f"asks to use {quote(name)}, which no file of weights needs; it could run a command and is not read"
 
 
 def _long(machine: _Machine) -> None:
@@ -197,7 +168,7 @@ def _fill(machine: _Machine, items: list[Any]) -> None:
         if type(key) not in (str, int):
             raise ConvertError("a dict's key is neither text nor a number, so this is no state dict")
         if key in target:
-            raise ConvertError(f"the name {short(str(key))} occurs twice")
+            raise ConvertError(f"the name {quote(str(key))} occurs twice")
         target[key] = value
     machine.push(target)
 
@@ -230,62 +201,12 @@ def _persistent(machine: _Machine) -> None:
     machine.push(storage_of(machine.pop()))
 
 
-def storage_of(identity: Any) -> Storage:
-    if type(identity) is tuple and identity and identity[0] == "module":
-        raise ConvertError("holds a whole pickled model, not a plain dict of tensors; save it again as a state dict")
-    if type(identity) is not tuple or len(identity) not in (5, 6) or type(identity[0]) is not str:
-        raise ConvertError("a storage is not named in torch's way")
-    tag, kind, key, location, numel = identity[:5]
-    known = type(kind) is Global and kind.name in STORAGE_TYPES
-    if tag != "storage" or not known or type(location) is not str or not is_count(numel) or numel > MAX_ELEMENTS:
-        raise ConvertError("a storage is not named in torch's way")
-    if len(identity) == 6 and identity[5] is not None:
-        raise ConvertError("a storage is a view of another one, as torch before 0.4 wrote them; save it again")
-    # torch numbers its storages; anything else could be meant as a path.
-    if type(key) is not str or not (key.isascii() and key.isdigit()) or len(key) > 20:
-        raise ConvertError(f"the storage key {short(str(key)) if type(key) is str else '?'} is not a number")
-    return Storage(key, STORAGE_TYPES[kind.name], numel)
-
-
 def _reduce(machine: _Machine) -> None:
     target, arguments = machine.pop_many(2)
     if type(target) is not Global or target.name not in CALLS or type(arguments) is not tuple:
         raise ConvertError("the pickle calls something that is no function of torch's")
     machine.push(CALLS[target.name](arguments))
 
-
-def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    if arguments:
-        raise ConvertError("an OrderedDict is made from arguments, which torch.save never does")
-    return {}
-
-
-def _tensor(arguments: tuple[Any, ...]) -> View:
-    # (storage, offset, size, stride, requires_grad, hooks[, metadata]); metadata marks conjugated and negated views.
-    if len(arguments) not in (6, 7) or (len(arguments) == 7 and arguments[6] not in (None, {})):
-        raise ConvertError("a tensor is not described in torch's way")
-    storage, offset, shape, strides = arguments[:4]
-    if type(storage) is not Storage or not is_count(offset):
-        raise ConvertError("a tensor has no storage or a negative offset")
-    for sizes in (shape, strides):
-        if type(sizes) is not tuple or not all(is_count(size) for size in sizes):
-            raise ConvertError("a tensor has a negative or missing size or stride")
-    if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
-        raise ConvertError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
-    return View(storage, offset, shape, strides)
-
-
-def _parameter(arguments: tuple[Any, ...]) -> View:
-    if len(arguments) != 3 or type(arguments[0]) is not View:
-        raise ConvertError("a parameter is not described in torch's way")
-    return arguments[0]
-
-
-CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
-    "collections.OrderedDict": _ordered_dict,
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_parameter": _parameter,
-}
 
 _STOP = ord(".")
 
@@ -300,7 +221,7 @@ _STEPS: dict[int, Callable[[_Machine], None]] = {
     ord("r"): lambda m: m.remember(m.number("<I")),
     ord("h"): lambda m: m.recall(m.number("<B")),
     ord("j"): lambda m: m.recall(m.number("<I")),
-    ord("X"): lambda m: m.push(text(m.take(m.number("<I")))),
+    ord("X"): lambda m: m.push(decode_text(m.take(m.number("<I")))),
     ord("J"): lambda m: m.push(m.number("<i")),
     ord("K"): lambda m: m.push(m.number("<B")),
     ord("M"): lambda m: m.push(m.number("<H")),

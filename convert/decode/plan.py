@@ -1,4 +1,4 @@
-"""Plan the decoding of an XOR release: `plan` says what is to be done with each of its files.
+"""Plan the decoding of an XOR release: `plan_jobs` says what is to be done with each of its files.
 
 Everything that can be refused is refused here, before a byte is written (run.py).
 """
@@ -11,7 +11,7 @@ from typing import Literal
 from convert import ConvertError
 from convert.decode.stream import is_gzip, open_payload, unpacked_size
 from convert.decode.verify import MAX_JSON, is_json_text
-from convert.foreign import is_lfs_pointer, listed
+from convert.foreign import first_few, is_lfs_pointer
 
 Kind = Literal["xor", "copy"]
 
@@ -22,17 +22,22 @@ ROOM_TO_SPARE = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Job:
+    """One file of the release, and what is to be done with it."""
+
     name: str
-    kind: Kind
+    kind: Kind  # "copy": the payload is plain
     packed: bool  # the payload is gzipped
-    payload: Path
+    payload: Path  # the file of the release
     base: Path | None  # None for "copy"
     out: Path
     size: int  # bytes of the result; an estimate where packed
 
 
-def plan(xor_dir: Path, base_dir: Path, out_dir: Path) -> list[Job]:
-    """List what each file of the release needs; folders or files that cannot work are a ConvertError."""
+def plan_jobs(xor_dir: Path, base_dir: Path, out_dir: Path) -> list[Job]:
+    """List what each file of the release needs; folders or files that cannot work are a ConvertError.
+
+    `xor_dir`: the release; `base_dir`: the base model's folder; `out_dir`: where the result goes, if need be a new one.
+    """
     _check_folders(xor_dir, base_dir, out_dir)
     try:
         payloads = _payloads(xor_dir)
@@ -86,13 +91,13 @@ def _check_fetched(paths: list[Path]) -> None:
     pointers = [path.name for path in paths if is_lfs_pointer(path)]
     if pointers:
         folder = paths[0].parent
-        raise ConvertError(f"{folder}: Git LFS left only a pointer for {listed(pointers)}; run `git lfs pull` there")
+        raise ConvertError(f"{folder}: Git LFS left only a pointer for {first_few(pointers)}; run `git lfs pull` there")
 
 
 def _check_filled(paths: list[Path]) -> None:
     empty = [path.name for path in paths if not path.stat().st_size]
     if empty:
-        raise ConvertError(f"{paths[0].parent}: {listed(empty)} is empty; fetch the release again")
+        raise ConvertError(f"{paths[0].parent}: {first_few(empty)} is empty; fetch the release again")
 
 
 def _job(path: Path, base_dir: Path, out_dir: Path) -> Job:
@@ -129,7 +134,7 @@ def _check_base(base_dir: Path, jobs: list[Job]) -> None:
     if missing:
         shards = sorted(path.name for path in base_dir.glob("*-of-*"))
         other = f"; it has {shards[0]}, so another version of transformers converted it" if shards else ""
-        raise ConvertError(f"{base_dir}: the base lacks {listed(missing)}{other}")
+        raise ConvertError(f"{base_dir}: the base lacks {first_few(missing)}{other}")
     if bases:
         _check_fetched(bases)
 

@@ -17,8 +17,8 @@ MAX_FILE = 1 << 20
 Stamp = list[int]
 
 
-def stamp(path: Path | None) -> Stamp:
-    """Size and time of change, enough to see that a file was replaced."""
+def file_stamp(path: Path | None) -> Stamp:
+    """Size and time of change, enough to see that a file was replaced; [] for no file."""
     if path is None:
         return []
     status = path.stat()
@@ -26,11 +26,14 @@ def stamp(path: Path | None) -> Stamp:
 
 
 class Records:
+    """The sums of the files in a folder that were decoded into it before."""
+
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._files = _load(self._path)
 
     def find(self, name: str, payload: Stamp, base: Stamp) -> Sums | None:
+        """The sums that a file came out with from just this payload and base; None if that is not known."""
         record = self._files.get(name)
         if not isinstance(record, dict) or record.get("payload") != payload or record.get("base") != base:
             return None
@@ -38,6 +41,7 @@ class Records:
         return Sums(sha256=digest) if isinstance(digest, str) else None
 
     def add(self, name: str, payload: Stamp, base: Stamp, sums: Sums) -> None:
+        """Note what a file came out with, and write the notes; raises OSError."""
         self._files[name] = {"payload": payload, "base": base, "sha256": sums.sha256}
         write(self._path, json.dumps(self._files, indent=1).encode())
 

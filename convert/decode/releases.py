@@ -19,14 +19,19 @@ FIRST_LAYER_OF_SHARD_2 = 24
 
 @dataclass(frozen=True, slots=True)
 class Release:
+    """An XOR release; everything by file name."""
+
     name: str
     sums: Mapping[str, Sums]  # of the decoded files
     texts: Mapping[str, str]  # JSON that needs no base
     base: Mapping[str, Sums]  # of LLaMA-7B as the release's authors converted it
 
 
-def recognise(folders: Iterable[str], sums: Mapping[str, Sums]) -> Release | None:
-    """Tell the release by the sums of what was decoded, else by the name of a folder it came from or goes to."""
+def recognize_release(folders: Iterable[str], sums: Mapping[str, Sums]) -> Release | None:
+    """Tell the release by the sums of what was decoded, else by the name of a folder it came from or goes to.
+
+    None if neither tells it, or the folders tell two.
+    """
     for release in RELEASES:
         others = [other for other in RELEASES if other is not release]
         for name, found in sums.items():
@@ -40,6 +45,7 @@ def recognise(folders: Iterable[str], sums: Mapping[str, Sums]) -> Release | Non
 
 
 def config_text(name: str) -> str:
+    """The release's config.json, as its authors wrote it."""
     fields: dict[str, Any] = {
         "_name_or_path": name,
         "architectures": ["LlamaForCausalLM"],

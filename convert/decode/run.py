@@ -13,36 +13,41 @@ from typing import BinaryIO, Literal
 from advrepl.atomic import replacing
 from convert import ConvertError
 from convert.decode.plan import Job
-from convert.decode.records import Records, stamp
-from convert.decode.releases import Release, recognise
-from convert.decode.stream import decoded, is_zero, open_payload
-from convert.decode.verify import MAX_JSON, Checked, Decoded, Rebuilt, check
+from convert.decode.records import Records, file_stamp
+from convert.decode.releases import Release, recognize_release
+from convert.decode.stream import is_zero, open_payload, xor_chunks
+from convert.decode.verify import MAX_JSON, Checked, Decoded, Rebuilt, check_file
 from convert.sums import Algorithm, Digester, Sums, sum_file, sum_text
 from convert.tensor import Progress
 
-SMALL = 8 << 20  # under this both sums cost nothing; above, MD5 only where one is given
+SMALL = 8 << 20  # bytes; under this both sums cost nothing; above, MD5 only where one is given
 
 
-def run(jobs: list[Job], given: Mapping[str, Sums] | None = None, progress: Progress | None = None) -> list[Checked]:
-    """Do the jobs and judge the results; `given` sums go before built-in ones. Progress counts the whole run."""
+def run_jobs(
+    jobs: list[Job], given: Mapping[str, Sums] | None = None, progress: Progress | None = None
+) -> list[Checked]:
+    """Do the jobs and judge the results, in the same order; what cannot be read or written is a ConvertError.
+
+    `given`: sums by file name, which go before the built-in ones. Progress counts the bytes of the whole run.
+    """
     if not jobs:
         return []
     out_dir = jobs[0].out.parent
     folders, given = _folder_names(jobs[0]), given or {}
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        wanted = _wanted(given, recognise(folders, {}))
+        wanted = _wanted(given, recognize_release(folders, {}))
         files = list(_decode_all(jobs, wanted, given, progress))
         # Now the sums tell the release, where the folders' names did not or were wrong.
-        release = recognise(folders, {file.out.name: file.sums for file in files})
+        release = recognize_release(folders, {file.out.name: file.sums for file in files})
         wanted = _wanted(given, release)
-        return [check(file, wanted.get(file.out.name, Sums()), release, progress) for file in files]
+        return [check_file(file, wanted.get(file.out.name, Sums()), release, progress) for file in files]
     except OSError as error:
         raise ConvertError(f"{error.filename or out_dir}: {error.strerror}; run the command again to go on") from error
 
 
-def accept(checked: Checked, out_dir: Path, rebuilt: Rebuilt) -> Checked:
-    """Put the rebuilt text in the place of a JSON file that came out wrong."""
+def accept_rebuilt(checked: Checked, out_dir: Path, rebuilt: Rebuilt) -> Checked:
+    """Put the rebuilt text in the place of a JSON file that came out wrong; what is known of it then."""
     out = out_dir / checked.name
     with _replacing(out) as target:
         target.write(rebuilt.text.encode())
@@ -59,7 +64,7 @@ def _folder_names(job: Job) -> list[str]:
 
 def _wanted(given: Mapping[str, Sums], release: Release | None) -> dict[str, Sums]:
     known = dict(release.sums) if release else {}
-    return {name: given.get(name, Sums()).over(known.get(name, Sums())) for name in {*given, *known}}
+    return {name: given.get(name, Sums()).filled_from(known.get(name, Sums())) for name in {*given, *known}}
 
 
 def _decode_all(
@@ -78,7 +83,7 @@ def _decode_all(
         skipped = found is not None
         if found is None:
             found = _decode_file(job, algorithms, tick)
-            records.add(job.name, stamp(job.payload), stamp(job.base), found)
+            records.add(job.name, file_stamp(job.payload), file_stamp(job.base), found)
         before += job.size
         tick(job.name, 0, 0, start=before)
         yield Decoded(job.payload, job.base, job.out, found, skipped)
@@ -93,7 +98,7 @@ def _verified(job: Job, wanted: Sums, algorithms: list[Algorithm], records: Reco
     """The sums of a file that is there already and is what it should be, or what an earlier run of ours made."""
     if job.out.is_symlink() or not job.out.is_file():
         return None
-    recorded = records.find(job.name, stamp(job.payload), stamp(job.base))
+    recorded = records.find(job.name, file_stamp(job.payload), file_stamp(job.base))
     if not wanted and not recorded:
         return None
     found = sum_file(job.out, algorithms, tick)
@@ -109,7 +114,7 @@ def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
         digester = stack.enter_context(Digester(algorithms))
         target = stack.enter_context(_replacing(job.out))
         done, zeros = 0, True
-        chunks = stack.enter_context(contextlib.closing(decoded(payload, base)))
+        chunks = stack.enter_context(contextlib.closing(xor_chunks(payload, base)))
         for chunk in chunks:
             digester.update(chunk)
             target.write(chunk)

@@ -1,4 +1,4 @@
-"""XOR two files as a stream of a few MiB, whatever their size: `decode` for one chunk, `decoded` for all of them.
+"""XOR two files as a stream of a few MiB, whatever their size: `xor_into` for one chunk, `xor_chunks` for all of them.
 
 Knows nothing of releases, names and sums (run.py). Encoding is the same operation.
 """
@@ -18,28 +18,26 @@ import numpy as np
 from convert import ConvertError
 from convert.sums import CHUNK
 
-FORGET_EVERY = 8 << 20
-
-
-def decode(payload: bytes, base: bytes) -> bytearray:
-    """XOR a chunk with the base's chunk; a shorter base counts as zeros, of a longer one the rest is ignored."""
-    out = bytearray(payload)
-    xor_into(memoryview(out), memoryview(base))
-    return out
+DROP_EVERY = 8 << 20  # bytes
 
 
 def xor_into(payload: memoryview, base: memoryview) -> None:
+    """XOR a chunk in its place with the base's chunk: zeros stand for what that lacks, and its rest is ignored."""
     shared = min(len(payload), len(base))
     view = np.frombuffer(payload, np.uint8, shared)
     np.bitwise_xor(view, np.frombuffer(base, np.uint8, shared), out=view)
 
 
 def is_zero(chunk: memoryview) -> bool:
+    """Is every byte 0?"""
     return not np.any(np.frombuffer(chunk, np.uint8))
 
 
-def decoded(payload: BufferedIOBase, base: BufferedIOBase | None) -> Generator[memoryview]:
-    """The result chunk by chunk; each stays as it is until the next but one is asked for."""
+def xor_chunks(payload: BufferedIOBase, base: BufferedIOBase | None) -> Generator[memoryview]:
+    """XOR two streams, chunk by chunk; each stays as it is until the next but one is asked for.
+
+    `base` None: the payload as it is. Both are read ahead by threads of this generator, so nobody else may read them.
+    """
     # Three buffers for results: one is being read into, one is the caller's, one still being hashed. Fresh memory for
     # every chunk would cost more in page faults than reading, XOR and hashing together.
     results = cycle([memoryview(bytearray(CHUNK)) for _ in range(3)])
@@ -57,12 +55,12 @@ def decoded(payload: BufferedIOBase, base: BufferedIOBase | None) -> Generator[m
             xor_into(chunk, key)
             yield chunk
             done += len(chunk)
-            if done % FORGET_EVERY == 0:
+            if done % DROP_EVERY == 0:
                 for source in (payload, base):
-                    _forget(source, done)
+                    _drop_from_page_cache(source, done)
 
 
-def _forget(source: BufferedIOBase | None, done: int) -> None:
+def _drop_from_page_cache(source: BufferedIOBase | None, done: int) -> None:
     """Drop what was read from the page cache: 27 GB that nobody reads again would push out everything else."""
     # Without it the kernel spent three times as long on finding pages as on reading (measured, 1 GiB files).
     if source is not None and not isinstance(source, gzip.GzipFile) and hasattr(os, "posix_fadvise"):
@@ -70,6 +68,7 @@ def _forget(source: BufferedIOBase | None, done: int) -> None:
 
 
 def is_gzip(path: Path) -> bool:
+    """Does the file begin as gzip's do?"""
     with path.open("rb") as source:
         head = source.read(10)
     # Magic, deflate, no reserved flag: the three that gzip has always written.
@@ -77,7 +76,7 @@ def is_gzip(path: Path) -> bool:
 
 
 def unpacked_size(path: Path, near: int) -> int:
-    """The size that gzip noted, which it keeps modulo 4 GiB: the one next to `near`."""
+    """The size in bytes that gzip noted, which it keeps modulo 4 GiB: the one next to `near`."""
     with path.open("rb") as source:
         source.seek(-4, os.SEEK_END)
         low = int.from_bytes(source.read(4), "little")
@@ -86,7 +85,7 @@ def unpacked_size(path: Path, near: int) -> int:
 
 @contextlib.contextmanager
 def open_payload(path: Path, packed: bool) -> Iterator[BufferedIOBase]:
-    """The payload's bytes, unpacked; damage in the gzip stream is a ConvertError."""
+    """The payload's bytes, unpacked if it is `packed` with gzip; damage in that is a ConvertError."""
     if not packed:
         with path.open("rb") as source:
             yield source

@@ -11,14 +11,17 @@ from convert import ConvertError
 from convert.sums import Algorithm, Sums
 
 DIGITS: dict[Algorithm, int] = {"md5": 32, "sha256": 64}
-MAX_LIST = 16 << 20
+MAX_LIST = 16 << 20  # bytes
 
 _PLAIN = re.compile(r"(?P<sum>[0-9a-fA-F]+) [ *](?P<name>.+)")
 _BSD = re.compile(r"(?P<kind>MD5|SHA-?256) ?\((?P<name>.+)\) ?= ?(?P<sum>[0-9a-fA-F]+)")
 
 
 def read_list(path: Path, algorithm: Algorithm) -> dict[str, Sums]:
-    """Read a file of sums: `HASH  name`, `HASH *name` or `MD5 (name) = HASH` on each line."""
+    """Read a file of sums, by file name: `HASH  name`, `HASH *name` or `MD5 (name) = HASH` on each line.
+
+    Raises ConvertError if it is no such list.
+    """
     try:
         if path.stat().st_size > MAX_LIST:
             raise ConvertError(f"{path}: too large for a list of sums")
@@ -31,6 +34,7 @@ def read_list(path: Path, algorithm: Algorithm) -> dict[str, Sums]:
 
 
 def parse_list(text: str, algorithm: Algorithm, label: str) -> dict[str, Sums]:
+    """Read the text of a list of sums as `read_list` does; `label` begins its errors."""
     found: dict[str, Sums] = {}
     for number, line in enumerate(text.splitlines(), 1):
         # rhash begins its comments with a semicolon, coreutils' readers skip '#'.

@@ -14,7 +14,7 @@ from convert.tensor import Progress
 
 Verdict = Literal["right", "wrong", "unknown"]
 
-MAX_JSON = 64 << 20  # tokenizer.json of the largest vocabularies has some 30 MB
+MAX_JSON = 64 << 20  # bytes; tokenizer.json of the largest vocabularies has some 30 MB
 
 USUAL_CAUSES = (
     "usual causes: the base was converted by another version of transformers or torch, git changed line endings on "
@@ -33,6 +33,8 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
+    """What is known of a file after decoding."""
+
     name: str
     verdict: Verdict
     sums: Sums  # of the file in OUT
@@ -49,11 +51,15 @@ class Decoded:
     payload: Path
     base: Path | None  # None where the payload was plain and only copied
     out: Path
-    sums: Sums
-    skipped: bool
+    sums: Sums  # of `out`
+    skipped: bool  # it was there before, and verified
 
 
-def check(file: Decoded, wanted: Sums, release: Release | None, progress: Progress | None = None) -> Checked:
+def check_file(file: Decoded, wanted: Sums, release: Release | None, progress: Progress | None = None) -> Checked:
+    """Judge a file by the sums it should have, as far as they are known; `release` None: an unknown one.
+
+    A wrong file comes with causes, and with its text if that is known. Raises OSError.
+    """
     name = file.out.name
     unreadable = name.endswith(".json") and not is_json(file.out)
     agrees = file.sums.agree(wanted)
@@ -74,7 +80,7 @@ def _rebuilt(name: str, wanted: Sums, release: Release | None) -> Rebuilt | None
 
 
 def is_json(path: Path) -> bool:
-    """Whether a small file holds a JSON object or list."""
+    """Does a file of at most MAX_JSON bytes hold a JSON object or list?"""
     try:
         return isinstance(read_json(path, MAX_JSON), dict | list)
     except NotJson:
@@ -82,6 +88,7 @@ def is_json(path: Path) -> bool:
 
 
 def is_json_text(raw: bytes) -> bool:
+    """Are these bytes a JSON object or list?"""
     try:
         return isinstance(parse_json(raw), dict | list)
     except NotJson:

@@ -1,4 +1,4 @@
-"""The quantiser's child process: `python -m convert.quantize quantize|imatrix …`, started by process.py.
+"""The quantizer's child process: `python -m convert.quantize quantize|imatrix …`, started by process.py.
 
 Loads llama_cpp; says on stdout what llama.cpp logs.
 """
@@ -55,6 +55,7 @@ def _say(line: str) -> None:
 
 
 def main(command: str, *args: str) -> int:
+    """Do what process.py asks for, "quantize" or "imatrix"; the exit code."""
     # Ctrl-C reaches the whole process group; the parent decides, and an interrupt inside a callback would be lost.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

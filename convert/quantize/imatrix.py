@@ -1,7 +1,7 @@
 """Importance matrices as files: read both forms llama.cpp knows, write the newer one.
 
 An entry says how strongly each input column of a weight is used: the mean square of what is multiplied with it.
-Does not make one (collect.py) and does not quantise (process.py).
+Does not make one (collect.py) and does not quantize (process.py).
 """
 
 import struct
@@ -15,11 +15,11 @@ from convert import ConvertError
 
 Floats = npt.NDArray[np.float32]
 
-CHUNK = 512  # tokens run at once when a matrix is made; llama.cpp's own tool uses the same
+CHUNK_TOKENS = 512  # tokens run at once when a matrix is made; llama.cpp's own tool uses the same
 
 
 def read_imatrix(file: Path) -> dict[str, Floats]:
-    """Mean squares per column, by the weight's name."""
+    """Mean squares, one for each input column, by the weight's name; what is no matrix is a ConvertError."""
     try:
         with file.open("rb") as opened:
             magic = opened.read(4)
@@ -71,12 +71,16 @@ def _read_legacy(data: bytes) -> dict[str, Floats]:
 
 
 def write_imatrix(file: Path, sums: dict[str, npt.NDArray[np.float64]], counts: dict[str, int], chunks: int) -> None:
-    """Write the GGUF form, which llama.cpp's own tools read too."""
+    """Write the GGUF form, which llama.cpp's own tools read too.
+
+    `sums` are of squares, one for each input column, and `counts` of the rows that were added up, both by the weight's
+    name; `chunks` is how often the model was run.
+    """
     writer = gguf.GGUFWriter(file, "imatrix")
     writer.add_type("imatrix")
     writer.add_array("imatrix.datasets", ["calibration text"])
     writer.add_uint32("imatrix.chunk_count", chunks)
-    writer.add_uint32("imatrix.chunk_size", CHUNK)
+    writer.add_uint32("imatrix.chunk_size", CHUNK_TOKENS)
     for name in sorted(sums):
         writer.add_tensor(f"{name}.in_sum2", sums[name].astype(np.float32).reshape(1, -1))
         writer.add_tensor(f"{name}.counts", np.array([[counts[name]]], np.float32))

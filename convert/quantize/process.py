@@ -1,6 +1,6 @@
-"""Quantise a GGUF file with llama.cpp, in a child process.
+"""Quantize a GGUF file with llama.cpp, in a child process.
 
-llama.cpp's quantiser can neither be cancelled nor asked how far it is, and a failed check inside it ends the process:
+llama.cpp's quantizer can neither be cancelled nor asked how far it is, and a failed check inside it ends the process:
 so it runs in a child of its own (__main__.py), which forwards the log, and which Ctrl-C ends at once.
 llama_cpp is loaded in that child only.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import convert
 from advrepl.machine import usable_cores
 from convert import ConvertError
-from convert.quantize.types import TYPES
+from convert.quantize.types import FTYPES
 from convert.tensor import Progress
 
 LOG_KEPT = 12  # lines quoted when llama.cpp fails
@@ -26,19 +26,25 @@ LOG_KEPT = 12  # lines quoted when llama.cpp fails
 
 @dataclass(slots=True)
 class Outcome:
+    """What llama.cpp's quantizer said of its work."""
+
     types: Counter[str] = field(default_factory=Counter)  # how many tensors became what
     bits: float = 0.0  # per weight, over all tensors
-    fallen_back: int = 0  # tensors whose rows do not fit the type's blocks
+    fallbacks: int = 0  # tensors whose rows do not fit the type's blocks
 
 
 def quantize(
-    source: Path, out: Path, kind: str, imatrix: Path | None, sizes: Mapping[str, int], progress: Progress
+    source: Path, out: Path, ftype: str, imatrix: Path | None, sizes: Mapping[str, int], progress: Progress
 ) -> Outcome:
-    """Write `out` from the F32, F16 or BF16 file `source`; `sizes` are the bytes of its tensors, for the progress."""
+    """Write `out` in a type of FTYPES from the F32, F16 or BF16 file `source`.
+
+    `imatrix`: a file with an importance matrix; None: without one. `sizes`: the bytes of the source's tensors, by
+    name, for the progress. Raises ConvertError if llama.cpp fails.
+    """
     outcome, done, total = Outcome(), 0, sum(sizes.values())
     name, types = "", dict[str, str]()
     progress("starting", 0, total)
-    for line in child("quantize", source, out, TYPES[kind].number, usable_cores(), imatrix or ""):
+    for line in run_child("quantize", source, out, FTYPES[ftype].number, usable_cores(), imatrix or ""):
         if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
             name = match[1]
             types[name] = match[2]
@@ -50,21 +56,24 @@ def quantize(
         elif match := re.search(r"quant size .*\((\S+) BPW\)", line):
             outcome.bits = float(match[1])
         elif match := re.search(r"WARNING: (\d+) of \d+ tensor\(s\) required fallback", line):
-            outcome.fallen_back = int(match[1])
-    progress("quantised", total, total)
+            outcome.fallbacks = int(match[1])
+    progress("quantized", total, total)
     outcome.types = Counter(found.upper() for found in types.values())
     return outcome
 
 
 def make_imatrix(model: Path, text: Path, out: Path, progress: Progress) -> None:
-    """Run `model` over a text and write its importance matrix."""
-    for line in child("imatrix", model, text, out, usable_cores()):
+    """Run the model, a GGUF file, over a text and write its importance matrix; raises ConvertError if that fails."""
+    for line in run_child("imatrix", model, text, out, usable_cores()):
         if match := re.fullmatch(r"chunk (\d+) (\d+)\s*", line):
             progress("running the model over the text", int(match[1]), int(match[2]))
 
 
-def child(*args: object) -> Iterator[str]:
-    """Run this module's other side, and yield its lines; it is killed if the caller stops listening."""
+def run_child(*args: object) -> Iterator[str]:
+    """Run __main__.py with these arguments and yield the lines it prints; raises ConvertError if it fails.
+
+    It is killed if the caller stops listening.
+    """
     # The child must find this package wherever it was started from.
     path = os.pathsep.join([str(Path(convert.__file__).parent.parent), *filter(None, sys.path)])
     process = subprocess.Popen(

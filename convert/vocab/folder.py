@@ -1,7 +1,7 @@
 """A Hugging Face folder's tokenizer as GGUF fields: SentencePiece (spm.py), or byte-level BPE (bpe.py).
 
-Tokenises nothing itself. What llama.cpp would tokenise differently is refused by name, not approximated; the one
-exception is Unicode normalisation (NFC) in front of BPE, which changes only text that is not NFC already.
+Tokenizes nothing itself. What llama.cpp would tokenize differently is refused by name, not approximated; the one
+exception is Unicode normalization (NFC) in front of BPE, which changes only text that is not NFC already.
 """
 
 from pathlib import Path
@@ -13,15 +13,18 @@ from convert.vocab.spm import sentencepiece_fields
 from convert.vocab.table import Fields
 
 
-def read_vocab(folder: Path, rows: int) -> Fields:
-    """The tokenizer.* fields for an embedding of `rows` rows."""
+def read_vocab(folder: Path, vocab_size: int) -> Fields:
+    """The tokenizer.* fields of the GGUF header, for an embedding of `vocab_size` rows.
+
+    Raises ConvertError if there is no tokenizer, it is damaged, or llama.cpp would tokenize differently.
+    """
     settings = read_object_if_there(folder / "tokenizer_config.json")
     if (folder / "tokenizer.model").is_file():
-        fields = sentencepiece_fields(folder, rows, settings)
+        fields = sentencepiece_fields(folder, vocab_size, settings)
     elif (folder / "tokenizer.json").is_file():
-        fields = byte_level_fields(read_object(folder / "tokenizer.json"), folder, rows, settings)
+        fields = byte_level_fields(read_object(folder / "tokenizer.json"), folder, vocab_size, settings)
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        fields = byte_level_fields(from_gpt2_files(folder), folder, rows, settings)
+        fields = byte_level_fields(from_gpt2_files(folder), folder, vocab_size, settings)
     else:
         raise ConvertError(f"{folder}: no tokenizer (tokenizer.model, tokenizer.json, or vocab.json with merges.txt)")
     if template := chat_template(folder):

@@ -8,10 +8,14 @@ import sentencepiece
 
 from convert import ConvertError
 from convert.vocab.added import added_tokens, special_ids
-from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, Fields, Table
+from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, Fields, TokenTable
 
 
-def sentencepiece_fields(folder: Path, rows: int, settings: Mapping[str, Any]) -> Fields:
+def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, Any]) -> Fields:
+    """The tokenizer.* fields from the folder's tokenizer.model; `settings`: its tokenizer_config.json.
+
+    Raises ConvertError if it is no SentencePiece model, or one that llama.cpp cannot follow.
+    """
     file = folder / "tokenizer.model"
     try:
         model = sentencepiece.SentencePieceProcessor(model_file=str(file))
@@ -19,12 +23,12 @@ def sentencepiece_fields(folder: Path, rows: int, settings: Mapping[str, Any]) -
         raise ConvertError(
             f"{file}: not a SentencePiece model; if the folder is an XOR release, run advrepl decode first"
         ) from None
-    _refuse_normalising(model, file)
-    table = Table(str(file), rows)
+    _refuse_normalizing(model, file)
+    table = TokenTable(str(file), vocab_size)
     for index in range(model.vocab_size()):
         table.put(index, model.id_to_piece(index), model.get_score(index), _piece_type(model, index))
     table.put_added(added_tokens(folder, settings))
-    table.pad(rows)
+    table.pad(vocab_size)
     table.check()
     known = {"bos": model.bos_id(), "eos": model.eos_id(), "unk": model.unk_id(), "pad": model.pad_id()}
     return {
@@ -50,7 +54,7 @@ def _piece_type(model: Any, index: int) -> int:
     return BYTE if model.is_byte(index) else NORMAL
 
 
-def _refuse_normalising(model: Any, file: Path) -> None:
-    """llama.cpp feeds text to the pieces as it is, so a model that rewrites it first would tokenise differently."""
+def _refuse_normalizing(model: Any, file: Path) -> None:
+    """llama.cpp feeds text to the pieces as it is, so a model that rewrites it first would tokenize differently."""
     if not model.normalize("a  ﬁ").endswith("a▁▁ﬁ"):
-        raise ConvertError(f"{file}: rewrites text before tokenising it (spaces or Unicode forms), llama.cpp cannot")
+        raise ConvertError(f"{file}: rewrites text before tokenizing it (spaces or Unicode forms), llama.cpp cannot")

@@ -16,31 +16,37 @@ Fields = dict[str, str | int | bool | list[str] | list[int] | list[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedToken:
+    """A token that was added after training."""
+
     text: str
     special: bool
 
     @property
-    def kind(self) -> int:
+    def token_type(self) -> int:
+        """Its kind in GGUF."""
         # Control tokens are never read out of a player's text; what looks like a marker shall not be either.
         return CONTROL if self.special or re.fullmatch(r"<\|.*\|>", self.text) else USER_DEFINED
 
 
 @dataclass(slots=True)
-class Table:
-    """Tokens by id while they are gathered."""
+class TokenTable:
+    """Tokens by id while they are gathered; three lists of the same length."""
 
-    what: str  # the file, for errors
-    rows: int
+    file: str  # for errors
+    vocab_size: int  # rows of the embedding, which no id may exceed
     tokens: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
 
-    def put(self, index: int, token: str, score: float, kind: int) -> None:
-        if index >= self.rows:
-            raise ConvertError(f"{self.what}: token {token!r} has id {index}, the embedding only {self.rows} rows")
+    def put(self, index: int, token: str, score: float, token_type: int) -> None:
+        """Set the token of an id; a ConvertError if the embedding has no row for it."""
+        if index >= self.vocab_size:
+            raise ConvertError(
+                f"{self.file}: token {token!r} has id {index}, the embedding only {self.vocab_size} rows"
+            )
         self.pad(index + 1)
-        self.tokens[index], self.scores[index], self.types[index] = token, score, kind
+        self.tokens[index], self.scores[index], self.types[index] = token, score, token_type
 
     def pad(self, size: int) -> None:
         """Fill up with tokens nobody uses; checkpoints round the rows of their embedding up."""
@@ -49,20 +55,22 @@ class Table:
             self.scores.append(PADDING_SCORE)
             self.types.append(UNUSED)
 
-    def put_added(self, added: Mapping[int, Added]) -> None:
+    def put_added(self, added: Mapping[int, AddedToken]) -> None:
+        """Set tokens that were added after training, by id; a ConvertError where one would replace another."""
         for index, token in sorted(added.items()):
             if index < len(self.tokens) and self.tokens[index] == token.text:
                 # Already there as a piece: only its kind may be sharper. Unknown and byte pieces keep their meaning.
                 if self.types[index] in (NORMAL, USER_DEFINED):
-                    self.types[index] = token.kind
+                    self.types[index] = token.token_type
             elif index < len(self.tokens) and self.types[index] != UNUSED:
-                raise ConvertError(f"{self.what}: added token {token.text!r} would replace {self.tokens[index]!r}")
+                raise ConvertError(f"{self.file}: added token {token.text!r} would replace {self.tokens[index]!r}")
             else:
-                self.put(index, token.text, ADDED_SCORE, token.kind)
+                self.put(index, token.text, ADDED_SCORE, token.token_type)
 
     def check(self) -> None:
+        """Refuse two ids with the same text, with a ConvertError."""
         # libllama aborts the process when two ids share a text.
         seen: dict[str, int] = {}
         for index, token in enumerate(self.tokens):
             if seen.setdefault(token, index) != index:
-                raise ConvertError(f"{self.what}: tokens {seen[token]} and {index} are both {token!r}")
+                raise ConvertError(f"{self.file}: tokens {seen[token]} and {index} are both {token!r}")

@@ -1,4 +1,4 @@
-"""Time and peak memory of decode, write and quantise on 2.5 GB, beside llama.cpp's own tools where they are given.
+"""Time and peak memory of decode, write and quantize on 2.5 GB, beside llama.cpp's own tools where they are given.
 
 Run from the checkout: python -m tests.bench.bench_convert PLACE [--llama-cpp SOURCE BIN PYTHON] [--rounds N]
 SOURCE holds convert_hf_to_gguf.py, BIN llama-quantize, PYTHON is one that has torch and transformers.
@@ -87,8 +87,8 @@ def theirs(model: Path, place: Path, source: Path, binaries: Path, python: Path)
     first, last = place / "first.gguf", place / "theirs.gguf"
     script = str(source / "convert_hf_to_gguf.py")
     wrote = measure([str(python), script, str(model), "--outfile", str(first), "--outtype", "f16"])
-    quantised = measure([str(binaries / "llama-quantize"), str(first), str(last), "Q4_K_M", str(usable_cores())])
-    report("llama.cpp convert + quantize", wrote, quantised)
+    quantized = measure([str(binaries / "llama-quantize"), str(first), str(last), "Q4_K_M", str(usable_cores())])
+    report("llama.cpp convert + quantize", wrote, quantized)
     first.unlink()
     last.unlink()
 

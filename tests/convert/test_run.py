@@ -61,7 +61,7 @@ def test_what_remains_is_the_engines_gelu_table(tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", ["llama-256", "gptj", "gptneox", "llama-grouped"])
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_K_M"])
-def test_quantised_files_load_and_stay_near(tmp_path: Path, name: str, kind: str) -> None:
+def test_quantized_files_load_and_stay_near(tmp_path: Path, name: str, kind: str) -> None:
     got = tiny.logits(converted(tiny.make(name, tmp_path / name), kind).out, tiny.tokens_of(300, tiny.ROWS))
     assert np.isfinite(got).all()
     wanted = GOLDEN[f"{name}/logits"]
@@ -72,11 +72,11 @@ def test_quantised_files_load_and_stay_near(tmp_path: Path, name: str, kind: str
 @pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
 def test_the_first_file_follows_the_sources_type(tmp_path: Path, dtype: str) -> None:
     folder = tiny.make("llama", tmp_path / "m", dtype=dtype)
-    assert prepare(Request(folder, tmp_path / "o.gguf", "Q4_K_M")).written == dtype
-    assert prepare(Request(folder, tmp_path / "o.gguf", "BF16")).written == "BF16"
+    assert prepare(Request(folder, tmp_path / "o.gguf", "Q4_K_M")).first_type == dtype
+    assert prepare(Request(folder, tmp_path / "o.gguf", "BF16")).first_type == "BF16"
 
 
-def test_bf16_reaches_the_quantiser_unsqueezed(tmp_path: Path) -> None:
+def test_bf16_reaches_the_quantizer_unsqueezed(tmp_path: Path) -> None:
     """Values of a million are beyond F16, and Q8_0 holds them: on the way they must not have been F16."""
     config, tensors = tiny.llama(hidden_size=256, intermediate_size=256, num_hidden_layers=1)
     tensors["model.embed_tokens.weight"] *= np.float32(1e6)
@@ -128,9 +128,9 @@ def test_the_prompt_format_is_noted_as_asked_whatever_the_names_say(tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"kind": "Q4_K_X"}, "-q Q4_K_X: unknown type; the types are F32, BF16, F16, Q8_0"),
-        ({"kind": "IQ2_XS"}, "IQ2_XS needs an importance matrix: --imatrix auto makes one"),
-        ({"kind": "IQ2_XS", "imatrix": "gone.dat"}, "gone.dat: No such file"),
+        ({"ftype": "Q4_K_X"}, "-q Q4_K_X: unknown type; the types are F32, BF16, F16, Q8_0"),
+        ({"ftype": "IQ2_XS"}, "IQ2_XS needs an importance matrix: --imatrix auto makes one"),
+        ({"ftype": "IQ2_XS", "imatrix": "gone.dat"}, "gone.dat: No such file"),
         ({"calibration": Path("gone.txt")}, "gone.txt: no such file; --calibration takes a text"),
     ],
 )
@@ -174,7 +174,7 @@ def test_only_the_result_stays(tmp_path: Path) -> None:
     result = converted(tiny.make("llama", tmp_path / "m"), "Q4_K_M")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m-Q4_K_M.gguf"]
     assert result.bytes == result.out.stat().st_size
-    assert set(result.seconds) == {"write", "quantise"}
+    assert set(result.seconds) == {"write", "quantize"}
 
 
 def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of a terminal")
-def test_ctrl_c_while_quantising_ends_the_child_and_cleans_up(tmp_path: Path) -> None:
+def test_ctrl_c_while_quantizing_ends_the_child_and_cleans_up(tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path / "m", *tiny.llama(hidden_size=1024, intermediate_size=8192), dtype="F32")
     code = (
         "import sys; from pathlib import Path; from convert.run import *\n"
-        "def stage(t):\n print(t, flush=True); return lambda *a: t == 'quantising' and print(*a, flush=True)\n"
+        "def stage(t):\n print(t, flush=True); return lambda *a: t == 'quantizing' and print(*a, flush=True)\n"
         "convert(prepare(Request(Path(sys.argv[1]), Path(sys.argv[2]), 'Q2_K')), stage)"
     )
     process = subprocess.Popen(
@@ -239,7 +239,7 @@ def test_a_real_model_comes_back_as_it_was(smollm: Path, tmp_path: Path) -> None
         assert ours.fields[name].contents() == theirs.fields[name].contents(), key
 
 
-def test_a_real_model_says_the_same_after_quantising(smollm: Path, tmp_path: Path) -> None:
+def test_a_real_model_says_the_same_after_quantizing(smollm: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.gguf"
     run.convert(prepare(Request(smollm, out, "Q8_0")), quiet)
     prompt = "The capital of France is the city of Paris. The capital of Germany is the city of"

@@ -9,7 +9,7 @@ import pytest
 from convert import ConvertError
 from convert.archs.rules import Rule
 from convert.checkpoint.folder import open_checkpoint
-from convert.write import Field, replace_text, tensor_bytes, to_type, write_gguf
+from convert.write import Field, cast, replace_strings, tensor_bytes, write_gguf
 from tests import tiny
 
 
@@ -66,8 +66,8 @@ def test_vectors_stay_f32_and_missing_sources_become_zeros(tmp_path: Path) -> No
 
 def test_f32_to_bf16_rounds_to_nearest_even() -> None:
     values = np.array([0x3F808000, 0x3F818000, 0x3F808001, 0x7F7FFFFF, 0x7F800000], np.uint32).view(np.float32)
-    assert [hex(b) for b in to_type(values, "F32", "BF16")] == ["0x3f80", "0x3f82", "0x3f81", "0x7f80", "0x7f80"]
-    assert np.isnan(to_type(to_type(np.array([np.nan], np.float32), "F32", "BF16"), "BF16", "F32"))[0]
+    assert [hex(b) for b in cast(values, "F32", "BF16")] == ["0x3f80", "0x3f82", "0x3f81", "0x7f80", "0x7f80"]
+    assert np.isnan(cast(cast(np.array([np.nan], np.float32), "F32", "BF16"), "BF16", "F32"))[0]
 
 
 def test_fields_of_every_kind_come_back(tmp_path: Path) -> None:
@@ -93,6 +93,6 @@ def test_sizes_are_known_before_anything_is_written(tmp_path: Path) -> None:
 def test_a_header_string_is_replaced_in_place(tmp_path: Path) -> None:
     out = write(tmp_path, {"a.weight": np.ones((1, 1), np.float32)}, "F32", "F32")
     before = out.stat().st_size
-    replace_text(out, ["ü"], ["ä"])
+    replace_strings(out, ["ü"], ["ä"])
     assert gguf.GGUFReader(out).fields["a.list"].contents() == ["x", "ä"]
     assert out.stat().st_size == before

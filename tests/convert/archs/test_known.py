@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convert import ConvertError
-from convert.archs.known import model_of
+from convert.archs.known import model_rules
 from convert.config import Config
 from convert.tensor import TensorRef
 from tests import tiny
@@ -24,7 +24,7 @@ def refs(tensors: dict[str, tiny.Floats], dtype: str = "F32") -> dict[str, Tenso
 
 def refuse(config: dict[str, Any], tensors: dict[str, TensorRef]) -> str:
     with pytest.raises(ConvertError) as caught:
-        model_of(Config(config), tensors)
+        model_rules(Config(config), tensors)
     return str(caught.value)
 
 
@@ -32,9 +32,9 @@ def refuse(config: dict[str, Any], tensors: dict[str, TensorRef]) -> str:
 def test_every_shape_fits_its_rules(name: str) -> None:
     maker, sizes = tiny.SHAPES[name]
     config, tensors = maker(**sizes)
-    model = model_of(Config(config), refs(tensors))
-    assert model.rows == tiny.ROWS
-    assert len({rule.out for rule in model.rules}) == len(model.rules)
+    model = model_rules(Config(config), refs(tensors))
+    assert model.vocab_size == tiny.ROWS
+    assert len({rule.name for rule in model.rules}) == len(model.rules)
 
 
 def test_missing_left_over_and_misshapen_tensors_are_all_named() -> None:
@@ -62,20 +62,20 @@ def test_integers_in_the_place_of_weights_are_refused() -> None:
 def test_buffers_of_old_checkpoints_are_skipped_but_real_biases_are_not() -> None:
     config, tensors = tiny.gptneox()
     assert "gpt_neox.layers.0.attention.bias" in tensors
-    model = model_of(Config(config), refs(tensors))
+    model = model_rules(Config(config), refs(tensors))
     assert "gpt_neox.layers.0.attention.dense.bias" in {rule.source for rule in model.rules}
 
 
 def test_tied_llama_has_no_output_of_its_own_and_a_copy_of_it_is_left_out() -> None:
     config, tensors = tiny.llama(tie_word_embeddings=True)
     tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
-    model = model_of(Config(config), refs(tensors))
-    assert "output.weight" not in {rule.out for rule in model.rules}
+    model = model_rules(Config(config), refs(tensors))
+    assert "output.weight" not in {rule.name for rule in model.rules}
 
 
 def test_gptj_attention_output_gets_the_zero_bias_phi2_wants() -> None:
     config, tensors = tiny.gptj()
-    rules = {rule.out: rule for rule in model_of(Config(config), refs(tensors)).rules}
+    rules = {rule.name: rule for rule in model_rules(Config(config), refs(tensors)).rules}
     assert (rules["blk.1.attn_output.bias"].source, rules["blk.1.attn_output.bias"].shape) == (None, (64,))
 
 
@@ -121,7 +121,7 @@ def test_missing_optional_keys_have_their_defaults() -> None:
     config, tensors = tiny.llama()
     for name in ("rms_norm_eps", "tie_word_embeddings", "max_position_embeddings", "hidden_act"):
         del config[name]
-    keys = model_of(Config(config), refs(tensors)).keys
+    keys = model_rules(Config(config), refs(tensors)).keys
     assert keys["attention.layer_norm_rms_epsilon"] == 1e-6
     assert keys["context_length"] == 2048
     assert keys["attention.head_count_kv"] == 4
@@ -133,7 +133,7 @@ def test_rotary_keys_of_transformers_5_are_understood() -> None:
     del config["rotary_pct"], config["rotary_emb_base"]
     config["rope_parameters"] = {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5}
     tensors["lm_head.weight"] = tensors.pop("embed_out.weight")
-    model = model_of(Config(config), refs(tensors))
+    model = model_rules(Config(config), refs(tensors))
     assert (model.keys["rope.freq_base"], model.keys["rope.dimension_count"]) == (500.0, 8)
 
 
@@ -150,7 +150,7 @@ def test_a_damaged_config_is_understood_or_refused(make: tiny.Make, data: st.Dat
     names = [*sorted(config), "head_dim", "rope_scaling", "rope_parameters", "num_key_value_heads", "attention_bias"]
     config[data.draw(st.sampled_from(names))] = data.draw(JSON)
     try:
-        model = model_of(Config(config), refs(tensors))
+        model = model_rules(Config(config), refs(tensors))
     except ConvertError:
         return
     assert {rule.source for rule in model.rules} <= {None, *tensors}

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from convert.archs import rules
 
 
-def test_pair_puts_the_halves_of_a_head_side_by_side() -> None:
+def test_permute_puts_the_halves_of_a_head_side_by_side() -> None:
     rows = np.array([0, 1, 2, 3, 10, 11, 12, 13])  # two heads of four rows
-    assert rules.pair(rows, heads=2).tolist() == [0, 2, 1, 3, 10, 12, 11, 13]
+    assert rules.permute(rows, heads=2).tolist() == [0, 2, 1, 3, 10, 12, 11, 13]
 
 
-def test_unpair_splits_neighbours_and_leaves_what_is_not_rotated() -> None:
+def test_unpermute_splits_neighbors_and_leaves_what_is_not_rotated() -> None:
     rows = np.array([0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15])  # two heads of six rows, four of them rotated
-    assert rules.unpair(rows, heads=2, rotated=4).tolist() == [0, 2, 1, 3, 4, 5, 10, 12, 11, 13, 14, 15]
+    assert rules.unpermute(rows, heads=2, rotated=4).tolist() == [0, 2, 1, 3, 4, 5, 10, 12, 11, 13, 14, 15]
 
 
 def test_split_heads_gathers_queries_then_keys_then_values() -> None:
@@ -26,6 +26,6 @@ def test_split_heads_gathers_queries_then_keys_then_values() -> None:
 def test_reorderings_lose_no_row(heads: int, pairs: int, columns: int) -> None:
     rows = heads * 2 * pairs
     table = np.arange(rows * columns).reshape(rows, columns)
-    for turned in (rules.pair(table, heads), rules.unpair(table, heads, 2)):
+    for turned in (rules.permute(table, heads), rules.unpermute(table, heads, 2)):
         assert turned.shape == table.shape
         assert sorted(map(tuple, turned.tolist())) == sorted(map(tuple, table.tolist()))

@@ -6,15 +6,21 @@ from pathlib import Path
 import pytest
 
 from convert import ConvertError
-from convert.decode import run
-from convert.decode.plan import Job, plan
-from convert.decode.stream import decode
+from convert.decode.plan import Job, plan_jobs
+from convert.decode.run import run_jobs
+from convert.decode.stream import xor_into
 from convert.decode.verify import Checked
 from convert.sums import Sums
 
 
 def sums_of(raw: bytes) -> Sums:
     return Sums(hashlib.md5(raw).hexdigest(), hashlib.sha256(raw).hexdigest())
+
+
+def xored(payload: bytes, base: bytes) -> bytes:
+    result = bytearray(payload)
+    xor_into(memoryview(result), memoryview(base))
+    return bytes(result)
 
 
 class Release:
@@ -28,14 +34,14 @@ class Release:
 
     def add(self, name: str, result: bytes, base: bytes) -> None:
         (self.base / name).write_bytes(base)
-        (self.xor / name).write_bytes(decode(result, base))
+        (self.xor / name).write_bytes(xored(result, base))
         self.expected[name] = result
 
     def plan(self) -> list[Job]:
-        return plan(self.xor, self.base, self.out)
+        return plan_jobs(self.xor, self.base, self.out)
 
     def run(self, given: dict[str, Sums] | None = None) -> dict[str, Checked]:
-        return {checked.name: checked for checked in run.run(self.plan(), given)}
+        return {checked.name: checked for checked in run_jobs(self.plan(), given)}
 
     def results(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.out.iterdir() if not path.name.startswith(".")}

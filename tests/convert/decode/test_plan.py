@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convert import ConvertError
-from convert.decode.plan import plan
+from convert.decode.plan import plan_jobs
 from tests.convert.decode.made import Release
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
@@ -47,13 +47,13 @@ def test_a_missing_base_file_is_named_with_what_is_there(release: Release) -> No
 def test_folders_that_cannot_work_are_refused(release: Release, tmp_path: Path) -> None:
     for out in (release.xor, release.base, release.base / ".." / "llama", release.xor / "out"):
         with pytest.raises(ConvertError, match="OUT must be a folder of its own"):
-            plan(release.xor, release.base, out)
+            plan_jobs(release.xor, release.base, out)
     with pytest.raises(ConvertError, match="given as XOR and as BASE"):
-        plan(release.xor, release.xor, release.out)
+        plan_jobs(release.xor, release.xor, release.out)
     with pytest.raises(ConvertError, match="no such folder"):
-        plan(tmp_path / "none", release.base, release.out)
+        plan_jobs(tmp_path / "none", release.base, release.out)
     with pytest.raises(ConvertError, match="xor_encoded_files instead"):
-        plan(release.xor.parent, release.base, release.out)
+        plan_jobs(release.xor.parent, release.base, release.out)
     release.out.write_text("a file")
     assert "is a file" in release.refusal()
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from convert.decode.releases import METHARME_7B, PYGMALION_7B, RELEASES, Release, recognise
+from convert.decode.releases import METHARME_7B, PYGMALION_7B, RELEASES, Release, recognize_release
 from convert.sums import Sums, sum_text
 
 # The list on the model card of Pygmalion 7B (`rhash -M *`), as far as the files can be rebuilt.
@@ -54,15 +54,15 @@ def test_every_tensor_of_the_index_is_in_the_shard_of_its_layer() -> None:
 
 
 def test_a_release_is_told_by_its_folder() -> None:
-    assert recognise(["xor_encoded_files", "Metharme-7B"], {}) is METHARME_7B
-    assert recognise(["models--PygmalionAI--pygmalion-7b"], {}) is PYGMALION_7B
-    assert recognise(["llama"], {}) is None
-    assert recognise(["pygmalion-7b", "metharme-7b"], {}) is None
+    assert recognize_release(["xor_encoded_files", "Metharme-7B"], {}) is METHARME_7B
+    assert recognize_release(["models--PygmalionAI--pygmalion-7b"], {}) is PYGMALION_7B
+    assert recognize_release(["llama"], {}) is None
+    assert recognize_release(["pygmalion-7b", "metharme-7b"], {}) is None
 
 
 def test_sums_tell_the_release_whatever_the_folder_says() -> None:
     config = {"config.json": METHARME_7B.sums["config.json"]}
-    assert recognise(["pygmalion-7b"], config) is METHARME_7B
+    assert recognize_release(["pygmalion-7b"], config) is METHARME_7B
     shared = {"generation_config.json": METHARME_7B.sums["generation_config.json"]}
-    assert recognise(["pygmalion-7b"], shared) is PYGMALION_7B
-    assert recognise([], shared) is None
+    assert recognize_release(["pygmalion-7b"], shared) is PYGMALION_7B
+    assert recognize_release([], shared) is None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.decode.run import run
+from convert.decode.run import run_jobs
 from convert.sums import CHUNK, sum_text
 from tests.convert.decode.made import Release
 
@@ -44,7 +44,7 @@ def test_progress_counts_the_whole_run(release: Release) -> None:
     total = 2 * CHUNK + 9 + 9
     for _ in range(2):  # decoding, then verifying what is there
         seen.clear()
-        run(release.plan(), None, lambda *step: seen.append(step))
+        run_jobs(release.plan(), None, lambda *step: seen.append(step))
         assert {step[0] for step in seen} == {"config.json", "w.bin"}
         assert {step[2] for step in seen} == {total}
         assert [step[1] for step in seen] == sorted(step[1] for step in seen)
@@ -57,7 +57,7 @@ def test_an_interrupted_run_leaves_no_half_file(release: Release) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(release.plan(), None, interrupt)
+        run_jobs(release.plan(), None, interrupt)
     assert set(release.results()) == {"config.json"}
     assert not list(release.out.glob(".*.part"))
     assert {name: checked.skipped for name, checked in release.run().items()} == {"config.json": True, "w.bin": False}

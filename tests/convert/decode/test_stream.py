@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.decode.stream import decode
 from convert.sums import CHUNK
-from tests.convert.decode.made import Release
+from tests.convert.decode.made import Release, xored
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_decoding_is_xor_with_the_base_padded_by_zeros(payload: bytes, base: bytes) -> None:
     padded = base.ljust(len(payload), b"\0")
-    assert decode(payload, base) == bytes(a ^ b for a, b in zip(payload, padded, strict=False))
-    assert decode(bytes(decode(payload, base)), base) == payload
+    assert xored(payload, base) == bytes(a ^ b for a, b in zip(payload, padded, strict=False))
+    assert xored(bytes(xored(payload, base)), base) == payload
 
 
 @pytest.mark.parametrize("base_size", [0, 1, CHUNK - 1, CHUNK, 3 * CHUNK, 3 * CHUNK + 1, 4 * CHUNK])

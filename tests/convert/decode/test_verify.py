@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from convert.decode.releases import METHARME_7B, PYGMALION_7B, SHARDS
-from convert.decode.run import accept, run
+from convert.decode.run import accept_rebuilt, run_jobs
 from convert.sums import Sums, sum_text
 from tests.convert.decode.made import Release, sums_of
 
@@ -69,7 +69,7 @@ def test_unreadable_json_is_offered_rebuilt(tmp_path: Path) -> None:
     assert found.rebuilt is not None
     assert found.rebuilt.proved
     assert found.rebuilt.sums.md5 == "4608facb4910118f8dfa80f090cbc4dc"
-    accepted = accept(found, made.out, found.rebuilt)
+    accepted = accept_rebuilt(found, made.out, found.rebuilt)
     assert accepted.verdict == "right"
     assert json.loads((made.out / "config.json").read_text())["_name_or_path"] == "pygmalion-7b"
     assert {found.verdict for found in made.run().values()} == {"right"}
@@ -94,7 +94,7 @@ def test_another_base_is_told_by_its_sum(tmp_path: Path) -> None:
     made = Release(tmp_path, "metharme-7b")
     made.add(SHARDS[0], b"some weights", b"some base...")
     seen: list[str] = []
-    [found] = run(made.plan(), None, lambda name, *_: seen.append(name))
+    [found] = run_jobs(made.plan(), None, lambda name, *_: seen.append(name))
     assert found.verdict == "wrong"
     assert (
         "is not the file the release was made from: convert LLaMA-7B with transformers 4.28.0.dev0" in found.causes[0]

@@ -26,7 +26,7 @@ def matrix(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     result = convert(folder, place / "full.gguf", "F32")
     plan = prepare(Request(folder, place / "o.gguf", "Q2_K_S", imatrix="auto"))
     reports: list[tuple[str, int, int]] = []
-    with run.calibration(plan.request) as text:
+    with run.calibration_text(plan.request) as text:
         make_imatrix(result.out, text, place / "imatrix.gguf", lambda *report: reports.append(report))
     counts = [report[1:] for report in reports]
     assert counts == [(done, counts[0][1]) for done in range(counts[0][1] + 1)]

@@ -13,13 +13,13 @@ from tests.convert.converted import convert
 
 
 def test_the_matrix_is_the_mean_square_of_what_each_weight_is_fed_with(folder: Path, matrix: Path) -> None:
-    """The first layer's queries see the normalised embedding of the text's tokens, which numpy can compute."""
+    """The first layer's queries see the normalized embedding of the text's tokens, which numpy can compute."""
     found = read_imatrix(matrix)
     assert set(found) == {
         f"blk.0.{n}.weight" for n in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
     } | {"output.weight"}
     plan = prepare(Request(folder, folder / "o.gguf", "F32"))
-    with run.calibration(plan.request) as file:
+    with run.calibration_text(plan.request) as file:
         text = file.read_bytes()
     result = convert(folder, matrix.with_name("again.gguf"), "F32")
     ids = [256, *tiny.token_ids(result.out, [text])[0]] if plan.fields["tokenizer.ggml.add_bos_token"] else None
@@ -35,7 +35,7 @@ def test_auto_makes_its_own_and_leaves_no_trace(folder: Path, matrix: Path, tmp_
     made = convert(folder, tmp_path / "auto.gguf", "Q2_K_S", imatrix="auto")
     given = convert(folder, tmp_path / "given.gguf", "Q2_K_S", imatrix=str(matrix))
     assert made.out.read_bytes() == given.out.read_bytes()
-    assert set(made.seconds) == {"write", "imatrix", "quantise"}
+    assert set(made.seconds) == {"write", "imatrix", "quantize"}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["auto.gguf", "given.gguf"]
 
 

@@ -1,4 +1,4 @@
-"""The quantiser, with llama.cpp itself."""
+"""The quantizer, with llama.cpp itself."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,12 +9,12 @@ import pytest
 
 from convert import ConvertError
 from convert.quantize.process import quantize
-from convert.quantize.types import PLAIN, TYPES
+from convert.quantize.types import FTYPES, UNQUANTIZED
 from tests import tiny
 from tests.convert.converted import convert
 
-WITH_MATRIX = [name for name, kind in TYPES.items() if kind.imatrix]
-WITHOUT = [name for name, kind in TYPES.items() if not kind.imatrix and name not in PLAIN]
+WITH_MATRIX = [name for name, kind in FTYPES.items() if kind.imatrix]
+WITHOUT = [name for name, kind in FTYPES.items() if not kind.imatrix and name not in UNQUANTIZED]
 
 
 @pytest.mark.parametrize("kind", WITHOUT)
@@ -38,7 +38,7 @@ def test_types_that_need_a_matrix_work_with_one(folder: Path, matrix: Path, tmp_
 
 def test_rows_that_do_not_fit_are_counted(tmp_path: Path) -> None:
     result = convert(tiny.make("llama", tmp_path / "m"), tmp_path / "o.gguf", "Q4_K_M")
-    assert result.fallen_back == 15
+    assert result.fallbacks == 15
     assert "Q4_K" not in result.types
 
 

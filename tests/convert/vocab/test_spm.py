@@ -93,5 +93,5 @@ def test_a_sentencepiece_model_that_rewrites_text_is_refused(tmp_path: Path) -> 
         sentence_iterator=iter([words] * 3), model_prefix=str(tmp_path / "tokenizer"), vocab_size=60,
         model_type="bpe", minloglevel=2,
     )  # fmt: skip
-    with pytest.raises(ConvertError, match="rewrites text before tokenising it"):
+    with pytest.raises(ConvertError, match="rewrites text before tokenizing it"):
         read_vocab(tmp_path, 60)
