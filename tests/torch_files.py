@@ -74,13 +74,14 @@ def zip_file(records: list[Record], pad: int = 64) -> bytes:
     body, directory = bytearray(), b""
     for record in records:
         at = len(body) if record.local_offset is None else record.local_offset
-        body += _local(record, len(body), pad) + record.content
-        directory += _central(record, at)
+        body += local_entry(record, len(body), pad) + record.content
+        directory += directory_entry(record, at)
     end = struct.pack("<4HIIH", 0, 0, len(records), len(records), len(directory), len(body), 0)
     return bytes(body + directory + b"PK\x05\x06" + end)
 
 
-def _local(record: Record, at: int, pad: int) -> bytes:
+def local_entry(record: Record, at: int, pad: int) -> bytes:
+    """The header before a record's bytes, which are aligned to `pad` if it stands at `at`."""
     name = (record.local_name or record.name).encode()
     # Data is aligned by an extra field that only the local header has.
     extra = -(at + 30 + len(name) + 4) % pad
@@ -89,7 +90,8 @@ def _local(record: Record, at: int, pad: int) -> bytes:
     return header + struct.pack("<HH", len(name), extra + 4) + name + b"FB" + struct.pack("<H", extra) + b"Z" * extra
 
 
-def _central(record: Record, at: int) -> bytes:
+def directory_entry(record: Record, at: int) -> bytes:
+    """What the directory says of a record whose header stands at `at`."""
     size = len(record.content) if record.size is None else record.size
     name, unset = record.name.encode(), 0xFFFFFFFF
     extra = b"\x01\x00\x18\x00" + struct.pack("<QQQ", size, size, at) if record.wide else b""

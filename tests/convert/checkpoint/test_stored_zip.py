@@ -25,8 +25,8 @@ def test_a_storage_behind_four_gigabytes_is_found(tmp_path: Path) -> None:
     head = t.zip_file([Record("m/data.pkl", t.pickle(GOOD))])
     length, start = struct.unpack("<II", head[-10:-2])
     tail = Record("m/data/0", t.FLOATS, wide=True)
-    directory = head[start : start + length] + t._central(tail, far)
-    local = t._local(tail, far, 64)
+    directory = head[start : start + length] + t.directory_entry(tail, far)
+    local = t.local_entry(tail, far, 64)
     end = far + len(local) + len(t.FLOATS)
     record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 2, 2, len(directory), end)
     locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end + len(directory), 1)
@@ -62,9 +62,9 @@ def test_tricks_of_zip_archives_are_refused(tmp_path: Path, record: Record, sent
 
 def test_overlapping_entries_are_refused(tmp_path: Path) -> None:
     # The second entry's header and data lie inside the first one's data.
-    inner = t._local(Record("m/data/0", t.FLOATS), 0, 1) + t.FLOATS
+    inner = t.local_entry(Record("m/data/0", t.FLOATS), 0, 1) + t.FLOATS
     outer = Record("m/x", inner)
-    at = len(t._local(outer, 0, 64))
+    at = len(t.local_entry(outer, 0, 64))
     records = [outer, Record("m/data/0", t.FLOATS, local_offset=at), Record("m/data.pkl", t.pickle(GOOD))]
     assert "'m/data/0' overlaps the file before it" in refusal(tmp_path, t.zip_file(records))
 

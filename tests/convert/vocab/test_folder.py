@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -45,7 +46,7 @@ def test_a_damaged_tokenizer_is_read_or_refused(tmp_path: Path, data: st.DataObj
     at[place] = data.draw(JSON)
     tiny.write_json(file, value)
     try:
-        fields = read_vocab(tmp_path, 320)
+        fields: dict[str, Any] = read_vocab(tmp_path, 320)
     except ConvertError:
         return
     assert len(column(fields, "tokens")) == len(column(fields, "token_type")) == 320
