@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from advrepl.tuning.search import Result, Row
 
 BUSY = 0.15  # of the machine, used by others
-UNSTEADY = 0.3  # variation between takes of the same
+UNSTEADY = 0.3  # variation between runs of the same measurement
 
 
 def tune(
@@ -80,14 +80,14 @@ def table(result: "Result") -> "Table":
 
     title = f"{result.model}, {result.seconds:.0f} s; medians, tokens/s"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("", "", "read", "write", "memory", "takes", ""):
+    for name in ("", "", "read", "write", "memory", "runs", ""):
         table.add_column(name, justify="right" if name else "left")
     above = ""
     for row in result.rows:
         name, above = "" if row.axis == above else row.axis, row.axis
         memory = f"{row.memory_mb:.0f} MB" if row.memory_mb else ""
         marks = ", ".join(filter(None, ("chosen" if row.chosen else "", row.note)))
-        table.add_row(name, row.candidate, _rate(row, row.feed), _rate(row, row.write), memory, _takes(row), marks)
+        table.add_row(name, row.candidate, _rate(row, row.feed), _rate(row, row.write), memory, _runs(row), marks)
     return table
 
 
@@ -103,7 +103,7 @@ def summary(result: "Result") -> Iterator[str]:
     if result.others > BUSY:
         yield f"Other programs used {result.others:.0%} of this machine meanwhile: tune again when they are done."
     elif result.variation > UNSTEADY:
-        yield f"This machine is unsteady: takes of the same differed by {result.variation:.0%}. Tune again some time."
+        yield f"This machine is unsteady: runs of the same differed by {result.variation:.0%}. Tune again some time."
 
 
 def _faster(result: "Result") -> str:
@@ -122,5 +122,5 @@ def _rate(row: "Row", value: float | None) -> str:
     return "" if value is None else f"{most}{value:.1f}"
 
 
-def _takes(row: "Row") -> str:
+def _runs(row: "Row") -> str:
     return str(row.takes) if row.takes else ""
