@@ -59,15 +59,15 @@ def table(result: "Result", runs: int) -> "Table":
     table.add_column("what it is", style="dim", overflow="fold")
     for row in (
         ("load", _seconds(result.load_seconds), "from the file (in the system's cache) to ready"),
-        ("read", _rate(result.feed_rate), "reading a prompt of 512 tokens"),
-        ("write", _rate(result.write_rate), "writing as in play, with all samplers"),
+        ("read", _rate(result.prefill_rate), "reading a prompt of 512 tokens"),
+        ("write", _rate(result.generate_rate), "writing as in play, with all samplers"),
         ("decode", _rate(result.decode_rate), "llama.cpp alone, nothing chosen: what its own bench measures"),
-        ("write / decode", f"{result.write_rate.median / result.decode_rate.median:.3f}", "1 would cost nothing"),
+        ("write / decode", f"{result.generate_rate.median / result.decode_rate.median:.3f}", "1 would cost nothing"),
         ("memory", f"{result.memory_mb:.0f} MB", "resident, the whole program with the model"),
         ("first piece", _ms(result.shift.first_before_ms), "from the line to the reply, before the window slides"),
         ("  after sliding", _ms(result.shift.first_after_ms), _slides(result.shift.slid, "moved")),
         ("  --no-shift", _ms(result.no_shift.first_after_ms), _slides(result.no_shift.slid, "read again")),
-        ("  read beyond turn", str(result.shift.fed_beyond_turn), "most tokens beside those of the new turn"),
+        ("  read beyond turn", str(result.shift.prefilled_beyond_turn), "most tokens beside those of the new turn"),
     ):
         table.add_row(*row)
     return table

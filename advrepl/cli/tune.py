@@ -87,7 +87,7 @@ def table(result: "Result") -> "Table":
         name, above = "" if row.axis == above else row.axis, row.axis
         memory = f"{row.memory_mb:.0f} MB" if row.memory_mb else ""
         marks = ", ".join(filter(None, ("chosen" if row.chosen else "", row.note)))
-        table.add_row(name, row.candidate, _rate(row, row.feed), _rate(row, row.write), memory, _runs(row), marks)
+        table.add_row(name, row.candidate, _rate(row, row.prefill), _rate(row, row.generate), memory, _runs(row), marks)
     return table
 
 
@@ -123,4 +123,4 @@ def _rate(row: "Row", value: float | None) -> str:
 
 
 def _runs(row: "Row") -> str:
-    return str(row.takes) if row.takes else ""
+    return str(row.runs) if row.runs else ""

@@ -1,4 +1,4 @@
-"""What `advrepl tune` tries, and what it chooses from the takes. Pure, but for asking what fits into memory.
+"""What `advrepl tune` tries, and what it chooses from the runs. Pure, but for asking what fits into memory.
 
 Does not measure (tune.py).
 """
@@ -18,108 +18,108 @@ from advrepl.machine import physical_cores, usable_cores
 
 MARGIN = 0.05  # by which a candidate has to win at least
 HOPELESS = 0.6  # of the best rate
-TURN_FED, TURN_WRITTEN = 64, 128  # tokens of an ordinary turn
+TURN_PREFILL, TURN_GENERATE = 64, 128  # tokens of an ordinary turn
 FEW_CORES = 4
 
 
 @dataclass(frozen=True)
-class Take:
+class Run:
     """Rates in tokens a second."""
 
-    feed: float
-    write: float
+    prefill: float
+    generate: float
     ended: bool = False  # before its end, because it took too long
 
-    def seconds(self, feed: int, write: int) -> float:
-        """How long so many tokens take at these rates."""
-        return feed / max(self.feed, 1e-3) + write / max(self.write, 1e-3)
+    def seconds(self, prefill: int, generate: int) -> float:
+        """Return how long so many tokens take at these rates."""
+        return prefill / max(self.prefill, 1e-3) + generate / max(self.generate, 1e-3)
 
     @property
     def turns(self) -> float:
-        return 1 / self.seconds(TURN_FED, TURN_WRITTEN)
+        return 1 / self.seconds(TURN_PREFILL, TURN_GENERATE)
 
 
-Measured = Sequence[tuple[Tuning, Sequence[Take]]]  # candidate by candidate, the one in use first
-Decide = Callable[[Measured], tuple[Tuning, Take]]  # what to go on with, and the rates to expect of it
+Measured = Sequence[tuple[Tuning, Sequence[Run]]]  # candidate by candidate, the one in use first
+Decide = Callable[[Measured], tuple[Tuning, Run]]  # what to go on with, and the rates to expect of it
 
 
 def best(rates: Sequence[Sequence[float]], spare: Collection[int] = ()) -> int:
     """The index of the candidate to use; candidate 0 stays unless another is faster beyond doubt.
 
-    Beyond doubt: in the median of at least two takes by more than the margin, and by more than the takes of both
+    Beyond doubt: in the median of at least two runs by more than the margin, and by more than the runs of both
     scatter. A candidate of `spare`, which spares the machine something, needs only to be as fast.
     """
     chosen = 0
-    for index, takes in enumerate(rates):
-        if not index or len(takes) < 2 or not _beats(takes, rates[0], index in spare):
+    for index, runs in enumerate(rates):
+        if not index or len(runs) < 2 or not _beats(runs, rates[0], index in spare):
             continue
-        if not chosen or statistics.median(takes) > statistics.median(rates[chosen]) * (1 + MARGIN):
+        if not chosen or statistics.median(runs) > statistics.median(rates[chosen]) * (1 + MARGIN):
             chosen = index
     return chosen
 
 
-def _beats(takes: Sequence[float], used: Sequence[float], spares: bool) -> bool:
-    needed = 1.0 if spares else 1 + max(MARGIN, scatter(takes) + scatter(used))
-    faster = statistics.median(takes) / max(statistics.median(used), 1e-9)
+def _beats(runs: Sequence[float], used: Sequence[float], spares: bool) -> bool:
+    needed = 1.0 if spares else 1 + max(MARGIN, scatter(runs) + scatter(used))
+    faster = statistics.median(runs) / max(statistics.median(used), 1e-9)
     return faster >= needed if spares else faster > needed
 
 
 def scatter(values: Sequence[float]) -> float:
-    """The median distance from the median, as a share of it: one stall among the takes does not count."""
+    """The median distance from the median, as a share of it: one stall among the runs does not count."""
     middle = statistics.median(values)
     return statistics.median(abs(value - middle) for value in values) / max(middle, 1e-9)
 
 
-def variation(takes: Sequence[Take]) -> float:
-    """How much takes of the same differ in all, as a share of their median."""
-    turns = [take.turns for take in takes]
+def variation(runs: Sequence[Run]) -> float:
+    """Return how much runs of the same differ in all, as a share of their median."""
+    turns = [run.turns for run in runs]
     return (max(turns) - min(turns)) / statistics.median(turns)
 
 
-def hopeless(take: Take, others: Sequence[Take]) -> bool:
-    fed, written = max(other.feed for other in others), max(other.write for other in others)
-    return take.feed < HOPELESS * fed and take.write < HOPELESS * written
+def hopeless(run: Run, others: Sequence[Run]) -> bool:
+    fed, written = max(other.prefill for other in others), max(other.generate for other in others)
+    return run.prefill < HOPELESS * fed and run.generate < HOPELESS * written
 
 
-def typical(takes: Sequence[Take]) -> Take:
-    return Take(statistics.median(take.feed for take in takes), statistics.median(take.write for take in takes))
+def typical(runs: Sequence[Run]) -> Run:
+    return Run(statistics.median(run.prefill for run in runs), statistics.median(run.generate for run in runs))
 
 
 # --- how an axis is decided
 
 
-def by_turns(measured: Measured) -> tuple[Tuning, Take]:
-    tuning, takes = measured[best([[take.turns for take in takes] for _, takes in measured])]
-    return tuning, typical(takes)
+def by_turns(measured: Measured) -> tuple[Tuning, Run]:
+    tuning, runs = measured[best([[run.turns for run in runs] for _, runs in measured])]
+    return tuning, typical(runs)
 
 
-def by_feeding(measured: Measured) -> tuple[Tuning, Take]:
-    tuning, takes = measured[best([[take.feed for take in takes] for _, takes in measured])]
-    return tuning, typical(takes)
+def by_prefill(measured: Measured) -> tuple[Tuning, Run]:
+    tuning, runs = measured[best([[run.prefill for run in runs] for _, runs in measured])]
+    return tuning, typical(runs)
 
 
-def by_threads(measured: Measured) -> tuple[Tuning, Take]:
+def by_threads(measured: Measured) -> tuple[Tuning, Run]:
     """Threads for writing and for reading apart. Fewer that are as fast leave a core for other programs."""
     counts = [tuning.threads or physical_cores() for tuning, _ in measured]
     fewer = [index for index, count in enumerate(counts) if count < counts[0]]
-    write = best([[take.write for take in takes] for _, takes in measured], fewer)
-    feed = best([[take.feed for take in takes] for _, takes in measured], fewer)
+    generate = best([[run.generate for run in runs] for _, runs in measured], fewer)
+    prefill = best([[run.prefill for run in runs] for _, runs in measured], fewer)
     tuning = msgspec.structs.replace(
         measured[0][0],
-        threads=counts[write] if write else measured[0][0].threads,
-        threads_batch=counts[feed] if feed != write else None,
+        threads=counts[generate] if generate else measured[0][0].threads,
+        threads_batch=counts[prefill] if prefill != generate else None,
     )
-    return tuning, Take(typical(measured[feed][1]).feed, typical(measured[write][1]).write)
+    return tuning, Run(typical(measured[prefill][1]).prefill, typical(measured[generate][1]).generate)
 
 
 def uses(tuning: Tuning, candidate: Tuning) -> bool:
-    """Was the candidate chosen? Of two counts of threads both may be, one to write and one to read."""
+    """Was the candidate chosen? Of two counts of threads both may be, one to generate and one to prefill."""
     cores = physical_cores()
-    write = tuning.threads or cores
+    generate = tuning.threads or cores
     alike = {**msgspec.structs.asdict(candidate), "threads": tuning.threads, "threads_batch": tuning.threads_batch}
     return alike == msgspec.structs.asdict(tuning) and (candidate.threads or cores) in (
-        write,
-        tuning.threads_batch or write,
+        generate,
+        tuning.threads_batch or generate,
     )
 
 
@@ -142,7 +142,7 @@ class Axis:
     candidates: tuple[tuple[str, dict[str, Any]], ...]
     decide: Decide = by_turns
     reload: bool = False  # the model has to be loaded anew for it
-    feed: int | None = None  # tokens to feed in a take, none are written
+    prefill: int | None = None  # tokens to prefill in a run, none are generated
     out: str = ""  # why it is not tried
 
 
@@ -180,7 +180,7 @@ def flash(situation: Situation) -> Axis | None:
 
 def batches(situation: Situation) -> Axis:
     used = N_BATCH if situation.on_gpu else CPU_CHUNK
-    return Axis("batch", ((str(used), {}), (str(2 * used), {"batch": 2 * used})), by_feeding, feed=2 * used)
+    return Axis("batch", ((str(used), {}), (str(2 * used), {"batch": 2 * used})), by_prefill, prefill=2 * used)
 
 
 def loading(situation: Situation) -> Axis | None:

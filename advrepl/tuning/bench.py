@@ -1,4 +1,4 @@
-"""Measure a model on this machine: loading, feeding, writing, and turns before and after the window slides.
+"""Measure a model on this machine: loading, prefill, generation, and turns before and after the window slides.
 
 Does not print (terminal/bench.py does) and does not touch saves.
 """
@@ -26,8 +26,8 @@ from advrepl.sampling.params import Sampling
 from advrepl.story.scenario import START
 from advrepl.story.tree import Story
 
-FEED_TOKENS = 512
-WRITE_TOKENS = 128
+PREFILL_TOKENS = 512
+GENERATE_TOKENS = 128
 REPLY_TOKENS = 48
 SPARE_TOKENS = 8
 LINES = (
@@ -53,7 +53,7 @@ class Turns(msgspec.Struct, frozen=True):
     slid: int  # how often the window slid
     first_before_ms: Spread  # from the player's line to the first piece of the reply
     first_after_ms: Spread
-    fed_beyond_turn: int  # the most tokens fed after sliding, beyond those of the player's new turn
+    prefilled_beyond_turn: int  # the most tokens prefilled after sliding, beyond those of the player's new turn
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -66,8 +66,8 @@ class Result(msgspec.Struct, frozen=True):
     tuned: bool  # is what `advrepl tune` found in use?
     on_gpu: bool
     load_seconds: Spread
-    feed_rate: Spread  # tokens a second, a prompt of 512
-    write_rate: Spread  # tokens a second, with all samplers, as in play
+    prefill_rate: Spread  # tokens a second, a prompt of 512
+    generate_rate: Spread  # tokens a second, with all samplers, as in play
     decode_rate: Spread  # tokens a second, llama.cpp alone without sampling: what its own bench measures
     python_ms: float  # what sampling and Python add to each token
     memory_mb: float  # resident, of the whole process
@@ -100,7 +100,7 @@ def measure(plan: Plan, progress: Progress) -> Result:
             loaded.close()
     engine = LlamaEngine(loaded)
     try:
-        feeds, writes, decodes = _rates(loaded, plan.runs, progress)
+        prefills, generates, decodes = _rates(loaded, plan.runs, progress)
         memory = psutil.Process().memory_info().rss / 1e6
         format = models.choose_format(None, engine)
         stories = []
@@ -115,10 +115,10 @@ def measure(plan: Plan, progress: Progress) -> Result:
             tuned=plan.options.tuning != UNTUNED,
             on_gpu=loaded.on_gpu,
             load_seconds=spread(loads),
-            feed_rate=spread(feeds),
-            write_rate=spread(writes),
+            prefill_rate=spread(prefills),
+            generate_rate=spread(generates),
             decode_rate=spread(decodes),
-            python_ms=1000 / statistics.median(writes) - 1000 / statistics.median(decodes),
+            python_ms=1000 / statistics.median(generates) - 1000 / statistics.median(decodes),
             memory_mb=memory,
             shift=stories[0],
             no_shift=stories[1],
@@ -136,26 +136,26 @@ def _tell(progress: Progress, plan: Plan, shift: bool, turn: int) -> None:
 
 
 def _rates(loaded: LlamaModel, runs: int, progress: Progress) -> tuple[list[float], list[float], list[float]]:
-    """Feed, write and decode rates in turn, so that a machine whose speed drifts is fair to all of them."""
+    """Prefill, generation and decode rates in turn, so that a machine whose speed drifts is fair to all of them."""
     text = "\n".join(LINES) * 64
-    words = loaded.vocab.plain(text)[: min(FEED_TOKENS, loaded.n_ctx // 2)]
+    words = loaded.vocab.plain(text)[: min(PREFILL_TOKENS, loaded.n_ctx // 2)]
     prompt = Prompt((Segment("", text[: len(b"".join(map(loaded.vocab.piece, words)))]),), (), ())
-    feeds, writes, decodes = [], [], []
+    prefills, generates, decodes = [], [], []
     for run in range(runs):
-        progress(f"feeding and writing, {run + 1} of {runs}")
+        progress(f"reading and writing, {run + 1} of {runs}")
         engine = LlamaEngine(loaded)
         started = time.perf_counter()
         pieces = engine.generate(
-            Window(prompt, 0, len(words), loaded.n_ctx), Sampling(seed=run, max_tokens=WRITE_TOKENS)
+            Window(prompt, 0, len(words), loaded.n_ctx), Sampling(seed=run, max_tokens=GENERATE_TOKENS)
         )
         next(pieces)
-        feeds.append(engine.stats.prompt / (time.perf_counter() - started))
+        prefills.append(engine.stats.prompt / (time.perf_counter() - started))
         started, before = time.perf_counter(), engine.stats.generated
         for _ in pieces:
             pass
-        writes.append((engine.stats.generated - before) / (time.perf_counter() - started))
+        generates.append((engine.stats.generated - before) / (time.perf_counter() - started))
         decodes.append(_decode_rate(loaded, words))
-    return feeds, writes, decodes
+    return prefills, generates, decodes
 
 
 def _decode_rate(loaded: LlamaModel, prompt: list[int]) -> float:
@@ -163,9 +163,9 @@ def _decode_rate(loaded: LlamaModel, prompt: list[int]) -> float:
     loaded.remove(0, -1)
     loaded.decode(prompt, 0)
     started = time.perf_counter()
-    for index in range(WRITE_TOKENS):
+    for index in range(GENERATE_TOKENS):
         loaded.decode([prompt[index % len(prompt)]], len(prompt) + index)
-    return WRITE_TOKENS / (time.perf_counter() - started)
+    return GENERATE_TOKENS / (time.perf_counter() - started)
 
 
 def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[int], None]) -> Turns:

@@ -21,20 +21,20 @@ from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
 from advrepl.engines.llama.loading import has_gpu, header_number
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
-from advrepl.tuning.axes import AXES, Axis, Measured, Situation, Take, hopeless, typical, uses, variation
+from advrepl.tuning.axes import AXES, Axis, Measured, Run, Situation, hopeless, typical, uses, variation
 from advrepl.tuning.bench import LINES
 from advrepl.tuning.store import in_words
 
 SECONDS = 30.0
 # What a model gets with which a turn takes so long that half a minute shows nothing but threads, as a 7B on two cores.
 SLOW_TURN, SECONDS_IF_SLOW = 10.0, 90.0
-CTX = 1536  # enough for the longest take
-ROUNDS, FEWEST = 5, 2  # takes of each candidate
+CTX = 1536  # enough for the longest run
+ROUNDS, FEWEST = 5, 2  # runs of each candidate
 CHECK = 0.25  # of the time, for comparing what was found with the defaults
-TAKE = 0.01  # of the time, for feeding in one take, and as much for writing
-FEED, WRITE = (24, 256), (6, 48)  # tokens of a take, least and most
-SLOW = 4.0  # a take that lasts so many times as long as the best is ended
-PATIENCE = 0.15  # of the time; a take is ended then, whatever the others were
+RUN_SHARE = 0.01  # of the time, to prefill in one run, and as much to generate
+PREFILL, GENERATE = (24, 256), (6, 48)  # tokens of a run, least and most
+SLOW = 4.0  # a run that lasts so many times as long as the best is ended
+PATIENCE = 0.15  # of the time; a run is ended then, whatever the others were
 GPU_SHARES = (0.75, 0.5, 0.25, 0.0)  # of the layers, where not all fit
 
 LATE = "not done in time"  # its rates are at most those
@@ -48,10 +48,10 @@ class Row(msgspec.Struct, frozen=True):
 
     axis: str
     candidate: str
-    feed: float | None = None
-    write: float | None = None
+    prefill: float | None = None
+    generate: float | None = None
     memory_mb: float | None = None  # that loading it added, if it was loaded for this
-    takes: int = 0
+    runs: int = 0
     chosen: bool = False
     note: str = ""
 
@@ -63,7 +63,7 @@ class Result(msgspec.Struct, frozen=True):
     fingerprint: str
     tuning: Tuning
     faster: float  # a turn with it against one with the defaults; 1: no difference
-    variation: float  # (most - least) / median of takes of the same
+    variation: float  # (most - least) / median of runs of the same
     others: float  # share of the machine's cores that other programs used meanwhile
     seconds: float
     rows: list[Row]
@@ -93,8 +93,8 @@ class Runner:
     tuning: Tuning
     loaded: LlamaModel
     memory_mb: float | None = None
-    cold: Take | None = None  # the first after loading, which counts for nothing
-    takes: list[Take] = field(default_factory=list)
+    cold: Run | None = None  # the first after loading, which counts for nothing
+    runs: list[Run] = field(default_factory=list)
     note: str = ""
 
 
@@ -125,11 +125,11 @@ class Search:
             self._ctx = self._ctx or min(header_number(self._path, self._log, "context_length") or CTX, CTX)
             base = first = self._first()
             slow = base.cold if base.cold and base.cold.ended else None
-            rates = slow or self._take(base.loaded, FEED[0], WRITE[0])
+            rates = slow or self.run_once(base.loaded, PREFILL[0], GENERATE[0])
             if not self._given and rates.turns * SLOW_TURN < 1:
                 self._seconds = SECONDS_IF_SLOW
             self._deadline = started + self._seconds * (1 - CHECK)
-            self._size_takes(rates)
+            self._size_runs(rates)
             situation = Situation(self._path, base.loaded.on_gpu)
             axes = [axis for make in AXES if (axis := make(situation))]
             for index, axis in enumerate(axes):
@@ -168,7 +168,7 @@ class Search:
                 raise KeyboardInterrupt from None
             raise
         self._open.append(loaded)
-        cold = self._take(loaded, FEED[0], WRITE[0])  # touches all weights
+        cold = self.run_once(loaded, PREFILL[0], GENERATE[0])  # touches all weights
         memory = (psutil.Process().memory_info().rss - before) / 1e6
         return Runner(label, tuning, loaded, memory, cold)
 
@@ -181,35 +181,37 @@ class Search:
 
     # --- measuring
 
-    def _size_takes(self, rates: Take) -> None:
-        self._rates, share = rates, self._seconds * TAKE
-        self._feed = min(max(int(rates.feed * share), FEED[0]), FEED[1])
-        self._write = min(max(int(rates.write * share), WRITE[0]), WRITE[1])
+    def _size_runs(self, rates: Run) -> None:
+        self._rates, share = rates, self._seconds * RUN_SHARE
+        self._prefill = min(max(int(rates.prefill * share), PREFILL[0]), PREFILL[1])
+        self._generate = min(max(int(rates.generate * share), GENERATE[0]), GENERATE[1])
 
-    def _take(self, loaded: LlamaModel, feed: int, write: int, limit: float = math.inf) -> Take:
-        """Feed and write so many tokens. Two threads on a core that is busy can be twenty times slower than one: such
-        a take is ended after `limit` seconds.
+    def run_once(self, loaded: LlamaModel, prefill: int, generate: int, limit: float = math.inf) -> Run:
+        """Prefill and generate so many tokens.
+
+        Two threads on a core that is busy can be twenty times slower than one: such
+        a run is ended after `limit` seconds.
         """
-        tokens = loaded.vocab.plain("\n".join(LINES) * 64)[:feed]
+        tokens = loaded.vocab.plain("\n".join(LINES) * 64)[:prefill]
         loaded.remove(0, -1)
         loaded.abort(self._stopped)
         ender = threading.Timer(min(limit, self._seconds * PATIENCE), loaded.abort, [True])
         ender.start()
         started = time.perf_counter()
         fed = written = 0
-        while fed < feed and loaded.decode(tokens[fed : fed + loaded.chunk], fed):
-            fed = min(fed + loaded.chunk, feed)
+        while fed < prefill and loaded.decode(tokens[fed : fed + loaded.chunk], fed):
+            fed = min(fed + loaded.chunk, prefill)
         middle = time.perf_counter()
-        while fed == feed and written < write and loaded.decode([tokens[written % feed]], feed + written):
+        while fed == prefill and written < generate and loaded.decode([tokens[written % prefill]], prefill + written):
             written += 1
         ended = time.perf_counter()
         ender.cancel()
         if self._stopped:
             raise KeyboardInterrupt
-        # Of a take that was ended, at most what it could have been; no model writes faster than it reads.
-        reading = min(fed + loaded.chunk, feed) / (middle - started)
-        writing = min(written + 1, write) / (ended - middle) if fed == feed else reading
-        return Take(reading, writing, ended=written < write)
+        # Of a run that was ended, at most what it could have been; no model writes faster than it reads.
+        reading = min(fed + loaded.chunk, prefill) / (middle - started)
+        writing = min(written + 1, generate) / (ended - middle) if fed == prefill else reading
+        return Run(reading, writing, ended=written < generate)
 
     def _try(self, axis: Axis, base: Runner, axes_left: int) -> Runner:
         """Measure an axis, and return what to go on with."""
@@ -219,8 +221,8 @@ class Search:
     def _measure(self, axis: Axis, base: Runner, axes_left: int) -> list[Runner]:
         """Take turns with the candidates; none if they do not fit the memory or the time."""
         now = time.perf_counter()
-        most = base.loaded.n_ctx - WRITE[1]
-        tokens = min(axis.feed or self._feed, most), 1 if axis.feed else self._write
+        most = base.loaded.n_ctx - GENERATE[1]
+        tokens = min(axis.prefill or self._prefill, most), 1 if axis.prefill else self._generate
         cost = FEWEST * len(axis.candidates) * self._rates.seconds(*tokens)
         if axis.out or (now + cost > self._deadline and axis.name != "threads"):
             note = axis.out or "no time left"
@@ -251,25 +253,25 @@ class Search:
                 self._progress(f"{axis.name}: {runner.label}")
                 if not axis.reload:
                     runner.loaded.open_context(self._path, self._with(runner.tuning))
-                fastest = min((take.seconds(*tokens) for r in runners for take in r.takes), default=math.inf)
-                take = self._take(runner.loaded, *tokens, limit=SLOW * fastest + 0.5)
-                runner.takes.append(take)
-                if take.ended:
+                fastest = min((run.seconds(*tokens) for r in runners for run in r.runs), default=math.inf)
+                run = self.run_once(runner.loaded, *tokens, limit=SLOW * fastest + 0.5)
+                runner.runs.append(run)
+                if run.ended:
                     runner.note = LATE
                 elif runner is not runners[0] and hopeless(
-                    typical(runner.takes), [typical(r.takes) for r in runners if r.takes]
+                    typical(runner.runs), [typical(r.runs) for r in runners if r.runs]
                 ):
                     runner.note = "too slow"
 
     def _settle(self, axis: Axis, runners: list[Runner]) -> Runner:
         used = runners[0]
-        measured: Measured = [(runner.tuning, runner.takes) for runner in runners]
+        measured: Measured = [(runner.tuning, runner.runs) for runner in runners]
         tuning, expected = axis.decide(measured)
         if tuning != used.tuning:
-            self._gains.append(expected.turns / typical(used.takes).turns)
-        if not axis.feed:  # what was written there is too little to tell
-            self._size_takes(expected)
-            self._variations += [variation(runner.takes) for runner in runners if len(runner.takes) > 1]
+            self._gains.append(expected.turns / typical(used.runs).turns)
+        if not axis.prefill:  # what was written there is too little to tell
+            self._size_runs(expected)
+            self._variations += [variation(runner.runs) for runner in runners if len(runner.runs) > 1]
         self._tell(axis, runners, tuning)
         for runner in runners:
             if axis.reload and runner.tuning != tuning:
@@ -281,12 +283,12 @@ class Search:
 
     def _tell(self, axis: Axis, runners: list[Runner], tuning: Tuning) -> None:
         for runner in runners:
-            whole = [take for take in runner.takes if not take.ended]
-            rates = typical(whole or runner.takes)
+            whole = [run for run in runner.runs if not run.ended]
+            rates = typical(whole or runner.runs)
             memory = runner.memory_mb if axis.reload else None
-            row = Row(axis.name, runner.label, rates.feed, None if axis.feed else rates.write, memory)
+            row = Row(axis.name, runner.label, rates.prefill, None if axis.prefill else rates.generate, memory)
             chosen = uses(tuning, runner.tuning)
-            self._rows.append(msgspec.structs.replace(row, takes=len(runner.takes), chosen=chosen, note=runner.note))
+            self._rows.append(msgspec.structs.replace(row, runs=len(runner.runs), chosen=chosen, note=runner.note))
 
     def _check(self, first: Tuning, base: Runner) -> tuple[Tuning, float]:
         """Compare all that was found with the defaults, if there is time: what is better alone need not be together."""
@@ -295,7 +297,7 @@ class Search:
             reload = any(getattr(base.tuning, name) != changes[name] for name in RELOAD)
             axis = Axis("together", (("as found", {}), ("as before", changes)), reload=reload)
             if runners := self._measure(axis, base, 1):
-                found, before = (typical(runner.takes).turns for runner in runners)
+                found, before = (typical(runner.runs).turns for runner in runners)
                 tuning = self._settle(axis, runners).tuning
                 return tuning, found / before if tuning == base.tuning else 1.0
         return base.tuning, math.prod(self._gains)

@@ -33,12 +33,12 @@ def rows(figures: dict[str, Any]) -> list[Row]:
     shift, again = figures["shift"], figures["no_shift"]
     return [
         spread("load, file in the system's cache", figures["load_seconds"], "s"),
-        spread("feed a prompt of 512 tokens", figures["feed_rate"], "tokens/s"),
-        spread("write, with all samplers", figures["write_rate"], "tokens/s"),
+        spread("feed a prompt of 512 tokens", figures["prefill_rate"], "tokens/s"),
+        spread("write, with all samplers", figures["generate_rate"], "tokens/s"),
         spread("first piece before the window slides", shift["first_before_ms"], "ms"),
         spread("first piece from then on", shift["first_after_ms"], "ms"),
         spread("the same with `--no-shift`", again["first_after_ms"], "ms"),
-        Row("most tokens fed beyond those of the new turn, after sliding", shift["fed_beyond_turn"], "tokens"),
+        Row("most tokens fed beyond those of the new turn, after sliding", shift["prefilled_beyond_turn"], "tokens"),
         Row("memory, the whole program", figures["memory_mb"], "MB"),
     ]
 

@@ -1,4 +1,4 @@
-"""`advrepl tune`: what it chooses from takes, a real search, what is kept of it and who uses it."""
+"""`advrepl tune`: what it chooses from runs, a real search, what is kept of it and who uses it."""
 
 import json
 import math
@@ -28,7 +28,7 @@ from advrepl.play.game import Game
 from advrepl.play.session import Settings
 from advrepl.tuning import search as tuning_search
 from advrepl.tuning import store as tuning_store
-from advrepl.tuning.axes import Take, best, by_threads, uses
+from advrepl.tuning.axes import Run, best, by_threads, uses
 from advrepl.tuning.search import Result, Search
 from convert import run
 from tests import tiny
@@ -49,7 +49,7 @@ TAKES = st.lists(st.floats(0.1, 1000), min_size=1, max_size=5)
 
 @given(NOISE, st.lists(NOISE, max_size=4), st.floats(0.1, 1e4))
 def test_noise_never_replaces_what_is_in_use(used: list[float], others: list[list[float]], rate: float) -> None:
-    assert best([[rate * x for x in takes] for takes in (used, *others)]) == 0
+    assert best([[rate * x for x in runs] for runs in (used, *others)]) == 0
 
 
 @given(st.lists(TAKES, min_size=1, max_size=5), st.sets(st.integers(1, 4)))
@@ -74,11 +74,11 @@ def test_takes_that_scatter_prove_nothing_and_one_stall_does_not_count() -> None
 
 def test_fewer_threads_win_a_draw_and_writing_is_apart_from_reading() -> None:
     four, two, eight = (Tuning(threads=n) for n in (4, 2, 8))
-    steady = [Take(100, 10)] * 3
+    steady = [Run(100, 10)] * 3
     assert by_threads([(four, steady), (two, steady), (eight, steady)])[0] == Tuning(threads=2)
-    measured = [(four, steady), (two, [Take(60, 15)] * 3), (eight, [Take(150, 9)] * 3)]
+    measured = [(four, steady), (two, [Run(60, 15)] * 3), (eight, [Run(150, 9)] * 3)]
     tuning, expected = by_threads(measured)
-    assert tuning == Tuning(threads=2, threads_batch=8) and expected == Take(150, 15)
+    assert tuning == Tuning(threads=2, threads_batch=8) and expected == Run(150, 15)
     assert [uses(tuning, candidate) for candidate in (four, two, eight)] == [False, True, True]
 
 
@@ -87,7 +87,7 @@ def test_fewer_threads_win_a_draw_and_writing_is_apart_from_reading() -> None:
 
 @pytest.fixture(scope="module")
 def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose takes are over at once."""
+    """A model whose runs are over at once."""
     folder = tmp_path_factory.mktemp("tune")
     request = run.Request(tiny.make("llama-wide-heads", folder / "little"), folder / "little.gguf", "F16")
     return run.convert(run.prepare(request), lambda title: lambda label, done, total: None).out
@@ -104,9 +104,9 @@ def test_a_search_measures_every_axis(little: Path, tmp_path: Path) -> None:
     axes = {row.axis for row in result.rows}
     assert axes >= {"weights", "batch", "file"} and ("threads" in axes) == (physical_cores() > 1)
     for axis in axes:
-        rows = [row for row in result.rows if row.axis == axis and row.takes]
+        rows = [row for row in result.rows if row.axis == axis and row.runs]
         assert rows and any(row.chosen for row in rows)
-        assert all(row.feed and row.feed > 0 for row in rows)
+        assert all(row.prefill and row.prefill > 0 for row in rows)
     assert all(row.memory_mb is not None for row in result.rows if row.axis in ("weights", "file"))
     assert any(line.startswith("batch") for line in told)
     assert 0 <= result.others <= 1 and list(summary(result))
@@ -130,8 +130,8 @@ def test_a_slow_model_gets_more_time(little: Path, tmp_path: Path, monkeypatch: 
 def test_a_take_that_lasts_too_long_is_ended(smollm2: Path, tmp_path: Path) -> None:
     log = Log(tmp_path / "llama.log")
     loaded = LlamaModel(smollm2, LoadOptions(ctx=1024, threads=1), log)
-    take = Search(smollm2, None, 60, log, print)._take(loaded, 900, 48, limit=0.05)
-    assert take.ended and take.feed < 900 / 0.05
+    run = Search(smollm2, None, 60, log, print).run_once(loaded, 900, 48, limit=0.05)
+    assert run.ended and run.prefill < 900 / 0.05
     loaded.close()
 
 
