@@ -1,4 +1,4 @@
-"""AddedToken tokens and special ids, which both kinds of tokenizer have."""
+"""Added tokens and special ids, which both kinds of tokenizer have."""
 
 import re
 from collections.abc import Iterable, Mapping
