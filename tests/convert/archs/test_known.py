@@ -1,6 +1,6 @@
 """Rules of each architecture, and checkpoints that do not fit their config.
 
-That the result computes what transformers computes is shown in test_run.py.
+That the result computes what transformers computes is shown in ../test_run.py.
 """
 
 from pathlib import Path

@@ -105,7 +105,7 @@ def test_without_torch_playing_gpt_neo_names_the_command_to_install_it(neo: Path
     for _ in range(2):  # the second time, too: no story, no lock was left behind
         with pytest.raises(AdvreplError, match=r"torch and transformers, which are not installed: `.*pip install") as e:
             session.new_game("start", settings)
-        assert "convert" not in str(e.value)
+        assert "advrepl convert" not in str(e.value)
     assert not list((tmp_path / "saves").glob("*.json"))
 
 
