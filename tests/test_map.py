@@ -29,7 +29,7 @@ def found(name: str) -> Path | None:
 
 
 def defined(path: Path) -> set[str]:
-    """Everything a module defines, fields and methods included."""
+    """Everything a module defines, fields, methods and arguments included."""
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     names: set[str] = set()
     for node in (node for file in files if file.suffix == ".py" for node in ast.walk(ast.parse(file.read_text()))):
@@ -39,6 +39,8 @@ def defined(path: Path) -> set[str]:
             names.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             names.add(node.attr)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
     return names
 
 
