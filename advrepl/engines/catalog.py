@@ -26,7 +26,7 @@ class Entry:
     architecture: str = ""
     parameters: int | None = None
     bytes: int = 0
-    kind: str = ""  # of quantisation, in llama.cpp's words
+    kind: str = ""  # of quantization, in llama.cpp's words
     format: str = ""
     context: int | None = None
     problem: str = ""  # why it cannot be played, or not well, and what to do

@@ -29,10 +29,10 @@ def svg(curves: Mapping[str, Sequence[float]], upwards: str, rightwards: str) ->
     ]
     ends = _apart([_y(curve[-1], low, high) for curve in curves.values()])
     for index, (name, curve) in enumerate(curves.items()):
-        colour = COLOURS[index % len(COLOURS)]
+        color = COLOURS[index % len(COLOURS)]
         points = " ".join(f"{_x(turn, longest):.1f},{_y(v, low, high):.1f}" for turn, v in enumerate(curve, 1))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{ends[index] + 4:.1f}" fill="{colour}">{escape(name)}</text>')
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
+        parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{ends[index] + 4:.1f}" fill="{color}">{escape(name)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

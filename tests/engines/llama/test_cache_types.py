@@ -73,7 +73,7 @@ def held(engine: LlamaEngine) -> int:
     return int(lib.llama_state_seq_get_size(engine.model._context, 0))
 
 
-def test_a_quantised_cache_is_half_the_size_and_says_nearly_the_same(open_model: Open) -> None:
+def test_a_quantized_cache_is_half_the_size_and_says_nearly_the_same(open_model: Open) -> None:
     small, large = open_model("q8_0"), open_model("f16")
     for engine in (small, large):
         write(engine, shown(engine, "Tell me of the sea.", "It was grey and wide.", "And then?"), ONE)
@@ -82,7 +82,7 @@ def test_a_quantised_cache_is_half_the_size_and_says_nearly_the_same(open_model:
     assert 0 < divergence(small, large) < 0.1
 
 
-def test_a_quantised_cache_slides(open_model: Open) -> None:
+def test_a_quantized_cache_slides(open_model: Open) -> None:
     small, large = open_model("q8_0"), open_model("f16")
     for engine in (small, large):
         text, fed = slide(engine)
@@ -92,7 +92,7 @@ def test_a_quantised_cache_slides(open_model: Open) -> None:
 
 @pytest.mark.parametrize("shape", ["llama-wide-heads", "gptj-inner", "gptneox-heads"])
 def test_heads_of_every_shape_slide(open_model: Open, shape: str) -> None:
-    """Moving quantised keys of these would end the program, or leave noise (llama.cpp 0.3.36)."""
+    """Moving quantized keys of these would end the program, or leave noise (llama.cpp 0.3.36)."""
     small, large = open_model("q8_0", shape), open_model("f16", shape)
     for engine in (small, large):
         _, fed = slide(engine)
@@ -100,7 +100,7 @@ def test_heads_of_every_shape_slide(open_model: Open, shape: str) -> None:
     assert divergence(small, large) < ROUNDING
 
 
-def test_quantised_keys_that_cannot_move_are_fed_again(open_model: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quantized_keys_that_cannot_move_are_fed_again(open_model: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where keys and values must be of one type."""
     monkeypatch.setattr("advrepl.engines.llama.model.cache_types", lambda *_: ("q8_0", "q8_0"))
     engine = open_model("q8_0", "llama-wide-heads")
@@ -121,7 +121,7 @@ def test_a_story_is_played_and_slides(tmp_path: Path, monkeypatch: pytest.Monkey
     assert replies[-1].stats["evicted"] > 0 and sum(int(reply.stats["shifted"]) > 0 for reply in replies) >= 1
 
 
-def test_flash_attention_is_left_to_graphics_cards_and_quantised_caches(smollm2: Path, tmp_path: Path) -> None:
+def test_flash_attention_is_left_to_graphics_cards_and_quantized_caches(smollm2: Path, tmp_path: Path) -> None:
     used = {}
     for kind in ("f16", "q8_0"):
         loaded = LlamaModel(smollm2, LoadOptions(256, 1, kv=kind), Log(tmp_path / "llama.log"))
