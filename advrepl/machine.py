@@ -14,7 +14,10 @@ GIB = 1 << 30
 
 def on_battery() -> bool:
     """Does this machine say that it runs on its battery?"""
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    try:
+        battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    except OSError:  # psutil 7.2.2 in a container without /sys/class/power_supply
+        return False
     return battery is not None and battery.power_plugged is False
 
 
