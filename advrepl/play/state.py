@@ -25,11 +25,16 @@ class GameState:
     def __init__(self, save: Save) -> None:
         self.story = Story(save.turns, save.head)
         self.save = msgspec.structs.replace(save, turns=self.story.turns)
+        self._sampling = (save.sampling, read_saved(save.sampling)[0])  # wrong values were told at opening
 
     @property
     def sampling(self) -> Sampling:
         """How the next reply is sampled."""
-        return read_saved(self.save.sampling)[0]  # what is wrong with it was said when the story was opened
+        saved, sampling = self._sampling
+        if saved is not self.save.sampling:  # read once, as a save is never changed in place
+            sampling = read_saved(self.save.sampling)[0]
+            self._sampling = (self.save.sampling, sampling)
+        return sampling
 
     @property
     def option_count(self) -> int:
