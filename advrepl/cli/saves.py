@@ -46,7 +46,7 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
     from advrepl.story.tree import Story
     from advrepl.terminal.text import visible
 
-    save = saves.load(path_of(paths.saves_folder(folder), name))
+    save = saves.load(saves.path_of(paths.saves_folder(folder), name))
     print(visible(f"{save.title}\n"))
     for turn in Story(save.turns, save.head).path_turns():
         if turn.role == "user":
@@ -66,7 +66,7 @@ def delete(
     """Remove a story and what belongs to it."""
     from advrepl.story import saves
 
-    path = path_of(paths.saves_folder(folder), name)
+    path = saves.path_of(paths.saves_folder(folder), name)
     if not path.exists():
         saves.load(path)  # says that it is not there
     if not yes and input(f"Delete the story {path} for good? [y/N] ").strip().lower() not in ("y", "yes"):
@@ -74,13 +74,6 @@ def delete(
         return
     saves.delete(path)
     print(f"Deleted {path}.")
-
-
-def path_of(folder: Path, name: str) -> Path:
-    """Return the save file of a story's name, or the file itself where a path to one was given."""
-    from advrepl.story import saves
-
-    return Path(name) if name.endswith(".json") else folder / f"{saves.check_name(name)}.json"
 
 
 def _cache(path: Path) -> str:

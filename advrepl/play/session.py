@@ -271,7 +271,7 @@ def _story(name: str | None, folder: Path) -> tuple[Path, Path]:
         if not own:
             raise AdvreplError(f"there is no story in {folder} yet: `advrepl play` begins one")
         return own[0], own[0]
-    path = Path(name).expanduser() if name.endswith(".json") else folder / f"{saves.check_name(name)}.json"
+    path = saves.path_of(folder, name)
     if not path.exists() and path.stem in SHIPPED:
         path = next((file for base in SHIPPED_FOLDERS if (file := base / f"{path.stem}.json").exists()), path)
     return path, folder / f"{saves.free_name(folder, path.stem)}.json" if _is_shipped(path) else path

@@ -74,6 +74,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def path_of(folder: Path, name: str) -> Path:
+    """Return the save file of a story's name, or the file itself where a path to one was given (NAME.json)."""
+    return Path(name).expanduser() if name.endswith(".json") else folder / f"{check_name(name)}.json"
+
+
 def free_name(saves: Path, name: str) -> str:
     """Return `name`, or `name-2`, `name-3`, … : the first that no story has."""
     number, candidate = 1, name

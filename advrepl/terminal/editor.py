@@ -22,7 +22,7 @@ from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
 from advrepl.play.game import Game
-from advrepl.terminal.commands import COMMANDS, sampling, speed
+from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.lines import PlayerLine, understood
 from advrepl.terminal.text import one_line
 from advrepl.terminal.toolbar import Status, toolbar
@@ -30,11 +30,6 @@ from advrepl.terminal.toolbar import Status, toolbar
 PROMPT = "> "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
-# What may follow a command, with a word on each.
-NAMES: dict[str, Callable[[], dict[str, str]]] = {
-    "/set": sampling.set_completions,
-    "/preset": sampling.preset_completions,
-}
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
@@ -223,8 +218,8 @@ class Completions(Completer):
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         text = document.text_before_cursor
         command, blank, begun = text.partition(" ")
-        if blank and command in NAMES:
-            return _matching(NAMES[command](), begun.lstrip())
+        if blank and (entry := COMMANDS.get(command.removeprefix("/"))):
+            return _matching(entry.arguments(), begun.lstrip())
         if text.startswith("/"):
             return _matching({f"/{entry.name}": entry.help for entry in COMMANDS.values()}, text)
         if complete_event.completion_requested:

@@ -19,7 +19,23 @@ IN_USE = "*"
 NAME_WIDTH = max(map(len, PARAMETERS))
 
 
-@command("set", usage="[NAME [VALUE]]")
+def set_completions() -> dict[str, str]:
+    """Return what may follow `/set`, with a word on each."""
+    return {name: each.meaning for name, each in PARAMETERS.items()}
+
+
+def preset_completions() -> dict[str, str]:
+    """Return what may follow `/preset`, with a word on each."""
+    found = {}
+    for name in presets.names(paths.presets_folder()):
+        try:
+            found[name] = presets.find(name, paths.presets_folder()).about
+        except AdvreplError as error:
+            found[name] = str(error)
+    return found | {presets.SAVE: "keep the present settings under a name"}
+
+
+@command("set", usage="[NAME [VALUE]]", arguments=set_completions)
 def change_sampling(game: Game, argument: str) -> Iterator[Event]:
     """Show how the words are chosen, or change a value; `off` and `default` are values too."""
     name, _, text = argument.partition(" ")
@@ -52,12 +68,7 @@ def table(sampling: Sampling) -> str:
     return "\n".join(lines)
 
 
-def set_completions() -> dict[str, str]:
-    """Return what may follow `/set`, with a word on each."""
-    return {name: each.meaning for name, each in PARAMETERS.items()}
-
-
-@command("preset", usage="[NAME | save NAME]")
+@command("preset", usage="[NAME | save NAME]", arguments=preset_completions)
 def preset(game: Game, argument: str) -> Iterator[Event]:
     """List named sampler settings, use one, or keep the present ones under a name."""
     first, _, name = argument.partition(" ")
@@ -114,14 +125,3 @@ def values(fields: Mapping[str, Any]) -> str:
         if name in fields and is_on(name) and any(map(is_on, each.only_with or (name,)))
     ]
     return ", ".join(shown) or "all that it sets is off"
-
-
-def preset_completions() -> dict[str, str]:
-    """Return what may follow `/preset`, with a word on each."""
-    found = {}
-    for name in presets.names(paths.presets_folder()):
-        try:
-            found[name] = presets.find(name, paths.presets_folder()).about
-        except AdvreplError as error:
-            found[name] = str(error)
-    return found | {presets.SAVE: "keep the present settings under a name"}

@@ -17,6 +17,7 @@ class Quit(Exception):
 
 
 Handler = Callable[[Game, str], Iterator[Event]]
+Arguments = Callable[[], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Command:
     aliases: tuple[str, ...]
     usage: str  # what may follow the name; empty: nothing
     run: Handler
+    arguments: Arguments = dict  # what may follow the name, with a word on each, for completion
 
     @property
     def help(self) -> str:
@@ -37,11 +39,11 @@ class Command:
 COMMANDS: dict[str, Command] = {}
 
 
-def command(name: str, *aliases: str, usage: str = "") -> Callable[[Handler], Handler]:
+def command(name: str, *aliases: str, usage: str = "", arguments: Arguments = dict) -> Callable[[Handler], Handler]:
     """Put a handler into the table; the first line of its docstring is its help."""
 
     def add(handler: Handler) -> Handler:
-        COMMANDS[name] = Command(name, aliases, usage, handler)
+        COMMANDS[name] = Command(name, aliases, usage, handler, arguments)
         return handler
 
     return add

@@ -1,10 +1,9 @@
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
-from advrepl.engines.machine import on_battery
+from advrepl.machine import on_battery
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/sys is Linux's")
