@@ -82,7 +82,9 @@ def test_a_real_model_the_whole_way(smollm: Path, tmp_path: Path, monkeypatch: p
 
 def three_options_in_every_turn(model: Path, folder: Path) -> bool:
     """Play two turns of the adventure on it, as its README's format wants it."""
-    how = ["--ctx", "512", "--max-tokens", "24", "--seed", "1", "--json", "--saves", str(folder / "saves")]
+    # One thread: two that wait for each other on a busy machine are many times slower.
+    how = ["--ctx", "512", "--max-tokens", "24", "--seed", "1", "--threads", "1", "--json"]
+    how += ["--saves", str(folder / "saves")]
     played = subprocess.run(
         [sys.executable, "-m", "advrepl", "play", "-m", str(model), *how],
         input="1\nlook around\n",
