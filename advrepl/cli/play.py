@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,13 +112,10 @@ def resume(
 def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     from advrepl.play.session import Settings
 
+    as_given = {each.name: chosen[each.name] for each in fields(Settings) if each.name in chosen}
     sampling = {name: chosen[name] for name in PARAMETERS if chosen.get(name) is not None}
-    names = ("model", "format", "saves", "ctx", "threads", "gpu_layers", "kv", "you", "options", "shift", "preset")
-    keeping, lore = ("kv_file", "kv_limit"), tuple(chosen["lore"])
-    ahead = _ahead(chosen)
-    return Settings(
-        sampling=sampling, lore=lore, prefetch=ahead, **{name: chosen[name] for name in (*names, *keeping)}, **more
-    )
+    ours = {"sampling": sampling, "lore": tuple(chosen["lore"]), "prefetch": _ahead(chosen)}
+    return Settings(**as_given | ours | more)
 
 
 def _at_terminal(as_json: bool) -> bool:
