@@ -41,5 +41,6 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 def this_machine(devices: list[str]) -> Machine:
+    """Describe this machine; `devices`: what llama.cpp calls its processors and cards."""
     memory = round(psutil.virtual_memory().total / GIB)
     return Machine(devices, physical_cores(), memory, f"llama-cpp-python {version('llama-cpp-python')}")

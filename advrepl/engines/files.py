@@ -10,6 +10,7 @@ from advrepl import AdvreplError
 
 
 def check_file(path: Path) -> None:
+    """Raise AdvreplError unless this is a GGUF file that can be read."""
     if path.is_dir():
         raise AdvreplError(f"{path} is a folder: this takes a GGUF file, which `advrepl convert {path}` may make of it")
     try:

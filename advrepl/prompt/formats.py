@@ -58,7 +58,9 @@ class Format(Protocol):
     """A way to spell a conversation, and the texts at which a reply ends."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the format, as --format takes it."""
+
     @property
     def writes_opening(self) -> bool:
         """Does the model write the opening itself, where the story has first words of the player that ask for it?"""
@@ -69,7 +71,8 @@ class Format(Protocol):
     def spelled(self, scenario: Scenario, text: str) -> str:
         """The text of one turn, without its mark: what spells roles in this format is made harmless."""
 
-    def stops(self, scenario: Scenario) -> tuple[str, ...]: ...
+    def stops(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the texts at which a reply ends."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Metharme:
     writes_opening: bool = True
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
+        """Spell the conversation, as Format says."""
         examples = [(Segment("", self.spelled(scenario, example(dialogue))),) for dialogue in dialogues]
         told = [self._turn(scenario, turn) for turn in turns]
         cue = () if turns and turns[-1].role == "model" else (Segment("<|model|>", ""),)
@@ -93,9 +97,11 @@ class Metharme:
         return Prompt((head,), (*examples, *told), cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the texts at which a reply ends."""
         return ("<|user|>", "<|model|>", "<|system|>", *player_stops(scenario))
 
     def spelled(self, scenario: Scenario, text: str) -> str:
+        """Return the text of a turn with the marks of this format made harmless."""
         return re.sub(r"<\|(?=(?:system|user|model)\|>)", "< |", text)
 
     def _turn(self, scenario: Scenario, turn: Turn) -> Block:
@@ -117,6 +123,7 @@ class Pygmalion:
     writes_opening: bool = False
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
+        """Spell the conversation, as Format says."""
         char = scenario.narrator
         persona = self.spelled(scenario, background(scenario)).lstrip()
         head = (Segment(f"{char}'s Persona: ", persona), Segment("\n<START>", ""))
@@ -128,6 +135,7 @@ class Pygmalion:
         return Prompt(head, (*examples, *told), cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the texts at which a reply ends."""
         return tuple(dict.fromkeys(("\nYou:", f"\n{scenario.narrator}:", "<START>", *player_stops(scenario))))
 
     def spelled(self, scenario: Scenario, text: str) -> str:

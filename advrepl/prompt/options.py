@@ -93,6 +93,7 @@ def grammar(avoid: Sequence[str] = ()) -> str:
 
 
 def ends_sentence(text: str) -> bool:
+    """Tell whether the text ends with a whole sentence, quotes behind it included."""
     return bool(_SENTENCE_END.search(text.rstrip()))
 
 

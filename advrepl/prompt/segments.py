@@ -32,6 +32,7 @@ class Prompt:
 
     @property
     def segments(self) -> Block:
+        """All segments in their order."""
         return (*self.head, *chain.from_iterable(self.blocks), *self.cue)
 
     def __str__(self) -> str:
@@ -49,4 +50,5 @@ class Window:
 
     @property
     def segments(self) -> Block:
+        """All segments in their order."""
         return self.prompt.segments

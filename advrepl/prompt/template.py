@@ -59,9 +59,11 @@ class ChatTemplate:
         return Prompt(head, tuple(tuple(islice(left, size)) for size in sizes), cue)
 
     def spelled(self, scenario: Scenario, text: str) -> str:
+        """Return the text as it is."""
         return text  # never parsed for special tokens, so there is nothing to make harmless
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the end token as text, and where the reply would speak for the player."""
         return tuple(text for text in (self.eos, *player_stops(scenario)) if text)
 
     def _render(self, messages: list[Message], speaks: bool, texts: int) -> str:

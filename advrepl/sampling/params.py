@@ -33,10 +33,12 @@ class Parameter:
 
     @property
     def flag(self) -> str:
+        """The name on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def bounds(self) -> str:
+        """The range in numbers."""
         return f"{self.low:g} or more" if self.high >= MOST else f"{self.low:g} to {self.high:,.7g}"
 
     @property

@@ -47,6 +47,7 @@ class PlainEditor:
         self._game, self._interruptible = game, interruptible
 
     def read(self) -> PlayerLine:
+        """Read the next line, as Editor says."""
         with self._interruptible():
             return understood(input(PROMPT), self._game.options())
 
@@ -83,6 +84,7 @@ class LineEditor:
             game.prefetcher.changed = self._session.app.invalidate
 
     def read(self) -> PlayerLine:
+        """Read the next line, as Editor says."""
         self._offered = tuple(map(one_line, self._game.options()))
         self._status, self._hint = _status(self._game), ""
         self._line = None
@@ -194,12 +196,14 @@ class History(FileHistory):
         self._path = path
 
     def load_history_strings(self) -> Iterable[str]:
+        """Return the lines of the file, the newest first; none if it cannot be read."""
         try:
             return list(super().load_history_strings())
         except OSError:
             return []
 
     def store_string(self, string: str) -> None:
+        """Add a line to the file, unless it is a pasted text or the file cannot be written."""
         if len(string) > MAX_HISTORY_LINE:
             return
         try:
@@ -216,6 +220,7 @@ class Completions(Completer):
         self._offered = offered
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Return what may stand at the cursor."""
         text = document.text_before_cursor
         command, blank, begun = text.partition(" ")
         if blank and (entry := COMMANDS.get(command.removeprefix("/"))):

@@ -41,9 +41,11 @@ class PlainOutput:
         self._out, self._err = out, err
 
     def ready(self, game: Game, opening: bool) -> None:
+        """Say what is played and where it is kept, before anything else; `opening`: a reply follows by itself."""
         self.notice(f"{game.title} on {game.engine.name}, kept in {game.file.path}")
 
     def event(self, event: Event) -> None:
+        """Show one event of the game."""
         match event:
             case Piece(text):
                 self._write(text)
@@ -58,9 +60,11 @@ class PlainOutput:
                 pass  # comes again with the whole reply
 
     def error(self, text: str) -> None:
+        """Say what went wrong; the story goes on."""
         self.notice(text)
 
     def notice(self, text: str) -> None:
+        """Say what the program has to say, in one line."""
         self._err.write(visible(text) + "\n")
         self._err.flush()
 
@@ -76,10 +80,12 @@ class JsonOutput:
         self._out = out
 
     def ready(self, game: Game, opening: bool) -> None:
+        """Say what is played and where it is kept, before anything else; `opening`: a reply follows by itself."""
         window = {"context": game.engine.n_ctx, "opening": opening}
         self._send("ready", save=str(game.file.path), model=game.engine.name, format=game.format.name, **window)
 
     def event(self, event: Event) -> None:
+        """Show one event of the game."""
         match event:
             case Piece(text):
                 self._send("piece", text=text)
@@ -91,9 +97,11 @@ class JsonOutput:
                 pass  # in the reply and its stats
 
     def error(self, text: str) -> None:
+        """Say what went wrong; the story goes on."""
         self._send("error", text=text)
 
     def notice(self, text: str) -> None:
+        """Say what the program has to say, in one line."""
         self._send("note", text=text)
 
     def _send(self, event: str, **fields: object) -> None:

@@ -36,6 +36,7 @@ class Run:
 
     @property
     def turns(self) -> float:
+        """Return ordinary turns a second."""
         return 1 / self.seconds(TURN_PREFILL, TURN_GENERATE)
 
 
@@ -77,11 +78,13 @@ def variation(runs: Sequence[Run]) -> float:
 
 
 def hopeless(run: Run, others: Sequence[Run]) -> bool:
+    """Tell whether a run is so far behind the best of the others that no more are needed."""
     fed, written = max(other.prefill for other in others), max(other.generate for other in others)
     return run.prefill < HOPELESS * fed and run.generate < HOPELESS * written
 
 
 def typical(runs: Sequence[Run]) -> Run:
+    """Return the medians of some runs as one."""
     return Run(statistics.median(run.prefill for run in runs), statistics.median(run.generate for run in runs))
 
 
@@ -89,11 +92,13 @@ def typical(runs: Sequence[Run]) -> Run:
 
 
 def by_turns(measured: Measured) -> tuple[Tuning, Run]:
+    """Choose what makes an ordinary turn fastest."""
     tuning, runs = measured[best([[run.turns for run in runs] for _, runs in measured])]
     return tuning, typical(runs)
 
 
 def by_prefill(measured: Measured) -> tuple[Tuning, Run]:
+    """Choose what prefills fastest."""
     tuning, runs = measured[best([[run.prefill for run in runs] for _, runs in measured])]
     return tuning, typical(runs)
 
@@ -147,6 +152,7 @@ class Axis:
 
 
 def threads(situation: Situation) -> Axis | None:
+    """Try other counts of threads; None on a GPU, or where there is one core."""
     if situation.on_gpu:
         return None
     cores = physical_cores()
@@ -158,6 +164,7 @@ def threads(situation: Situation) -> Axis | None:
 
 
 def repacking(situation: Situation) -> Axis | None:
+    """Try the weights as they lie in the file; None on a GPU."""
     if situation.on_gpu:
         return None
     if not fits_repacked(situation.path):
@@ -179,11 +186,13 @@ def flash(situation: Situation) -> Axis | None:
 
 
 def batches(situation: Situation) -> Axis:
+    """Try twice as many tokens in one batch."""
     used = N_BATCH if situation.on_gpu else CPU_CHUNK
     return Axis("batch", ((str(used), {}), (str(2 * used), {"batch": 2 * used})), by_prefill, prefill=2 * used)
 
 
 def loading(situation: Situation) -> Axis | None:
+    """Try to copy the file into memory; None on a GPU."""
     if situation.on_gpu:
         return None
     out = "" if fits_copied(situation.path) else "no memory for a copy"

@@ -89,6 +89,7 @@ Progress = Callable[[str], None]
 
 
 def measure(plan: Plan, progress: Progress) -> Result:
+    """Take all figures; `progress` is told what is being done. Raises AdvreplError if the model cannot be loaded."""
     log = Log(paths.llama_log())
     loads = []
     for run in range(plan.runs):
@@ -128,6 +129,7 @@ def measure(plan: Plan, progress: Progress) -> Result:
 
 
 def spread(values: list[float]) -> Spread:
+    """Return the median and the ends of some values."""
     return Spread(statistics.median(values), min(values), max(values))
 
 

@@ -76,6 +76,7 @@ class Watch:
         self._start = self._times()
 
     def others(self) -> float:
+        """Return the share of all cores that other programs have used since then, 0 to 1."""
         all, idle, own = (now - before for now, before in zip(self._times(), self._start, strict=True))
         return min(max((all - idle - own) / max(all, 1e-9), 0.0), 1.0)
 
@@ -115,11 +116,16 @@ class Search:
         self._variations: list[float] = []
 
     def stop(self) -> None:
+        """End the search soon; from a signal handler or any thread."""
         self._stopped = True
         for loaded in self._open:
             loaded.abort(True)
 
     def run(self) -> Result:
+        """Search, and return what was found.
+
+        Raises KeyboardInterrupt after `stop`, AdvreplError if the model cannot be loaded.
+        """
         started, watch = time.perf_counter(), Watch()
         try:
             self._ctx = self._ctx or min(header_number(self._path, self._log, "context_length") or CTX, CTX)

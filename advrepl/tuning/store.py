@@ -62,6 +62,7 @@ def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def find(entries: list[Entry], fingerprint: str, machine: Machine) -> Tuning | None:
+    """Return what was found for a model on a machine; None: nothing."""
     return next((e.tuning for e in entries if (e.fingerprint, e.machine) == (fingerprint, machine)), None)
 
 
