@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ConvertPlan:
     """What will be done; when there is one, every check that needs no writing has passed."""
 
     request: Request
@@ -86,7 +86,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Result:
+class ConvertResult:
     """What was written, and what it took."""
 
     out: Path
@@ -99,7 +99,7 @@ class Result:
     fallbacks: int = 0  # tensors that took a larger type, since their rows do not fit the blocks of the one asked for
 
 
-def prepare(request: Request) -> Plan:
+def prepare(request: Request) -> ConvertPlan:
     """Check everything that can be known before writing; the first thing that is wrong is a ConvertError."""
     if request.ftype not in FTYPES:
         raise ConvertError(f"-q {request.ftype}: unknown type; the types are {', '.join(FTYPES)}")
@@ -115,7 +115,7 @@ def prepare(request: Request) -> Plan:
     first_type = request.ftype if request.ftype in UNQUANTIZED else lossless_type(model, tensors)
     files = metadata.source_files(request.folder, {tensors[rule.source].file for rule in model.rules if rule.source})
     fields = _fields(request, model, first_type, files)
-    plan = Plan(request, tensors, model, {**fields, **vocab}, tuple(files), first_type)
+    plan = ConvertPlan(request, tensors, model, {**fields, **vocab}, tuple(files), first_type)
     _check_imatrix(plan)
     _check_disk(plan)
     return plan
@@ -138,7 +138,7 @@ def _fields(request: Request, model: Model, first_type: str, files: list[Path]) 
     return fields | {f"{model.arch}.{key}": value for key, value in model.keys.items()}
 
 
-def _check_imatrix(plan: Plan) -> None:
+def _check_imatrix(plan: ConvertPlan) -> None:
     request = plan.request
     if FTYPES[request.ftype].imatrix and request.imatrix is None:
         raise ConvertError(
@@ -153,7 +153,7 @@ def _check_imatrix(plan: Plan) -> None:
         raise ConvertError(f"{request.imatrix}: of another model; no entry, or one of another width: {', '.join(bad)}")
 
 
-def _check_disk(plan: Plan) -> None:
+def _check_disk(plan: ConvertPlan) -> None:
     place = plan.request.out.parent
     while not place.exists():
         place = place.parent
@@ -175,7 +175,7 @@ def format_bytes(count: float) -> str:
     return f"{count:.2f} GB"
 
 
-def convert(plan: Plan, stage: Stage) -> Result:
+def convert(plan: ConvertPlan, stage: Stage) -> ConvertResult:
     """Carry out the plan; whatever happens, only a complete result appears, and nothing else stays.
 
     `stage` opens a progress bar for each step. What goes wrong is a ConvertError, also a full disk.
@@ -186,9 +186,9 @@ def convert(plan: Plan, stage: Stage) -> Result:
         raise ConvertError(f"{error.filename or plan.request.out}: {error.strerror or error}") from error
 
 
-def _convert(plan: Plan, out: Path, stage: Stage) -> Result:
+def _convert(plan: ConvertPlan, out: Path, stage: Stage) -> ConvertResult:
     out.parent.mkdir(parents=True, exist_ok=True)
-    result = Result(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, plan.request.format)
+    result = ConvertResult(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, plan.request.format)
     # In the same folder, so that the rename is one step and the space that was checked is the space that is used.
     with tempfile.TemporaryDirectory(prefix=".converting-", dir=out.parent) as made:
         first = Path(made) / "first.gguf"
@@ -203,7 +203,7 @@ def _convert(plan: Plan, out: Path, stage: Stage) -> Result:
     return result
 
 
-def _write(plan: Plan, first: Path, progress: Progress) -> None:
+def _write(plan: ConvertPlan, first: Path, progress: Progress) -> None:
     """Write the tensors and sum the source files at the same time; the sums are filled into the header last."""
     stop = threading.Event()
     with ThreadPoolExecutor(1) as beside:
@@ -215,7 +215,7 @@ def _write(plan: Plan, first: Path, progress: Progress) -> None:
             stop.set()
 
 
-def _quantize(plan: Plan, first: Path, result: Result, stage: Stage) -> Path:
+def _quantize(plan: ConvertPlan, first: Path, result: ConvertResult, stage: Stage) -> Path:
     last, request = first.with_name("last.gguf"), plan.request
     imatrix = Path(request.imatrix) if request.imatrix else None
     if request.imatrix == AUTO:
@@ -229,7 +229,7 @@ def _quantize(plan: Plan, first: Path, result: Result, stage: Stage) -> Path:
     return last
 
 
-def _count_types(plan: Plan, result: Result) -> None:
+def _count_types(plan: ConvertPlan, result: ConvertResult) -> None:
     result.bits = plan.first_bytes * 8 / plan.weights
     for rule in plan.model.rules:
         stored = stored_type(rule, plan.first_type)
@@ -247,7 +247,7 @@ def calibration_text(request: Request) -> Iterator[Path]:
 
 
 @contextmanager
-def _timed(result: Result, step: str) -> Iterator[None]:
+def _timed(result: ConvertResult, step: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     result.seconds[step] = time.perf_counter() - start

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import paths
-from advrepl.cli.options import AsJson, GpuLayers, KvType, Model, Threads
+from advrepl.cli.options import AsJson, GpuLayers, KvType, ModelFlag, Threads
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from advrepl.tuning.bench import Result, Spread
+    from advrepl.tuning.bench import BenchResult, Spread
 
 
 def bench(
-    model: Model = None,
+    model: ModelFlag = None,
     ctx: Annotated[int, typer.Option(help="Context in tokens.", min=256)] = 1024,
     turns: Annotated[int, typer.Option(help="Turns of the story that is played.", min=2)] = 40,
     runs: Annotated[int, typer.Option(help="How often each figure is taken.", min=1)] = 3,
@@ -32,7 +32,7 @@ def bench(
     from advrepl.engines.base import LoadOptions
     from advrepl.engines.llama.loading import devices
     from advrepl.tuning import store as tuning_store
-    from advrepl.tuning.bench import Plan, measure
+    from advrepl.tuning.bench import BenchPlan, measure
 
     path, screen = models.resolve(model), Console(stderr=True)
     asked = LoadOptions(ctx, threads, gpu_layers, kv)
@@ -40,14 +40,14 @@ def bench(
     if told:
         screen.print(told, markup=False, highlight=False, soft_wrap=True)
     with screen.status("measuring") as status:
-        result = measure(Plan(path, options, turns, runs), lambda doing: status.update(doing))
+        result = measure(BenchPlan(path, options, turns, runs), lambda doing: status.update(doing))
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
     else:
         Console().print(table(result, runs))
 
 
-def table(result: "Result", runs: int) -> "Table":
+def table(result: "BenchResult", runs: int) -> "Table":
     """Return the figures as rows of name, value and what it is."""
     from rich.table import Table
 

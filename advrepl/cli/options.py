@@ -15,7 +15,7 @@ SavesFolder = Annotated[Path | None, typer.Option("--saves", envvar="ADVREPL_SAV
 KvType = Annotated[
     str | None, option("--kv", help="Type of the cache: f16, or q8_0 for half the memory.", metavar="f16|q8_0")
 ]
-Model = Annotated[str | None, option("-m", "--model", help="GGUF file, or its name in the models folder.")]
+ModelFlag = Annotated[str | None, option("-m", "--model", help="GGUF file, or its name in the models folder.")]
 Threads = Annotated[int | None, option("--threads", help="CPU threads; all cores if not given.", min=1)]
 GpuLayers = Annotated[int | None, option("--gpu-layers", help="Layers on the GPU; all if not given.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import paths
-from advrepl.cli.options import AsJson, Model, option
+from advrepl.cli.options import AsJson, ModelFlag, option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.table import Table
 
-    from advrepl.tuning.search import Result, Row
+    from advrepl.tuning.search import Row, TuneResult
 
 BUSY = 0.15  # of the machine, used by others
 UNSTEADY = 0.3  # variation between runs of the same measurement
 
 
 def tune(
-    model: Model = None,
+    model: ModelFlag = None,
     ctx: Annotated[int | None, option("--ctx", help="Context in tokens to measure with.", min=512)] = None,
     seconds: Annotated[
         int | None, typer.Option(help="About how long it may take; 30, or 90 where the model is slow.", min=5)
@@ -49,7 +49,7 @@ def tune(
     out.print(f"Kept in {file}; play, resume and bench use it.", soft_wrap=True)
 
 
-def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "Result":
+def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "TuneResult":
     from rich.console import Console
     from rich.markup import escape
 
@@ -64,17 +64,17 @@ def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "Result":
             return search.run()
 
 
-def _keep(result: "Result") -> "Path":
+def _keep(result: "TuneResult") -> "Path":
     from advrepl.engines.llama.loading import devices
     from advrepl.machine import this_machine
     from advrepl.tuning import store as tuning_store
 
     machine, today = this_machine(devices()), date.today().isoformat()
-    entry = tuning_store.Entry(result.model, result.fingerprint, machine, result.tuning, today)
+    entry = tuning_store.TuningRecord(result.model, result.fingerprint, machine, result.tuning, today)
     return tuning_store.keep(paths.tuning_file(), entry)
 
 
-def table(result: "Result") -> "Table":
+def table(result: "TuneResult") -> "Table":
     """Return every candidate that was tried, with its medians."""
     from rich.table import Table
 
@@ -91,7 +91,7 @@ def table(result: "Result") -> "Table":
     return table
 
 
-def summary(result: "Result") -> Iterator[str]:
+def summary(result: "TuneResult") -> Iterator[str]:
     """Say what is best here, and what makes it doubtful."""
     from advrepl.engines.base import UNTUNED
     from advrepl.tuning import store as tuning_store
@@ -106,7 +106,7 @@ def summary(result: "Result") -> Iterator[str]:
         yield f"This machine is unsteady: runs of the same differed by {result.variation:.0%}. Tune again some time."
 
 
-def _faster(result: "Result") -> str:
+def _faster(result: "TuneResult") -> str:
     from advrepl.tuning.search import LATE
 
     if result.faster < 1.005:

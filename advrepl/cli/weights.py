@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from convert.decode.verify import Checked
-    from convert.run import Plan, Result
+    from convert.run import ConvertPlan, ConvertResult
     from convert.sums import Sums
 
 Report = Callable[[str, int, int], None]
@@ -176,7 +176,7 @@ def convert(
     _show_result(result)
 
 
-def _show_plan(plan: "Plan") -> None:
+def _show_plan(plan: "ConvertPlan") -> None:
     from convert.run import format_bytes
 
     temporary = (
@@ -189,7 +189,7 @@ def _show_plan(plan: "Plan") -> None:
     )
 
 
-def _show_result(result: "Result") -> None:
+def _show_result(result: "ConvertResult") -> None:
     from rich.markup import escape
     from rich.table import Table
 

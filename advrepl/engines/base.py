@@ -18,7 +18,7 @@ LoadProgress = Callable[[float], bool | None]  # told the share that is loaded, 
 DEFAULT_CTX = 4096  # tokens, where the model was trained on as many
 
 
-Count = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+PositiveCount = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 
 class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,11 +28,11 @@ class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
     tuning/store.py.
     """
 
-    threads: Count | None = None  # to generate; llama.cpp's n_threads
-    threads_batch: Count | None = None  # to prefill; None: as many as `threads`
+    threads: PositiveCount | None = None  # to generate; llama.cpp's n_threads
+    threads_batch: PositiveCount | None = None  # to prefill; None: as many as `threads`
     repack: bool | None = None  # lay the weights out anew for this CPU: twice the memory
     flash_attn: bool | None = None  # fused attention
-    batch: Count | None = None  # tokens that are decoded in one go
+    batch: PositiveCount | None = None  # tokens that are decoded in one go
     load: Literal["mmap", "copy"] | None = None  # copy: into memory of our own
     gpu_layers: int | None = None
 

@@ -19,7 +19,7 @@ from advrepl.prompt.formats import CHAT, recognize
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogEntry:
     """One model, as far as its header tells."""
 
     path: Path
@@ -32,30 +32,30 @@ class Entry:
     problem: str = ""  # why it cannot be played, or not well, and what to do
 
 
-def entries() -> list[Entry]:
+def entries() -> list[CatalogEntry]:
     """The GGUF files, the default first, then the Hugging Face folders."""
     log = Log(paths.llama_log())
     return [*(_gguf(path, log) for path in models.installed()), *map(_folder, models.folders())]
 
 
-def _gguf(path: Path, log: Log) -> Entry:
+def _gguf(path: Path, log: Log) -> CatalogEntry:
     try:
         check_file(path)
     except AdvreplError as error:
-        return Entry(path, problem=str(error))
+        return CatalogEntry(path, problem=str(error))
     log.attach()
     params = lib.llama_model_default_params()
     params.vocab_only = True
     model = lib.llama_model_load_from_file(str(path).encode(), params)
     if not model:
-        return Entry(path, bytes=path.stat().st_size, problem=f"cannot be read: {log.last_error}")
+        return CatalogEntry(path, bytes=path.stat().st_size, problem=f"cannot be read: {log.last_error}")
     try:
         architecture = metadata(model, "general.architecture") or ""
         context = metadata(model, f"{architecture}.context_length")
         kind = metadata(model, "general.file_type")
         named = recognize([metadata(model, "general.name") or "", path.stem])
         template = CHAT if lib.llama_model_chat_template(model, None) else "metharme"
-        return Entry(
+        return CatalogEntry(
             path,
             architecture,
             int(lib.llama_model_n_params(model)),
@@ -68,16 +68,16 @@ def _gguf(path: Path, log: Log) -> Entry:
         lib.llama_model_free(model)
 
 
-def _folder(path: Path) -> Entry:
+def _folder(path: Path) -> CatalogEntry:
     """A Hugging Face folder that lies in the models folder."""
     try:
         config = json.loads((path / "config.json").read_bytes())
         architecture = str(config["architectures"][0])
         context = config.get("max_position_embeddings") or config.get("n_positions")  # GPT-J's name for it
     except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return Entry(path, problem="config.json cannot be read")
+        return CatalogEntry(path, problem="config.json cannot be read")
     size = sum(file.stat().st_size for file in path.iterdir() if file.suffix in (".safetensors", ".bin"))
-    return Entry(
+    return CatalogEntry(
         path,
         architecture,
         None,

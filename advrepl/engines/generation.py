@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
 from advrepl.engines.kv.file import WindowShape, segments_digest
-from advrepl.engines.kv.reuse import Plan, plan_reuse
+from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
@@ -23,7 +23,7 @@ from advrepl.sampling.params import Sampling
 NO_WINDOW = WindowShape(b"", (), 0)
 
 
-class Vocabulary(Protocol):
+class EngineVocabulary(Protocol):
     """A model's tokens."""
 
     bos: int
@@ -45,7 +45,7 @@ class Vocabulary(Protocol):
         """Return a control token as templates write it; "" if there is none."""
 
 
-class Model(Protocol):
+class EngineModel(Protocol):
     """A model in memory with its cache."""
 
     name: str
@@ -60,7 +60,7 @@ class Model(Protocol):
         """Tell whether what is being decoded is to end."""
 
     @property
-    def vocab(self) -> Vocabulary:
+    def vocab(self) -> EngineVocabulary:
         """Return the model's tokens."""
 
     def abort(self, now: bool) -> None:
@@ -87,7 +87,7 @@ class SequenceState:
         return replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, stats=Stats())
 
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=EngineModel)
 Pick = Callable[[], int]  # chooses the token that follows the last decoded one
 
 
@@ -247,7 +247,7 @@ class SequenceEngine(ABC, Generic[M]):
         """Add tokens to the cache; False if the player stopped it. None: it has to wait, and is asked again."""
 
     @abstractmethod
-    def _reuse(self, plan: Plan) -> None:
+    def _reuse(self, plan: ReusePlan) -> None:
         """Make the cache hold what the plan keeps and moves, and nothing else."""
 
     @abstractmethod

@@ -23,7 +23,7 @@ QUICK = 1.0  # seconds; a refresh that takes no longer comes before everything e
 
 
 @dataclass(frozen=True)
-class Job(Generic[E]):
+class PrefetchJob(Generic[E]):
     """Describe a reply that may be asked for under this key, and how an engine writes it."""
 
     key: object
@@ -45,7 +45,7 @@ class Slot(Generic[E]):
 
     branch: Branch
     events: Iterator[E]
-    job: Job[E] | None = None  # None: it prefills for the story itself
+    job: PrefetchJob[E] | None = None  # None: it prefills for the story itself
     done: list[E] = field(default_factory=list)
     steps: int = 0  # how often it was served
     over: bool = False
@@ -76,7 +76,7 @@ class Prefetcher(Generic[E]):
     def __init__(self, engine: "Branching[Any]", changed: Callable[[], None] = lambda: None) -> None:
         self._engine = engine
         self.changed = changed  # called from the worker when all is written
-        self._jobs: list[Job[E]] = []  # not begun
+        self._jobs: list[PrefetchJob[E]] = []  # not begun
         self._planned: list[object] | None = None
         self._slots: list[Slot[E]] = []
         self._prime: Slot[Any] | None = None  # prefills the window that comes next
@@ -102,7 +102,7 @@ class Prefetcher(Generic[E]):
 
     # --- from the thread that plays
 
-    def plan(self, window: Window, jobs: Sequence[Job[E]]) -> None:
+    def plan(self, window: Window, jobs: Sequence[PrefetchJob[E]]) -> None:
         """Plan what to generate next, the likeliest first; `window`: the shortest that can come now.
 
         Nothing changes where the same was planned before. Nothing is generated before `resume`.

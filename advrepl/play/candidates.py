@@ -9,22 +9,22 @@ from itertools import pairwise
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
-from advrepl.engines.prefetch import Job
+from advrepl.engines.prefetch import PrefetchJob
 from advrepl.play.planner import Planner
 from advrepl.play.writer import Option, Piece, ReplyTask, Written
 from advrepl.prompt import options as menu
 from advrepl.prompt.segments import Window
 from advrepl.story.tree import Story, WithoutLastTurn, WithTurn
 
-Event = Piece | Option | Written
-Write = Callable[[Engine, ReplyTask], Iterator[Event]]  # how an engine answers a task
+WriterEvent = Piece | Option | Written
+Write = Callable[[Engine, ReplyTask], Iterator[WriterEvent]]  # how an engine answers a task
 
 # Turns that the window drops to make room for the shortest line a player can enter are dropped for any line.
 SHORTEST_LINE = "."
 RECENT = 40  # turns from which the player's habit is read
 
 
-def candidates(planner: Planner, write: Write) -> tuple[Window, list[Job[Event]]]:
+def candidates(planner: Planner, write: Write) -> tuple[Window, list[PrefetchJob[WriterEvent]]]:
     """Return the window for the shortest line, and the replies whose windows begin where it begins, likeliest first.
 
     Raises AdvreplError where the context has no room for another turn.
@@ -34,8 +34,8 @@ def candidates(planner: Planner, write: Write) -> tuple[Window, list[Job[Event]]
     return window, [_job(write, task, later) for task, later in tasks if task.window.evicted == window.evicted]
 
 
-def _job(write: Write, task: ReplyTask, later: bool) -> Job[Event]:
-    return Job(task, lambda engine: write(engine, task), later)
+def _job(write: Write, task: ReplyTask, later: bool) -> PrefetchJob[WriterEvent]:
+    return PrefetchJob(task, lambda engine: write(engine, task), later)
 
 
 def _picked(planner: Planner) -> Iterator[ReplyTask]:

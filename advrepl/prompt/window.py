@@ -21,7 +21,7 @@ FULL_AFTER_EVICTION = 0.75
 FULL_ENOUGH = 0.5
 STEP_BACK = 8  # turns looked at in one go when evicted turns come back
 
-Count = Callable[[Segment], int]
+CountTokens = Callable[[Segment], int]
 
 
 def surplus(sizes: Sequence[int], room: int, target: float, kept: int = 1) -> int:
@@ -38,7 +38,9 @@ def surplus(sizes: Sequence[int], room: int, target: float, kept: int = 1) -> in
     return dropped
 
 
-def build(format: Format, scenario: Scenario, story: TurnPath, count: Count, budget: int, start: int = 0) -> Window:
+def build(
+    format: Format, scenario: Scenario, story: TurnPath, count: CountTokens, budget: int, start: int = 0
+) -> Window:
     """The window for the story's head; `start` is the first block of the window before it, 0 for a new story.
 
     Example dialogues are the first blocks: they stand behind the head and slide out as turns do, before them.
@@ -75,7 +77,7 @@ def blocks_from(scenario: Scenario, story: TurnPath, start: int) -> tuple[list[T
 
 
 def _spell(
-    format: Format, scenario: Scenario, story: TurnPath, count: Count, start: int
+    format: Format, scenario: Scenario, story: TurnPath, count: CountTokens, start: int
 ) -> tuple[Prompt, int, list[int]]:
     prompt = format.spell(scenario, *blocks_from(scenario, story, start))
     fixed = sum(map(count, (*prompt.head, *prompt.cue)))

@@ -27,7 +27,7 @@ def load_progress(err: TextIO) -> Callable[[float], None]:
     return show
 
 
-class PrefillProgress:
+class PrefillLine:
     """How far the model has read the prompt; gone before the first word comes.
 
     A timer shows it, since the engine may be busy with one batch for longer than that. `draw` puts a text into the

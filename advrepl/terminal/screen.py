@@ -12,7 +12,7 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import pictures
-from advrepl.terminal.progress import PrefillProgress
+from advrepl.terminal.progress import PrefillLine
 from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
 
 BOLD, DIM, RED, RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
@@ -41,7 +41,7 @@ class Screen:
         self._prose: StreamWrapper | None = None  # while prose is being written
         self._blank = False  # is the last line empty?
         self._choices = 0  # of this reply, shown so far
-        self._progress = PrefillProgress(self._draw_over, erases=capabilities.cursor)
+        self._progress = PrefillLine(self._draw_over, erases=capabilities.cursor)
 
     @property
     def width(self) -> int:

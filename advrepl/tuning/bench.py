@@ -56,7 +56,7 @@ class Turns(msgspec.Struct, frozen=True):
     prefilled_beyond_turn: int  # the most tokens prefilled after sliding, beyond those of the player's new turn
 
 
-class Result(msgspec.Struct, frozen=True):
+class BenchResult(msgspec.Struct, frozen=True):
     """All figures of one run."""
 
     model: str
@@ -76,7 +76,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What to measure, and how often."""
 
     path: Path
@@ -88,7 +88,7 @@ class Plan:
 Progress = Callable[[str], None]
 
 
-def measure(plan: Plan, progress: Progress) -> Result:
+def measure(plan: BenchPlan, progress: Progress) -> BenchResult:
     """Take all figures; `progress` is told what is being done. Raises AdvreplError if the model cannot be loaded."""
     log = Log(paths.llama_log())
     loads = []
@@ -108,7 +108,7 @@ def measure(plan: Plan, progress: Progress) -> Result:
         for shift in (True, False):
             player = LlamaEngine(loaded, shift=shift)
             stories.append(_story(player, format, plan.turns, partial(_tell, progress, plan, shift)))
-        return Result(
+        return BenchResult(
             model=engine.name,
             context=engine.n_ctx,
             kv=" ".join(dict.fromkeys(loaded.cache_types)),
@@ -133,7 +133,7 @@ def spread(values: list[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def _tell(progress: Progress, plan: Plan, shift: bool, turn: int) -> None:
+def _tell(progress: Progress, plan: BenchPlan, shift: bool, turn: int) -> None:
     progress(f"a story {'with' if shift else 'without'} shift, turn {turn} of {plan.turns}")
 
 

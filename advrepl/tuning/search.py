@@ -56,7 +56,7 @@ class Row(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Result(msgspec.Struct, frozen=True):
+class TuneResult(msgspec.Struct, frozen=True):
     """What was found."""
 
     model: str
@@ -121,7 +121,7 @@ class Search:
         for loaded in self._open:
             loaded.abort(True)
 
-    def run(self) -> Result:
+    def run(self) -> TuneResult:
         """Search, and return what was found.
 
         Raises KeyboardInterrupt after `stop`, AdvreplError if the model cannot be loaded.
@@ -145,7 +145,7 @@ class Search:
             name, fingerprint = base.loaded.name, base.loaded.fingerprint
             varied = statistics.median(self._variations or [0.0])
             seconds = time.perf_counter() - started
-            return Result(name, fingerprint, tuning, faster, varied, watch.others(), seconds, self._rows)
+            return TuneResult(name, fingerprint, tuning, faster, varied, watch.others(), seconds, self._rows)
         finally:
             for loaded in self._open:
                 loaded.close()

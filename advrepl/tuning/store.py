@@ -19,7 +19,7 @@ DEFAULTS = "the defaults"
 RENAMED_IN_2 = {"feed_threads": "threads_batch", "flash": "flash_attn"}
 
 
-class Entry(msgspec.Struct, frozen=True):
+class TuningRecord(msgspec.Struct, frozen=True):
     """Hold what is best for one model on one machine."""
 
     model: str
@@ -29,19 +29,19 @@ class Entry(msgspec.Struct, frozen=True):
     when: str = ""
 
 
-class Book(msgspec.Struct, frozen=True):
+class TuningFile(msgspec.Struct, frozen=True):
     """Hold what the file holds."""
 
     schema: int
-    entries: list[Entry]
+    entries: list[TuningRecord]
 
 
-def read(path: Path) -> tuple[list[Entry], str]:
+def read(path: Path) -> tuple[list[TuningRecord], str]:
     """Return what was found so far, and a sentence about a file that cannot be used ("" if it can be)."""
     try:
         data = msgspec.json.decode(path.read_bytes())
         schema = data.get("schema") if isinstance(data, dict) else None
-        book = msgspec.convert(_from_schema_1(data) if schema == 1 else data, Book)
+        book = msgspec.convert(_from_schema_1(data) if schema == 1 else data, TuningFile)
     except FileNotFoundError:
         return [], ""
     except (OSError, msgspec.DecodeError) as error:
@@ -61,7 +61,7 @@ def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema": SCHEMA}
 
 
-def find(entries: list[Entry], fingerprint: str, machine: Machine) -> Tuning | None:
+def find(entries: list[TuningRecord], fingerprint: str, machine: Machine) -> Tuning | None:
     """Return what was found for a model on a machine; None: nothing."""
     return next((e.tuning for e in entries if (e.fingerprint, e.machine) == (fingerprint, machine)), None)
 
@@ -80,10 +80,10 @@ def options(model: Path, file: Path, asked: LoadOptions, devices: list[str]) -> 
     return replace(asked, tuning=tuning), "" if tuning == UNTUNED else f"tuned for this machine: {in_words(tuning)}"
 
 
-def keep(path: Path, entry: Entry) -> Path:
+def keep(path: Path, entry: TuningRecord) -> Path:
     """Write what was found in place of what was found before for this model and machine; raises AdvreplError."""
     others = [e for e in read(path)[0] if (e.fingerprint, e.machine) != (entry.fingerprint, entry.machine)]
-    data = msgspec.json.format(msgspec.json.encode(Book(SCHEMA, [*others, entry])), indent=2)
+    data = msgspec.json.format(msgspec.json.encode(TuningFile(SCHEMA, [*others, entry])), indent=2)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, data, durable=True)

@@ -20,7 +20,7 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000  # flag bits: encrypted, strongly encrypted, mas
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ZipEntry:
     """A stored file of a zip archive: where its bytes lie."""
 
     name: str
@@ -28,7 +28,7 @@ class Entry:
     size: int  # bytes
 
 
-def content(source: BinaryIO, entry: Entry, limit: int) -> bytes:
+def content(source: BinaryIO, entry: ZipEntry, limit: int) -> bytes:
     """A file's bytes; a ConvertError if they are more than `limit`."""
     if entry.size > limit:
         raise ConvertError(f"{quote(entry.name)} has {entry.size:,} bytes, more than the {limit:,} allowed")
@@ -46,7 +46,7 @@ def bytes_at(source: BinaryIO, start: int, count: int) -> bytes:
     return found
 
 
-def stored_files(source: BinaryIO, size: int) -> dict[str, Entry]:
+def stored_files(source: BinaryIO, size: int) -> dict[str, ZipEntry]:
     """Find the archive's files, by name; `size` is the archive's own, in bytes.
 
     Walks the central directory and every local header, which must agree; all else is a ConvertError that does not
@@ -54,8 +54,8 @@ def stored_files(source: BinaryIO, size: int) -> dict[str, Entry]:
     """
     start, length, count = _directory(source, size)
     directory = bytes_at(source, start, length)
-    entries: dict[str, Entry] = {}
-    spans: list[tuple[int, Entry]] = []
+    entries: dict[str, ZipEntry] = {}
+    spans: list[tuple[int, ZipEntry]] = []
     position = 0
     for _ in range(count):
         entry, local, position = _entry(source, directory, position)
@@ -102,7 +102,7 @@ def _directory64(source: BinaryIO, size: int) -> tuple[int, tuple[int, ...]]:
     return place, struct.unpack("<4Q", record[24:])
 
 
-def _entry(source: BinaryIO, directory: bytes, position: int) -> tuple[Entry, int, int]:
+def _entry(source: BinaryIO, directory: bytes, position: int) -> tuple[ZipEntry, int, int]:
     """One entry of the directory, where its local header lies, and where the next entry begins."""
     fixed = directory[position : position + 46]
     if len(fixed) < 46 or not fixed.startswith(ZIP_ENTRY):
@@ -122,7 +122,7 @@ def _entry(source: BinaryIO, directory: bytes, position: int) -> tuple[Entry, in
         raise ConvertError(f"{quote(name)} is encrypted")
     if method != 0 or packed != size:
         raise ConvertError(f"{quote(name)} is compressed; torch stores its files as they are")
-    return Entry(name, _data_start(source, local, raw_name, flags), size), local, end
+    return ZipEntry(name, _data_start(source, local, raw_name, flags), size), local, end
 
 
 def _wide(extra: bytes, *values: int) -> tuple[int, ...]:
@@ -161,7 +161,7 @@ def _data_start(source: BinaryIO, local: int, raw_name: bytes, flags: int) -> in
     return local + 30 + sum(lengths)
 
 
-def _check_apart(spans: list[tuple[int, Entry]], limit: int) -> None:
+def _check_apart(spans: list[tuple[int, ZipEntry]], limit: int) -> None:
     end = 0
     for local, entry in sorted(spans, key=lambda item: item[0]):
         if local < end:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from convert import ConvertError
-from convert.checkpoint.stored_zip import ZIP_LOCAL, Entry, bytes_at, content, stored_files
+from convert.checkpoint.stored_zip import ZIP_LOCAL, ZipEntry, bytes_at, content, stored_files
 from convert.checkpoint.torch_objects import Storage, View
 from convert.checkpoint.unpickle import MAX_PICKLE, unpickle
 from convert.foreign import quote
@@ -114,7 +114,7 @@ def _read_zip(source: BinaryIO, size: int) -> tuple[dict[str, View], dict[str, i
     return views, starts
 
 
-def _record(entries: dict[str, Entry], root: str, storage: Storage) -> int:
+def _record(entries: dict[str, ZipEntry], root: str, storage: Storage) -> int:
     entry = entries.get(f"{root}data/{storage.key}")
     if entry is None:
         raise ConvertError(f"the storage data/{storage.key} is missing")

@@ -21,7 +21,7 @@ ROOM_TO_SPARE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DecodeJob:
     """One file of the release, and what is to be done with it."""
 
     name: str
@@ -33,7 +33,7 @@ class Job:
     size: int  # bytes of the result; an estimate where packed
 
 
-def plan_jobs(xor_dir: Path, base_dir: Path, out_dir: Path) -> list[Job]:
+def plan_jobs(xor_dir: Path, base_dir: Path, out_dir: Path) -> list[DecodeJob]:
     """List what each file of the release needs; folders or files that cannot work are a ConvertError.
 
     `xor_dir`: the release; `base_dir`: the base model's folder; `out_dir`: where the result goes, if need be a new one.
@@ -100,14 +100,16 @@ def _check_filled(paths: list[Path]) -> None:
         raise ConvertError(f"{paths[0].parent}: {first_few(empty)} is empty; fetch the release again")
 
 
-def _job(path: Path, base_dir: Path, out_dir: Path) -> Job:
+def _job(path: Path, base_dir: Path, out_dir: Path) -> DecodeJob:
     packed = is_gzip(path)
     base = base_dir / path.name
     plain = _is_plain(path, packed, base)
     size = path.stat().st_size
     if packed:
         size = unpacked_size(path, base.stat().st_size if base.is_file() else 0)
-    return Job(path.name, "copy" if plain else "xor", packed, path, None if plain else base, out_dir / path.name, size)
+    return DecodeJob(
+        path.name, "copy" if plain else "xor", packed, path, None if plain else base, out_dir / path.name, size
+    )
 
 
 def _is_plain(path: Path, packed: bool, base: Path) -> bool:
@@ -128,7 +130,7 @@ def _head(path: Path, packed: bool, count: int) -> bytes:
         return source.read(count)
 
 
-def _check_base(base_dir: Path, jobs: list[Job]) -> None:
+def _check_base(base_dir: Path, jobs: list[DecodeJob]) -> None:
     bases = [job.base for job in jobs if job.base]
     missing = [base.name for base in bases if not base.is_file()]
     if missing:
@@ -139,7 +141,7 @@ def _check_base(base_dir: Path, jobs: list[Job]) -> None:
         _check_fetched(bases)
 
 
-def _check_room(out_dir: Path, jobs: list[Job]) -> None:
+def _check_room(out_dir: Path, jobs: list[DecodeJob]) -> None:
     there = next(folder for folder in (out_dir.absolute(), *out_dir.absolute().parents) if folder.is_dir())
     absent = [job.size for job in jobs if not job.out.exists()]
     present = [job.size for job in jobs if job.out.exists()]

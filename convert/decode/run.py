@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 from advrepl.atomic import replacing
 from convert import ConvertError
-from convert.decode.plan import Job
+from convert.decode.plan import DecodeJob
 from convert.decode.records import Records, file_stamp
 from convert.decode.releases import Release, recognize_release
 from convert.decode.stream import is_zero, open_payload, xor_chunks
@@ -24,7 +24,7 @@ SMALL = 8 << 20  # bytes; under this both sums cost nothing; above, MD5 only whe
 
 
 def run_jobs(
-    jobs: list[Job], given: Mapping[str, Sums] | None = None, progress: Progress | None = None
+    jobs: list[DecodeJob], given: Mapping[str, Sums] | None = None, progress: Progress | None = None
 ) -> list[Checked]:
     """Do the jobs and judge the results, in the same order; what cannot be read or written is a ConvertError.
 
@@ -56,7 +56,7 @@ def accept_rebuilt(checked: Checked, out_dir: Path, rebuilt: Rebuilt) -> Checked
     return replace(checked, verdict=verdict, sums=sums, causes=(), rebuilt=None)
 
 
-def _folder_names(job: Job) -> list[str]:
+def _folder_names(job: DecodeJob) -> list[str]:
     xor_dir = job.payload.parent.resolve()
     # The release's own folder is usually xor_encoded_files, in one with its name.
     return [xor_dir.name, xor_dir.parent.name, job.out.parent.resolve().name]
@@ -68,7 +68,7 @@ def _wanted(given: Mapping[str, Sums], release: Release | None) -> dict[str, Sum
 
 
 def _decode_all(
-    jobs: list[Job], wanted: Mapping[str, Sums], given: Mapping[str, Sums], progress: Progress | None
+    jobs: list[DecodeJob], wanted: Mapping[str, Sums], given: Mapping[str, Sums], progress: Progress | None
 ) -> Iterator[Decoded]:
     records = Records(jobs[0].out.parent)
     total, before = sum(job.size for job in jobs), 0
@@ -89,12 +89,14 @@ def _decode_all(
         yield Decoded(job.payload, job.base, job.out, found, skipped)
 
 
-def _algorithms(job: Job, given: Sums) -> list[Algorithm]:
+def _algorithms(job: DecodeJob, given: Sums) -> list[Algorithm]:
     # MD5 runs at half the speed of SHA-256, which is built in for every large file of the releases.
     return ["sha256", "md5"] if job.size <= SMALL or given.md5 else ["sha256"]
 
 
-def _verified(job: Job, wanted: Sums, algorithms: list[Algorithm], records: Records, tick: Progress) -> Sums | None:
+def _verified(
+    job: DecodeJob, wanted: Sums, algorithms: list[Algorithm], records: Records, tick: Progress
+) -> Sums | None:
     """The sums of a file that is there already and is what it should be, or what an earlier run of ours made."""
     if job.out.is_symlink() or not job.out.is_file():
         return None
@@ -107,7 +109,7 @@ def _verified(job: Job, wanted: Sums, algorithms: list[Algorithm], records: Reco
     return None
 
 
-def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
+def _decode_file(job: DecodeJob, algorithms: list[Algorithm], tick: Progress) -> Sums:
     with contextlib.ExitStack() as stack:
         payload = stack.enter_context(open_payload(job.payload, job.packed))
         base = stack.enter_context(job.base.open("rb")) if job.base else None
@@ -129,7 +131,7 @@ def _decode_file(job: Job, algorithms: list[Algorithm], tick: Progress) -> Sums:
         return digester.sums()
 
 
-def _check_growth(job: Job, done: int) -> None:
+def _check_growth(job: DecodeJob, done: int) -> None:
     # A gzip file of a few KB can unpack to terabytes.
     if job.packed and done > 2 * max(job.size, MAX_JSON):
         raise ConvertError(f"{job.payload}: unpacks to more than {done:,} bytes; it is no XOR file of this base")

@@ -11,5 +11,5 @@ def quiet(title: str) -> Any:
     return lambda label, done, total: None
 
 
-def convert(folder: Path, out: Path, kind: str, **options: Any) -> run.Result:
+def convert(folder: Path, out: Path, kind: str, **options: Any) -> run.ConvertResult:
     return run.convert(prepare(Request(folder, out, kind, **options)), quiet)

@@ -27,7 +27,7 @@ STEP = 15  # of golden/make_logits.py
 TOLERANCE = {"llama": 1e-4, "gptj": 5e-3, "gptneox": 5e-3}
 
 
-def converted(folder: Path, kind: str, **options: Any) -> run.Result:
+def converted(folder: Path, kind: str, **options: Any) -> run.ConvertResult:
     return run.convert(prepare(Request(folder, folder.parent / f"{folder.name}-{kind}.gguf", kind, **options)), quiet)
 
 

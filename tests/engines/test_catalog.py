@@ -18,7 +18,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_starter_model_is_described_from_its_header(smollm2: Path) -> None:
     (entry,) = catalog.entries()
-    assert entry == catalog.Entry(smollm2, "llama", 134515008, 98362432, "Q4_1", "chat", 8192)
+    assert entry == catalog.CatalogEntry(smollm2, "llama", 134515008, 98362432, "Q4_1", "chat", 8192)
 
 
 def test_files_and_folders_of_the_models_folder(smollm2: Path, capsys: pytest.CaptureFixture[str]) -> None:

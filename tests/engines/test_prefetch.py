@@ -10,7 +10,7 @@ from advrepl.engines.base import Engine
 from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
-from advrepl.engines.prefetch import Job, Prefetcher, Slot
+from advrepl.engines.prefetch import Prefetcher, PrefetchJob, Slot
 from advrepl.prompt.segments import Window
 from advrepl.sampling.params import Sampling
 from tests.engines.llama.test_engine import ONE, ROUNDING, divergence, shown, write
@@ -47,9 +47,9 @@ def unused(engine: BranchingEngine) -> bool:
     return all(engine.model.extent(sequence) == (-1, -1) for sequence in (SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP))
 
 
-def jobs(engine: BranchingEngine, sampling: Sampling, *lines: str) -> list[Job[str]]:
+def jobs(engine: BranchingEngine, sampling: Sampling, *lines: str) -> list[PrefetchJob[str]]:
     windows = [(line, shown(engine, *STORY, line)) for line in lines]
-    return [Job(line, partial(_generate, window=window, sampling=sampling)) for line, window in windows]
+    return [PrefetchJob(line, partial(_generate, window=window, sampling=sampling)) for line, window in windows]
 
 
 def _generate(engine: Engine, window: Window, sampling: Sampling) -> Iterator[str]:
@@ -113,7 +113,7 @@ def test_no_progress_is_told_before_the_reply_is_asked_for(engine: BranchingEngi
         window = shown(engine, *STORY, "word " * 300)
         return engine.generate(window, ONE, on_prefill=lambda done, total: told.append((done, total)))
 
-    ahead.plan(shown(engine, *STORY, "x"), [Job("long", write)])
+    ahead.plan(shown(engine, *STORY, "x"), [PrefetchJob("long", write)])
     ahead.resume()
     while not any(len(slot.branch.cached) > 128 for slot in replies(ahead)):
         time.sleep(0.001)

@@ -29,7 +29,7 @@ from advrepl.play.session import Settings
 from advrepl.tuning import search as tuning_search
 from advrepl.tuning import store as tuning_store
 from advrepl.tuning.axes import Run, best, by_threads, uses
-from advrepl.tuning.search import Result, Search
+from advrepl.tuning.search import Search, TuneResult
 from convert import run
 from tests import tiny
 
@@ -93,7 +93,7 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.convert(run.prepare(request), lambda title: lambda label, done, total: None).out
 
 
-def search(path: Path, tmp_path: Path, seconds: float | None = 20) -> tuple[Result, list[str]]:
+def search(path: Path, tmp_path: Path, seconds: float | None = 20) -> tuple[TuneResult, list[str]]:
     told: list[str] = []
     return Search(path, None, seconds, Log(tmp_path / "llama.log"), told.append).run(), told
 
@@ -179,7 +179,7 @@ FOUND = Tuning(threads=1, threads_batch=2, repack=False, flash_attn=False, batch
 
 def keep(home: Path, path: Path, tuning: Tuning = FOUND, devices_: list[str] | None = None) -> None:
     machine = this_machine(devices() if devices_ is None else devices_)
-    tuning_store.keep(home / "tuned.json", tuning_store.Entry(path.stem, fingerprint(path), machine, tuning))
+    tuning_store.keep(home / "tuned.json", tuning_store.TuningRecord(path.stem, fingerprint(path), machine, tuning))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from advrepl.engines.generation import Pick, SequenceEngine
 from advrepl.engines.hf.model import HfModel
 from advrepl.engines.hf.sampler import Sampler
-from advrepl.engines.kv.reuse import Plan
+from advrepl.engines.kv.reuse import ReusePlan
 from advrepl.sampling.params import Sampling
 
 
@@ -23,7 +23,7 @@ class HfEngine(SequenceEngine[HfModel]):
             self.sequence.cached += tokens
         return done
 
-    def _reuse(self, plan: Plan) -> None:
+    def _reuse(self, plan: ReusePlan) -> None:
         self.sequence.cached = self.sequence.cached[: plan.keep]
         self.model.truncate(plan.keep)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReusePlan:
     """Say how a cache becomes what is wanted, in tokens.
 
     Keep `keep` at the front, move `moved` from position `source` down to right behind them, drop everything else;
@@ -25,7 +25,7 @@ class Plan:
         return self.keep + self.moved
 
 
-def plan_reuse(cached: Sequence[int], wanted: Sequence[int], head: int = 0, evicted: int = 0) -> Plan:
+def plan_reuse(cached: Sequence[int], wanted: Sequence[int], head: int = 0, evicted: int = 0) -> ReusePlan:
     """Return how to get from the cached tokens to the wanted ones with the least prefilling.
 
     `head` tokens are fixed at the front, and the window dropped `evicted` tokens right behind them since `cached` was
@@ -39,8 +39,8 @@ def plan_reuse(cached: Sequence[int], wanted: Sequence[int], head: int = 0, evic
         source = head + evicted
         moved = min(common_prefix(cached[source:], wanted[head:]), most - head)
         if head + moved > keep:
-            return Plan(head, source, moved)
-    return Plan(keep)
+            return ReusePlan(head, source, moved)
+    return ReusePlan(keep)
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress
 from advrepl.engines.generation import SequenceState
-from advrepl.engines.kv.reuse import Plan, common_prefix
+from advrepl.engines.kv.reuse import ReusePlan, common_prefix
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_STORY, LlamaModel
 from advrepl.prompt.segments import Window
@@ -179,7 +179,7 @@ class LlamaBranch(LlamaEngine):
     def truncate(self, length: int) -> None:
         """Keep no more than the first `length` tokens."""
         self.waiting = ()  # it was to come behind what is gone
-        self._reuse(Plan(length))
+        self._reuse(ReusePlan(length))
 
     def prefill(self, tokens: Sequence[int]) -> Iterator[str]:
         """Add tokens, chunk by chunk; yields "" where it waits."""
@@ -206,7 +206,7 @@ class LlamaBranch(LlamaEngine):
 
         return super()._prefill(tokens, told)
 
-    def _reuse(self, plan: Plan) -> None:
+    def _reuse(self, plan: ReusePlan) -> None:
         super()._reuse(plan)
         if plan.keep < self.n_shared and not self._detached:
             self.n_shared = plan.keep

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from advrepl.engines.generation import Pick, SequenceEngine
 from advrepl.engines.kv.file import KvKey, KvSnapshot, segments_digest
-from advrepl.engines.kv.reuse import Plan
+from advrepl.engines.kv.reuse import ReusePlan
 from advrepl.engines.llama.model import SHORT_BATCH, LlamaModel
 from advrepl.engines.llama.sampler import Sampler
 from advrepl.prompt.segments import Window
@@ -42,7 +42,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         with Sampler(self.model, sampling, grammar, prompt) as sampler:
             yield sampler.pick
 
-    def _reuse(self, plan: Plan) -> None:
+    def _reuse(self, plan: ReusePlan) -> None:
         sequence, model = self.sequence, self.model
         seq_id, cached = sequence.seq_id, sequence.cached
         block = cached[plan.source : plan.source + plan.moved]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convert import ConvertError
-from convert.decode.plan import Job, plan_jobs
+from convert.decode.plan import DecodeJob, plan_jobs
 from convert.decode.run import run_jobs
 from convert.decode.stream import xor_into
 from convert.decode.verify import Checked
@@ -37,7 +37,7 @@ class Release:
         (self.xor / name).write_bytes(xored(result, base))
         self.expected[name] = result
 
-    def plan(self) -> list[Job]:
+    def plan(self) -> list[DecodeJob]:
         return plan_jobs(self.xor, self.base, self.out)
 
     def run(self, given: dict[str, Sums] | None = None) -> dict[str, Checked]:

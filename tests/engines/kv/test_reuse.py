@@ -3,35 +3,35 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advrepl.engines.kv.reuse import Plan, match_sampled, plan_reuse
+from advrepl.engines.kv.reuse import ReusePlan, match_sampled, plan_reuse
 
 HEAD = [1, 2, 3]
 
 
-def applied(held: list[int], plan: Plan) -> list[int]:
+def applied(held: list[int], plan: ReusePlan) -> list[int]:
     return held[: plan.keep] + held[plan.source : plan.source + plan.moved]
 
 
 def test_a_new_turn_keeps_everything() -> None:
-    assert plan_reuse([*HEAD, 10, 11], [*HEAD, 10, 11, 12, 13], head=3) == Plan(keep=5)
+    assert plan_reuse([*HEAD, 10, 11], [*HEAD, 10, 11, 12, 13], head=3) == ReusePlan(keep=5)
 
 
 def test_an_identical_prompt_feeds_its_last_token_for_the_logits() -> None:
-    assert plan_reuse([*HEAD, 10], [*HEAD, 10], head=3) == Plan(keep=3)
+    assert plan_reuse([*HEAD, 10], [*HEAD, 10], head=3) == ReusePlan(keep=3)
 
 
 def test_an_evicted_turn_lets_the_rest_move() -> None:
     plan = plan_reuse([*HEAD, 10, 11, 20, 21, 30], [*HEAD, 20, 21, 30, 40], head=3, evicted=2)
-    assert plan == Plan(keep=3, source=5, moved=3) and plan.reused == 6
+    assert plan == ReusePlan(keep=3, source=5, moved=3) and plan.reused == 6
 
 
 def test_an_edit_is_never_taken_for_an_eviction() -> None:
     """The words 10, 11 were edited away: what followed has seen them and must be fed again (koboldcpp issue 2425)."""
-    assert plan_reuse([*HEAD, 10, 11, 20, 21, 30], [*HEAD, 20, 21, 30, 40], head=3, evicted=0) == Plan(keep=3)
+    assert plan_reuse([*HEAD, 10, 11, 20, 21, 30], [*HEAD, 20, 21, 30, 40], head=3, evicted=0) == ReusePlan(keep=3)
 
 
 def test_an_eviction_of_another_size_moves_nothing_that_does_not_match() -> None:
-    assert plan_reuse([*HEAD, 10, 11, 20, 21], [*HEAD, 20, 21, 30], head=3, evicted=1) == Plan(keep=3)
+    assert plan_reuse([*HEAD, 10, 11, 20, 21], [*HEAD, 20, 21, 30], head=3, evicted=1) == ReusePlan(keep=3)
 
 
 def test_repeated_text_is_moved_by_what_was_evicted_and_no_more() -> None:

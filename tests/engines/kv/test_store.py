@@ -19,7 +19,7 @@ from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
-from advrepl.engines.kv.reuse import Plan
+from advrepl.engines.kv.reuse import ReusePlan
 from advrepl.engines.kv.store import OtherFile, parse_limit, to_remove
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
@@ -413,7 +413,7 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     tokens, window = list(engine.sequence.cached), game.window()
     held = engine.snapshot(window)
     assert held and engine.copy_state(held, kv_store.anonymous_memory)
-    engine._reuse(Plan(4, 6, len(tokens) - 6))
+    engine._reuse(ReusePlan(4, 6, len(tokens) - 6))
     unturned = replace_tokens(held, list(engine.sequence.cached))
     assert engine.model.k_shift_pending and engine.copy_state(unturned, kv_store.anonymous_memory) is None
     turned = engine.snapshot(window)
