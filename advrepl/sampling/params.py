@@ -14,6 +14,12 @@ MOST = 2**31 - 1  # what llama.cpp's counters hold
 MOST_SEED = 2**32 - 1
 MOST_TOKENS = 1_000_000  # no context is longer, and llama.cpp reserves memory for each token it looks back on
 MOST_SHOWN = 40  # characters of a wrong value in an error
+# What both engines' samplers share; fixed in llama.cpp.
+DRY_BREAKERS = (b"\n", b":", b'"', b"*")  # no repetition is followed by DRY beyond a token that holds one of these
+MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as in its paper
+# Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
+# first makes samplers, which otherwise sort the whole vocabulary, several times faster.
+LOGIT_REACH = 16.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,8 @@ from transformers import (
 
 from advrepl import AdvreplError
 from advrepl.engines.hf.vocab import Vocabulary
-from advrepl.sampling.params import Sampling
+from advrepl.sampling.params import LOGIT_REACH, MIROSTAT_M, Sampling
 
-# Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1.
-REACH = 16.0
-MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as in its paper
 FLOAT_MAX = 3.4e38
 SMALL = 0.001  # in place of 0, which transformers refuses
 
@@ -68,7 +65,7 @@ class Sampler:
         if s.top_k > 0 and not s.mirostat:
             values, ids = logits.topk(min(s.top_k, len(logits)))
         else:
-            ids = (logits >= logits.max() - REACH * max(s.temperature, 1.0)).nonzero()[:, 0]
+            ids = (logits >= logits.max() - LOGIT_REACH * max(s.temperature, 1.0)).nonzero()[:, 0]
             values, order = logits[ids].sort(descending=True)
             ids = ids[order]
         row = values.cpu()[None]

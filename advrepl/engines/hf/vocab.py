@@ -14,6 +14,7 @@ import sentencepiece
 
 from advrepl import AdvreplError
 from advrepl.prompt.segments import Segment
+from advrepl.sampling.params import DRY_BREAKERS
 from convert import ConvertError
 from convert.config import read_object_if_there
 from convert.vocab.bpe import PRE_TOKENIZERS
@@ -24,7 +25,6 @@ from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED
 ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|end|>")
 # In no vocabulary's pieces, so it comes out as byte tokens, which never merge with what follows.
 GUARD = "\ue000"
-DRY_BREAKERS = (b"\n", b":", b'"', b"*")  # as in llama.cpp
 
 Cut = Callable[[str], list[int]]
 

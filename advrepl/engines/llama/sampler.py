@@ -15,17 +15,12 @@ import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.llama.model import LlamaModel
-from advrepl.sampling.params import Sampling
+from advrepl.sampling.params import DRY_BREAKERS, LOGIT_REACH, MIROSTAT_M, Sampling
 
 ARRAY = struct.Struct("@PNq?")  # llama_token_data_array: where they are, how many, which is selected, are they sorted
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-# Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
-# first makes the samplers, which otherwise copy and sort the whole vocabulary, several times faster.
-REACH = 16.0
 # min-p leaves out more; penalties, which come before it, may lower the best logit by about this much.
 PENALTY_REACH = 8.0
-MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as in its paper
-DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 
 
 class Sampler:
@@ -145,7 +140,7 @@ def _pointer(candidates: Any) -> Any:
 def _reach(s: Sampling) -> float:
     if s.min_p > 0 and not s.mirostat:
         return PENALTY_REACH - math.log(s.min_p)
-    return REACH * max(s.temperature, 1.0)
+    return LOGIT_REACH * max(s.temperature, 1.0)
 
 
 def _links(model: LlamaModel, s: Sampling) -> list[Any]:
