@@ -1,6 +1,6 @@
 """What the machine has: cores and memory.
 
-Does not need llama.cpp, and does not measure (advrepl/bench.py does).
+Does not need llama.cpp, and does not measure (tuning/ does).
 """
 
 import os

@@ -69,3 +69,15 @@ def test_a_term_of_the_glossary_is_in_the_code(row: str) -> None:
 @pytest.mark.parametrize("name", sorted({name for name in named(DESIGN) if PATH.fullmatch(name) and "/" in name}))
 def test_every_path_is_there(name: str) -> None:
     assert found(name) or name.split("/")[0] not in ("advrepl", "convert", "tests", "docs", *ROOMS)
+
+
+SOURCES = sorted(path for package in ("advrepl", "convert") for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_names_only_modules_that_are_there(path: Path) -> None:
+    """Most say in their first lines what they do not do, and which module does."""
+    said = ast.get_docstring(ast.parse(path.read_text())) or ""
+    known = [f"/{source.relative_to(ROOT)}" for source in SOURCES]
+    names = re.findall(r"\b[\w/]+\.py\b", said)
+    assert [name for name in names if not any(module.endswith(f"/{name}") for module in known)] == []

@@ -1,6 +1,6 @@
 """Decide which turns and example dialogues fit the context, in tokens.
 
-Does not know about KV caches (engines/kv.py) or how a turn is spelled (formats.py).
+Does not know about KV caches (engines/kv/reuse.py) or how a turn is spelled (formats.py).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
 """Measure a model on this machine: loading, prefill, generation, and turns before and after the window slides.
 
-Does not print (terminal/bench.py does) and does not touch saves.
+Does not print (cli/bench.py does) and does not touch saves.
 """
 
 import statistics

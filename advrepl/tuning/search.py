@@ -1,7 +1,7 @@
 """Find what makes a model fastest on this machine: threads, repacking, flash attention, batches, loading, GPU layers.
 
 One axis after the other, from the defaults; the candidates of an axis take turns, so that a machine whose speed drifts
-is fair to all. Does not decide (choice.py), print (terminal/tune.py) or keep what was found (engines/tuned.py).
+is fair to all. Does not decide (axes.py), print (cli/tune.py) or keep what was found (store.py).
 """
 
 import math

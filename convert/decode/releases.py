@@ -1,7 +1,7 @@
 """What is known of the two XOR releases: sums of every file, of the base they were made from, and texts of their JSON.
 
 Sources: the model card of PygmalionAI/pygmalion-7b (MD5) and AlpinDale's pygmalion-docs, pygmalion-7b.md (SHA-256).
-The texts are rebuilt from their fields; each has the published sum, which tests/test_releases.py proves.
+The texts are rebuilt from their fields; each has the published sum, which the tests prove.
 """
 
 import json
