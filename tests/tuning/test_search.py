@@ -124,7 +124,9 @@ def test_a_slow_model_gets_more_time(little: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(tuning_search, "SECONDS", 0.001)
     monkeypatch.setattr(tuning_search, "SECONDS_IF_SLOW", 20.0)
     result, _ = search(little, tmp_path, seconds=None)
-    assert {row.note for row in result.rows if row.axis == "batch"} == ({""} if slow else {"no time left"})
+    rows = [row for row in result.rows if row.axis == "batch"]
+    # A measured candidate may be told to be too slow: on a busy machine one run of so little a model can be.
+    assert rows and all(bool(row.runs) == slow and (row.note == "no time left") != slow for row in rows)
 
 
 def test_a_take_that_lasts_too_long_is_ended(smollm2: Path, tmp_path: Path) -> None:
