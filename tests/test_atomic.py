@@ -131,7 +131,7 @@ def test_killed_before_any_step_there_is_the_old_file_or_the_new_one(file: Path,
     result = subprocess.run(command, input=NEW, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parent.parent)
     *stopped, last = map(json.loads, result.stdout.splitlines())
     found = [content for _, content, _ in stopped]
-    assert len(found) > 20 and found == sorted(found, reverse=True) and set(found) == {"old", "new"}
+    assert len(found) > 15 and found == sorted(found, reverse=True) and set(found) == {"old", "new"}
     # A backup is the old file, and is there before the new one is: none of those before did hinder the last.
     wanted = {"new": {True}, "old": {True, None}} if "backup" in options else {"new": {None}, "old": {None}}
     assert all({kept for _, content, kept in stopped if content == key} == value for key, value in wanted.items())
@@ -140,7 +140,6 @@ def test_killed_before_any_step_there_is_the_old_file_or_the_new_one(file: Path,
     assert {name for name in names(file.parent) if not name.startswith(".")} <= {"story.json", "story.bak"}
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a folder cannot be opened there")
 def test_a_power_failure_finds_contents_on_the_disk_before_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this order, and with nothing else in between: no name may lead to contents that are not on the disk yet."""
     done: list[str] = []
@@ -159,7 +158,7 @@ def test_a_power_failure_finds_contents_on_the_disk_before_names(file: Path, mon
     told(os, "link", lambda path, link: "link")
     told(Path, "replace", lambda path, target: f"rename to {target.name}")
     atomic.write(file, NEW, durable=True, backup=file.with_name("story.bak"))
-    assert done == ["sync file", "link", "rename to story.bak", "rename to story.json", "sync folder"]
+    assert done == ["sync file", "link", "rename to story.bak", "rename to story.json"]
     done.clear()
     atomic.write(file, NEW)
     assert done == ["rename to story.json"]
