@@ -3,3 +3,4 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]  # of the checkout
+SOURCES = sorted(path for package in ("advrepl", "convert") for path in (ROOT / package).rglob("*.py"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT, SOURCES
+
 LAYERS = [
     "",  # the leaves: AdvreplError, atomic, hints, machine, paths
     "macros",
@@ -37,7 +38,6 @@ ONLY_IN = {
     "PIL": {"advrepl/terminal/pictures.py"},
     "typer": {"advrepl/cli/"},
 }
-SOURCES = sorted(path for package in ("advrepl", "convert") for path in (ROOT / package).rglob("*.py"))
 
 
 def imports(path: Path) -> list[str]:

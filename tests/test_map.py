@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT
+from tests import ROOT, SOURCES
 
 DESIGN = (ROOT / "docs" / "design.md").read_text()
 PLACES = (ROOT, ROOT / "advrepl")
@@ -69,9 +69,6 @@ def test_a_term_of_the_glossary_is_in_the_code(row: str) -> None:
 @pytest.mark.parametrize("name", sorted({name for name in named(DESIGN) if PATH.fullmatch(name) and "/" in name}))
 def test_every_path_is_there(name: str) -> None:
     assert found(name) or name.split("/")[0] not in ("advrepl", "convert", "tests", "docs", *ROOMS)
-
-
-SOURCES = sorted(path for package in ("advrepl", "convert") for path in (ROOT / package).rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

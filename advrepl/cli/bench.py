@@ -1,12 +1,12 @@
 """`advrepl bench`: measure, and show what was measured as a table or as JSON."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advrepl import paths
 from advrepl.cli.options import AsJson, GpuLayers, KvType, ModelFlag, Threads
+from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +25,6 @@ def bench(
     json: AsJson = False,
 ) -> None:
     """Measure this machine with a model: loading, reading, writing, sliding."""
-    import msgspec
     from rich.console import Console
 
     from advrepl.engines import models
@@ -42,7 +41,7 @@ def bench(
     with screen.status("measuring") as status:
         result = measure(BenchPlan(path, options, turns, runs), lambda doing: status.update(doing))
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+        show_json(result)
     else:
         Console().print(table(result, runs))
 

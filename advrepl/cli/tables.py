@@ -1,5 +1,6 @@
-"""Tables of what is not ours: names and titles from files, which are shown as they are and never obeyed."""
+"""Tables of what is not ours, names and titles from files, which are shown as they are and never obeyed; and JSON."""
 
+import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -25,3 +26,10 @@ def plain(text: str) -> "Text":
     from advrepl.terminal.text import visible
 
     return Text(visible(text))
+
+
+def show_json(result: object) -> None:
+    """Print one object, a msgspec.Struct, as indented JSON."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")

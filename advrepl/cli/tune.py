@@ -1,7 +1,6 @@
 """`advrepl tune`: search, show what was measured as a table or as JSON, keep what was found."""
 
 import math
-import sys
 from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ import typer
 
 from advrepl import paths
 from advrepl.cli.options import AsJson, ModelFlag, option
+from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,6 @@ def tune(
     json: AsJson = False,
 ) -> None:
     """Find the fastest way to run a model on this machine; play, resume and bench use it from then on."""
-    import msgspec
     from rich.console import Console
 
     from advrepl.engines import models
@@ -39,7 +38,7 @@ def tune(
     result = _searched(models.resolve(model), ctx, seconds)
     file = _keep(result)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+        show_json(result)
         return
     out = Console(markup=False, highlight=False)
     out.print(table(result))
