@@ -10,13 +10,13 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from advrepl import AdvreplError, paths
-from advrepl.play.events import Note
 from advrepl.play.game import Game
 from advrepl.sampling.params import PARAMETERS, Sampling
 from advrepl.story import saves
 from advrepl.terminal import commands
 from advrepl.terminal.editor import Completions
 from tests.conftest import ScriptedEngine
+from tests.terminal.commands.conftest import refused, told
 
 
 @pytest.fixture
@@ -34,18 +34,6 @@ def game(new_game: Callable[..., Game], own: Path) -> Iterator[Game]:
     game.story.say("user", "Start!")
     yield game
     game.file.close()
-
-
-def told(game: Game, line: str) -> str:
-    """All that a command says."""
-    return "\n".join(event.text for event in commands.run(game, line) if isinstance(event, Note))
-
-
-def refused(game: Game, line: str) -> str:
-    with pytest.raises(AdvreplError) as error:
-        told(game, line)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def test_they_stand_in_their_place_in_the_help() -> None:
