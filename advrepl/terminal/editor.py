@@ -4,6 +4,7 @@ Does not act on what was written. On a terminal that cannot move its cursor, Pla
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from prompt_toolkit.styles import Style
 from advrepl import AdvreplError
 from advrepl.play.game import Game
 from advrepl.terminal.commands import COMMANDS, speed
+from advrepl.terminal.interrupts import await_line
 from advrepl.terminal.lines import PlayerLine, understood
 from advrepl.terminal.text import one_line
 from advrepl.terminal.toolbar import Status, toolbar
@@ -49,7 +51,11 @@ class PlainEditor:
     def read(self) -> PlayerLine:
         """Read the next line, as Editor says."""
         with self._interruptible():
-            return understood(input(PROMPT), self._game.options())
+            print(end=PROMPT, flush=True)
+            await_line(sys.stdin)
+            if not (line := sys.stdin.readline()):
+                raise EOFError
+        return understood(line, self._game.options())
 
 
 class LineEditor:

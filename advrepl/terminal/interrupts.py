@@ -3,11 +3,13 @@
 Does not write replies; whoever does asks whether he was cancelled.
 """
 
+import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Literal, Self
+from contextlib import contextmanager, suppress
+from typing import Literal, Self, TextIO
 
 
 class Interrupts:
@@ -70,3 +72,21 @@ class Interrupts:
         elif time.monotonic() - self._first >= self._patience:
             raise KeyboardInterrupt
         self._cancel()
+
+
+def await_line(stdin: TextIO) -> None:
+    """Wait until the terminal has a line, and hear each Ctrl-C meanwhile.
+
+    Python's `input` and `readline` do not hear one that comes just before they wait: it is handled when they are done.
+    """
+    woken, wakes = socket.socketpair()
+    with woken, wakes:
+        wakes.setblocking(False)
+        before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        try:
+            with suppress(OSError, ValueError):  # on Windows only sockets can be waited for
+                line, wake = stdin.fileno(), woken.fileno()
+                while line not in select.select([line, wake], [], [])[0]:
+                    woken.recv(1)
+        finally:
+            signal.set_wakeup_fd(before)
