@@ -6,14 +6,14 @@ The JSON events and the exit codes are a contract with other programs (docs/desi
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Protocol, TextIO
+from typing import IO, Protocol, TextIO
 
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import commands
-from advrepl.terminal.interrupts import Interrupts
+from advrepl.terminal.interrupts import Interrupts, await_line
 from advrepl.terminal.lines import understood
 from advrepl.terminal.text import visible
 
@@ -109,39 +109,42 @@ class JsonOutput:
         self._out.flush()
 
 
-def play(game: Game, output: Output, lines: BinaryIO, opening: bool, notices: Iterable[str] = ()) -> int:
+def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: Iterable[str] = ()) -> int:
     """Play until the input ends or /quit; returns the exit code. KeyboardInterrupt: Ctrl-C that no reply has taken."""
-    output.ready(game, opening)
-    for notice in notices:
-        output.notice(notice)
-    if opening:
-        _show(game, game.open(), output)
-    while raw := _line(game, lines):
-        line = understood(_decode(raw, output), game.options())
-        try:
-            if line.is_command:
-                _show(game, commands.run(game, line.text), output)
-            elif line.text:
-                _show(game, game.act(line.text), output)
-        except commands.Quit:
-            break
+    with Interrupts(game.cancel, patience=0) as interrupts:
+        output.ready(game, opening)
+        for notice in notices:
+            output.notice(notice)
+        if opening:
+            _show(game.open(), output, interrupts)
+        while raw := _line(game, lines, interrupts):
+            line = understood(_decode(raw, output), game.options())
+            try:
+                if line.is_command:
+                    _show(commands.run(game, line.text), output, interrupts)
+                elif line.text:
+                    _show(game.act(line.text), output, interrupts)
+            except commands.Quit:
+                break
     if remark := game.store_kv():
         output.notice(remark)
     return 0
 
 
-def _line(game: Game, lines: BinaryIO) -> bytes:
+def _line(game: Game, lines: IO[bytes], interrupts: Interrupts) -> bytes:
     """The next line; empty at the end of the input. The player reads meanwhile, if there is one."""
     game.start_prefetch()
     try:
-        return lines.readline()
+        with interrupts.reading():
+            await_line(lines)
+            return lines.readline()
     finally:
         game.pause_prefetch()
 
 
-def _show(game: Game, events: Iterator[Event], output: Output) -> None:
+def _show(events: Iterator[Event], output: Output, interrupts: Interrupts) -> None:
     try:
-        with Interrupts(game.cancel, patience=0) as interrupts, interrupts.writing():
+        with interrupts.writing():
             for event in events:
                 if isinstance(event, Reply):
                     interrupts.is_written()  # before it is seen: whoever has read it may press Ctrl-C at once
@@ -158,6 +161,9 @@ def _decode(raw: bytes, output: Output) -> str:
         return raw.decode("utf-8", "replace").rstrip("\r\n")
 
 
-def streams() -> tuple[BinaryIO, TextIO, TextIO]:
-    """Return the program's input, as bytes since it may not be UTF-8, its output and its errors."""
-    return sys.stdin.buffer, sys.stdout, sys.stderr
+def streams() -> tuple[IO[bytes], TextIO, TextIO]:
+    """Return the program's input, its output and its errors; the input as bytes, since it may not be UTF-8.
+
+    It has no buffer, so that `await_line` can tell whether there is a line.
+    """
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), sys.stdout, sys.stderr

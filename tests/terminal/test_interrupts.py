@@ -103,7 +103,27 @@ def test_between_replies_at_a_terminal_it_is_not_heard() -> None:
     assert work.cancelled == 0
 
 
-def test_elsewhere_it_is_always_heard() -> None:
+def test_elsewhere_it_breaks_nothing_off_and_is_heard_before_the_next_line() -> None:
+    reached = False
+    with pytest.raises(KeyboardInterrupt), Interrupts(Work().cancel, patience=0) as interrupts:
+        ctrl_c()
+        reached = True
+        with interrupts.reading():
+            pytest.fail("not reached")
+    assert reached
+
+
+def test_elsewhere_it_is_heard_when_what_comes_next_is_written() -> None:
+    work, written = Work(), False
+    with pytest.raises(KeyboardInterrupt), Interrupts(work.cancel, patience=0) as interrupts:
+        ctrl_c()
+        with interrupts.writing():
+            written = True
+        pytest.fail("not reached")
+    assert written and work.cancelled == 0
+
+
+def test_elsewhere_it_is_heard_at_the_end_at_the_latest() -> None:
     with pytest.raises(KeyboardInterrupt), Interrupts(Work().cancel, patience=0):
         ctrl_c()
 
