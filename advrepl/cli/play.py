@@ -135,9 +135,8 @@ def _play(as_json: bool, open_game: Callable[..., "Game"]) -> None:
     from advrepl.terminal import pipe, progress
 
     at_terminal = _at_terminal(as_json)
-    lines, out, err = pipe.streams()
     notices: list[str] = []
-    game = open_game(notices.append, progress.load_progress(err) if at_terminal else None)
+    game = open_game(notices.append, progress.load_progress(sys.stderr) if at_terminal else None)
     opening = game.waits_for_opening
     try:
         if at_terminal:
@@ -145,8 +144,8 @@ def _play(as_json: bool, open_game: Callable[..., "Game"]) -> None:
 
             code = repl.play(game, opening=opening, notices=notices)
         else:
-            output = pipe.JsonOutput(out) if as_json else pipe.PlainOutput(out, err)
-            code = pipe.play(game, output, lines, opening, notices)
+            output = pipe.JsonOutput(sys.stdout) if as_json else pipe.PlainOutput(sys.stdout, sys.stderr)
+            code = pipe.play(game, output, pipe.unbuffered_input(), opening, notices)
     finally:
         game.close()
     raise typer.Exit(code)

@@ -161,9 +161,6 @@ def _decode(raw: bytes, output: Output) -> str:
         return raw.decode("utf-8", "replace").rstrip("\r\n")
 
 
-def streams() -> tuple[IO[bytes], TextIO, TextIO]:
-    """Return the program's input, its output and its errors; the input as bytes, since it may not be UTF-8.
-
-    It has no buffer, so that `await_line` can tell whether there is a line.
-    """
-    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), sys.stdout, sys.stderr
+def unbuffered_input() -> IO[bytes]:
+    """Return the program's input, as bytes since it may not be UTF-8, and so that `await_line` can tell what is there."""
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
