@@ -162,5 +162,5 @@ def _decode(raw: bytes, output: Output) -> str:
 
 
 def unbuffered_input() -> IO[bytes]:
-    """Return the program's input, as bytes since it may not be UTF-8, and so that `await_line` can tell what is there."""
+    """Return the program's input: bytes, since it may not be UTF-8, and no buffer before which `await_line` waits."""
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
