@@ -55,13 +55,16 @@ PLAY_OPTIONS: dict[str, Any] = {
         bool | None,
         option("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),
     ],
+    "plain_model": Annotated[
+        bool, typer.Option("--plain-model", help="Leave a small model alone with the story (docs/game.md).")
+    ],
     "kv_file": Annotated[
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
     "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take: 500M; 4G if not given.")],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "kv_file": True, "json": False}
+DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,6 +6,8 @@ Does not write anything (writer.py does) and does not know how the menu is shown
 import re
 from collections.abc import Iterable, Sequence
 
+from advrepl.prompt import actions
+
 # A list line: "- Go in", "* Go in", "• Go in", "1. Go in", "2) Go in", "a) Go in".
 _MARKER = r"(?:[-*•–]|\d{1,2}[.)]|[A-Ea-e][.)])"
 _LINE = re.compile(rf"^[ \t]*({_MARKER})[ \t]+(\S.*?)\s*$")
@@ -78,18 +80,23 @@ def line_start(marker: str, position: int) -> str:
     raise AssertionError("unreachable: markers never end")
 
 
-def grammar(avoid: Sequence[str] = ()) -> str:
-    """A GBNF grammar for the words of one option, up to its newline; it begins unlike those to avoid."""
-    taken = {option[:1].upper() for option in avoid} & set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    letters = "".join(letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in taken)
-    return "\n".join(
-        (
-            rf'root ::= " " first rest (" " word){{1,{MAX_WORDS - 1}}} "\n"',
-            f"first ::= [{letters}]",
-            r"rest ::= [a-zà-ÿ'’-]{0,14}",
-            r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?""",
-        )
-    )
+def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = ()) -> str:
+    """A GBNF grammar for the words of one option, up to its newline.
+
+    It begins with one of these verbs, if there are any, and unlike those to avoid: with another word than theirs, or
+    without verbs with another letter.
+    """
+    if verbs:
+        taken = actions.first_words(avoid)
+        first = " | ".join(f'"{verb}"' for verb in verbs if verb.casefold() not in taken)
+        end = "[.!?]?"
+        word = r"""word ::= [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} ","?"""
+    else:
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        left = "".join(letter for letter in letters if all(letter != option[:1].upper() for option in avoid))
+        first, end = rf"[{left}] [a-zà-ÿ'’-]{{0,14}}", ""
+        word = r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?"""
+    return "\n".join((rf'root ::= " " first (" " word){{1,{MAX_WORDS - 1}}} {end} "\n"', f"first ::= {first}", word))
 
 
 def ends_sentence(text: str) -> bool:
@@ -120,9 +127,12 @@ def key(option: str) -> tuple[str, ...]:
 
 
 def alike(one: str, other: str) -> bool:
-    """Do two options mean the same choice, word for word or nearly so?"""
+    """Do two options mean the same choice: nearly the same words, or one kind of action with the same things?"""
     a, b = set(key(one)), set(key(other))
-    return not a or not b or len(a & b) >= 0.8 * len(a | b)
+    if not a or not b or len(a & b) >= 0.8 * len(a | b):
+        return True
+    kind, things, others = actions.kind(one), actions.things(one), actions.things(other)
+    return kind is not None and kind == actions.kind(other) and len(things & others) > 0.6 * len(things | others)
 
 
 def parse(text: str, count: int) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import pytest
 
 from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
+from advrepl.prompt.actions import VERBS
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from tests.conftest import ScriptedEngine
@@ -53,6 +54,48 @@ def test_options_of_the_last_reply_are_avoided_if_the_model_can() -> None:
     assert write(engine, earlier=earlier)[1] == ["Sing.", "Dance.", "Jump."]
     stubborn = ScriptedEngine("You enter.", *[" Go up.\n"] * 3, " Sing.\n", " Dance.\n", grammars=True)
     assert write(stubborn, earlier=earlier)[1] == ["Go up.", "Sing.", "Dance."]
+
+
+def test_a_reply_begins_as_it_is_told_to() -> None:
+    engine = ScriptedEngine(" and hear a voice.", grammars=True)
+    pieces, _, written = write(engine, options=0, beginning="You open the door")
+    assert pieces == written.prose == written.text == "You open the door and hear a voice."
+    assert engine.prompts == ["SsysUgoMYou open the door"]
+
+
+def test_a_beginning_that_the_model_adds_nothing_to_is_no_reply() -> None:
+    engine = ScriptedEngine("", " ", " It creaks.", grammars=True)
+    assert write(engine, options=0, beginning="You open it")[2].prose == "You open it It creaks."
+    assert write(ScriptedEngine(*[""] * 4), options=0, beginning="You wait")[2].prose == "…"
+
+
+def test_a_reply_that_is_stopped_at_its_beginning_leaves_nothing() -> None:
+    task = ReplyTask(WINDOW, str, Sampling(), 7, option_count=3, beginning="You wait")
+    *_, written = Writer(ScriptedEngine("", grammars=True), task, cancelled=lambda: True).write()
+    assert isinstance(written, Written)
+    assert (written.text, written.stats.stop) == ("", "interrupted")
+
+
+def test_a_reply_that_goes_on_gets_no_beginning() -> None:
+    engine = ScriptedEngine(" It rains.")
+    assert write(engine, options=0, prefix="You wait.", beginning="You sit")[2].prose == "You wait. It rains."
+
+
+def test_a_beginning_that_leads_into_a_repetition_is_left() -> None:
+    said = "You look at the old man and the lamp goes out again."
+    engine = ScriptedEngine(" and the lamp goes out again.", " Nobody here and", " speaks.")
+    _, _, written = write(engine, options=0, beginning="You look at the old man", earlier=(said,))
+    assert written.prose == "Nobody here speaks."
+    assert engine.samplings[1].logit_bias == {" You": -100.0}
+
+
+def test_options_with_verbs_do_without_those_of_the_last_menus() -> None:
+    earlier = tuple(f"A hall.\n- {verb} the hat.\n- {verb} the cat." for verb in ("Take", "Push", "Read"))
+    engine = ScriptedEngine("You enter.", " Open it now.\n", " Close it now.\n", " Wait here.\n", grammars=True)
+    _, choices, _ = write(engine, earlier=earlier, verbs=VERBS)
+    assert choices == ["Open it now.", "Close it now.", "Wait here."]
+    assert '"Take"' in engine.grammars_seen[1] and '"Push"' not in engine.grammars_seen[1]
+    assert '"Open"' in engine.grammars_seen[1] and '"Open"' not in engine.grammars_seen[2]
 
 
 def test_a_repetition_is_left_before_it_is_whole() -> None:
