@@ -1,16 +1,18 @@
-"""What helps a small model to tell an adventure, each measured in docs/game.md.
+"""What helps a small model to tell an adventure or to stay in character, each measured in docs/game.md.
 
-A reply begins with what the player does, options begin with verbs, replies are short, and each line of the player says
-where he is. Not for models that were trained for the game, nor for larger ones, and not with --plain-model.
+In an adventure a reply begins with what the player does, options begin with verbs, and each line of the player says
+where he is; in roleplay it says who the model is. Replies are short. Not for models that were trained for the game, nor
+for larger ones, and not with --plain-model.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from advrepl.engines.base import Engine
 from advrepl.prompt import actions
-from advrepl.prompt.formats import Format
+from advrepl.prompt.formats import CHAT, Format
 from advrepl.sampling.params import Sampling
 from advrepl.story.injections import GUIDANCE
 from advrepl.story.scenario import Scenario
@@ -21,13 +23,16 @@ SMALL = 3_000_000_000  # parameters, below which a model needs it
 SAMPLING: dict[str, Any] = {"max_tokens": 72, "dry_multiplier": 0.8}
 LOOK_BACK = 12  # replies that a new one must not repeat
 NOTE = "The user is {place}. Tell in two or three sentences what happens there when the user does this."
+ROLEPLAY_NOTE = "{essence}. Reply as {char} in two or three sentences."
+ESSENCE_WORDS = 10
 NARRATOR_BIAS = -2.0  # a narrator who speaks of himself soon tells another story
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
 
 def applies(engine: Engine, format: Format, scenario: Scenario) -> bool:
     """Tell whether this model needs help with this story."""
-    return not scenario.roleplay and not format.writes_opening and engine.n_params < SMALL
+    trained = format.name != CHAT if scenario.roleplay else format.writes_opening
+    return not trained and engine.n_params < SMALL
 
 
 def is_told(scenario: Scenario, recent: Sequence[Turn]) -> bool:
@@ -42,14 +47,32 @@ def is_told(scenario: Scenario, recent: Sequence[Turn]) -> bool:
 
 def notes(scenario: Scenario) -> dict[str, str]:
     """Return what is put before a line of the player, as in `Turn.injections`."""
+    if scenario.roleplay:
+        return {GUIDANCE: ROLEPLAY_NOTE.format(essence=essence(scenario.system), char=scenario.narrator)}
     return {GUIDANCE: NOTE.format(place=scenario.place)} if scenario.place else {}
 
 
-def beginning(recent: Sequence[Turn]) -> str:
+def essence(persona: str) -> str:
+    """Return the first words of a persona that make a whole: up to a comma, once there are a few."""
+    sentence = re.split(r"(?<=[.!?])\s", persona.strip(), maxsplit=1)[0].rstrip(".!?")
+    first, *others = sentence.split(", ")
+    while others and len(f"{first}, {others[0]}".split()) <= ESSENCE_WORDS:
+        first = f"{first}, {others.pop(0)}"
+    return " ".join(first.split()[: 2 * ESSENCE_WORDS])
+
+
+def beginning(scenario: Scenario, recent: Sequence[Turn]) -> str:
     """Return how the reply to these turns begins; empty: as the model likes."""
-    return actions.beginning(recent[-1].text) if recent and recent[-1].role == "user" else ""
+    asked = not scenario.roleplay and recent and recent[-1].role == "user"
+    return actions.beginning(recent[-1].text) if asked else ""
 
 
-def sampling(sampling: Sampling) -> Sampling:
+def verbs(scenario: Scenario) -> tuple[str, ...]:
+    """Return what options begin with; none: with any word."""
+    return () if scenario.roleplay else actions.VERBS
+
+
+def sampling(scenario: Scenario, sampling: Sampling) -> Sampling:
     """Return how prose is sampled; what the player has chosen himself stays."""
-    return replace(sampling, logit_bias={**dict.fromkeys(NARRATOR, NARRATOR_BIAS), **sampling.logit_bias})
+    bias = {} if scenario.roleplay else dict.fromkeys(NARRATOR, NARRATOR_BIAS)
+    return replace(sampling, logit_bias={**bias, **sampling.logit_bias})

@@ -14,7 +14,6 @@ from advrepl.engines.base import Engine
 from advrepl.play import guidance
 from advrepl.play.state import GameState
 from advrepl.play.writer import ReplyTask
-from advrepl.prompt import actions
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Window
@@ -73,7 +72,7 @@ class Planner:
         return ReplyTask(
             window,
             lambda text: self._format.spelled(scenario, text),
-            guidance.sampling(sampling) if guided else sampling,
+            guidance.sampling(scenario, sampling) if guided else sampling,
             seed,
             self._format.stops(scenario),
             self.state.option_count,
@@ -81,8 +80,8 @@ class Planner:
                 -guidance.LOOK_BACK if guided else -LOOK_BACK :
             ],
             prefix,
-            guidance.beginning(recent) if guided and not prefix else "",
-            actions.VERBS if guided else (),
+            guidance.beginning(scenario, recent) if guided and not prefix else "",
+            guidance.verbs(scenario) if guided else (),
         )
 
     def reply_seed(self, turns: int) -> int:

@@ -145,6 +145,8 @@ class Writer:
         broken_off = self._stats.stop == "length" and self._task.option_count and not menu.ends_sentence(self._text)
         if broken_off or (not self._text and self._stats.stop != "interrupted"):
             self._text += "…"
+        if self._stats.stop != "interrupted":
+            self._text += menu.open_quote(self._text)
         yield from self._release(len(self._text))
 
     def _pass(
@@ -176,7 +178,7 @@ class Writer:
                 return self._cut_repetition()
             if run < SUSPICIOUS:
                 yield from self._release(self._safe())
-            if not limit and count >= soft and menu.ends_sentence(self._text):
+            if not limit and count >= soft and menu.ends_sentence(self._text) and not menu.open_quote(self._text):
                 break
         pieces.close()
         return ""

@@ -104,6 +104,14 @@ def ends_sentence(text: str) -> bool:
     return bool(_SENTENCE_END.search(text.rstrip()))
 
 
+def open_quote(text: str) -> str:
+    """Return the quotation mark that the last paragraph lacks; empty: none."""
+    last = text.rsplit("\n", 1)[-1]
+    if last.count('"') % 2:
+        return '"'
+    return "”" if last.count("“") > last.count("”") else ""
+
+
 def tidy(line: str) -> str:
     """One whole sentence out of what was written for an option: cut at a joint if it ran too long, with a full stop."""
     text = " ".join(line.split())

@@ -17,9 +17,10 @@ from typing import Any
 
 from advrepl.play.session import Settings, new_game
 from advrepl.sampling.params import Sampling
-from tests.bench.judge import Judged, Turn, judge
+from tests.bench.judge import Judged, Turn, judge, speaks_for_player
 
 SCENARIOS = ("start", "lighthouse", "night-train")
+CHARACTERS = ("brindle", "captain-okoro", "halcyon")
 FREE_LINES = {
     "start": (
         *("take the lantern", "I knock on the door.", "look through the window", "Who is there?", "climb the stairs"),
@@ -35,6 +36,16 @@ FREE_LINES = {
         *("hide under the seat", "read the ticket"),
     ),
 }
+QUESTIONS = (
+    *("Who are you?", "What is this place?", "How long have you been here?", "I sit down and look around."),
+    *("What do you do all day?", "Are you ever lonely?", "I thank you.", "What should I be afraid of here?"),
+    *(
+        "Tell me about the people you know.",
+        "I take your hand.",
+        "What would you do in my place?",
+        "Is it far from here?",
+    ),
+)
 FREE = 0.4  # of the turns
 
 
@@ -55,9 +66,10 @@ def play(scenario: str, seed: int, turns: int, chosen: argparse.Namespace) -> di
         try:
             list(game.open())
             opening, told, firsts, rates = game.scenario.opening, list[Turn](), list[float](), list[float]()
+            opening = f"{game.scenario.system} {opening}" if game.scenario.roleplay else opening
             for _ in range(turns):
                 options = game.options()
-                line = rng.choice(FREE_LINES[scenario])
+                line = rng.choice(FREE_LINES.get(scenario, QUESTIONS))
                 line = line if rng.random() < FREE or not options else rng.choice(options)
                 began = time.perf_counter()
                 list(game.act(line))
@@ -76,6 +88,17 @@ def figures(story: dict[str, Any]) -> dict[str, float]:
     all_judged = [judge(turns, number, story["opening"]) for number in range(len(turns))]
     late = all_judged[-max(len(turns) // 4, 1) :]
     options = sum(each.options for each in all_judged)
+    if not options:
+        return {
+            "answers": share(all_judged, "answers"),
+            "names things of the persona": share(all_judged, "place"),
+            "stays, in the last quarter": share(late, "stays"),
+            "speaks for the player": 100 * statistics.mean(speaks_for_player(prose) for _, prose, _ in turns),
+            "replies whole": share(all_judged, "whole"),
+            "nothing said twice": share(all_judged, "fresh"),
+            "words of a reply": statistics.median(len(prose.split()) for _, prose, _ in turns),
+            "first words, ms": statistics.median(story["first_ms"]),
+        }
     return {
         "second person": share(all_judged, "second_person"),
         "answers the action": share(all_judged, "answers"),

@@ -28,6 +28,7 @@ OUTSIDE = {
 _FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|me|my|mine|myself|we|our|us)\b")
 _SECOND_PERSON = re.compile(r"\byou(?:r|rs|rself|['’]\w+)?\b", re.IGNORECASE)
 _SPEECH = re.compile(r"[\"“][^\"”]*[\"”]?|(?<!\w)['‘][^'’\n]*['’](?!\w)")
+_PLAYER = re.compile(r"[*\"]*You[*\"]*:|\**You (?:nod|smile|look|take|sit|walk|say|ask|reply|laugh|feel|open|turn)\b")
 _ENDS = re.compile(r"[.!?…][\"'”’)*]*$")
 _SENTENCE = re.compile(r"[^.!?…]+[.!?…]?")
 
@@ -89,6 +90,11 @@ def in_second_person(prose: str) -> bool:
     """Tell whether the narrator speaks to the player and not of himself, outside of what is spoken."""
     told = _SPEECH.sub(" ", prose)
     return bool(_SECOND_PERSON.search(told)) and not _FIRST_PERSON.search(told)
+
+
+def speaks_for_player(prose: str) -> bool:
+    """Tell whether a paragraph of a character's reply is the player's: his name before a colon, or what he does."""
+    return any(_PLAYER.match(paragraph.strip()) for paragraph in prose.split("\n"))
 
 
 def is_balanced(text: str) -> bool:

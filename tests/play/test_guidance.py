@@ -9,8 +9,10 @@ from advrepl.play import guidance
 from advrepl.play.game import Game
 from advrepl.prompt.actions import VERBS
 from advrepl.prompt.formats import FORMATS
+from advrepl.prompt.template import ChatTemplate
 from advrepl.sampling.params import Sampling
-from advrepl.story.scenario import BUILT_IN, Scenario
+from advrepl.story.scenario import BUILT_IN, START, Scenario
+from advrepl.story.tree import Turn
 from tests.conftest import ScriptedEngine
 
 NewGame = Callable[..., Game]
@@ -20,7 +22,7 @@ class SmallEngine(ScriptedEngine):
     """A base model of the size of those that come with the program."""
 
     n_params = 135_000_000
-    format_hint = "pygmalion"
+    format_hint: str | None = "pygmalion"
 
 
 def played(new_game: NewGame, engine: ScriptedEngine, *lines: str, plain: bool = False, **chosen: Any) -> Game:
@@ -91,4 +93,30 @@ def test_a_note_is_made_of_the_place() -> None:
     assert guidance.notes(Scenario("mine", "Mine", "A game.")) == {}
     for scenario in BUILT_IN.values():
         assert guidance.notes(scenario)["guidance"].startswith(f"The user is {scenario.place}. ")
-    assert guidance.sampling(Sampling(logit_bias={" I": 1.0})).logit_bias[" I"] == 1.0
+    assert guidance.sampling(START, Sampling(logit_bias={" I": 1.0})).logit_bias[" I"] == 1.0
+
+
+def test_in_roleplay_it_says_who_the_model_is() -> None:
+    persona = "Brindle is a badger the size of a stout man, who walks upright, wears an apron. She cooks."
+    mine = Scenario("brindle", "Brindle", persona, narrator="Brindle", roleplay=True)
+    note = "Brindle is a badger the size of a stout man. Reply as Brindle in two or three sentences."
+    assert guidance.notes(mine) == {"guidance": note}
+    assert guidance.beginning(mine, [Turn(None, "user", "open it")]) == "" and guidance.verbs(mine) == ()
+    assert guidance.sampling(mine, Sampling()) == Sampling()
+    small, large = SmallEngine(), ScriptedEngine()
+    chat = ChatTemplate("{{ messages }}")
+    assert guidance.applies(small, chat, mine) and not guidance.applies(large, chat, mine)
+    assert not guidance.applies(small, FORMATS["pygmalion"], mine)
+
+
+@pytest.mark.parametrize(
+    ("persona", "essence"),
+    [
+        ("Ann is 30. She sings.", "Ann is 30"),
+        ("Ann", "Ann"),
+        ("", ""),
+        ("Ann is tall, dark, quick, " + "very, " * 20, "Ann is tall, dark, quick, very, very, very, very, very"),
+    ],
+)
+def test_the_essence_of_a_persona_is_its_beginning(persona: str, essence: str) -> None:
+    assert guidance.essence(persona) == essence

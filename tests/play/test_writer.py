@@ -128,6 +128,16 @@ def test_a_long_reply_ends_with_its_sentence() -> None:
         assert write(ScriptedEngine(text), options=0, sampling=Sampling(max_tokens=limit))[2].prose == end, limit
 
 
+def test_quotes_are_closed() -> None:
+    assert write(ScriptedEngine('He says: "Come in'), options=0)[2].prose == 'He says: "Come in"'
+    assert write(ScriptedEngine("He says: “Come in. Now"), options=0)[2].prose == "He says: “Come in. Now”"
+    text = 'one two. "three four. five" six. seven eight nine ten.'
+    assert (
+        write(ScriptedEngine(text), options=0, sampling=Sampling(max_tokens=5))[2].prose
+        == 'one two. "three four. five"'
+    )
+
+
 def test_a_reply_that_is_broken_off_says_so() -> None:
     engine = ScriptedEngine("one two three four five six", " Go.\n", " Run.\n", " Sit.\n", grammars=True)
     pieces, _, written = write(engine, sampling=Sampling(max_tokens=4))
