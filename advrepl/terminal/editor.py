@@ -14,11 +14,12 @@ from typing import Protocol
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions
+from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions, is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.search import SearchDirection, start_search, stop_search
 from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
@@ -64,6 +65,7 @@ class LineEditor:
     def __init__(self, game: Game, history: Path, *, style: bool) -> None:
         self._game = game
         self._offered: tuple[str, ...] = ()
+        self._searched_from = 0, 0  # history line and cursor position at which Ctrl-R was pressed
         self._picked: int | None = None  # the option that the arrows have put into the line, as it stands there
         self._line: PlayerLine | None = None  # what Enter sent
         self._status: Status | None = None
@@ -110,16 +112,21 @@ class LineEditor:
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
-        choosing = Condition(self._is_choosing) & ~has_completions
+        writing = ~is_searching  # Ctrl-R has keys of its own
+        choosing = Condition(self._is_choosing) & ~has_completions & writing
         keys.add(Keys.Any, filter=emacs_insert_mode)(_insert)
-        keys.add("enter")(self._send)
-        keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))
+        keys.add("enter", filter=writing)(self._send)
+        keys.add("escape", "enter", filter=writing)(lambda event: event.current_buffer.insert_text("\n"))
         keys.add("up", filter=choosing)(lambda event: self._pick(event, -1))
         keys.add("down", filter=choosing)(lambda event: self._pick(event, 1))
-        keys.add("tab")(self._complete)
-        keys.add("c-p")(lambda event: event.current_buffer.history_backward())
-        keys.add("c-n")(lambda event: event.current_buffer.history_forward())
-        keys.add("c-c")(self._clear)
+        keys.add("tab", filter=writing)(self._complete)
+        keys.add("c-p", filter=writing)(lambda event: event.current_buffer.history_backward())
+        keys.add("c-n", filter=writing)(lambda event: event.current_buffer.history_forward())
+        keys.add("c-c", filter=writing)(self._clear)
+        keys.add("c-r", filter=writing)(lambda event: self._search(event, SearchDirection.BACKWARD))
+        keys.add("c-s", filter=writing)(lambda event: self._search(event, SearchDirection.FORWARD))
+        keys.add("c-c", filter=is_searching)(self._leave_search)
+        keys.add("c-g", filter=is_searching)(self._leave_search)
         return keys
 
     def _is_choosing(self) -> bool:
@@ -161,6 +168,16 @@ class LineEditor:
             self._set_hint(HOW_TO_LEAVE)
         event.current_buffer.reset()
 
+    def _search(self, event: KeyPressEvent, direction: SearchDirection) -> None:
+        self._searched_from = event.current_buffer.working_index, event.current_buffer.cursor_position
+        start_search(direction=direction)
+
+    def _leave_search(self, _event: KeyPressEvent) -> None:
+        """Show the line as it was: a second Ctrl-R has moved to another one, where prompt_toolkit would leave it."""
+        stop_search()
+        buffer = self._session.default_buffer
+        buffer.working_index, buffer.cursor_position = self._searched_from
+
     # --- around the line
 
     def _changed(self) -> None:
@@ -178,7 +195,7 @@ class LineEditor:
         return toolbar(replace(self._status, ahead=ahead), width) if self._status else ""
 
     def _placeholder(self) -> FormattedText:
-        if self._used or not self._offered:
+        if self._used or not self._offered or is_searching():
             return FormattedText()
         return FormattedText([("class:placeholder fg:ansibrightblack", f"1-{len(self._offered)}, or your own words")])
 

@@ -288,6 +288,26 @@ def test_tab_completes(open_terminal: Callable[..., Terminal]) -> None:
         terminal.until("always seen")
 
 
+def test_search_in_earlier_lines(open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", *SMALL) as terminal:
+        terminal.ready()
+        terminal.press("ctrl-r")
+        terminal.until("I-search backward:")
+        assert "own words" not in terminal.text
+        terminal.press("ctrl-c")
+        terminal.until("> 1-3, or your own words")
+        terminal.line("/context")
+        terminal.until("always seen")
+        terminal.ready()
+        terminal.press("ctrl-r")
+        terminal.type("con")
+        terminal.until("I-search backward: con")
+        terminal.press("enter")
+        terminal.until(lambda: terminal.lines[terminal.screen.cursor.y] == "> /context")
+        terminal.press("enter")
+        terminal.until(lambda: terminal.text.count("always seen") == 2)
+
+
 def test_nothing_foreign_reaches_the_terminal_raw(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     with open_terminal("play", *SMALL) as terminal:
         terminal.ready()
