@@ -17,6 +17,7 @@ from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
 from advrepl.play.writer import Piece
 from advrepl.prompt import options as menu
+from advrepl.story.tree import Turn
 from advrepl.terminal import commands
 from advrepl.terminal.commands import Quit, portrait
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
@@ -75,8 +76,8 @@ class Repl:
                 self._screen.picture(data)
 
     def show_last_exchange(self) -> None:
-        """Show where the story stood when it was left: the player's last line, the reply and its options."""
-        told = self._game.story.path_turns(max(len(self._game.story.path) - 2, 0))
+        """Show where the story stood when it was left: the last reply with its options, and what the player said."""
+        told = _last_exchange(self._game.story.path_turns())
         for turn in told:
             if turn.role == "user":
                 self._screen.begin_paragraph()
@@ -154,6 +155,13 @@ class Repl:
         if last and last.role == "model":
             return "stopped; /continue goes on from here, /retry begins the reply again"
         return "stopped before the first word; /retry asks again, /undo takes your line back"
+
+
+def _last_exchange(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """The last reply with the line that it answers, or with the lines behind it that have no reply."""
+    last = max((place for place, turn in enumerate(turns) if turn.role == "model"), default=0)
+    is_answer = last == len(turns) - 1
+    return turns[max(last - is_answer, 0) :]
 
 
 def resume_command(path: Path) -> str:

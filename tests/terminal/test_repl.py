@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from msgspec.structs import replace
 
 from advrepl.story import saves
-from advrepl.story.tree import Story
+from advrepl.story.tree import Story, Turn
 from tests.pty_play import Terminal
 
 FIRST = "Go inside the house."
@@ -87,6 +88,20 @@ def test_resumed_story_shows_where_it_stood(open_terminal: Callable[..., Termina
         terminal.until(lambda: terminal.lines[terminal.screen.cursor.y] == f"> {FIRST}")
         terminal.press("ctrl-c", "ctrl-d")
         assert terminal.left() == 0
+
+
+def test_resumed_story_without_a_reply_shows_the_scene(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    with open_terminal("play", *SMALL) as terminal:
+        terminal.ready()
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+    with saves.SaveFile(tmp_path / "start.json") as file:
+        save = saves.load(file.path)
+        said = [Turn(1, "user", "I knock."), Turn(2, "user", "I knock again.")]
+        file.write(replace(save, turns=[*save.turns, *said], head=3))
+    with open_terminal("resume", *SMALL) as terminal:
+        terminal.ready()
+        assert re.search("Come inside!' > I knock. > I knock again. there is no reply yet: /retry", terminal.text)
 
 
 def test_control_c_ends_the_reply_and_not_the_game(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
