@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from advrepl import AdvreplError
-from advrepl.play.events import Event, Note, Picture, Reply, Slid
+from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import pictures
 from advrepl.terminal.progress import PrefillLine
@@ -71,10 +71,8 @@ class Screen:
                 self.end()
             case Slid(turns, first):
                 self._slid(turns, first)
-            case Picture(_, data):
-                self.picture(data)
-            case Note(text):
-                self.note(text)
+            case Note():
+                self._show_note(event)
 
     def end(self) -> None:
         """Tell that a reply is over, whole or not: what was held back is shown, and a new paragraph begins."""
@@ -105,6 +103,15 @@ class Screen:
         self.end()
         self._line(one_line(text), RED)
 
+    def _show_note(self, note: Note) -> None:
+        match note:
+            case Picture(_, data):
+                self.picture(data)
+            case Verbatim(text):
+                self._verbatim(visible(text))
+            case Note(text):
+                self.note(text)
+
     def note(self, text: str) -> None:
         """Show text of several lines that was asked for, in a paragraph of its own; a table's second column hangs."""
         self.begin_paragraph()
@@ -118,6 +125,11 @@ class Screen:
         drawing = pictures.draw(data, pictures.Canvas.of(os.environ, self._out))
         self.begin_paragraph()
         self._write(drawing)
+
+    def _verbatim(self, text: str) -> None:
+        """Leave the lines as they are: whoever copies them from the screen gets the text itself."""
+        self.begin_paragraph()
+        self._write(text + "\n")
 
     # --- a reply
 

@@ -323,6 +323,15 @@ def test_search_in_earlier_lines(open_terminal: Callable[..., Terminal]) -> None
         terminal.until(lambda: terminal.text.count("always seen") == 2)
 
 
+def test_raw_is_the_exact_prompt(open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", *SMALL, columns=40) as terminal:
+        terminal.ready()
+        terminal.line("/raw")
+        terminal.until(lambda: terminal.raw.count(b"- Run as fast") == 1)
+        opening = re.search(rb"You are standing in front[^\r]*Come inside!'\r\n- Go inside", terminal.raw)
+        assert opening, "neither wrapped nor indented"
+
+
 def test_nothing_foreign_reaches_the_terminal_raw(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     with open_terminal("play", *SMALL) as terminal:
         terminal.ready()

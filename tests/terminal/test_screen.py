@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from advrepl.play.events import Note, Reply, Slid
+from advrepl.play.events import Note, Reply, Slid, Verbatim
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal.screen import Capabilities, Screen
 
@@ -99,9 +99,17 @@ def test_note_keeps_its_lines() -> None:
     )
 
 
+def test_verbatim_text_is_neither_wrapped_nor_indented() -> None:
+    text = "<|user|>" + "a long line, " * 20 + "\n  - one  \n"
+    assert shown(Verbatim(text)) == f"\n{text}\n"
+
+
 @pytest.mark.parametrize(
     "event",
-    [Piece("\x1b[2J"), Option(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {}), Slid(2, "\x1b[2J"), Note("\x1b[2J")],
+    [
+        *(Piece("\x1b[2J"), Option(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {})),
+        *(Slid(2, "\x1b[2J"), Note("\x1b[2J"), Verbatim("\x1b[2J")),
+    ],
 )
 def test_foreign_text_is_inert(event: object) -> None:
     text = shown(event)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from advrepl.play.events import Event, Note
+from advrepl.play.events import Event, Note, Verbatim
 from advrepl.play.game import Game
 from advrepl.prompt.window import blocks_from
 from advrepl.story.injections import shown
@@ -19,7 +19,7 @@ def show_context(game: Game, argument: str) -> Iterator[Event]:
 @command("raw")
 def show_prompt(game: Game, argument: str) -> Iterator[Event]:
     """Show the exact text that the model is given."""
-    yield Note(str(game.window().prompt))
+    yield Verbatim(str(game.window().prompt))
 
 
 def speed(game: Game) -> float:
