@@ -16,6 +16,7 @@ from advrepl.terminal.progress import PrefillLine
 from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
 
 BOLD, DIM, RED, RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
+MEASURE = 90  # columns of a line at the most: longer ones are hard to read
 LEAST_QUOTE = 20  # columns of the text with which the model's memory begins
 
 
@@ -51,6 +52,11 @@ class Screen:
         except (OSError, ValueError):  # not a terminal, as in tests
             columns = 0
         return columns or 80
+
+    @property
+    def measure(self) -> int:
+        """Return the columns of a line of text."""
+        return min(self.width, MEASURE)
 
     def show_prefill(self, done: int, total: int) -> None:
         """Take how many tokens of the prompt the model has read; may be called in any thread."""
@@ -136,8 +142,8 @@ class Screen:
     def _piece(self, text: str) -> None:
         if self._prose is None:
             self.begin_paragraph()
-            self._prose, text = StreamWrapper(self.width), text.lstrip()
-        self._prose.width = self.width
+            self._prose, text = StreamWrapper(self.measure), text.lstrip()
+        self._prose.width = self.measure
         self._write(self._prose.feed(text))
 
     def _choice(self, number: int, text: str) -> None:
@@ -150,7 +156,7 @@ class Screen:
 
     def _slid(self, turns: int, first: str) -> None:
         before, after = "── memory now begins at “", f"” · {turns} {'turn' if turns == 1 else 'turns'} no longer seen"
-        room = max(self.width - max_cells(before + after) - 1, LEAST_QUOTE)
+        room = max(self.measure - max_cells(before + after) - 1, LEAST_QUOTE)
         self.begin_paragraph()
         self.notice(before + clip(one_line(first), room) + after)
 
@@ -163,7 +169,7 @@ class Screen:
             self._blank = True
 
     def _line(self, text: str, style: str = "", indent: int = 0) -> None:
-        text = wrap(text, self.width, indent)
+        text = wrap(text, self.measure, indent)
         self._write(f"{style}{text}{RESET}\n" if style and self._can.style else text + "\n")
 
     def _write(self, text: str) -> None:

@@ -57,6 +57,12 @@ def test_options_that_come_with_the_reply_only_are_shown_too() -> None:
     assert shown(Piece("A house."), Reply("A house.", ("In.", "Out."), {})) == "\nA house.\n\n1. In.\n2. Out.\n"
 
 
+def test_lines_are_no_longer_than_can_be_read_well() -> None:
+    words = "word " * 60
+    for event in (Piece(words), Option(1, words), Note(words), Slid(2, words)):
+        assert 80 < max(map(len, shown(event, width=200).split("\n"))) <= 90
+
+
 def test_each_reply_counts_its_own_options() -> None:
     one = (Piece("A."), Option(1, "In."), Reply("A.", ("In.",), {}))
     assert shown(*one, *one) == "\nA.\n\n1. In.\n\nA.\n\n1. In.\n"
