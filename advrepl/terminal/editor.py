@@ -26,7 +26,7 @@ from advrepl import AdvreplError
 from advrepl.play.game import Game
 from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.interrupts import await_line
-from advrepl.terminal.lines import PlayerLine, understood
+from advrepl.terminal.lines import PlayerLine, understood_in
 from advrepl.terminal.text import one_line
 from advrepl.terminal.toolbar import Status, toolbar
 
@@ -56,7 +56,7 @@ class PlainEditor:
             await_line(sys.stdin)
             if not (line := sys.stdin.readline()):
                 raise EOFError
-        return understood(line, self._game.options())
+        return understood_in(self._game, line)
 
 
 class LineEditor:
@@ -98,7 +98,7 @@ class LineEditor:
         self._line = None
         text = self._session.prompt(handle_sigint=False)
         self._used = True
-        return self._line or understood(text, self._game.options())
+        return self._line or understood_in(self._game, text)
 
     def _pressed(self) -> None:
         """Nothing is written ahead while keys are pressed: they are answered at once."""
@@ -143,9 +143,10 @@ class LineEditor:
     def _send(self, event: KeyPressEvent) -> None:
         """A number is replaced by what it stands for, so that the line on the screen says it."""
         buffer = event.current_buffer
-        options = self._game.options()
         picked = self._picked
-        self._line = understood(buffer.text, options) if picked is None else PlayerLine(options[picked])
+        self._line = (
+            understood_in(self._game, buffer.text) if picked is None else PlayerLine(self._game.options()[picked])
+        )
         if self._line.is_number:
             buffer.document = Document(one_line(self._line.text))
             self._line = replace(self._line, is_number=False)

@@ -15,7 +15,7 @@ from typing import TextIO
 from advrepl import AdvreplError, paths
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
-from advrepl.play.writer import Piece
+from advrepl.play.writer import Option, Piece
 from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
 from advrepl.terminal import commands
@@ -110,16 +110,18 @@ class Repl:
 
     def show(self, events: Iterator[Event]) -> None:
         """Show events as they happen; errors are one line, Ctrl-C ends the reply, twice raises KeyboardInterrupt."""
+        offered = False
         try:
             with self._interrupts.writing(), keys_unechoed(sys.stdin):
                 for event in events:
+                    offered |= isinstance(event, Option)
                     self._screen.show(event)
         except AdvreplError as error:
             self._screen.error(str(error))
         finally:
             self._screen.end()
         if self._interrupts.count:
-            self._screen.notice(self._how_to_go_on())
+            self._screen.notice(self._how_to_go_on(offered))
         if self._interrupts.count > 1:
             raise KeyboardInterrupt
 
@@ -141,7 +143,7 @@ class Repl:
             return
         if line.is_number:
             self._screen.player_line(line.text)
-        self.show(commands.run(self._game, line.text) if line.is_command else self._game.act(line.text))
+        self.show(commands.answer(self._game, line))
 
     def _readable(self, line: PlayerLine) -> PlayerLine:
         """Bytes that are not UTF-8 come as lone surrogates, which neither a model nor a save can hold."""
@@ -150,8 +152,10 @@ class Repl:
             self._screen.notice("what was not UTF-8 in this line is replaced by �")
         return replace(line, text=text)
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_go_on(self, offered: bool) -> str:
         last = self._game.story.last
+        if offered and not self._game.options():
+            return "stopped before there was a choice: say it in your own words, or /continue and /retry offer options"
         if last and last.role == "model":
             return "stopped; /continue goes on from here, /retry begins the reply again"
         return "stopped before the first word; /retry asks again, /undo takes your line back"

@@ -130,6 +130,23 @@ def test_control_c_ends_the_reply_and_not_the_game(open_terminal: Callable[..., 
         assert terminal.left() == 0
 
 
+def test_options_that_were_shown_before_control_c_work(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    with open_terminal("play", *SMALL, "--options", "8") as terminal:
+        terminal.ready()
+        terminal.line("9")
+        terminal.until('there are 3 options: to say 9 instead, write "9"')
+        terminal.line("I walk on.")
+        terminal.until(lambda: "2. " in terminal.text.partition("> I walk on.")[2])
+        terminal.press("ctrl-c")
+        terminal.until("stopped; ")
+        terminal.ready()
+        shown = terminal.text.partition("> I walk on.")[2].partition(" stopped;")[0]
+        options = [re.sub(r"^\d\. ", "", each) for each in re.split(r" (?=\d\. )", shown)[1:]]
+        assert len(options) >= 2
+        terminal.line(str(len(options)))
+        terminal.until(lambda: ("user", options[-1]) in story(tmp_path))
+
+
 def test_control_c_twice_saves_and_leaves(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     with open_terminal("play", *LONG) as terminal:
         terminal.ready()
