@@ -24,6 +24,7 @@ from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
 from advrepl.play.game import Game
+from advrepl.terminal import early
 from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.interrupts import await_line
 from advrepl.terminal.lines import PlayerLine, understood_in
@@ -33,14 +34,18 @@ from advrepl.terminal.toolbar import Status, toolbar
 PROMPT = "> "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
+DROPPED = "what you typed before the reply was there is not sent"
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
 class Editor(Protocol):
     """Where the player's lines come from."""
 
-    def read(self) -> PlayerLine:
-        """Read the next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up."""
+    def read(self, *, unseen: bool = False) -> PlayerLine:
+        """Read the next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up.
+
+        `unseen`: what was typed until now was typed before he saw what it would answer, and does not send itself.
+        """
 
 
 class PlainEditor:
@@ -49,8 +54,10 @@ class PlainEditor:
     def __init__(self, game: Game, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
         self._game, self._interruptible = game, interruptible
 
-    def read(self) -> PlayerLine:
-        """Read the next line, as Editor says."""
+    def read(self, *, unseen: bool = False) -> PlayerLine:
+        """Read the next line, as Editor says; what is typed before is lost, since it cannot be put into the line."""
+        if unseen and early.drop(sys.stdin):
+            print(DROPPED)
         with self._interruptible():
             print(end=PROMPT, flush=True)
             await_line(sys.stdin)
@@ -91,14 +98,20 @@ class LineEditor:
         if game.prefetcher:
             game.prefetcher.changed = self._session.app.invalidate
 
-    def read(self) -> PlayerLine:
-        """Read the next line, as Editor says."""
+    def read(self, *, unseen: bool = False) -> PlayerLine:
+        """Read the next line, as Editor says; what is typed before stands in it."""
         self._offered = tuple(map(one_line, self._game.options()))
         self._status, self._hint = _status(self._game), ""
         self._line = None
-        text = self._session.prompt(handle_sigint=False)
+        try:
+            text = self._session.prompt(handle_sigint=False, pre_run=self._hold_early if unseen else None)
+        finally:
+            print(end=early.MARK_PASTES, flush=True)  # prompt_toolkit has put an end to it
         self._used = True
         return self._line or understood_in(self._game, text)
+
+    def _hold_early(self) -> None:
+        early.hold(self._session.input)
 
     def _pressed(self) -> None:
         """Nothing is written ahead while keys are pressed: they are answered at once."""

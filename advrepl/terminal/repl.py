@@ -20,6 +20,7 @@ from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
 from advrepl.terminal import commands
 from advrepl.terminal.commands import Quit, portrait
+from advrepl.terminal.early import pastes_marked
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
 from advrepl.terminal.interrupts import Interrupts
 from advrepl.terminal.lines import PlayerLine
@@ -36,7 +37,7 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
     can = Capabilities.of(os.environ)
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
-    with interrupts, keys_unechoed(sys.stdin) if can.cursor else nullcontext():
+    with interrupts, _prompt_terminal() if can.cursor else nullcontext():
         editor: Editor = PlainEditor(game, interrupts.reading)
         if can.cursor:
             editor = LineEditor(game, paths.history(), style=can.style)
@@ -59,6 +60,7 @@ class Repl:
 
     def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts) -> None:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
+        self._read_at: int | None = None  # the turn at which the last line was read
         game.on_prefill = screen.show_prefill
 
     def show_heading(self, notices: Sequence[str]) -> None:
@@ -93,8 +95,9 @@ class Repl:
         while True:
             self._screen.begin_paragraph()
             self._game.start_prefetch()
+            unseen, self._read_at = self._game.story.head != self._read_at, self._game.story.head
             try:
-                line = self._editor.read()
+                line = self._editor.read(unseen=unseen)
             except KeyboardInterrupt:
                 self._screen.line_entered()
                 continue
@@ -176,6 +179,12 @@ def resume_command(path: Path) -> str:
     return (
         command if folder.resolve() == path.parent.resolve() else f"{command} --saves {shlex.quote(str(path.parent))}"
     )
+
+
+@contextmanager
+def _prompt_terminal() -> Iterator[None]:
+    with keys_unechoed(sys.stdin), pastes_marked(sys.stdout):
+        yield
 
 
 @contextmanager
