@@ -35,6 +35,7 @@ PROMPT = "> "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 DROPPED = "what you typed before the reply was there is not sent"
+STYLE = {"bottom-toolbar": "noreverse fg:ansibrightblack", "accepted": "ansicyan"}  # sent lines as screen.py has them
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
@@ -90,7 +91,7 @@ class LineEditor:
             bottom_toolbar=self._toolbar,
             placeholder=self._placeholder,
             enable_suspend=True,
-            style=Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack" if style else "noreverse"}),
+            style=Style.from_dict(STYLE if style else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None

@@ -12,10 +12,12 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import pictures
+from advrepl.terminal.emphasis import Emphasis, emphasized
 from advrepl.terminal.progress import PrefillLine
-from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
+from advrepl.terminal.text import ITALIC, UPRIGHT, StreamWrapper, clip, max_cells, one_line, visible, wrap
 
-BOLD, DIM, RED, RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
+BOLD, DIM, RED, CYAN, RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
+SLANTS = str.maketrans({ITALIC: "\x1b[3m", UPRIGHT: "\x1b[23m"})
 MEASURE = 90  # columns of a line at the most: longer ones are hard to read
 LEAST_QUOTE = 20  # columns of the text with which the model's memory begins
 
@@ -40,6 +42,7 @@ class Screen:
     def __init__(self, out: TextIO, capabilities: Capabilities) -> None:
         self._out, self._can = out, capabilities
         self._prose: StreamWrapper | None = None  # while prose is being written
+        self._emphasis = Emphasis()  # in it
         self._blank = False  # is the last line empty?
         self._choices = 0  # of this reply, shown so far
         self._progress = PrefillLine(self._draw_over, erases=capabilities.cursor)
@@ -84,7 +87,8 @@ class Screen:
         """Tell that a reply is over, whole or not: what was held back is shown, and a new paragraph begins."""
         self._progress.end()
         if self._prose:
-            self._write(self._prose.end() + "\n")
+            rest = self._prose.feed(self._emphasis.end()) + self._prose.end()
+            self._write(rest.translate(SLANTS) + "\n")
         self._prose, self._choices = None, 0
 
     def line_entered(self) -> None:
@@ -98,7 +102,7 @@ class Screen:
     def player_line(self, text: str) -> None:
         """Show what the player has said, where it was not typed in these words."""
         for line in visible(text).split("\n"):
-            self._line(f"> {line}", DIM, indent=2)
+            self._line(f"> {line}", CYAN, indent=2)
 
     def notice(self, text: str) -> None:
         """Show what the program has to say by itself, dim and in one line."""
@@ -144,15 +148,23 @@ class Screen:
             self.begin_paragraph()
             self._prose, text = StreamWrapper(self.measure), text.lstrip()
         self._prose.width = self.measure
-        self._write(self._prose.feed(text))
+        text = self._emphasis.feed(text) if self._can.style else text
+        self._write(self._prose.feed(text).translate(SLANTS))
 
     def _choice(self, number: int, text: str) -> None:
         if not self._choices:
             self.end()
             self.begin_paragraph()
         self._choices += 1
-        mark = f"{number}. "
-        self._line(mark + one_line(text), indent=len(mark))
+        mark = f"{number}."
+        if self._can.style:
+            self._choice_in_style(mark, emphasized(one_line(text)))
+        else:
+            self._line(f"{mark} {one_line(text)}", indent=len(mark) + 1)
+
+    def _choice_in_style(self, mark: str, text: str) -> None:
+        text = wrap(f"{mark} {text}", self.measure, len(mark) + 1).translate(SLANTS)
+        self._write(text.replace(mark, f"{BOLD}{mark}{RESET}", 1) + "\n")
 
     def _slid(self, turns: int, first: str) -> None:
         before, after = "── memory now begins at “", f"” · {turns} {'turn' if turns == 1 else 'turns'} no longer seen"

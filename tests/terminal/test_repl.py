@@ -55,6 +55,8 @@ def test_a_game_from_the_first_line_to_the_last(
         terminal.line("1")
         terminal.until(f"> {FIRST}")
         terminal.replied(2)
+        said = next(y for y, line in enumerate(terminal.lines) if line == f"> {FIRST}")
+        assert terminal.screen.buffer[said][4].fg == "cyan", "unlike the prose"
         terminal.until(lambda: re.search(r"\d+ (tokens/s|t/s)", terminal.lines[-1]))
         role, reply = story(tmp_path)[-1]
         assert role == "model" and reply.count("\n- ") == 3

@@ -105,6 +105,18 @@ def test_note_keeps_its_lines() -> None:
     )
 
 
+def test_actions_are_in_italics_and_options_have_bold_numbers() -> None:
+    events = (Piece("*She no"), Piece("ds.* Yes, 2 *"), Piece(" 3."), Option(1, "*Go* up."))
+    assert shown(*events, capabilities=FULL) == (
+        "\n\x1b[3mShe nods.\x1b[23m Yes, 2 * 3.\n\n\x1b[1m1.\x1b[0m \x1b[3mGo\x1b[23m up.\n"
+    )
+    assert shown(*events) == "\n*She nods.* Yes, 2 * 3.\n\n1. *Go* up.\n"
+
+
+def test_italics_end_with_the_reply() -> None:
+    assert shown(Piece("She *nods"), Reply("", (), {}), capabilities=FULL) == "\nShe \x1b[3mnods\x1b[23m\n"
+
+
 def test_verbatim_text_is_neither_wrapped_nor_indented() -> None:
     text = "<|user|>" + "a long line, " * 20 + "\n  - one  \n"
     assert shown(Verbatim(text)) == f"\n{text}\n"
