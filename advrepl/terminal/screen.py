@@ -4,7 +4,7 @@ Reads nothing and knows no commands. Only ever adds lines: what was shown stays 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -12,6 +12,7 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import pictures
+from advrepl.terminal.columns import Table, lay_out
 from advrepl.terminal.emphasis import Emphasis, emphasized
 from advrepl.terminal.progress import PrefillLine
 from advrepl.terminal.text import ITALIC, UPRIGHT, StreamWrapper, clip, max_cells, one_line, visible, wrap
@@ -119,11 +120,13 @@ class Screen:
                 self.picture(data)
             case Verbatim(text):
                 self._verbatim(visible(text))
+            case Table(_, rows):
+                self._table(rows)
             case Note(text):
                 self.note(text)
 
     def note(self, text: str) -> None:
-        """Show text of several lines that was asked for, in a paragraph of its own; a table's second column hangs."""
+        """Show text of several lines that was asked for, in a paragraph of its own; a line that is wrapped hangs."""
         self.begin_paragraph()
         for line in visible(text).split("\n"):
             self._line(line.rstrip(), indent=4)
@@ -135,6 +138,10 @@ class Screen:
         drawing = pictures.draw(data, pictures.Canvas.of(os.environ, self._out))
         self.begin_paragraph()
         self._write(drawing)
+
+    def _table(self, rows: Iterable[tuple[str, str]]) -> None:
+        self.begin_paragraph()
+        self._write(lay_out([(visible(first), visible(second)) for first, second in rows], self.measure) + "\n")
 
     def _verbatim(self, text: str) -> None:
         """Leave the lines as they are: whoever copies them from the screen gets the text itself."""

@@ -342,6 +342,29 @@ def test_search_in_earlier_lines(open_terminal: Callable[..., Terminal]) -> None
         terminal.until(lambda: terminal.text.count("always seen") == 2)
 
 
+@pytest.mark.parametrize(("columns", "second"), [(80, 26), (40, 4)])
+def test_tables_are_aligned(open_terminal: Callable[..., Terminal], columns: int, second: int) -> None:
+    with open_terminal("play", *SMALL, columns=columns, rows=70) as terminal:
+        terminal.ready()
+        terminal.line("/set")
+        terminal.until("max_tokens")
+        terminal.ready()
+        shown = terminal.lines[terminal.lines.index("> /set") + 2 : terminal.screen.cursor.y - 1]
+        for line in shown:
+            assert re.match("[a-z]", line) or line.startswith(" " * second + line.strip()[:1])
+            assert columns == 40 or re.match(r"(?:\w+ +\S+ +| +)$", line[:second])
+
+
+def test_help_fits_the_screen(open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", *SMALL) as terminal:
+        terminal.ready()
+        terminal.line("/help")
+        terminal.until("/help all")
+        terminal.ready()
+        assert "> /help" in terminal.lines
+        assert any(line.startswith("Tab             complete a") for line in terminal.lines)
+
+
 def test_raw_is_the_exact_prompt(open_terminal: Callable[..., Terminal]) -> None:
     with open_terminal("play", *SMALL, columns=40) as terminal:
         terminal.ready()

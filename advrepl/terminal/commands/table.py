@@ -36,6 +36,11 @@ class Command:
         """Return what it does: the first line of the handler's docstring."""
         return (self.run.__doc__ or "").split("\n")[0]
 
+    @property
+    def module(self) -> str:
+        """Return the name of the module that it stands in."""
+        return self.run.__module__.rpartition(".")[2]
+
 
 COMMANDS: dict[str, Command] = {}
 
