@@ -164,13 +164,6 @@ class Repl:
         return "stopped before the first word; /retry asks again, /undo takes your line back"
 
 
-def _last_exchange(turns: Sequence[Turn]) -> Sequence[Turn]:
-    """The last reply with the line that it answers, or with the lines behind it that have no reply."""
-    last = max((place for place, turn in enumerate(turns) if turn.role == "model"), default=0)
-    is_answer = last == len(turns) - 1
-    return turns[max(last - is_answer, 0) :]
-
-
 def resume_command(path: Path) -> str:
     """Return what to type to come back to a story."""
     command = f"advrepl resume {shlex.quote(path.stem)}"
@@ -179,6 +172,13 @@ def resume_command(path: Path) -> str:
     return (
         command if folder.resolve() == path.parent.resolve() else f"{command} --saves {shlex.quote(str(path.parent))}"
     )
+
+
+def _last_exchange(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """The last reply with the line that it answers, or with the lines behind it that have no reply."""
+    last = max((place for place, turn in enumerate(turns) if turn.role == "model"), default=0)
+    is_answer = last == len(turns) - 1
+    return turns[max(last - is_answer, 0) :]
 
 
 @contextmanager

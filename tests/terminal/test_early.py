@@ -10,9 +10,7 @@ from prompt_toolkit.keys import Keys
 
 from advrepl.terminal.early import unsent
 from tests.pty_play import Terminal
-from tests.terminal.test_repl import LONG, open_terminal, story
-
-__all__ = ["open_terminal"]
+from tests.terminal.conftest import LONG, story
 
 SAID = "I wait for a long time."
 LEFT = "\x1b[D"

@@ -13,32 +13,13 @@ import pytest
 from msgspec.structs import replace
 
 from advrepl.story import saves
-from advrepl.story.tree import Story, Turn
+from advrepl.story.tree import Turn
 from tests.pty_play import Terminal
+from tests.terminal.conftest import LONG, SMALL, story
 
 FIRST = "Go inside the house."
-# One thread: two that wait for each other on a busy machine are many times slower.
-SMALL = ("--threads", "1", "--ctx", "1024", "--seed", "3", "--max-tokens", "24")
-# With this seed the replies to what is said here are long: 190 tokens and more.
-LONG = ("--threads", "1", "--ctx", "1024", "--seed", "5", "--max-tokens", "400", "--options", "0")
 # What styles text; moving the cursor and wiping lines is another matter.
 STYLED = re.compile(rb"\x1b\[(?!0?m)[0-9;]*m")
-
-
-@pytest.fixture
-def open_terminal(tmp_path: Path, smollm2: Path) -> Callable[..., Terminal]:
-    """Starts the program with a home and a folder of saves of its own."""
-
-    def start(*arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> Terminal:
-        own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
-        return Terminal(*arguments, columns=columns, rows=rows, **own | environment)
-
-    return start
-
-
-def story(folder: Path, name: str = "start") -> list[tuple[str, str]]:
-    save = saves.load(folder / f"{name}.json")
-    return [(turn.role, turn.text) for turn in Story(save.turns, save.head).path_turns()]
 
 
 @pytest.mark.parametrize("columns", [80, 40])
@@ -294,84 +275,6 @@ def test_errors_are_one_red_line_and_the_game_goes_on(open_terminal: Callable[..
         terminal.replied(2)
         terminal.press("ctrl-d")
         assert terminal.left() == 0
-
-
-def test_many_pasted_lines_are_one_message(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
-    with open_terminal("play", *SMALL) as terminal:
-        terminal.ready()
-        terminal.paste("I say:\nopen,\nsesame!")
-        terminal.until("sesame!")
-        terminal.press("enter")
-        terminal.replied(2)
-        assert story(tmp_path)[-2] == ("user", "I say:\nopen,\nsesame!")
-
-
-def test_tab_completes(open_terminal: Callable[..., Terminal]) -> None:
-    with open_terminal("play", *SMALL) as terminal:
-        terminal.ready()
-        terminal.type("fast")
-        terminal.press("tab")
-        terminal.until("> Run as fast as you can.")
-        terminal.press("ctrl-c")
-        terminal.type("/cont")
-        terminal.until("Show what the model sees of the story")  # the menu
-        terminal.type("e")
-        terminal.press("tab")
-        terminal.until("> /context")
-        terminal.press("enter")
-        terminal.until("always seen")
-
-
-def test_search_in_earlier_lines(open_terminal: Callable[..., Terminal]) -> None:
-    with open_terminal("play", *SMALL) as terminal:
-        terminal.ready()
-        terminal.press("ctrl-r")
-        terminal.until("I-search backward:")
-        assert "own words" not in terminal.text
-        terminal.press("ctrl-c")
-        terminal.until("> 1-3, or your own words")
-        terminal.line("/context")
-        terminal.until("always seen")
-        terminal.ready()
-        terminal.press("ctrl-r")
-        terminal.type("con")
-        terminal.until("I-search backward: con")
-        terminal.press("enter")
-        terminal.until(lambda: terminal.lines[terminal.screen.cursor.y] == "> /context")
-        terminal.press("enter")
-        terminal.until(lambda: terminal.text.count("always seen") == 2)
-
-
-@pytest.mark.parametrize(("columns", "second"), [(80, 26), (40, 4)])
-def test_tables_are_aligned(open_terminal: Callable[..., Terminal], columns: int, second: int) -> None:
-    with open_terminal("play", *SMALL, columns=columns, rows=70) as terminal:
-        terminal.ready()
-        terminal.line("/set")
-        terminal.until("max_tokens")
-        terminal.ready()
-        shown = terminal.lines[terminal.lines.index("> /set") + 2 : terminal.screen.cursor.y - 1]
-        for line in shown:
-            assert re.match("[a-z]", line) or line.startswith(" " * second + line.strip()[:1])
-            assert columns == 40 or re.match(r"(?:\w+ +\S+ +| +)$", line[:second])
-
-
-def test_help_fits_the_screen(open_terminal: Callable[..., Terminal]) -> None:
-    with open_terminal("play", *SMALL) as terminal:
-        terminal.ready()
-        terminal.line("/help")
-        terminal.until("/help all")
-        terminal.ready()
-        assert "> /help" in terminal.lines
-        assert any(line.startswith("Tab             complete a") for line in terminal.lines)
-
-
-def test_raw_is_the_exact_prompt(open_terminal: Callable[..., Terminal]) -> None:
-    with open_terminal("play", *SMALL, columns=40) as terminal:
-        terminal.ready()
-        terminal.line("/raw")
-        terminal.until(lambda: terminal.raw.count(b"- Run as fast") == 1)
-        opening = re.search(rb"You are standing in front[^\r]*Come inside!'\r\n- Go inside", terminal.raw)
-        assert opening, "neither wrapped nor indented"
 
 
 def test_nothing_foreign_reaches_the_terminal_raw(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
