@@ -117,7 +117,8 @@ class Writer:
                 options.append(option)
                 yield Option(len(options), option)
             self._stats.stop = stop
-        if len(options) < self._task.option_count:  # stopped in the middle, or an engine that cannot make a list
+        # Stopped before there was a choice, or an engine that cannot make a list.
+        if len(options) < min(self._task.option_count, menu.LEAST_OPTIONS):
             options = []
         text = menu.join(self._text, options, self._marker)
         yield Written(self._text, tuple(options), text, self._stats)

@@ -16,6 +16,7 @@ _LIST_START = re.compile(rf"(?:^|\n)[ \t]*({_MARKER})[ \t]+(?=\S)")
 _PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
 MAX_OPTIONS = 8
+LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice
 MAX_WORDS = 14
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
 # Words that make a statement or a question rather than something to do; options begin with them less often.
@@ -47,7 +48,7 @@ def split(text: str) -> tuple[str, tuple[str, ...]]:
         elif lines[-1].strip() or not options:
             break
         lines.pop()
-    if len(options) < 2:  # one line with a dash is speech, not a choice
+    if len(options) < LEAST_OPTIONS:
         return text.strip(), ()
     return "\n".join(lines).rstrip(), tuple(reversed(options))
 

@@ -14,7 +14,7 @@ from advrepl.play.game import Game
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import commands
 from advrepl.terminal.interrupts import Interrupts, await_line
-from advrepl.terminal.lines import understood
+from advrepl.terminal.lines import understood_in
 from advrepl.terminal.text import visible
 
 
@@ -118,12 +118,9 @@ def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: I
         if opening:
             _show(game.open(), output, interrupts)
         while raw := _line(game, lines, interrupts):
-            line = understood(_decode(raw, output), game.options())
+            line = understood_in(game, _decode(raw, output))
             try:
-                if line.is_command:
-                    _show(commands.run(game, line.text), output, interrupts)
-                elif line.text:
-                    _show(game.act(line.text), output, interrupts)
+                _show(commands.answer(game, line), output, interrupts)
             except commands.Quit:
                 break
     if remark := game.store_kv():

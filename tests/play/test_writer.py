@@ -3,6 +3,7 @@
 import pytest
 
 from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
+from advrepl.prompt import options as menu
 from advrepl.prompt.actions import VERBS
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
@@ -152,6 +153,16 @@ def test_ctrl_c_keeps_the_prose_and_offers_nothing() -> None:
     written = list(events)[-1]
     assert isinstance(written, Written)
     assert (written.prose, written.options, written.stats.stop) == ("You", (), "interrupted")
+
+
+@pytest.mark.parametrize(("shown", "kept"), [(1, ()), (2, ("Go up.", "Knock."))])
+def test_ctrl_c_among_the_options_keeps_those_that_are_a_choice(shown: int, kept: tuple[str, ...]) -> None:
+    engine = ScriptedEngine("You enter.", " Go up.\n", " Knock.\n", " Shout.\n", grammars=True)
+    task = ReplyTask(WINDOW, str, Sampling(), 7, option_count=3)
+    events = list(Writer(engine, task, cancelled=lambda: len(engine.prompts) > shown).write())
+    written = events[-1]
+    assert isinstance(written, Written) and sum(isinstance(event, Option) for event in events) == shown
+    assert written.options == kept == menu.split(written.text)[1]
 
 
 @pytest.mark.parametrize(
