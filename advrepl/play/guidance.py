@@ -26,6 +26,7 @@ NOTE = "The user is {place}. Tell in two or three sentences what happens there w
 ROLEPLAY_NOTE = "{essence}. Reply as {char} in two or three sentences."
 ESSENCE_WORDS = 10
 NARRATOR_BIAS = -2.0  # a narrator who speaks of himself soon tells another story
+LANDMARK_BIAS = 1.5  # what the opening names is to be seen again
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
 
@@ -74,5 +75,6 @@ def verbs(scenario: Scenario) -> tuple[str, ...]:
 
 def sampling(scenario: Scenario, sampling: Sampling) -> Sampling:
     """Return how prose is sampled; what the player has chosen himself stays."""
-    bias = {} if scenario.roleplay else dict.fromkeys(NARRATOR, NARRATOR_BIAS)
+    landmarks = {" " + word: LANDMARK_BIAS for word in actions.landmarks(f"{scenario.opening} {scenario.place}")}
+    bias = {} if scenario.roleplay else landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS)
     return replace(sampling, logit_bias={**bias, **sampling.logit_bias})

@@ -44,12 +44,13 @@ _ENGLISH = {
 ENGLISH_SHARE = 0.12  # of the words; prose in English has 0.25 and more
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
-# What names nothing in an option.
+# What names nothing in an option. Not where it leads to: "Go up" and "Go down" are two.
 _LITTLE = _ENGLISH | {
-    *("his", "her", "him", "its", "their", "them", "this", "these", "those", "into", "onto", "out", "off", "over"),
-    *("up", "down", "back", "around", "about", "again", "more", "some", "any", "all", "one", "other", "another"),
-    *("what", "where", "who", "how", "why", "inside", "outside", "away", "through", "toward", "towards", "then"),
-    *("can", "will", "has", "have", "had", "was", "were", "see", "find", "get", "and", "what", "there", "here"),
+    *("his", "her", "him", "its", "their", "them", "this", "these", "those", "into", "onto", "over", "again", "more"),
+    *("some", "any", "all", "one", "other", "another", "what", "where", "who", "how", "why", "through", "toward"),
+    *("towards", "then", "can", "will", "has", "have", "had", "was", "were", "see", "find", "get", "there", "here"),
+    *("already", "once", "each", "though", "without", "within", "still", "brought", "gone", "yours", "across"),
+    *("around", "about", "above", "below", "beside"),
 }
 
 # What stands in the lines of players besides.
@@ -124,6 +125,16 @@ def things(option: str) -> set[str]:
     """Return what an option names: its words after the first, but those that stand in any sentence."""
     words = (word.casefold().removesuffix("'s") for word in _WORD.findall(option)[1:])
     return {word.removesuffix("s") for word in words if len(word) > 2 and word not in _LITTLE}
+
+
+def landmarks(text: str) -> set[str]:
+    """Return the words of a text that are likely to name what is there: no verbs, nor what stands in any text."""
+    words = {word for word in _WORD.findall(text) if word.islower() and len(word) > 3}
+    return {
+        word
+        for word in words
+        if word not in _LITTLE | _TYPED | KIND.keys() and not word.endswith(("ing", "ed", "ly", "'s", "n't"))
+    }
 
 
 def first_words(options: Iterable[str]) -> set[str]:

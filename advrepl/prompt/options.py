@@ -141,7 +141,7 @@ def alike(one: str, other: str) -> bool:
     if not a or not b or len(a & b) >= 0.8 * len(a | b):
         return True
     kind, things, others = actions.kind(one), actions.things(one), actions.things(other)
-    return kind is not None and kind == actions.kind(other) and len(things & others) > 0.6 * len(things | others)
+    return kind is not None and kind == actions.kind(other) and len(things & others) >= 0.6 * len(things | others)
 
 
 def parse(text: str, count: int) -> tuple[str, ...]:

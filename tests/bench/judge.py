@@ -116,8 +116,6 @@ def can_be_done(option: str) -> bool:
 
 
 def same(one: str, other: str) -> bool:
-    """Tell whether two options name the same things to do: most of the words that say something are shared."""
-    a, b = content(one), content(other)
-    if not a or not b:
-        return one.casefold() == other.casefold()
+    """Tell whether two options are one: their verbs and the words that say something are mostly shared."""
+    a, b = (content(option) | set(map(stem, WORD.findall(option)[:1])) for option in (one, other))
     return len(a & b) > 0.6 * len(a | b)
