@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 
-.PHONY: play test test-long lint check parity newest lock bench bench-convert seven clean
+.PHONY: play test test-long lint check parity newest lock bench bench-convert game seven clean
 
 play: $(VENV)/installed
 	@$(BIN)/advrepl play
@@ -65,6 +65,10 @@ bench-convert: $(VENV)/tested
 # llama-bench on the PATH. A 7B model to measure as well: make bench ARGS="--seven FILE.gguf", made by `make seven`.
 bench: $(VENV)/tested
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Stories of 40 turns by a scripted player, judged; about an hour. make game ARGS="--plain-model -m FILE.gguf"
+game: $(VENV)/tested
+	$(BIN)/python -m tests.bench.game $(ARGS)
 
 # A 7B model of random weights, 4 GB; takes 31 GB of disk for a while.
 seven: $(VENV)/tested
