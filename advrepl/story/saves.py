@@ -25,6 +25,7 @@ from advrepl.story.tree import Turn
 SCHEMA = len(MIGRATIONS) + 1
 
 BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
+LOCK_PATIENCE = 0.3  # seconds
 
 
 class ModelRef(msgspec.Struct, frozen=True):
@@ -145,7 +146,8 @@ class SaveFile:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(self._lock_path, timeout=0)
+            # A lock file that its holder removes just now is found out by filelock, and taken the next time.
+            self._lock = filelock.FileLock(self._lock_path, timeout=LOCK_PATIENCE)
             self._lock.acquire()
         except filelock.Timeout:
             raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None
@@ -199,6 +201,8 @@ class SaveFile:
     def close(self) -> None:
         """Let other programs have the story."""
         if self._lock.is_locked:
+            with suppress(OSError):  # Windows removes no file that is open; there filelock does it in a moment
+                self._lock_path.unlink()
             self._lock.release()
 
     @property
