@@ -97,7 +97,9 @@ def new_game(
         rng_seed=seed,
         card_path=_card_path(what),
     )
-    return _open(save, file, settings, loading, notice)
+    game = _open(save, file, settings, loading, notice)
+    game.keep_unplayed = name is not None
+    return game
 
 
 def resumed_game(

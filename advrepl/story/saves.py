@@ -133,10 +133,8 @@ def find(saves: Path) -> list[Path]:
 
 def delete(path: Path) -> None:
     """Remove a story and what belongs to it; refused while it is being played."""
-    with SaveFile(path):
-        for name in (path.name, *(path.stem + ending for ending in BESIDE)):
-            with suppress(FileNotFoundError):
-                path.with_name(name).unlink()
+    with SaveFile(path) as file:
+        file.delete()
 
 
 class SaveFile:
@@ -197,6 +195,14 @@ class SaveFile:
             raise AdvreplError(
                 f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory"
             ) from error
+
+    def delete(self) -> None:
+        """Remove the story and what belongs to it; raises AdvreplError."""
+        for name in (self.path.name, *(self.path.stem + ending for ending in BESIDE)):
+            try:
+                self.path.with_name(name).unlink(missing_ok=True)
+            except OSError as error:
+                raise AdvreplError(f"{self.path.with_name(name)} cannot be removed: {error.strerror}") from error
 
     def close(self) -> None:
         """Let other programs have the story."""

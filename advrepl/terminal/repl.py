@@ -125,10 +125,13 @@ class Repl:
     def save_and_leave(self) -> int:
         """Save, and say where the story lies; returns the exit code."""
         try:
-            self._game.save()
+            remark = self._game.leave()
         except AdvreplError as error:
             self._screen.error(str(error))
             return 1
+        if remark:
+            self._screen.notice(remark)
+            return 0
         path = self._game.file.path
         self._screen.notice(f"The story is kept in {path}. Go on with: {resume_command(path)}")
         if remark := self._game.store_kv():

@@ -63,8 +63,37 @@ def test_resume_takes_the_newest_story_and_its_settings(tmp_path: Path, opened: 
     assert game.options() == ("Go inside the house.", "Ignore the call and move away.", "Run as fast as you can.")
 
 
+CHANGES: dict[str, Callable[[Game], object]] = {
+    "act": lambda game: list(game.act("I wait.")),
+    "note": lambda game: game.change(game.context.with_note(game.state.save, "It rains.", 4)),
+    "you": lambda game: game.set_player("Anna", ""),
+    "options": lambda game: game.set_option_count(2),
+    "sampling": lambda game: game.set_sampling(replace(game.sampling, top_k=3)),
+    "save": lambda game: game.save(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_the_player_does_keeps_a_new_story(tmp_path: Path, change: Callable[[Game], object]) -> None:
+    game = session.new_game("start", settings(tmp_path, sampling={"max_tokens": 4}, options=0))
+    list(game.open())
+    change(game)
+    game.close()
+    assert (tmp_path / "saves" / "start.json").exists()
+
+
+@pytest.mark.parametrize("chosen", [{}, {"you": "Anna"}])
+@pytest.mark.parametrize("opened", [False, True])
+def test_without_a_word_nothing_of_a_new_story_stays(tmp_path: Path, opened: bool, chosen: dict[str, str]) -> None:
+    game = session.new_game("start", settings(tmp_path, **chosen))
+    list(game.open() if opened else ())
+    game.store_kv()
+    game.close()
+    assert not list((tmp_path / "saves").iterdir())
+
+
 def test_resume_with_another_model_says_so(tmp_path: Path, smollm2: Path, opened: Callable[[Game], Game]) -> None:
-    game = session.new_game("start", settings(tmp_path))
+    game = session.new_game("start", settings(tmp_path, save="start"))
     list(game.open())
     game.close()
     other = tmp_path / "other.gguf"

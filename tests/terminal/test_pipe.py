@@ -114,8 +114,10 @@ def test_a_line_of_100_000_characters_is_refused_and_the_story_goes_on(program: 
 
 
 def test_unknown_commands_are_errors_and_the_story_goes_on(program: Program) -> None:
-    code, out, _ = program.play("--json", lines=b"/rety\n")
-    assert code == 0 and events(out)[-1]["event"] == "error" and "/retry" in events(out)[-1]["text"]
+    code, out, _ = program.play("--json", lines=b"/rety\n1\n")
+    kinds = [event["event"] for event in events(out) if event["event"] != "piece"]
+    assert code == 0 and kinds == ["ready", "reply", "error", "reply"]
+    assert any("/retry" in event["text"] for event in events(out) if event["event"] == "error")
 
 
 def test_players_cannot_play_the_system(program: Program) -> None:
@@ -170,14 +172,25 @@ def test_a_story_in_use_names_its_holder(program: Program) -> None:
 
 
 def test_ctrl_c_outside_a_reply_leaves_with_130_and_the_story(program: Program) -> None:
-    process = program.start("play", "--json", "--ctx", "512")
+    process = program.start("play", "--json", "--ctx", "512", "--save", "mine")
     assert process.stdout is not None
     while b'"reply"' not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and b"Traceback" not in err
-    assert len(saves.load(program.saves / "start.json").turns) == 2
+    assert len(saves.load(program.saves / "mine.json").turns) == 2
+
+
+@pytest.mark.parametrize("json_flag", [(), ("--json",)])
+def test_a_new_story_in_which_nothing_was_said_is_not_kept(program: Program, json_flag: tuple[str, ...]) -> None:
+    code, out, err = program.play(*json_flag, lines=b"/context\n")
+    assert code == 0 and "nothing was said, so no story is kept" in (out if json_flag else err).splitlines()[-1]
+    assert not list(program.saves.iterdir())
+    _, _, err = program.play(lines=b"/memory The house is on fire.\n")
+    assert "nothing was said" not in err and (program.saves / "start.json").exists()
+    _, _, err = program.run("resume")
+    assert "nothing was said" not in err and (program.saves / "start.json").exists()
 
 
 def test_ctrl_c_in_a_reply_ends_the_reply_only(program: Program) -> None:

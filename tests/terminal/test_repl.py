@@ -291,6 +291,8 @@ def test_tab_completes(open_terminal: Callable[..., Terminal]) -> None:
 def test_nothing_foreign_reaches_the_terminal_raw(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     with open_terminal("play", *SMALL) as terminal:
         terminal.ready()
+        terminal.line("/save")
+        terminal.until("saved in")
         terminal.press("ctrl-d")
         terminal.left()
     path = tmp_path / "start.json"
