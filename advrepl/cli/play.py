@@ -11,6 +11,7 @@ import typer
 
 from advrepl import AdvreplError
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
+from advrepl.cli.questions import agrees
 from advrepl.prompt.options import MAX_OPTIONS
 from advrepl.sampling.params import PARAMETERS, Parameter
 
@@ -105,8 +106,8 @@ def resume(
     """Go on with a story."""
     from advrepl.play import session
 
-    settings = _settings(chosen)
-    _play(chosen["json"], lambda notice, loading: session.resumed_game(name, settings, notice, loading))
+    settings, agree = _settings(chosen), agrees if _at_terminal(chosen["json"]) else None
+    _play(chosen["json"], lambda notice, loading: session.resumed_game(name, settings, notice, loading, agree))
 
 
 def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":

@@ -8,6 +8,7 @@ import typer
 
 from advrepl import AdvreplError, paths
 from advrepl.cli.options import SavesFolder
+from advrepl.cli.questions import agrees
 from advrepl.cli.tables import listing, plain
 
 app = typer.Typer(no_args_is_help=True, help="List, show and delete stories.")
@@ -69,7 +70,7 @@ def delete(
     path = saves.path_of(paths.saves_folder(folder), name)
     if not path.exists():
         saves.load(path)  # says that it is not there
-    if not yes and input(f"Delete the story {path} for good? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not yes and not agrees(f"Delete the story {path} for good?"):
         print("Kept.")
         return
     saves.delete(path)

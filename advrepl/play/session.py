@@ -4,6 +4,7 @@ Does not read the command line (cli/play.py) and does not play (game.py).
 """
 
 import random
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from advrepl.story.saves import ModelRef, Save, SaveFile
 from advrepl.tuning import store as tuning_store
 
 Notice = Callable[[str], None]
+Agree = Callable[[str], bool]  # asks the player a question, and returns whether he agrees
 
 # Stories that come with the program lie beside the package in a checkout, inside it when installed.
 SHIPPED = ("the-old-house",)
@@ -77,6 +79,7 @@ def new_game(
     seed = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
     values: dict[str, str] = {}
     story = scenario_of(character, macro_values=values, seed=seed) if character else scenario.BUILT_IN[what]
+    model = models.resolve(settings.model)
     name = settings.save and saves.check_name(settings.save)
     if name and saves.free_name(settings.folder, name) != name:
         raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
@@ -97,25 +100,33 @@ def new_game(
         rng_seed=seed,
         card_path=_card_path(what),
     )
-    game = _open(save, file, settings, loading, notice)
+    game = _open(save, file, model, settings, loading, notice)
     game.keep_unplayed = name is not None
     return game
 
 
 def resumed_game(
-    name: str | None, settings: Settings, notice: Notice, loading: Callable[[float], None] | None = None
+    name: str | None,
+    settings: Settings,
+    notice: Notice,
+    loading: Callable[[float], None] | None = None,
+    agree: Agree | None = None,
 ) -> Game:
-    """Open a story that goes on, the newest if none is named; otherwise as `new_game`."""
+    """Open a story that goes on, the newest if none is named; otherwise as `new_game`.
+
+    `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked.
+    """
     source, target = _story(name, settings.folder)
     file = SaveFile(target)
     try:
         save, recovered = (saves.load(source), _copied(target)) if source != target else file.load()
-    except AdvreplError:
+        model = _model(save.model, settings, agree)
+    except BaseException:  # also Ctrl-C at a question
         file.close()
         raise
     if recovered:
         notice(recovered)
-    return _open(save, file, settings, loading, notice)
+    return _open(save, file, model, settings, loading, notice)
 
 
 def _character(what: str, notice: Notice) -> Character:
@@ -141,6 +152,7 @@ def _card_path(what: str) -> str:
 def _open(
     save: Save,
     file: SaveFile,
+    path: Path,
     settings: Settings,
     loading: Callable[[float], None] | None,
     notice: Notice,
@@ -151,7 +163,7 @@ def _open(
         if settings.options is not None:
             save = saves.with_scenario(save, options=settings.options)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
-        engine = _engine(save, settings, loading, notice)
+        engine = _engine(path, save, settings, loading, notice)
         format = _format(save, settings, engine, notice)
         model = msgspec.structs.replace(save.model, spec=settings.model or save.model.spec)
         game = Game(engine, format, msgspec.structs.replace(save, model=model), file)
@@ -163,7 +175,7 @@ def _open(
             game.kv_store = KvStore(engine, file.path, limit)
             _restore_kv(game, notice)
         return game
-    except AdvreplError:
+    except BaseException:  # also Ctrl-C
         file.close()
         if engine:
             engine.close()
@@ -206,8 +218,9 @@ def _restore_kv(game: Game, notice: Notice) -> None:
         notice(remark)
 
 
-def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
-    path = _model(save, settings)
+def _engine(
+    path: Path, save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice
+) -> Engine:
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
     if path.is_dir():
@@ -225,15 +238,30 @@ def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | N
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
 
-def _model(save: Save, settings: Settings) -> Path:
-    """The model that was asked for, else the one the story was played on if it is still there, else the default."""
-    spec = settings.model
-    if spec is None and save.model.spec:
-        try:
-            return models.resolve(save.model.spec)
-        except AdvreplError:
-            pass  # it has been moved or removed: the default goes on with the story
-    return models.resolve(spec)
+def _model(played: ModelRef, settings: Settings, agree: Agree | None) -> Path:
+    """The model that was asked for, else the one that the story was played on, else another if the player agrees."""
+    if settings.model:
+        return models.resolve(settings.model)
+    named = [path for spec in (played.spec, "") if (path := _resolved(spec))]
+    if not named or not played.fingerprint:
+        return named[0] if named else models.resolve(None)
+    there = (path for path in named if models.fingerprint_of(path) == played.fingerprint)
+    if found := next(there, None) or models.find(played.name, played.fingerprint):
+        return found
+    other = models.name_of(named[0])
+    story = f"story was played on {played.name}, " + (
+        "whose file is another one now" if other == played.name else "which is not here any more"
+    )
+    if not agree or not agree(f"This {story}. Go on with {other}?"):
+        raise AdvreplError(f"this {story}: give `--model {shlex.quote(other)}` to go on with that")
+    return named[0]
+
+
+def _resolved(spec: str) -> Path | None:
+    try:
+        return models.resolve(spec)
+    except AdvreplError:
+        return None  # it has been moved or removed, or there is no default
 
 
 def _folder_engine(path: Path, options: LoadOptions, loading: Callable[[float], None] | None, notice: Notice) -> Engine:

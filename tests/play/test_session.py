@@ -1,5 +1,6 @@
 """Opening games: which story, which model, which format. On the real small model."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -103,6 +104,59 @@ def test_resume_with_another_model_says_so(tmp_path: Path, smollm2: Path, opened
     notices: list[str] = []
     opened(session.resumed_game(None, settings(tmp_path, model=str(other)), notices.append))
     assert notices == ["this story was played on SmolLM2-135M-Instruct.Q4_1 before, now it goes on with other"]
+
+
+@pytest.fixture
+def left_alone(tmp_path: Path, smollm2: Path) -> Path:
+    """A story on the default model of its time, `mine`, which is one of two by now and older than `newer`."""
+    folder = paths.models_folder()
+    folder.mkdir(parents=True)
+    for number, name in enumerate(("mine", "newer"), 1):
+        shutil.copy(smollm2, folder / f"{name}.gguf")
+        with (folder / f"{name}.gguf").open("ab") as file:
+            file.write(b"\0" * 64 * number)
+        os.utime(folder / f"{name}.gguf", (number, number))
+        if number == 1:
+            game = session.new_game("start", settings(tmp_path, save="old"))
+            list(game.open())
+            game.close()
+    return folder / "mine.gguf"
+
+
+@pytest.mark.parametrize("name", ["mine", "renamed"])
+def test_a_story_finds_its_model_again(
+    tmp_path: Path, left_alone: Path, opened: Callable[[Game], Game], name: str
+) -> None:
+    left_alone.rename(left_alone.with_stem(name))
+    notices: list[str] = []
+    assert opened(session.resumed_game(None, settings(tmp_path), notices.append)).engine.name == name
+    assert models.resolve(None).stem == "newer" and notices == []
+
+
+def test_another_model_goes_on_with_a_story_only_if_the_player_agrees(
+    tmp_path: Path, left_alone: Path, opened: Callable[[Game], Game]
+) -> None:
+    left_alone.unlink()
+    before, asked = (tmp_path / "saves" / "old.json").read_bytes(), list[str]()
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    for agree in (None, no):
+        with pytest.raises(AdvreplError, match="played on mine, which is not here any more: give `--model newer` to"):
+            session.resumed_game("old", settings(tmp_path), print, None, agree)
+    assert asked == ["This story was played on mine, which is not here any more. Go on with newer?"]
+    assert (tmp_path / "saves" / "old.json").read_bytes() == before
+    game = opened(session.resumed_game("old", settings(tmp_path), print, None, lambda question: True))
+    assert game.engine.name == "newer"
+
+
+def test_a_file_that_is_another_one_now_is_another_model(tmp_path: Path, left_alone: Path, smollm2: Path) -> None:
+    shutil.copy(smollm2, left_alone)
+    os.utime(left_alone)
+    with pytest.raises(AdvreplError, match="on mine, whose file is another one now: give `--model mine`"):
+        session.resumed_game("old", settings(tmp_path), print)
 
 
 def test_the_shipped_story_is_copied_and_stays_as_it_is(tmp_path: Path, opened: Callable[[Game], Game]) -> None:

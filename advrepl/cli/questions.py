@@ -1,0 +1,17 @@
+"""What is asked before anything happens, of somebody at a terminal."""
+
+
+def agrees(question: str) -> bool:
+    """Ask for a yes; anything else, the end of the input too, is a no."""
+    return answer(f"{question} [y/N] ").casefold() in ("y", "yes")
+
+
+def answer(question: str) -> str:
+    """Ask for a line, which may be empty; so it is at the end of the input."""
+    from advrepl.terminal.text import visible
+
+    try:
+        return input(visible(question)).strip()
+    except EOFError:
+        print()
+        return ""

@@ -1,0 +1,57 @@
+"""`advrepl play` and `resume`: what is asked, understood and said before a story is played."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from advrepl.story import saves
+from advrepl.story.saves import ModelRef
+from tests.pty_play import Terminal
+from tests.terminal.test_pipe import Program
+
+QUICK = ("--threads", "1", "--ctx", "512", "--max-tokens", "8")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def open_terminal(program: Program) -> Callable[..., Terminal]:
+    """Starts the program at a terminal, with the same home and stories as `program`."""
+
+    def start(*arguments: str, **environment: str) -> Terminal:
+        own = {name: text for name, text in program.environment.items() if name.startswith("ADVREPL_")}
+        return Terminal(*arguments, *QUICK, columns=120, rows=30, **own | environment)
+
+    return start
+
+
+# --- the story's model
+
+
+def test_a_change_of_model_is_asked_for(program: Program, open_terminal: Callable[..., Terminal]) -> None:
+    program.play(lines=b"/save\n")
+    with saves.SaveFile(program.saves / "start.json") as file:
+        file.write(msgspec.structs.replace(file.load()[0], model=ModelRef("gone-7b", "0123")))
+    before = (program.saves / "start.json").read_bytes()
+    code, out, err = program.run("resume")
+    assert (code, out) == (1, "")
+    assert err.startswith("advrepl: this story was played on gone-7b, which is not here any more: give `--model SmolLM")
+    question = "This story was played on gone-7b, which is not here any more. Go on with SmolLM2-135M-Instruct.Q4_1?"
+    with open_terminal("resume") as terminal:
+        terminal.until(f"{question} [y/N]")
+        terminal.press("enter")
+        assert terminal.left() == 1
+    assert (program.saves / "start.json").read_bytes() == before
+    with open_terminal("resume") as terminal:
+        terminal.until(question)
+        terminal.line("y")
+        terminal.until("this story was played on gone-7b before, now it goes on with SmolLM2")
+        terminal.ready()
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+    assert saves.load(program.saves / "start.json").model.name.startswith("SmolLM2")
