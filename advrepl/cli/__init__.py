@@ -35,6 +35,8 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
 
 def main() -> None:
     """Run a command; errors that the player can act on are one sentence on stderr and exit code 1."""
+    if sys.argv[1:] and sys.argv[1].casefold().endswith(".gguf"):
+        sys.argv.insert(1, "play")  # a model alone is there to be played
     try:
         app()
     except (AdvreplError, ConvertError) as error:

@@ -37,7 +37,9 @@ def _sampling_option(parameter: Parameter) -> Any:
 
 # name of the parameter -> (type, option); the options that `play` and `resume` share.
 PLAY_OPTIONS: dict[str, Any] = {
-    "model": Annotated[str | None, option("-m", "--model", help="GGUF file or Hugging Face folder, or its name.")],
+    "model": Annotated[
+        str | None, option("-m", "--model", help="GGUF file or Hugging Face folder, or (a part of) its name.")
+    ],
     "format": Annotated[str | None, option("--format", help="Prompt format: metharme, pygmalion or chat.")],
     "saves": SavesFolder,
     "ctx": Annotated[int | None, option("--ctx", help="Context in tokens.", min=128)],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import paths
-from advrepl.cli.options import AsJson, ModelFlag, option
+from advrepl.cli.options import AsJson, ModelFlag, option, tell
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def tune(
 
     from advrepl.engines import models
 
-    result = _searched(models.resolve(model), ctx, seconds)
+    result = _searched(models.resolve(model, tell), ctx, seconds)
     kept = f"Kept in {_keep(result)}; play, resume and bench use it." if keep or not doubt(result) else NOT_KEPT
     if json:
         show_json(result)

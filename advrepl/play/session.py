@@ -4,7 +4,6 @@ Does not read the command line (cli/play.py) and does not play (game.py).
 """
 
 import random
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,9 @@ from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
 from advrepl.lore.books import load_book
+from advrepl.play import lookup
 from advrepl.play.game import Game
+from advrepl.play.lookup import Agree, Notice
 from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
 from advrepl.sampling.params import Sampling, read_saved
@@ -30,12 +31,6 @@ from advrepl.story.roleplay import player, scenario_of
 from advrepl.story.saves import ModelRef, Save, SaveFile
 from advrepl.tuning import store as tuning_store
 
-Notice = Callable[[str], None]
-Agree = Callable[[str], bool]  # asks the player a question, and returns whether he agrees
-
-# Stories that come with the program lie beside the package in a checkout, inside it when installed.
-SHIPPED = ("the-old-house",)
-SHIPPED_FOLDERS = tuple(parent / "saves" for parent in (paths.PACKAGE.parent, paths.PACKAGE))
 BRANCHES = 6  # of the engine, to write replies ahead: four options, another take of the last, and one to prefill
 
 
@@ -75,11 +70,11 @@ def new_game(
     `what`: the name of either, or the path of a card. `notice` is told what the player should know, `loading` the share
     of the model that is loaded (0 to 1).
     """
+    model, what = _begin_with(what, settings, notice)
     character = None if what in scenario.BUILT_IN else _character(what, notice)
     seed = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
     values: dict[str, str] = {}
     story = scenario_of(character, macro_values=values, seed=seed) if character else scenario.BUILT_IN[what]
-    model = models.resolve(settings.model)
     name = settings.save and saves.check_name(settings.save)
     if name and saves.free_name(settings.folder, name) != name:
         raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
@@ -116,11 +111,11 @@ def resumed_game(
 
     `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked.
     """
-    source, target = _story(name, settings.folder)
+    source, target = lookup.story(name, settings.folder, notice)
     file = SaveFile(target)
     try:
         save, recovered = (saves.load(source), _copied(target)) if source != target else file.load()
-        model = _model(save.model, settings, agree)
+        model = lookup.model(save.model, settings.model, notice, agree)
     except BaseException:  # also Ctrl-C at a question
         file.close()
         raise
@@ -129,15 +124,21 @@ def resumed_game(
     return _open(save, file, model, settings, loading, notice)
 
 
+def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path, str]:
+    """The model and what to play on it, which is the usual adventure where only a model was named."""
+    if not lookup.is_model(what):
+        return models.resolve(settings.model, notice), lookup.beginning(what, notice)
+    if settings.model:
+        raise AdvreplError(
+            f"{what} is a model, and so is --model {settings.model}: name a scenario or a card beside it"
+        )
+    notice(f"{what} is a model: {scenario.START.name} is played on it")
+    return models.resolve(what, notice), scenario.START.name
+
+
 def _character(what: str, notice: Notice) -> Character:
     """A character that comes with the program, or a card by its path."""
-    path = shipped().get(what, Path(what).expanduser())
-    if not path.is_file():
-        raise AdvreplError(
-            f"there is no scenario {what!r} and no such card; there are {', '.join(scenario.BUILT_IN)}, and the "
-            f"characters {', '.join(shipped())} (a story goes on with `advrepl resume`)"
-        )
-    character, notes = load_card(path)
+    character, notes = load_card(shipped().get(what, Path(what).expanduser()))
     for note in notes:
         notice(note)
     return character
@@ -238,32 +239,6 @@ def _engine(
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
 
-def _model(played: ModelRef, settings: Settings, agree: Agree | None) -> Path:
-    """The model that was asked for, else the one that the story was played on, else another if the player agrees."""
-    if settings.model:
-        return models.resolve(settings.model)
-    named = [path for spec in (played.spec, "") if (path := _resolved(spec))]
-    if not named or not played.fingerprint:
-        return named[0] if named else models.resolve(None)
-    there = (path for path in named if models.fingerprint_of(path) == played.fingerprint)
-    if found := next(there, None) or models.find(played.name, played.fingerprint):
-        return found
-    other = models.name_of(named[0])
-    story = f"story was played on {played.name}, " + (
-        "whose file is another one now" if other == played.name else "which is not here any more"
-    )
-    if not agree or not agree(f"This {story}. Go on with {other}?"):
-        raise AdvreplError(f"this {story}: give `--model {shlex.quote(other)}` to go on with that")
-    return named[0]
-
-
-def _resolved(spec: str) -> Path | None:
-    try:
-        return models.resolve(spec)
-    except AdvreplError:
-        return None  # it has been moved or removed, or there is no default
-
-
 def _folder_engine(path: Path, options: LoadOptions, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
     from advrepl.engines.hf import folder as hf_folder
 
@@ -292,23 +267,6 @@ def _sampling(saved: dict[str, Any], settings: Settings, notice: Notice) -> Samp
         notice(remark)
     preset = presets.find(settings.preset, paths.presets_folder()).fields if settings.preset is not None else {}
     return replace(sampling, **{**preset, **(settings.sampling or {})})
-
-
-def _story(name: str | None, folder: Path) -> tuple[Path, Path]:
-    """The file to read and the file to write: the same, but for the stories that come with the program."""
-    if name is None:
-        own = [path for path in saves.find(folder) if not _is_shipped(path)]
-        if not own:
-            raise AdvreplError(f"there is no story in {folder} yet: `advrepl play` begins one")
-        return own[0], own[0]
-    path = saves.path_of(folder, name)
-    if not path.exists() and path.stem in SHIPPED:
-        path = next((file for base in SHIPPED_FOLDERS if (file := base / f"{path.stem}.json").exists()), path)
-    return path, folder / f"{saves.free_name(folder, path.stem)}.json" if _is_shipped(path) else path
-
-
-def _is_shipped(path: Path) -> bool:
-    return path.stem in SHIPPED and path.resolve().parent in SHIPPED_FOLDERS
 
 
 def _copied(target: Path) -> str:

@@ -125,6 +125,14 @@ def load(path: Path) -> Save:
     return parse(data, str(path))
 
 
+def title_of(path: Path) -> str:
+    """Return the title of a story; empty: its file cannot be read."""
+    try:
+        return load(path).title
+    except AdvreplError:
+        return ""
+
+
 def find(saves: Path) -> list[Path]:
     """Return the save files of a folder, the one changed last first."""
     paths = [path for path in saves.glob("*.json") if not path.name.startswith(".")] if saves.is_dir() else []

@@ -55,3 +55,12 @@ def test_a_change_of_model_is_asked_for(program: Program, open_terminal: Callabl
         terminal.press("ctrl-d")
         assert terminal.left() == 0
     assert saves.load(program.saves / "start.json").model.name.startswith("SmolLM2")
+
+
+# --- what is understood
+
+
+def test_a_model_alone_is_played(program: Program, smollm2: Path) -> None:
+    code, out, err = program.run(str(smollm2), "--ctx", "512", "--threads", "1", lines=b"/quit\n")
+    assert code == 0 and "old, abandoned house" in out
+    assert f"{smollm2} is a model: start is played on it" in err

@@ -10,7 +10,7 @@ import pytest
 
 from advrepl import AdvreplError, paths
 from advrepl.engines import models
-from advrepl.play import session
+from advrepl.play import lookup, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
 from advrepl.story import saves
@@ -160,7 +160,7 @@ def test_a_file_that_is_another_one_now_is_another_model(tmp_path: Path, left_al
 
 
 def test_the_shipped_story_is_copied_and_stays_as_it_is(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
-    shipped = session.SHIPPED_FOLDERS[0] / "the-old-house.json"
+    shipped = lookup.SHIPPED_FOLDERS[0] / "the-old-house.json"
     before, notices = shipped.read_bytes(), list[str]()
     game = opened(session.resumed_game("the-old-house", settings(tmp_path), notices.append))
     list(game.act(game.options()[0]))
@@ -183,6 +183,52 @@ def test_what_is_not_there_is_one_sentence(tmp_path: Path, open: Callable[[Setti
         open(settings(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("what", "title", "told"),
+    [
+        ("Brindle", "Brindle", "Brindle is taken for brindle"),
+        ("nighttrain", "The night train", "nighttrain is taken for night-train"),
+        ("the dark lighthouse", "The dark lighthouse", "the dark lighthouse is taken for lighthouse"),
+    ],
+)
+def test_scenarios_and_characters_are_understood(
+    tmp_path: Path, opened: Callable[[Game], Game], what: str, title: str, told: str
+) -> None:
+    notices: list[str] = []
+    assert opened(session.new_game(what, settings(tmp_path), notices.append)).title == title
+    assert told in notices
+
+
+def test_a_model_in_the_place_of_a_scenario_is_played(
+    tmp_path: Path, smollm2: Path, opened: Callable[[Game], Game]
+) -> None:
+    shutil.copy(smollm2, tmp_path / "mine.GGUF")
+    notices: list[str] = []
+    game = opened(session.new_game(str(tmp_path / "mine.GGUF"), settings(tmp_path), notices.append))
+    assert (game.title, game.engine.name) == ("The old house", "mine")
+    assert notices[0].endswith("mine.GGUF is a model: start is played on it")
+    with pytest.raises(AdvreplError, match="name a scenario or a card beside it"):
+        session.new_game(str(tmp_path / "mine.GGUF"), settings(tmp_path, model="smol"))
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "told"),
+    [
+        ("the_old_house", "the-old-house", "the_old_house is taken for the-old-house"),
+        ("My-Story", "my story", "My-Story is taken for my story"),
+        ("The dark lighthouse!", "lights", "The dark lighthouse! is taken for lights"),
+    ],
+)
+def test_stories_are_understood(tmp_path: Path, name: str, found: str, told: str) -> None:
+    for save, what in (("my story", "start"), ("lights", "lighthouse")):
+        session.new_game(what, settings(tmp_path, save=save)).close()
+    notices: list[str] = []
+    assert lookup.story(name, tmp_path / "saves", notices.append)[1] == tmp_path / "saves" / f"{found}.json"
+    assert notices == [told]
+    with pytest.raises(AdvreplError, match=r"no story .*s\.json: did you mean lights or my story or the-old-house\?"):
+        lookup.story("s", tmp_path / "saves", print)
+
+
 # --- models
 
 
@@ -198,6 +244,18 @@ def test_models_are_found_by_path_by_name_and_by_environment(
     assert models.resolve(smollm2.stem) == smollm2
     monkeypatch.setenv("ADVREPL_MODEL", str(smollm2))
     assert models.resolve(None) == smollm2
+
+
+def test_a_part_of_a_models_name_is_enough(smollm2: Path) -> None:
+    folder, told = paths.models_folder(), list[str]()
+    folder.mkdir(parents=True)
+    for name in ("metharme-7b.Q4_K_M", "metharme-7b.Q8_0"):
+        (folder / f"{name}.gguf").write_bytes(b"GGUF")
+    assert models.resolve("SMOL", told.append) == smollm2
+    assert models.resolve("7B Q8", told.append).stem == "metharme-7b.Q8_0"
+    assert told == ["SMOL is taken for SmolLM2-135M-Instruct.Q4_1", "7B Q8 is taken for metharme-7b.Q8_0"]
+    with pytest.raises(AdvreplError, match=r"did you mean metharme-7b\.Q\w+ or metharme-7b\.Q\w+\?"):
+        models.resolve("metharme", told.append)
 
 
 def test_a_folder_is_a_model_only_with_its_config(tmp_path: Path) -> None:
