@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
 from advrepl.cli.questions import agrees
 from advrepl.prompt.options import MAX_OPTIONS
@@ -93,10 +93,17 @@ def play(
     chosen: dict[str, Any],
 ) -> None:
     """Begin a new story."""
-    from advrepl.play import session
+    from advrepl.play import lookup, session
 
     settings = _settings(chosen, save=save)
-    _play(chosen["json"], lambda notice, loading: session.new_game(what, settings, notice, loading))
+
+    def begin(notice: Callable[[str], None], loading: Callable[[float], None] | None) -> "Game":
+        game = session.new_game(what, settings, notice, loading)
+        if _at_terminal(chosen["json"]) and (before := lookup.played_before(game.scenario.name, settings.folder)):
+            notice(f"you have played this before: `{program.resume_command(before)}` goes on with it")
+        return game
+
+    _play(chosen["json"], begin)
 
 
 @_with_play_options

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint
 from advrepl.hints import understood
@@ -90,7 +90,7 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
         return named[spec]
     unknown = f"there is no model {spec}, neither here nor in {paths.models_folder()}"
     names = {name: name_of(model) for name, model in named.items()}
-    return named[understood(spec, [names], unknown, "see `advrepl models`", notice)]
+    return named[understood(spec, [names], unknown, f"see `{program.command('models')}`", notice)]
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:

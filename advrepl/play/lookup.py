@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import shipped
 from advrepl.engines import models
 from advrepl.hints import understood
@@ -21,6 +21,8 @@ Agree = Callable[[str], bool]  # asks the player a question, and returns whether
 SHIPPED = ("the-old-house",)
 SHIPPED_FOLDERS = tuple(parent / "saves" for parent in (paths.PACKAGE.parent, paths.PACKAGE))
 
+LOOKED_AT = 20  # stories
+
 
 def beginning(what: str, notice: Notice) -> str:
     """Return the name of the scenario or character that is meant, or the path of a card; raises AdvreplError."""
@@ -33,7 +35,7 @@ def beginning(what: str, notice: Notice) -> str:
         [dict(zip(known, known, strict=True)), titles],
         f"there is no scenario {what!r} and no such card",
         f"there are {', '.join(scenario.BUILT_IN)}, and the characters {', '.join(shipped())} "
-        "(a story goes on with `advrepl resume`)",
+        f"(a story goes on with `{program.command('resume')}`)",
         notice,
     )
 
@@ -43,7 +45,7 @@ def story(name: str | None, folder: Path, notice: Notice) -> tuple[Path, Path]:
     own = [path for path in saves.find(folder) if not _is_shipped(path)]
     if name is None:
         if not own:
-            raise AdvreplError(f"there is no story in {folder} yet: `advrepl play` begins one")
+            raise AdvreplError(f"there is no story in {folder} yet: `{program.command('play')}` begins one")
         return own[0], own[0]
     path = saves.path_of(folder, name if name.endswith(".json") else _story_name(name, folder, own, notice))
     if not path.exists() and path.stem in SHIPPED:
@@ -58,7 +60,26 @@ def _story_name(name: str, folder: Path, own: list[Path], notice: Notice) -> str
         return name
     titles = {title: path.stem for path in reversed(own) if (title := saves.title_of(path))}
     unknown = f"there is no story {folder / name}.json"
-    return understood(name, [names, titles], unknown, "`advrepl saves list` shows those there are", notice)
+    return understood(
+        name, [names, titles], unknown, f"`{program.command('saves', 'list')}` shows those there are", notice
+    )
+
+
+def played_before(scenario: str, folder: Path) -> Path | None:
+    """Return the newest story of a scenario or character in which the player has said something; None: there is none.
+
+    Looks at the newest few stories only.
+    """
+    return next((path for path in saves.find(folder)[:LOOKED_AT] if _is_of(scenario, path)), None)
+
+
+def _is_of(scenario: str, path: Path) -> bool:
+    try:
+        save = saves.load(path)
+    except AdvreplError:
+        return False
+    # The first words of an adventure are not the player's own.
+    return save.scenario.name == scenario and any(t.role == "user" and t.parent is not None for t in save.turns)
 
 
 def _is_shipped(path: Path) -> bool:

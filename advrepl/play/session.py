@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import Character, shipped
 from advrepl.cards.read import load_card
 from advrepl.engines import models
@@ -77,7 +77,8 @@ def new_game(
     story = scenario_of(character, macro_values=values, seed=seed) if character else scenario.BUILT_IN[what]
     name = settings.save and saves.check_name(settings.save)
     if name and saves.free_name(settings.folder, name) != name:
-        raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
+        again = program.resume_command(settings.folder / f"{name}.json")
+        raise AdvreplError(f"there is a story {name} already: `{again}` goes on with it")
     file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, story.name)}.json")
     save = Save(
         schema=saves.SCHEMA,

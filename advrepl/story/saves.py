@@ -14,7 +14,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from advrepl import AdvreplError, atomic
+from advrepl import AdvreplError, atomic, program
 from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
@@ -119,7 +119,9 @@ def load(path: Path) -> Save:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise AdvreplError(f"there is no story {path}: `advrepl saves list` shows those there are") from None
+        raise AdvreplError(
+            f"there is no story {path}: `{program.command('saves', 'list')}` shows those there are"
+        ) from None
     except OSError as error:
         raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error
     return parse(data, str(path))

@@ -64,3 +64,29 @@ def test_a_model_alone_is_played(program: Program, smollm2: Path) -> None:
     code, out, err = program.run(str(smollm2), "--ctx", "512", "--threads", "1", lines=b"/quit\n")
     assert code == 0 and "old, abandoned house" in out
     assert f"{smollm2} is a model: start is played on it" in err
+
+
+# --- stories that there are
+
+
+def test_a_new_story_names_the_one_that_was_played_before(
+    program: Program, open_terminal: Callable[..., Terminal]
+) -> None:
+    program.play("--save", "peeked")  # nothing was said in it
+    program.play("lighthouse", lines=b"1\n")
+    told = "you have played this before"
+    with open_terminal("play") as terminal:
+        terminal.ready()
+        assert told not in terminal.text
+        terminal.line("1")
+        terminal.until(lambda: terminal.text.count("3. ") > 1)
+        terminal.ready()
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+    with open_terminal("play", ADVREPL_BY_MAKE="1") as terminal:
+        terminal.until(f"{told}: `make resume NAME=start` goes on with it")
+        terminal.ready()
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+    _, _, err = program.play()
+    assert told not in err

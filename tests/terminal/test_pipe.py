@@ -149,7 +149,7 @@ def test_control_characters_of_a_save_do_not_reach_the_screen(program: Program) 
         (("play", "--ctx", "9000"), 1, "--ctx 9000 is more than the 8192 tokens"),
         (("play", "--ctx", "128", "--max-tokens", "60"), 1, "the context has room for"),
         (("play", "--format", "alpaca"), 1, "there is no prompt format 'alpaca'"),
-        (("resume",), 1, "`advrepl play` begins one"),
+        (("resume",), 1, " -m advrepl play` begins one"),
         (("saves", "show", "gone"), 1, "there is no story"),
         (("saves", "delete", "gone", "--yes"), 1, "there is no story"),
         (("play", "--saves", "/proc/nope"), 1, "cannot be written"),
