@@ -11,7 +11,7 @@ import typer
 
 from advrepl import AdvreplError, program
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
-from advrepl.cli.questions import agrees
+from advrepl.cli.questions import agrees, answer
 from advrepl.prompt.options import MAX_OPTIONS
 from advrepl.sampling.params import PARAMETERS, Parameter
 
@@ -95,11 +95,11 @@ def play(
     """Begin a new story."""
     from advrepl.play import lookup, session
 
-    settings = _settings(chosen, save=save)
+    settings, at_terminal = _settings(chosen, save=save), _at_terminal(chosen["json"])
 
     def begin(notice: Callable[[str], None], loading: Callable[[float], None] | None) -> "Game":
-        game = session.new_game(what, settings, notice, loading)
-        if _at_terminal(chosen["json"]) and (before := lookup.played_before(game.scenario.name, settings.folder)):
+        game = session.new_game(what, settings, notice, loading, answer if at_terminal else None)
+        if at_terminal and (before := lookup.played_before(game.scenario.name, settings.folder)):
             notice(f"you have played this before: `{program.resume_command(before)}` goes on with it")
         return game
 

@@ -3,7 +3,7 @@
 
 def agrees(question: str) -> bool:
     """Ask for a yes; anything else, the end of the input too, is a no."""
-    return answer(f"{question} [y/N] ").casefold() in ("y", "yes")
+    return answer(f"{question} [y/N]").casefold() in ("y", "yes")
 
 
 def answer(question: str) -> str:
@@ -11,7 +11,7 @@ def answer(question: str) -> str:
     from advrepl.terminal.text import visible
 
     try:
-        return input(visible(question)).strip()
+        return input(visible(f"{question} ")).strip()
     except EOFError:
         print()
         return ""

@@ -27,10 +27,13 @@ from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
 from advrepl.sampling.params import Sampling, read_saved
 from advrepl.story import saves, scenario
-from advrepl.story.roleplay import player, scenario_of
+from advrepl.story.roleplay import calls_player, check_other, player, scenario_of
 from advrepl.story.saves import ModelRef, Save, SaveFile
 from advrepl.tuning import store as tuning_store
 
+Ask = Callable[[str], str]  # asks the player a question; empty: no answer
+
+NAME = "Your name? (Enter: stay unnamed)"
 BRANCHES = 6  # of the engine, to write replies ahead: four options, another take of the last, and one to prefill
 
 
@@ -63,15 +66,22 @@ class Settings:
 
 
 def new_game(
-    what: str, settings: Settings, notice: Notice = lambda _: None, loading: Callable[[float], None] | None = None
+    what: str,
+    settings: Settings,
+    notice: Notice = lambda _: None,
+    loading: Callable[[float], None] | None = None,
+    ask: Ask | None = None,
 ) -> Game:
     """Open a new story of a scenario or with a character, in a save of its own; raises AdvreplError.
 
     `what`: the name of either, or the path of a card. `notice` is told what the player should know, `loading` the share
-    of the model that is loaded (0 to 1).
+    of the model that is loaded (0 to 1). `ask` is asked for the player's name where the character says it; None: nobody
+    is there to be asked.
     """
     model, what = _begin_with(what, settings, notice)
     character = None if what in scenario.BUILT_IN else _character(what, notice)
+    if character and ask:
+        settings = _named(character, settings, ask)
     seed = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
     values: dict[str, str] = {}
     story = scenario_of(character, macro_values=values, seed=seed) if character else scenario.BUILT_IN[what]
@@ -143,6 +153,19 @@ def _character(what: str, notice: Notice) -> Character:
     for note in notes:
         notice(note)
     return character
+
+
+def _named(character: Character, settings: Settings, ask: Ask) -> Settings:
+    """The settings with the player's name, if he has not given it and the character calls him by it."""
+    question = NAME
+    while settings.you is None and calls_player(character) and (answer := ask(question)):
+        try:
+            check_other(player(answer)[0], character.char)
+        except AdvreplError as error:
+            question = f"{error}. {NAME}"
+        else:
+            settings = replace(settings, you=answer)
+    return settings
 
 
 def _card_path(what: str) -> str:

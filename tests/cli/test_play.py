@@ -90,3 +90,23 @@ def test_a_new_story_names_the_one_that_was_played_before(
         assert terminal.left() == 0
     _, _, err = program.play()
     assert told not in err
+
+
+# --- the player's name
+
+
+def test_a_character_asks_for_the_players_name(program: Program, open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", "brindle") as terminal:
+        terminal.until("Your name? (Enter: stay unnamed)")
+        assert "A badger" not in terminal.text
+        terminal.line("Anna")
+        terminal.until("A badger")
+        terminal.ready()
+        terminal.line("/greeting 2")
+        terminal.until("Ah, Anna")
+        terminal.ready()
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+    assert saves.load(program.saves / "brindle.json").scenario.you == "Anna"
+    _, out, err = program.play("brindle")
+    assert "Your name?" not in out + err and "/you NAME gives you one" in err

@@ -231,6 +231,40 @@ def test_stories_are_understood(tmp_path: Path, name: str, found: str, told: str
         lookup.story("s", tmp_path / "saves", print)
 
 
+@pytest.mark.parametrize(
+    ("answers", "you", "asked"),
+    [
+        (["Anna: a sailor"], "Anna", 1),
+        ([""], "You", 1),
+        ([": nobody", "brindle", "Anna"], "Anna", 3),  # neither no name, nor the character's
+    ],
+)
+def test_the_player_is_asked_for_a_name_that_is_said(
+    tmp_path: Path, opened: Callable[[Game], Game], answers: list[str], you: str, asked: int
+) -> None:
+    questions: list[str] = []
+
+    def answer(question: str) -> str:
+        questions.append(question)
+        return answers[len(questions) - 1]
+
+    game = opened(session.new_game("brindle", settings(tmp_path), ask=answer))
+    assert game.scenario.you == you and len(questions) == asked
+    assert f"{you} has lost the road" in game.scenario.system
+    assert all(question.endswith("Your name? (Enter: stay unnamed)") for question in questions)
+
+
+def test_nobody_is_asked_for_a_name_that_is_known_or_never_said(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
+    card = tmp_path / "ada.json"
+    card.write_text('{"name": "Ada", "first_mes": "Good morning. Mind the gears."}')
+
+    def never(question: str) -> str:
+        raise AssertionError(question)
+
+    for what, you in ((str(card), None), ("brindle", "Anna"), ("start", None)):
+        opened(session.new_game(what, settings(tmp_path, you=you), ask=never))
+
+
 # --- models
 
 
