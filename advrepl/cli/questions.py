@@ -1,9 +1,6 @@
 """What is asked before anything happens, of somebody at a terminal."""
 
-
-def agrees(question: str) -> bool:
-    """Ask for a yes; anything else, the end of the input too, is a no."""
-    return answer(f"{question} [y/N]").casefold() in ("y", "yes")
+from collections.abc import Callable
 
 
 def answer(question: str) -> str:
@@ -15,3 +12,8 @@ def answer(question: str) -> str:
     except EOFError:
         print()
         return ""
+
+
+def agrees(question: str, ask: Callable[[str], str] = answer) -> bool:
+    """Ask for a yes; anything else, the end of the input too, is a no."""
+    return ask(f"{question} [y/N]").casefold() in ("y", "yes")

@@ -15,7 +15,7 @@ from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import Character, shipped
 from advrepl.cards.read import load_card
 from advrepl.engines import models
-from advrepl.engines.base import Engine, LoadOptions
+from advrepl.engines.base import Engine, LoadOptions, LoadProgress
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
@@ -69,7 +69,7 @@ def new_game(
     what: str,
     settings: Settings,
     notice: Notice = lambda _: None,
-    loading: Callable[[float], None] | None = None,
+    loading: LoadProgress | None = None,
     ask: Ask | None = None,
 ) -> Game:
     """Open a new story of a scenario or with a character, in a save of its own; raises AdvreplError.
@@ -115,7 +115,7 @@ def resumed_game(
     name: str | None,
     settings: Settings,
     notice: Notice,
-    loading: Callable[[float], None] | None = None,
+    loading: LoadProgress | None = None,
     agree: Agree | None = None,
 ) -> Game:
     """Open a story that goes on, the newest if none is named; otherwise as `new_game`.
@@ -179,7 +179,7 @@ def _open(
     file: SaveFile,
     path: Path,
     settings: Settings,
-    loading: Callable[[float], None] | None,
+    loading: LoadProgress | None,
     notice: Notice,
 ) -> Game:
     engine: Engine | None = None
@@ -243,9 +243,7 @@ def _restore_kv(game: Game, notice: Notice) -> None:
         notice(remark)
 
 
-def _engine(
-    path: Path, save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice
-) -> Engine:
+def _engine(path: Path, save: Save, settings: Settings, loading: LoadProgress | None, notice: Notice) -> Engine:
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
     if path.is_dir():
@@ -263,7 +261,7 @@ def _engine(
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
 
-def _folder_engine(path: Path, options: LoadOptions, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
+def _folder_engine(path: Path, options: LoadOptions, loading: LoadProgress | None, notice: Notice) -> Engine:
     from advrepl.engines.hf import folder as hf_folder
 
     hf_folder.require(path)

@@ -53,13 +53,13 @@ class Interrupts:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Let Ctrl-C raise KeyboardInterrupt."""
-        self._doing = "reading"
+        """Let Ctrl-C raise KeyboardInterrupt; may be asked for while something is written."""
+        before, self._doing = self._doing, "reading"
         try:
             self._raise_late()
             yield
         finally:
-            self._doing = "nothing"
+            self._doing = before
 
     def _raise_late(self) -> None:
         if self._late:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,21 @@ def test_ctrl_c_while_the_program_is_loaded_is_silent(tmp_path: Path, imports: i
         process.send_signal(signal.SIGINT)
         said = [line for line in process.stderr if not line.startswith(b"import time:")]
         assert (process.wait(60), said) == (130, [])
+
+
+def test_ctrl_c_while_the_model_is_loaded_is_silent_and_keeps_nothing(tmp_path: Path) -> None:
+    home, pipe = tmp_path / "home", subprocess.PIPE
+    environment = {**os.environ, "ADVREPL_SAVES": str(tmp_path / "saves"), "ADVREPL_HOME": str(home)}
+    command = [sys.executable, "-m", "advrepl", "play", "--ctx", "512", "--threads", "1"]
+    for attempt in range(6):
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=ROOT) as process:
+            while not (home / "llama.log").exists():
+                assert process.poll() is None
+                time.sleep(0.002)
+            time.sleep(0.01 * attempt)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+            assert process.stderr is not None
+            assert b"Traceback" not in process.stderr.read()
+        assert not list((tmp_path / "saves").iterdir())
+        (home / "llama.log").unlink()
