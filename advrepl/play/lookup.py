@@ -42,7 +42,7 @@ def beginning(what: str, notice: Notice) -> str:
 
 def story(name: str | None, folder: Path, notice: Notice) -> tuple[Path, Path]:
     """Return the file to read and the file to write: the same, but for the stories that come with the program."""
-    own = [path for path in saves.find(folder) if not _is_shipped(path)]
+    own = _own(folder)
     if name is None:
         if not own:
             raise AdvreplError(f"there is no story in {folder} yet: `{program.command('play')}` begins one")
@@ -70,7 +70,12 @@ def played_before(scenario: str, folder: Path) -> Path | None:
 
     Looks at the newest few stories only.
     """
-    return next((path for path in saves.find(folder)[:LOOKED_AT] if _is_of(scenario, path)), None)
+    return next((path for path in _own(folder)[:LOOKED_AT] if _is_of(scenario, path)), None)
+
+
+def _own(folder: Path) -> list[Path]:
+    """The player's own stories, the newest first."""
+    return [path for path in saves.find(folder) if not _is_shipped(path)]
 
 
 def _is_of(scenario: str, path: Path) -> bool:

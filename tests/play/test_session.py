@@ -170,6 +170,15 @@ def test_the_shipped_story_is_copied_and_stays_as_it_is(tmp_path: Path, opened: 
     assert game.story.path_turns()[4].text == "Ask him what he wants." and shipped.read_bytes() == before
 
 
+def test_only_ones_own_stories_were_played_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(lookup.SHIPPED_FOLDERS[0] / "the-old-house.json", tmp_path)
+    assert lookup.played_before("start", tmp_path) == tmp_path / "the-old-house.json"
+    assert lookup.played_before("lighthouse", tmp_path) is None
+    (tmp_path / "broken.json").write_text("{")
+    monkeypatch.setattr(lookup, "SHIPPED_FOLDERS", (tmp_path,))
+    assert lookup.played_before("start", tmp_path) is None
+
+
 @pytest.mark.parametrize(
     ("open", "message"),
     [
