@@ -91,8 +91,9 @@ def await_line(lines: IO[Any]) -> None:
     woken, wakes = socket.socketpair()
     with woken, wakes:
         wakes.setblocking(False)
-        before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-        try:
+        before = -1
+        try:  # from here on: a Ctrl-C may come before the next line, and then no closed socket must be written to
+            before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
             with suppress(OSError, ValueError):  # on Windows only sockets can be waited for
                 line, wake = lines.fileno(), woken.fileno()
                 while line not in select.select([line, wake], [], [])[0]:
