@@ -88,6 +88,8 @@ def test_a_new_story_names_the_one_that_was_played_before(
         terminal.ready()
         terminal.press("ctrl-d")
         assert terminal.left() == 0
+        assert "nothing was said, so no story is kept" in terminal.text and "Go on with" not in terminal.text
+    assert not (program.saves / "start-2.json").exists()
     _, _, err = program.play()
     assert told not in err
 
