@@ -47,8 +47,7 @@ class Game:
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
         self.read_in_full = 0  # replies for which the whole prompt was fed
         self.last: Reply | None = None
-        self.keep_unplayed = True  # set by the session: False for new stories that were given no name
-        self._unplayed: Save | None = None  # as the story opened; any change is another save
+        self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
         self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
         self._cancelled = False
@@ -142,7 +141,7 @@ class Game:
     def open(self) -> Iterator[Event]:
         """Begin a new story: its written opening, or the model's answer to the first words."""
         self._asks()
-        scenario = self.scenario
+        scenario, unplayed = self.scenario, self._unplayed
         if scenario.start:
             self.state.add(Turn(None, "user", scenario.start))
         try:
@@ -152,7 +151,7 @@ class Game:
             else:
                 yield from self._reply(self.window())
         finally:
-            self._unplayed = self.state.save
+            self._unplayed = self.state.save if unplayed else None
 
     def greet(self, number: int) -> Iterator[Event]:
         """Let the character greet in other words, before the player has said any; counted from 1."""
@@ -250,9 +249,13 @@ class Game:
         self._cancelled = True  # heard between two calls of the engine, which each begin afresh
         self.engine.cancel()
 
+    def forget_unless_played(self) -> None:
+        """Let a new story go again if the player leaves it as it is now, or as it opens."""
+        self._unplayed = self.state.save
+
     def leave(self) -> str:
-        """Save; a new story in which the player has done nothing is removed instead, and a line says so."""
-        if self.keep_unplayed or (self.story.turns and self.state.save is not self._unplayed):
+        """Save, or let the story go again, and return a line that says so; raises AdvreplError."""
+        if self.state.save is not self._unplayed:
             self.save()
             return ""
         if self.kv_store:

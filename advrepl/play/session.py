@@ -107,7 +107,8 @@ def new_game(
         card_path=_card_path(what),
     )
     game = _open(save, file, model, settings, loading, notice)
-    game.keep_unplayed = name is not None
+    if not name:
+        game.forget_unless_played()
     return game
 
 

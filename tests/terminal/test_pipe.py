@@ -166,6 +166,7 @@ def test_bad_input_is_one_sentence(program: Program, arguments: tuple[str, ...],
 
 
 def test_a_story_in_use_names_its_holder(program: Program) -> None:
+    program.play(lines=b"/save\n")
     with saves.SaveFile(program.saves / "start.json"):
         code, _, err = program.run("resume", "start")
     assert code == 1 and f"being played by process {os.getpid()}" in err
