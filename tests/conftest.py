@@ -34,6 +34,7 @@ class ScriptedEngine:
     """
 
     name, fingerprint = "scripted", "scripted-1"
+    n_params = 7_000_000_000
     template: str | None = None
     text_borders = ("", "")
     format_hint: str | None = "metharme"
@@ -43,6 +44,7 @@ class ScriptedEngine:
         self.replies, self.n_ctx, self.grammars = list(replies), n_ctx, grammars
         self.prompts: list[str] = []
         self.samplings: list[Sampling] = []
+        self.grammars_seen: list[str] = []
         self.stats = Stats()
         self.closed = self._cancelled = False
 
@@ -60,6 +62,7 @@ class ScriptedEngine:
     ) -> Iterator[str]:
         self.prompts.append("".join(map(str, window.segments)))
         self.samplings.append(sampling)
+        self.grammars_seen.append(grammar or "")
         self._cancelled = False
         self.stats = Stats(prompt=window.used, stop="stop")
         yield from until_stop(self._words(sampling.max_tokens), stop)

@@ -63,13 +63,16 @@ PLAY_OPTIONS: dict[str, Any] = {
         bool | None,
         option("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),
     ],
+    "plain_model": Annotated[
+        bool, typer.Option("--plain-model", help="Leave a small model alone with the story (docs/game.md).")
+    ],
     "kv_file": Annotated[
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
     "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take: 500M; 4G if not given.")],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "kv_file": True, "json": False}
+DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -155,7 +158,6 @@ def _play(as_json: bool, open_game: "OpenGame") -> None:
     from advrepl.terminal import pipe
 
     at_terminal = _at_terminal(as_json)
-    lines, out, err = pipe.streams()
     notices: list[str] = []
     game = _opened(open_game, notices.append, at_terminal)
     opening = game.waits_for_opening
@@ -165,8 +167,8 @@ def _play(as_json: bool, open_game: "OpenGame") -> None:
 
             code = repl.play(game, opening=opening, notices=notices)
         else:
-            output = pipe.JsonOutput(out) if as_json else pipe.PlainOutput(out, err)
-            code = pipe.play(game, output, lines, opening, notices)
+            output = pipe.JsonOutput(sys.stdout) if as_json else pipe.PlainOutput(sys.stdout, sys.stderr)
+            code = pipe.play(game, output, pipe.unbuffered_input(), opening, notices)
     finally:
         game.close()
     raise typer.Exit(code)

@@ -79,6 +79,7 @@ class Engine(Protocol):
     name: str
     fingerprint: str
     n_ctx: int  # tokens
+    n_params: int  # how many weights the model has
     template: str | None  # its own chat template, if it carries one
     text_borders: tuple[str, str]  # what the template calls bos_token and eos_token
     format_hint: str | None  # the prompt format that its file names

@@ -51,6 +51,7 @@ class EngineModel(Protocol):
     name: str
     fingerprint: str
     n_ctx: int
+    n_params: int
     template: str | None
     format_hint: str | None
     chunk: int  # tokens that are prefilled in one go
@@ -105,7 +106,8 @@ class SequenceEngine(ABC, Generic[M]):
         self.model = model
         vocab = model.vocab
         self.name, self.fingerprint = model.name, model.fingerprint
-        self.n_ctx, self.template, self.format_hint = model.n_ctx, model.template, model.format_hint
+        self.n_ctx, self.n_params = model.n_ctx, model.n_params
+        self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
         self.sequence = SequenceState(TokenCache(vocab.encode))
 

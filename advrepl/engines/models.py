@@ -94,10 +94,13 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:
-    """The format the player asked for, else what the model's file, name or chat template tells, else metharme."""
+    """The format the player asked for, else what the model's file, name or chat template tells, else pygmalion.
+
+    A base model that was trained on no format goes on with prose best (docs/game.md).
+    """
     from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
 
-    chosen = name or engine.format_hint or recognize([engine.name]) or (CHAT if engine.template else "metharme")
+    chosen = name or engine.format_hint or recognize([engine.name]) or (CHAT if engine.template else "pygmalion")
     if check_name(chosen) == CHAT:
         if not engine.template:
             raise AdvreplError(f"{engine.name} carries no chat template: use --format metharme or pygmalion")

@@ -38,6 +38,11 @@ class Picture(Note):
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Verbatim(Note):
+    """A text that is shown to the letter, whatever its layout."""
+
+
 Event = Piece | Option | Reply | Slid | Note
 
 

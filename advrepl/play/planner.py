@@ -4,11 +4,14 @@ Does not write replies (writer.py) and does not choose which are written ahead (
 """
 
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import msgspec
+
 from advrepl.engines.base import Engine
+from advrepl.play import guidance
 from advrepl.play.state import GameState
 from advrepl.play.writer import ReplyTask
 from advrepl.prompt import options as menu
@@ -41,6 +44,7 @@ class Planner:
     def __init__(self, engine: Engine, format: Format, state: GameState, context: StoryContext) -> None:
         self._engine, self._format, self._context = engine, format, context
         self.state = state
+        self.plain_model = False  # is the model left alone, without help for small ones?
         self._seed = random.getrandbits(31)  # for a story without one
         self._known: dict[Hashable, Any] = {}
         self._known_for: tuple[object, int | None] = (None, None)
@@ -61,18 +65,23 @@ class Planner:
         """Return what the writer is asked for, to answer the story's last turn or to go on from `prefix`."""
         scenario = self.state.save.scenario
         seen = window.evicted - len(scenario.dialogues)
-        recent = story.path_turns(max(seen, len(story) - 3 * LOOK_BACK, 0))
+        recent = story.path_turns(max(seen, len(story) - 3 * guidance.LOOK_BACK, 0))
         if prefix:
             recent = recent[:-1]
+        guided, sampling = self._is_guided(recent), replace(self.state.sampling, max_tokens=self._longest())
         return ReplyTask(
             window,
             lambda text: self._format.spelled(scenario, text),
-            replace(self.state.sampling, max_tokens=self._longest()),
+            guidance.sampling(scenario, sampling) if guided else sampling,
             seed,
             self._format.stops(scenario),
             self.state.option_count,
-            tuple(turn.text for turn in recent if turn.role == "model")[-LOOK_BACK:],
+            tuple(turn.text for turn in recent if turn.role == "model")[
+                -guidance.LOOK_BACK if guided else -LOOK_BACK :
+            ],
             prefix,
+            guidance.beginning(scenario, recent) if guided and not prefix else "",
+            guidance.verbs(scenario) if guided else (),
         )
 
     def reply_seed(self, turns: int) -> int:
@@ -93,6 +102,8 @@ class Planner:
         save, story = self.state.save, self.state.story
         context = self._context.for_turn(save, story, text)
         turn = Turn(story.head, "user", text, injections=context.injections)
+        if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
+            turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
         return PlayerTurn(turn, context, self._build(WithTurn(story, turn)))
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
@@ -114,6 +125,11 @@ class Planner:
     def _reserve(self) -> int:
         """Tokens kept free for a reply; in a small context replies are shorter, so that there is a past to reply to."""
         return self._longest() + self.state.option_count * menu.LINE_TOKENS + SPARE_TOKENS
+
+    def _is_guided(self, recent: Sequence[Turn]) -> bool:
+        scenario = self.state.save.scenario
+        needs = not self.plain_model and guidance.applies(self._engine, self._format, scenario)
+        return needs and guidance.is_told(scenario, recent)
 
     def _longest(self) -> int:
         wanted = self.state.sampling.max_tokens

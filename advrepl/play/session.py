@@ -20,7 +20,7 @@ from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
 from advrepl.lore.books import load_book
-from advrepl.play import lookup
+from advrepl.play import guidance, lookup
 from advrepl.play.game import Game
 from advrepl.play.lookup import Agree, Notice
 from advrepl.prompt.formats import Format
@@ -57,6 +57,7 @@ class Settings:
     preset: str | None = None
     kv_file: bool = True  # is what the model has read put away beside the save?
     kv_limit: str | None = None  # what these files may take in a folder
+    plain_model: bool = False  # is the model left alone, without help for small ones?
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
 
     @property
@@ -185,14 +186,18 @@ def _open(
 ) -> Game:
     engine: Engine | None = None
     try:
-        save = msgspec.structs.replace(save, sampling=_sampling(save.sampling, settings, notice).to_save())
+        sampling = _sampling(save.sampling, settings, notice)
         if settings.options is not None:
             save = saves.with_scenario(save, options=settings.options)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
         engine = _engine(path, save, settings, loading, notice)
         format = _format(save, settings, engine, notice)
+        if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
+            sampling = replace(sampling, **{**guidance.SAMPLING, **_given_sampling(settings)})
         model = msgspec.structs.replace(save.model, spec=settings.model or save.model.spec)
-        game = Game(engine, format, msgspec.structs.replace(save, model=model), file)
+        save = msgspec.structs.replace(save, model=model, sampling=sampling.to_save())
+        game = Game(engine, format, save, file)
+        game.planner.plain_model = settings.plain_model
         _prepare(game, settings)
         _set_up_prefetch(game, settings, notice)
         for note in (*game.context.notes, *_offers(game)):
@@ -288,8 +293,12 @@ def _sampling(saved: dict[str, Any], settings: Settings, notice: Notice) -> Samp
     sampling, remarks = read_saved(saved)
     for remark in remarks:
         notice(remark)
+    return replace(sampling, **_given_sampling(settings))
+
+
+def _given_sampling(settings: Settings) -> dict[str, Any]:
     preset = presets.find(settings.preset, paths.presets_folder()).fields if settings.preset is not None else {}
-    return replace(sampling, **{**preset, **(settings.sampling or {})})
+    return {**preset, **(settings.sampling or {})}
 
 
 def _copied(target: Path) -> str:

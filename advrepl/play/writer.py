@@ -5,9 +5,11 @@ Does not know about saves, commands or the terminal; game.py gives it a window a
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from advrepl.engines.base import Engine, PrefillProgress, Stats
 from advrepl.prompt import options as menu
+from advrepl.prompt.actions import OUTSIDE
 from advrepl.prompt.repeats import RUN, SUSPICIOUS, Repeats
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
@@ -16,11 +18,16 @@ TRIES = 4  # other continuations sampled for a repetition, before the reply ends
 NUDGE_TOKENS = 2  # written with the repeated word forbidden, to leave the rut
 OPTION_TEMPERATURE = 0.7
 STATEMENT_BIAS = -4.0  # a model that is sure still says "You …"
+# What an option with a verb is not about: the game itself, the narrator, what the player does to himself.
+WITH_VERB = {**dict.fromkeys(OUTSIDE, -100.0), "you": -3.0, "yourself": -3.0}
+VERB_MENUS = 2  # menus whose verbs a new one does without
+SEEN_MENUS = 6  # menus whose options are not offered again
 # From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
 SOFT_END = 0.75
 
 # For a model that has nothing to say: at least a sentence or two.
 PROSE = r"""root ::= [A-Z] [^\n<>|]{30,300} [.!?]"""
+PROSE_ON = r"""root ::= " " [^\n<>|]{30,300} [.!?]"""
 # Should a model offer the same thing three times, even when held to other first letters.
 SPARE = (
     "Look around carefully.",
@@ -75,6 +82,8 @@ class ReplyTask:
     option_count: int = 0
     earlier: tuple[str, ...] = ()  # the last replies, oldest first
     prefix: str = ""  # prose that is there already and goes on
+    beginning: str = ""  # what a reply that has no prefix begins with
+    verbs: tuple[str, ...] = ()  # what options begin with; none: with any word
 
 
 class Writer:
@@ -89,7 +98,8 @@ class Writer:
     ) -> None:
         """`cancelled`: asked before each call of the engine whether the player has stopped the reply."""
         self._engine, self._task, self._on_prefill, self._cancelled = engine, task, on_prefill, cancelled
-        self._text = task.prefix  # the prose so far
+        self._text = task.prefix or task.beginning  # the prose so far
+        self._begun = 0 if task.prefix else len(task.beginning)  # how much of it is for a reply to begin with
         self._released = len(task.prefix)  # how much of it was handed out
         self._marker = "-"  # of the list of options
         self._stats = Stats()
@@ -107,7 +117,8 @@ class Writer:
                 options.append(option)
                 yield Option(len(options), option)
             self._stats.stop = stop
-        if len(options) < self._task.option_count:  # stopped in the middle, or an engine that cannot make a list
+        # Stopped before there was a choice, or an engine that cannot make a list.
+        if len(options) < min(self._task.option_count, menu.LEAST_OPTIONS):
             options = []
         text = menu.join(self._text, options, self._marker)
         yield Written(self._text, tuple(options), text, self._stats)
@@ -118,7 +129,7 @@ class Writer:
         """Passes over the engine until the prose is done: one, unless it repeats itself or stays empty."""
         sampling, repeats, empty = self._task.sampling, 0, 0
         while True:
-            grammar = PROSE if empty > 1 and self._engine.grammars else None
+            grammar = (PROSE_ON if self._begun else PROSE) if empty > 1 and self._engine.grammars else None
             word = yield from self._pass(sampling, repeats < TRIES, grammar)
             if word:
                 repeats += 1
@@ -126,13 +137,17 @@ class Writer:
                 yield from self._pass(other, False, None, NUDGE_TOKENS)
                 if self._stats.stop == "length":
                     continue
-            if self._text or self._stats.stop == "interrupted" or empty > 2:
+            self._text = self._text.rstrip()
+            if len(self._text) > self._begun or self._stats.stop == "interrupted" or empty > 2:
                 break
             empty += 1
-        self._text = self._text.rstrip()
+        if len(self._text) == self._begun:
+            self._text = ""
         broken_off = self._stats.stop == "length" and self._task.option_count and not menu.ends_sentence(self._text)
         if broken_off or (not self._text and self._stats.stop != "interrupted"):
             self._text += "…"
+        if self._stats.stop != "interrupted":
+            self._text += menu.open_quote(self._text)
         yield from self._release(len(self._text))
 
     def _pass(
@@ -164,7 +179,7 @@ class Writer:
                 return self._cut_repetition()
             if run < SUSPICIOUS:
                 yield from self._release(self._safe())
-            if not limit and count >= soft and menu.ends_sentence(self._text):
+            if not limit and count >= soft and menu.ends_sentence(self._text) and not menu.open_quote(self._text):
                 break
         pieces.close()
         return ""
@@ -180,6 +195,7 @@ class Writer:
     def _cut_repetition(self) -> str:
         word = self._text[self._released :].split()[0]
         self._text = self._text[: self._released]
+        self._begun = min(self._begun, self._released)
         return " " + word
 
     def _safe(self) -> int:
@@ -207,14 +223,14 @@ class Writer:
             yield option
 
     def _option(self, done: list[str]) -> Generator[Piece, None, str]:
-        """One more option, unlike those there are and, if that can be had, unlike those of the last reply."""
-        last = menu.split(self._task.earlier[-1])[1] if self._task.earlier else ()
-        before = [*done, *last]
+        """One more option, unlike those there are and, if that can be had, unlike those of the last replies."""
+        menus = [menu.split(text)[1] for text in self._task.earlier[-SEEN_MENUS if self._task.verbs else -1 :]]
+        before = [*done, *chain.from_iterable(menus)]
         prefix = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
-        sampling = _for_options(self._task.sampling)
-        for avoid, others in (((), before), (before, before), (done, done)):
-            grammar = menu.grammar(avoid)
-            pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, grammar, "\n")
+        sampling = _for_options(self._task.sampling, bool(self._task.verbs))
+        recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])] if self._task.verbs else []
+        for avoid, others in ((recent, before), ([*before, *recent], before), (done, done)):
+            pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, menu.grammar(avoid, self._task.verbs), "\n")
             option = menu.tidy((yield from _whole(pieces)))
             if option and not any(menu.alike(option, other) for other in others):
                 return option
@@ -266,10 +282,13 @@ def _whole(pieces: Iterable[str]) -> Generator[Piece, None, str]:
     return text
 
 
-def _for_options(sampling: Sampling) -> Sampling:
+def _for_options(sampling: Sampling, with_verbs: bool) -> Sampling:
     """A little cooler than prose, and leaning towards things to do."""
-    bias = {**{" " + word: STATEMENT_BIAS for word in menu.STATEMENTS}, **sampling.logit_bias}
     temperature = min(sampling.temperature, OPTION_TEMPERATURE)
+    if with_verbs:  # the verb is another one, and a penalty on what ends a line makes lines that do not end
+        sampling = replace(sampling, repeat_penalty=1.0, dry_multiplier=0.0)
+    words = WITH_VERB if with_verbs else dict.fromkeys(menu.STATEMENTS, STATEMENT_BIAS)
+    bias = {**{" " + word: value for word, value in words.items()}, **sampling.logit_bias}
     return replace(sampling, temperature=temperature, logit_bias=bias)
 
 

@@ -57,10 +57,12 @@ def example(dialogue: str) -> str:
 
 
 def player_stops(scenario: Scenario) -> tuple[str, ...]:
-    """Where a reply begins to speak for the player, also without a colon (SillyTavern issue 652)."""
+    """Where a reply begins to speak or act for the player, also without a colon (SillyTavern issue 652)."""
     if not scenario.roleplay:
         return ()
-    return (f"\n{scenario.you}:", *((f"\n{scenario.you} ",) if scenario.you.casefold() != "you" else ()))
+    you = scenario.you
+    named = (f"\n{you} ",) if you.casefold() != "you" else ()  # "You know, …" is said by the character himself
+    return (f"\n{you}:", *named, f"\n*{you}:", f"\n*{you} ", f"\n**{you}", f'\n"{you}":', f'\n*"{you}"')
 
 
 class Format(Protocol):

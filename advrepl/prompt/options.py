@@ -6,6 +6,8 @@ Does not write anything (writer.py does) and does not know how the menu is shown
 import re
 from collections.abc import Iterable, Sequence
 
+from advrepl.prompt import actions
+
 # A list line: "- Go in", "* Go in", "• Go in", "1. Go in", "2) Go in", "a) Go in".
 _MARKER = r"(?:[-*•–]|\d{1,2}[.)]|[A-Ea-e][.)])"
 _LINE = re.compile(rf"^[ \t]*({_MARKER})[ \t]+(\S.*?)\s*$")
@@ -14,6 +16,7 @@ _LIST_START = re.compile(rf"(?:^|\n)[ \t]*({_MARKER})[ \t]+(?=\S)")
 _PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
 MAX_OPTIONS = 8
+LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice
 MAX_WORDS = 14
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
 # Words that make a statement or a question rather than something to do; options begin with them less often.
@@ -45,7 +48,7 @@ def split(text: str) -> tuple[str, tuple[str, ...]]:
         elif lines[-1].strip() or not options:
             break
         lines.pop()
-    if len(options) < 2:  # one line with a dash is speech, not a choice
+    if len(options) < LEAST_OPTIONS:
         return text.strip(), ()
     return "\n".join(lines).rstrip(), tuple(reversed(options))
 
@@ -78,23 +81,36 @@ def line_start(marker: str, position: int) -> str:
     raise AssertionError("unreachable: markers never end")
 
 
-def grammar(avoid: Sequence[str] = ()) -> str:
-    """A GBNF grammar for the words of one option, up to its newline; it begins unlike those to avoid."""
-    taken = {option[:1].upper() for option in avoid} & set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    letters = "".join(letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in taken)
-    return "\n".join(
-        (
-            rf'root ::= " " first rest (" " word){{1,{MAX_WORDS - 1}}} "\n"',
-            f"first ::= [{letters}]",
-            r"rest ::= [a-zà-ÿ'’-]{0,14}",
-            r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?""",
-        )
-    )
+def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = ()) -> str:
+    """A GBNF grammar for the words of one option, up to its newline.
+
+    It begins with one of these verbs, if there are any, and unlike those to avoid: with another word than theirs, or
+    without verbs with another letter.
+    """
+    if verbs:
+        taken = actions.first_words(avoid)
+        first = " | ".join(f'"{verb}"' for verb in verbs if verb.casefold() not in taken)
+        end = "[.!?]?"
+        word = r"""word ::= [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} ","?"""
+    else:
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        left = "".join(letter for letter in letters if all(letter != option[:1].upper() for option in avoid))
+        first, end = rf"[{left}] [a-zà-ÿ'’-]{{0,14}}", ""
+        word = r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?"""
+    return "\n".join((rf'root ::= " " first (" " word){{1,{MAX_WORDS - 1}}} {end} "\n"', f"first ::= {first}", word))
 
 
 def ends_sentence(text: str) -> bool:
     """Tell whether the text ends with a whole sentence, quotes behind it included."""
     return bool(_SENTENCE_END.search(text.rstrip()))
+
+
+def open_quote(text: str) -> str:
+    """Return the quotation mark that the last paragraph lacks; empty: none."""
+    last = text.rsplit("\n", 1)[-1]
+    if last.count('"') % 2:
+        return '"'
+    return "”" if last.count("“") > last.count("”") else ""
 
 
 def tidy(line: str) -> str:
@@ -120,9 +136,12 @@ def key(option: str) -> tuple[str, ...]:
 
 
 def alike(one: str, other: str) -> bool:
-    """Do two options mean the same choice, word for word or nearly so?"""
+    """Do two options mean the same choice: nearly the same words, or one kind of action with the same things?"""
     a, b = set(key(one)), set(key(other))
-    return not a or not b or len(a & b) >= 0.8 * len(a | b)
+    if not a or not b or len(a & b) >= 0.8 * len(a | b):
+        return True
+    kind, things, others = actions.kind(one), actions.things(one), actions.things(other)
+    return kind is not None and kind == actions.kind(other) and len(things & others) > 0.6 * len(things | others)
 
 
 def parse(text: str, count: int) -> tuple[str, ...]:

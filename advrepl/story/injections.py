@@ -12,6 +12,7 @@ from advrepl.story.tree import Turn
 
 # The sources of a scenario's injections.
 NOTE, POST_HISTORY, DEPTH_PROMPT = "note", "post_history", "depth_prompt"
+GUIDANCE = "guidance"  # what a small model is told with each turn (play/guidance.py)
 LORE = "lore "  # the source of an entry: this and its id
 POST_HISTORY_DEPTH = 4  # turns; a card's post-history instructions
 NOTE_DEPTH = 4  # as SillyTavern has it
@@ -44,7 +45,7 @@ def reach(scenario: Scenario) -> int:
 
 
 def _is_wanted(scenario: Scenario, source: str, text: str) -> bool:
-    if source.startswith(LORE):
+    if source == GUIDANCE or source.startswith(LORE):
         return True
     injection = scenario.injections.get(source)
     return injection is not None and injection.text == text

@@ -43,6 +43,7 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     instruction: str = ""  # the card's own words around the persona; ORIGINAL in it stands for the usual ones
     greetings: tuple[str, ...] = ()  # openings to choose from, `opening` being one of them
     examples: str = ""  # example dialogue: blocks of lines that begin with a name, <START> between them
+    place: str = ""  # where the player is all the time, as in "The user is …": small models forget it
     length: Length = "long"  # of the replies
     you: str = "You"  # the player's name
     persona: str = ""  # who the player is
@@ -68,6 +69,7 @@ START = Scenario(
         "- Ignore the call and move away.\n"
         "- Run as fast as you can."
     ),
+    place="at an old, abandoned house with boarded windows, at night",
 )
 
 LIGHTHOUSE = Scenario(
@@ -84,6 +86,7 @@ LIGHTHOUSE = Scenario(
         "- Follow the footprints down to the water.\n"
         "- Search the keeper's kitchen for a clue."
     ),
+    place="at the dark lighthouse on a small island, in a storm",
 )
 
 NIGHT_TRAIN = Scenario(
@@ -101,6 +104,7 @@ NIGHT_TRAIN = Scenario(
         "- Look through the pockets of the coat.\n"
         "- Step into the corridor and meet the conductor."
     ),
+    place="on the night train through the mountains",
 )
 
 BUILT_IN = {scenario.name: scenario for scenario in (START, LIGHTHOUSE, NIGHT_TRAIN)}

@@ -14,32 +14,39 @@ from typing import Protocol
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions
+from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions, is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.search import SearchDirection, start_search, stop_search
 from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
 from advrepl.play.game import Game
+from advrepl.terminal import early
 from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.interrupts import await_line
-from advrepl.terminal.lines import PlayerLine, understood
+from advrepl.terminal.lines import PlayerLine, understood_in
 from advrepl.terminal.text import one_line
 from advrepl.terminal.toolbar import Status, toolbar
 
 PROMPT = "> "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
+DROPPED = "what you typed before the reply was there is not sent"
+STYLE = {"bottom-toolbar": "noreverse fg:ansibrightblack", "accepted": "ansicyan"}  # sent lines as screen.py has them
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
 class Editor(Protocol):
     """Where the player's lines come from."""
 
-    def read(self) -> PlayerLine:
-        """Read the next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up."""
+    def read(self, *, unseen: bool = False) -> PlayerLine:
+        """Read the next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up.
+
+        `unseen`: what was typed until now was typed before he saw what it would answer, and does not send itself.
+        """
 
 
 class PlainEditor:
@@ -48,14 +55,16 @@ class PlainEditor:
     def __init__(self, game: Game, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
         self._game, self._interruptible = game, interruptible
 
-    def read(self) -> PlayerLine:
-        """Read the next line, as Editor says."""
+    def read(self, *, unseen: bool = False) -> PlayerLine:
+        """Read the next line, as Editor says; what is typed before is lost, since it cannot be put into the line."""
+        if unseen and early.drop(sys.stdin):
+            print(DROPPED)
         with self._interruptible():
             print(end=PROMPT, flush=True)
             await_line(sys.stdin)
             if not (line := sys.stdin.readline()):
                 raise EOFError
-        return understood(line, self._game.options())
+        return understood_in(self._game, line)
 
 
 class LineEditor:
@@ -64,6 +73,7 @@ class LineEditor:
     def __init__(self, game: Game, history: Path, *, style: bool) -> None:
         self._game = game
         self._offered: tuple[str, ...] = ()
+        self._searched_from = 0, 0  # history line and cursor position at which Ctrl-R was pressed
         self._picked: int | None = None  # the option that the arrows have put into the line, as it stands there
         self._line: PlayerLine | None = None  # what Enter sent
         self._status: Status | None = None
@@ -81,7 +91,7 @@ class LineEditor:
             bottom_toolbar=self._toolbar,
             placeholder=self._placeholder,
             enable_suspend=True,
-            style=Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack" if style else "noreverse"}),
+            style=Style.from_dict(STYLE if style else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None
@@ -89,14 +99,20 @@ class LineEditor:
         if game.prefetcher:
             game.prefetcher.changed = self._session.app.invalidate
 
-    def read(self) -> PlayerLine:
-        """Read the next line, as Editor says."""
+    def read(self, *, unseen: bool = False) -> PlayerLine:
+        """Read the next line, as Editor says; what is typed before stands in it."""
         self._offered = tuple(map(one_line, self._game.options()))
         self._status, self._hint = _status(self._game), ""
         self._line = None
-        text = self._session.prompt(handle_sigint=False)
+        try:
+            text = self._session.prompt(handle_sigint=False, pre_run=self._hold_early if unseen else None)
+        finally:
+            print(end=early.MARK_PASTES, flush=True)  # prompt_toolkit has put an end to it
         self._used = True
-        return self._line or understood(text, self._game.options())
+        return self._line or understood_in(self._game, text)
+
+    def _hold_early(self) -> None:
+        early.hold(self._session.input)
 
     def _pressed(self) -> None:
         """Nothing is written ahead while keys are pressed: they are answered at once."""
@@ -110,16 +126,21 @@ class LineEditor:
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
-        choosing = Condition(self._is_choosing) & ~has_completions
+        writing = ~is_searching  # Ctrl-R has keys of its own
+        choosing = Condition(self._is_choosing) & ~has_completions & writing
         keys.add(Keys.Any, filter=emacs_insert_mode)(_insert)
-        keys.add("enter")(self._send)
-        keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))
+        keys.add("enter", filter=writing)(self._send)
+        keys.add("escape", "enter", filter=writing)(lambda event: event.current_buffer.insert_text("\n"))
         keys.add("up", filter=choosing)(lambda event: self._pick(event, -1))
         keys.add("down", filter=choosing)(lambda event: self._pick(event, 1))
-        keys.add("tab")(self._complete)
-        keys.add("c-p")(lambda event: event.current_buffer.history_backward())
-        keys.add("c-n")(lambda event: event.current_buffer.history_forward())
-        keys.add("c-c")(self._clear)
+        keys.add("tab", filter=writing)(self._complete)
+        keys.add("c-p", filter=writing)(lambda event: event.current_buffer.history_backward())
+        keys.add("c-n", filter=writing)(lambda event: event.current_buffer.history_forward())
+        keys.add("c-c", filter=writing)(self._clear)
+        keys.add("c-r", filter=writing)(lambda event: self._search(event, SearchDirection.BACKWARD))
+        keys.add("c-s", filter=writing)(lambda event: self._search(event, SearchDirection.FORWARD))
+        keys.add("c-c", filter=is_searching)(self._leave_search)
+        keys.add("c-g", filter=is_searching)(self._leave_search)
         return keys
 
     def _is_choosing(self) -> bool:
@@ -136,9 +157,10 @@ class LineEditor:
     def _send(self, event: KeyPressEvent) -> None:
         """A number is replaced by what it stands for, so that the line on the screen says it."""
         buffer = event.current_buffer
-        options = self._game.options()
         picked = self._picked
-        self._line = understood(buffer.text, options) if picked is None else PlayerLine(options[picked])
+        self._line = (
+            understood_in(self._game, buffer.text) if picked is None else PlayerLine(self._game.options()[picked])
+        )
         if self._line.is_number:
             buffer.document = Document(one_line(self._line.text))
             self._line = replace(self._line, is_number=False)
@@ -161,6 +183,16 @@ class LineEditor:
             self._set_hint(HOW_TO_LEAVE)
         event.current_buffer.reset()
 
+    def _search(self, event: KeyPressEvent, direction: SearchDirection) -> None:
+        self._searched_from = event.current_buffer.working_index, event.current_buffer.cursor_position
+        start_search(direction=direction)
+
+    def _leave_search(self, _event: KeyPressEvent) -> None:
+        """Show the line as it was: a second Ctrl-R has moved to another one, where prompt_toolkit would leave it."""
+        stop_search()
+        buffer = self._session.default_buffer
+        buffer.working_index, buffer.cursor_position = self._searched_from
+
     # --- around the line
 
     def _changed(self) -> None:
@@ -178,7 +210,7 @@ class LineEditor:
         return toolbar(replace(self._status, ahead=ahead), width) if self._status else ""
 
     def _placeholder(self) -> FormattedText:
-        if self._used or not self._offered:
+        if self._used or not self._offered or is_searching():
             return FormattedText()
         return FormattedText([("class:placeholder fg:ansibrightblack", f"1-{len(self._offered)}, or your own words")])
 

@@ -7,6 +7,10 @@ so that an option that looks like a number or a command is said as it is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from advrepl.play.game import Game
+
+MOST_DIGITS = 2  # of an option's number; longer numbers, as a year or the code of a door, are words
+
 
 @dataclass(frozen=True, slots=True)
 class PlayerLine:
@@ -15,9 +19,15 @@ class PlayerLine:
     text: str  # without the blanks around it; empty: nothing to do
     is_command: bool = False  # for the program: its text begins with a slash
     is_number: bool = False  # an option was named by its number, whose place on the screen its text has yet to take
+    refusal: str = ""  # why nothing is done with it
 
 
-def understood(line: str, options: Sequence[str]) -> PlayerLine:
+def understood_in(game: Game, line: str) -> PlayerLine:
+    """Say what a line means in a game; where it never offers options a number is a word like any other."""
+    return understood(line, game.options() if game.option_count else None)
+
+
+def understood(line: str, options: Sequence[str] | None) -> PlayerLine:
     """Say what a line means while these options are on offer; `//text` says what begins with a slash."""
     text = line.strip()
     if text.startswith("//"):
@@ -25,6 +35,14 @@ def understood(line: str, options: Sequence[str]) -> PlayerLine:
     if text.startswith("/"):
         return PlayerLine(text, is_command=True)
     number = text.rstrip(".)")
-    if number.isdecimal() and 0 < int(number) <= len(options):
+    if options is None or not number.isdecimal() or len(number) > MOST_DIGITS:
+        return PlayerLine(text)
+    if 0 < int(number) <= len(options):
         return PlayerLine(options[int(number) - 1], is_number=True)
-    return PlayerLine(text)
+    return PlayerLine(text, refusal=_no_such_option(number, len(options)))
+
+
+def _no_such_option(number: str, count: int) -> str:
+    if not count:
+        return "there are no options to choose from: say it in your own words"
+    return f'there are {count} options: to say {number} instead, write "{number}"'

@@ -14,7 +14,7 @@ from advrepl.play.game import Game
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import commands
 from advrepl.terminal.interrupts import Interrupts, await_line
-from advrepl.terminal.lines import understood
+from advrepl.terminal.lines import understood_in
 from advrepl.terminal.text import visible
 
 
@@ -118,12 +118,9 @@ def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: I
         if opening:
             _show(game.open(), output, interrupts)
         while raw := _line(game, lines, interrupts):
-            line = understood(_decode(raw, output), game.options())
+            line = understood_in(game, _decode(raw, output))
             try:
-                if line.is_command:
-                    _show(commands.run(game, line.text), output, interrupts)
-                elif line.text:
-                    _show(game.act(line.text), output, interrupts)
+                _show(commands.answer(game, line), output, interrupts)
             except commands.Quit:
                 break
     if remark := game.leave() or game.store_kv():
@@ -161,9 +158,6 @@ def _decode(raw: bytes, output: Output) -> str:
         return raw.decode("utf-8", "replace").rstrip("\r\n")
 
 
-def streams() -> tuple[IO[bytes], TextIO, TextIO]:
-    """Return the program's input, its output and its errors; the input as bytes, since it may not be UTF-8.
-
-    It has no buffer, so that `await_line` can tell whether there is a line.
-    """
-    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), sys.stdout, sys.stderr
+def unbuffered_input() -> IO[bytes]:
+    """Return the program's input: bytes, since it may not be UTF-8, and no buffer before which `await_line` waits."""
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)

@@ -13,10 +13,12 @@ from typing import TextIO
 from advrepl import AdvreplError, paths, program
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
-from advrepl.play.writer import Piece
+from advrepl.play.writer import Option, Piece
 from advrepl.prompt import options as menu
+from advrepl.story.tree import Turn
 from advrepl.terminal import commands
 from advrepl.terminal.commands import Quit, portrait
+from advrepl.terminal.early import pastes_marked
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
 from advrepl.terminal.interrupts import Interrupts
 from advrepl.terminal.lines import PlayerLine
@@ -33,7 +35,7 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
     can = Capabilities.of(os.environ)
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
-    with interrupts, keys_unechoed(sys.stdin) if can.cursor else nullcontext():
+    with interrupts, _prompt_terminal() if can.cursor else nullcontext():
         editor: Editor = PlainEditor(game, interrupts.reading)
         if can.cursor:
             editor = LineEditor(game, paths.history(), style=can.style)
@@ -56,6 +58,7 @@ class Repl:
 
     def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts) -> None:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
+        self._read_at: int | None = None  # the turn at which the last line was read
         game.on_prefill = screen.show_prefill
 
     def show_heading(self, notices: Sequence[str]) -> None:
@@ -73,8 +76,8 @@ class Repl:
                 self._screen.picture(data)
 
     def show_last_exchange(self) -> None:
-        """Show where the story stood when it was left: the player's last line, the reply and its options."""
-        told = self._game.story.path_turns(max(len(self._game.story.path) - 2, 0))
+        """Show where the story stood when it was left: the last reply with its options, and what the player said."""
+        told = _last_exchange(self._game.story.path_turns())
         for turn in told:
             if turn.role == "user":
                 self._screen.begin_paragraph()
@@ -90,8 +93,9 @@ class Repl:
         while True:
             self._screen.begin_paragraph()
             self._game.start_prefetch()
+            unseen, self._read_at = self._game.story.head != self._read_at, self._game.story.head
             try:
-                line = self._editor.read()
+                line = self._editor.read(unseen=unseen)
             except KeyboardInterrupt:
                 self._screen.line_entered()
                 continue
@@ -107,16 +111,18 @@ class Repl:
 
     def show(self, events: Iterator[Event]) -> None:
         """Show events as they happen; errors are one line, Ctrl-C ends the reply, twice raises KeyboardInterrupt."""
+        offered = False
         try:
             with self._interrupts.writing(), keys_unechoed(sys.stdin):
                 for event in events:
+                    offered |= isinstance(event, Option)
                     self._screen.show(event)
         except AdvreplError as error:
             self._screen.error(str(error))
         finally:
             self._screen.end()
         if self._interrupts.count:
-            self._screen.notice(self._how_to_go_on())
+            self._screen.notice(self._how_to_go_on(offered))
         if self._interrupts.count > 1:
             raise KeyboardInterrupt
 
@@ -141,7 +147,7 @@ class Repl:
             return
         if line.is_number:
             self._screen.player_line(line.text)
-        self.show(commands.run(self._game, line.text) if line.is_command else self._game.act(line.text))
+        self.show(commands.answer(self._game, line))
 
     def _readable(self, line: PlayerLine) -> PlayerLine:
         """Bytes that are not UTF-8 come as lone surrogates, which neither a model nor a save can hold."""
@@ -150,11 +156,26 @@ class Repl:
             self._screen.notice("what was not UTF-8 in this line is replaced by �")
         return replace(line, text=text)
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_go_on(self, offered: bool) -> str:
         last = self._game.story.last
+        if offered and not self._game.options():
+            return "stopped before there was a choice: say it in your own words, or /continue and /retry offer options"
         if last and last.role == "model":
             return "stopped; /continue goes on from here, /retry begins the reply again"
         return "stopped before the first word; /retry asks again, /undo takes your line back"
+
+
+def _last_exchange(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """The last reply with the line that it answers, or with the lines behind it that have no reply."""
+    last = max((place for place, turn in enumerate(turns) if turn.role == "model"), default=0)
+    is_answer = last == len(turns) - 1
+    return turns[max(last - is_answer, 0) :]
+
+
+@contextmanager
+def _prompt_terminal() -> Iterator[None]:
+    with keys_unechoed(sys.stdin), pastes_marked(sys.stdout):
+        yield
 
 
 @contextmanager

@@ -4,18 +4,22 @@ Reads nothing and knows no commands. Only ever adds lines: what was shown stays 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
 from advrepl import AdvreplError
-from advrepl.play.events import Event, Note, Picture, Reply, Slid
+from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import pictures
+from advrepl.terminal.columns import Table, lay_out
+from advrepl.terminal.emphasis import Emphasis, emphasized
 from advrepl.terminal.progress import PrefillLine
-from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
+from advrepl.terminal.text import ITALIC, UPRIGHT, StreamWrapper, clip, max_cells, one_line, visible, wrap
 
-BOLD, DIM, RED, RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
+BOLD, DIM, RED, CYAN, RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
+SLANTS = str.maketrans({ITALIC: "\x1b[3m", UPRIGHT: "\x1b[23m"})
+MEASURE = 90  # columns of a line at the most: longer ones are hard to read
 LEAST_QUOTE = 20  # columns of the text with which the model's memory begins
 
 
@@ -39,6 +43,7 @@ class Screen:
     def __init__(self, out: TextIO, capabilities: Capabilities) -> None:
         self._out, self._can = out, capabilities
         self._prose: StreamWrapper | None = None  # while prose is being written
+        self._emphasis = Emphasis()  # in it
         self._blank = False  # is the last line empty?
         self._choices = 0  # of this reply, shown so far
         self._progress = PrefillLine(self._draw_over, erases=capabilities.cursor)
@@ -51,6 +56,11 @@ class Screen:
         except (OSError, ValueError):  # not a terminal, as in tests
             columns = 0
         return columns or 80
+
+    @property
+    def measure(self) -> int:
+        """Return the columns of a line of text."""
+        return min(self.width, MEASURE)
 
     def show_prefill(self, done: int, total: int) -> None:
         """Take how many tokens of the prompt the model has read; may be called in any thread."""
@@ -71,16 +81,15 @@ class Screen:
                 self.end()
             case Slid(turns, first):
                 self._slid(turns, first)
-            case Picture(_, data):
-                self.picture(data)
-            case Note(text):
-                self.note(text)
+            case Note():
+                self._show_note(event)
 
     def end(self) -> None:
         """Tell that a reply is over, whole or not: what was held back is shown, and a new paragraph begins."""
         self._progress.end()
         if self._prose:
-            self._write(self._prose.end() + "\n")
+            rest = self._prose.feed(self._emphasis.end()) + self._prose.end()
+            self._write(rest.translate(SLANTS) + "\n")
         self._prose, self._choices = None, 0
 
     def line_entered(self) -> None:
@@ -94,7 +103,7 @@ class Screen:
     def player_line(self, text: str) -> None:
         """Show what the player has said, where it was not typed in these words."""
         for line in visible(text).split("\n"):
-            self._line(f"> {line}", DIM, indent=2)
+            self._line(f"> {line}", CYAN, indent=2)
 
     def notice(self, text: str) -> None:
         """Show what the program has to say by itself, dim and in one line."""
@@ -105,8 +114,19 @@ class Screen:
         self.end()
         self._line(one_line(text), RED)
 
+    def _show_note(self, note: Note) -> None:
+        match note:
+            case Picture(_, data):
+                self.picture(data)
+            case Verbatim(text):
+                self._verbatim(visible(text))
+            case Table(_, rows):
+                self._table(rows)
+            case Note(text):
+                self.note(text)
+
     def note(self, text: str) -> None:
-        """Show text of several lines that was asked for, in a paragraph of its own; a table's second column hangs."""
+        """Show text of several lines that was asked for, in a paragraph of its own; a line that is wrapped hangs."""
         self.begin_paragraph()
         for line in visible(text).split("\n"):
             self._line(line.rstrip(), indent=4)
@@ -119,26 +139,43 @@ class Screen:
         self.begin_paragraph()
         self._write(drawing)
 
+    def _table(self, rows: Iterable[tuple[str, str]]) -> None:
+        self.begin_paragraph()
+        self._write(lay_out([(visible(first), visible(second)) for first, second in rows], self.measure) + "\n")
+
+    def _verbatim(self, text: str) -> None:
+        """Leave the lines as they are: whoever copies them from the screen gets the text itself."""
+        self.begin_paragraph()
+        self._write(text + "\n")
+
     # --- a reply
 
     def _piece(self, text: str) -> None:
         if self._prose is None:
             self.begin_paragraph()
-            self._prose, text = StreamWrapper(self.width), text.lstrip()
-        self._prose.width = self.width
-        self._write(self._prose.feed(text))
+            self._prose, text = StreamWrapper(self.measure), text.lstrip()
+        self._prose.width = self.measure
+        text = self._emphasis.feed(text) if self._can.style else text
+        self._write(self._prose.feed(text).translate(SLANTS))
 
     def _choice(self, number: int, text: str) -> None:
         if not self._choices:
             self.end()
             self.begin_paragraph()
         self._choices += 1
-        mark = f"{number}. "
-        self._line(mark + one_line(text), indent=len(mark))
+        mark = f"{number}."
+        if self._can.style:
+            self._choice_in_style(mark, emphasized(one_line(text)))
+        else:
+            self._line(f"{mark} {one_line(text)}", indent=len(mark) + 1)
+
+    def _choice_in_style(self, mark: str, text: str) -> None:
+        text = wrap(f"{mark} {text}", self.measure, len(mark) + 1).translate(SLANTS)
+        self._write(text.replace(mark, f"{BOLD}{mark}{RESET}", 1) + "\n")
 
     def _slid(self, turns: int, first: str) -> None:
         before, after = "── memory now begins at “", f"” · {turns} {'turn' if turns == 1 else 'turns'} no longer seen"
-        room = max(self.width - max_cells(before + after) - 1, LEAST_QUOTE)
+        room = max(self.measure - max_cells(before + after) - 1, LEAST_QUOTE)
         self.begin_paragraph()
         self.notice(before + clip(one_line(first), room) + after)
 
@@ -151,7 +188,7 @@ class Screen:
             self._blank = True
 
     def _line(self, text: str, style: str = "", indent: int = 0) -> None:
-        text = wrap(text, self.width, indent)
+        text = wrap(text, self.measure, indent)
         self._write(f"{style}{text}{RESET}\n" if style and self._can.style else text + "\n")
 
     def _write(self, text: str) -> None:

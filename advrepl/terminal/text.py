@@ -15,6 +15,9 @@ _REPLACED = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A),
 _CONTROLS |= dict.fromkeys(_REPLACED, "\N{REPLACEMENT CHARACTER}")
 _CONTROLS |= {0x2028: "\n", 0x2029: "\n"}
 
+# Where italics begin and end; two of the controls that no visible text holds. They take no room.
+ITALIC, UPRIGHT = "\x0e", "\x0f"
+
 TAB_SIZE = 8
 # What may not begin a line, and what may not end one, where lines can be broken between any two wide characters.
 CLOSING = frozenset("、。，．：；！？）］｝」』】〉》〕…‥ー々,.:;!?)]}\"'”’%")
@@ -108,6 +111,8 @@ class StreamWrapper:
         elif grapheme in " \t":
             self._end_word()
             self._write_blank(grapheme)
+        elif grapheme in (ITALIC, UPRIGHT):
+            self._word.append(grapheme)
         else:
             self._grow_word(grapheme)
 

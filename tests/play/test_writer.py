@@ -3,6 +3,8 @@
 import pytest
 
 from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
+from advrepl.prompt import options as menu
+from advrepl.prompt.actions import VERBS
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from tests.conftest import ScriptedEngine
@@ -55,6 +57,48 @@ def test_options_of_the_last_reply_are_avoided_if_the_model_can() -> None:
     assert write(stubborn, earlier=earlier)[1] == ["Go up.", "Sing.", "Dance."]
 
 
+def test_a_reply_begins_as_it_is_told_to() -> None:
+    engine = ScriptedEngine(" and hear a voice.", grammars=True)
+    pieces, _, written = write(engine, options=0, beginning="You open the door")
+    assert pieces == written.prose == written.text == "You open the door and hear a voice."
+    assert engine.prompts == ["SsysUgoMYou open the door"]
+
+
+def test_a_beginning_that_the_model_adds_nothing_to_is_no_reply() -> None:
+    engine = ScriptedEngine("", " ", " It creaks.", grammars=True)
+    assert write(engine, options=0, beginning="You open it")[2].prose == "You open it It creaks."
+    assert write(ScriptedEngine(*[""] * 4), options=0, beginning="You wait")[2].prose == "…"
+
+
+def test_a_reply_that_is_stopped_at_its_beginning_leaves_nothing() -> None:
+    task = ReplyTask(WINDOW, str, Sampling(), 7, option_count=3, beginning="You wait")
+    *_, written = Writer(ScriptedEngine("", grammars=True), task, cancelled=lambda: True).write()
+    assert isinstance(written, Written)
+    assert (written.text, written.stats.stop) == ("", "interrupted")
+
+
+def test_a_reply_that_goes_on_gets_no_beginning() -> None:
+    engine = ScriptedEngine(" It rains.")
+    assert write(engine, options=0, prefix="You wait.", beginning="You sit")[2].prose == "You wait. It rains."
+
+
+def test_a_beginning_that_leads_into_a_repetition_is_left() -> None:
+    said = "You look at the old man and the lamp goes out again."
+    engine = ScriptedEngine(" and the lamp goes out again.", " Nobody here and", " speaks.")
+    _, _, written = write(engine, options=0, beginning="You look at the old man", earlier=(said,))
+    assert written.prose == "Nobody here speaks."
+    assert engine.samplings[1].logit_bias == {" You": -100.0}
+
+
+def test_options_with_verbs_do_without_those_of_the_last_menus() -> None:
+    earlier = tuple(f"A hall.\n- {verb} the hat.\n- {verb} the cat." for verb in ("Take", "Push", "Read"))
+    engine = ScriptedEngine("You enter.", " Open it now.\n", " Close it now.\n", " Wait here.\n", grammars=True)
+    _, choices, _ = write(engine, earlier=earlier, verbs=VERBS)
+    assert choices == ["Open it now.", "Close it now.", "Wait here."]
+    assert '"Take"' in engine.grammars_seen[1] and '"Push"' not in engine.grammars_seen[1]
+    assert '"Open"' in engine.grammars_seen[1] and '"Open"' not in engine.grammars_seen[2]
+
+
 def test_a_repetition_is_left_before_it_is_whole() -> None:
     engine = ScriptedEngine(
         f"You knock. {SAID} Again.", " suddenly laughs out loud", " and the door falls shut.", grammars=True
@@ -85,6 +129,16 @@ def test_a_long_reply_ends_with_its_sentence() -> None:
         assert write(ScriptedEngine(text), options=0, sampling=Sampling(max_tokens=limit))[2].prose == end, limit
 
 
+def test_quotes_are_closed() -> None:
+    assert write(ScriptedEngine('He says: "Come in'), options=0)[2].prose == 'He says: "Come in"'
+    assert write(ScriptedEngine("He says: “Come in. Now"), options=0)[2].prose == "He says: “Come in. Now”"
+    text = 'one two. "three four. five" six. seven eight nine ten.'
+    assert (
+        write(ScriptedEngine(text), options=0, sampling=Sampling(max_tokens=5))[2].prose
+        == 'one two. "three four. five"'
+    )
+
+
 def test_a_reply_that_is_broken_off_says_so() -> None:
     engine = ScriptedEngine("one two three four five six", " Go.\n", " Run.\n", " Sit.\n", grammars=True)
     pieces, _, written = write(engine, sampling=Sampling(max_tokens=4))
@@ -99,6 +153,16 @@ def test_ctrl_c_keeps_the_prose_and_offers_nothing() -> None:
     written = list(events)[-1]
     assert isinstance(written, Written)
     assert (written.prose, written.options, written.stats.stop) == ("You", (), "interrupted")
+
+
+@pytest.mark.parametrize(("shown", "kept"), [(1, ()), (2, ("Go up.", "Knock."))])
+def test_ctrl_c_among_the_options_keeps_those_that_are_a_choice(shown: int, kept: tuple[str, ...]) -> None:
+    engine = ScriptedEngine("You enter.", " Go up.\n", " Knock.\n", " Shout.\n", grammars=True)
+    task = ReplyTask(WINDOW, str, Sampling(), 7, option_count=3)
+    events = list(Writer(engine, task, cancelled=lambda: len(engine.prompts) > shown).write())
+    written = events[-1]
+    assert isinstance(written, Written) and sum(isinstance(event, Option) for event in events) == shown
+    assert written.options == kept == menu.split(written.text)[1]
 
 
 @pytest.mark.parametrize(

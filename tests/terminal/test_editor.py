@@ -16,7 +16,7 @@ from advrepl.terminal.editor import Completions, History, LineEditor
 from tests.conftest import ScriptedEngine
 
 UP, DOWN, ALT_ENTER, ENTER = "\x1b[A", "\x1b[B", "\x1b\r", "\r"
-CTRL_C, CTRL_D, CTRL_P, CTRL_N = "\x03", "\x04", "\x10", "\x0e"
+CTRL_C, CTRL_D, CTRL_P, CTRL_N, CTRL_R, CTRL_G = "\x03", "\x04", "\x10", "\x0e", "\x12", "\x07"
 IN, AWAY, RUN = "Go inside the house.", "Ignore the call and move away.", "Run as fast as you can."
 
 
@@ -54,7 +54,7 @@ def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[...,
         (["look around"], "look around"),
         (["1"], IN),
         (["2."], AWAY),
-        (["4"], "4"),
+        (['"4"'], '"4"'),
         ([DOWN], IN),
         ([DOWN, DOWN, DOWN], RUN),
         ([DOWN, DOWN, DOWN, DOWN], ""),
@@ -97,6 +97,26 @@ def test_arrows_are_for_the_history_without_options(
 def test_picked_option_is_in_the_history_with_its_words(type_keys: Callable[..., str]) -> None:
     type_keys("3", ENTER)
     assert type_keys(CTRL_P, ENTER) == RUN
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ([CTRL_R, "fir", ENTER], "first"),
+        ([CTRL_R, "fir", ENTER, "!"], "!first"),
+        ([CTRL_R, "s", CTRL_R, ENTER], "first"),
+        (["typed", CTRL_R, "fir", CTRL_C, "!"], "typed!"),
+        (["typed", CTRL_R, "s", CTRL_R, CTRL_R, CTRL_G, "!"], "typed!"),
+        ([CTRL_P, "\x01", CTRL_R, "s", CTRL_R, CTRL_C, "!"], "!second"),
+        ([CTRL_R, "nowhere", ENTER, "!"], "!"),
+    ],
+)
+def test_search_takes_what_it_has_found_or_leaves_the_line(
+    type_keys: Callable[..., str], keys: list[str], line: str
+) -> None:
+    type_keys("first", ENTER)
+    type_keys("second", ENTER)
+    assert type_keys(*keys, ENTER) == line
 
 
 def test_control_d_leaves_on_an_empty_line_only(type_keys: Callable[..., str]) -> None:

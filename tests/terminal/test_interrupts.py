@@ -1,13 +1,21 @@
 """Ctrl-C as the program hears it, with real signals; in whole programs: test_repl.py and test_pipe.py."""
 
+import io
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from advrepl.play.events import Event
+from advrepl.play.game import Game
+from advrepl.play.writer import Option
+from advrepl.terminal.editor import PlainEditor
 from advrepl.terminal.interrupts import Interrupts
+from advrepl.terminal.repl import Repl
+from advrepl.terminal.screen import Capabilities, Screen
+from tests.conftest import ScriptedEngine
 
 
 def ctrl_c() -> None:
@@ -137,3 +145,25 @@ def test_what_was_done_before_is_done_after(how: Callable[..., object] | signal.
         assert signal.getsignal(signal.SIGINT) is how
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("shown", "notice"), [(1, "stopped before there was a choice: "), (2, "stopped; /continue goes on from here")]
+)
+def test_among_the_options_it_is_told_whether_there_is_a_choice(
+    new_game: Callable[..., Game], shown: int, notice: str
+) -> None:
+    game = new_game(ScriptedEngine("A house.", " Go in.\n", " Leave.\n", " Knock.\n", grammars=True))
+    paper = io.StringIO()
+
+    def opening() -> Iterator[Event]:
+        for event in game.open():
+            yield event
+            if isinstance(event, Option) and event.number == shown:
+                ctrl_c()
+
+    with Interrupts(game.cancel, patience=10, only_within=True) as interrupts:
+        screen = Screen(paper, Capabilities(style=False, cursor=False))
+        Repl(game, screen, PlainEditor(game, interrupts.reading), interrupts).show(opening())
+    assert notice in paper.getvalue() and f"{shown + 1}. " not in paper.getvalue()
+    assert len(game.options()) == (shown if shown > 1 else 0)

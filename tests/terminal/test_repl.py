@@ -10,34 +10,16 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from msgspec.structs import replace
 
 from advrepl.story import saves
-from advrepl.story.tree import Story
+from advrepl.story.tree import Turn
 from tests.pty_play import Terminal
+from tests.terminal.conftest import LONG, SMALL, story
 
 FIRST = "Go inside the house."
-# One thread: two that wait for each other on a busy machine are many times slower.
-SMALL = ("--threads", "1", "--ctx", "1024", "--seed", "3", "--max-tokens", "24")
-# With this seed the replies to what is said here are long: 190 tokens and more.
-LONG = ("--threads", "1", "--ctx", "1024", "--seed", "5", "--max-tokens", "400", "--options", "0")
 # What styles text; moving the cursor and wiping lines is another matter.
 STYLED = re.compile(rb"\x1b\[(?!0?m)[0-9;]*m")
-
-
-@pytest.fixture
-def open_terminal(tmp_path: Path, smollm2: Path) -> Callable[..., Terminal]:
-    """Starts the program with a home and a folder of saves of its own."""
-
-    def start(*arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> Terminal:
-        own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
-        return Terminal(*arguments, columns=columns, rows=rows, **own | environment)
-
-    return start
-
-
-def story(folder: Path, name: str = "start") -> list[tuple[str, str]]:
-    save = saves.load(folder / f"{name}.json")
-    return [(turn.role, turn.text) for turn in Story(save.turns, save.head).path_turns()]
 
 
 @pytest.mark.parametrize("columns", [80, 40])
@@ -54,6 +36,8 @@ def test_a_game_from_the_first_line_to_the_last(
         terminal.line("1")
         terminal.until(f"> {FIRST}")
         terminal.replied(2)
+        said = next(y for y, line in enumerate(terminal.lines) if line == f"> {FIRST}")
+        assert terminal.screen.buffer[said][4].fg == "cyan", "unlike the prose"
         terminal.until(lambda: re.search(r"\d+ (tokens/s|t/s)", terminal.lines[-1]))
         role, reply = story(tmp_path)[-1]
         assert role == "model" and reply.count("\n- ") == 3
@@ -89,6 +73,20 @@ def test_resumed_story_shows_where_it_stood(open_terminal: Callable[..., Termina
         assert terminal.left() == 0
 
 
+def test_resumed_story_without_a_reply_shows_the_scene(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    with open_terminal("play", *SMALL) as terminal:
+        terminal.ready()
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+    with saves.SaveFile(tmp_path / "start.json") as file:
+        save = saves.load(file.path)
+        said = [Turn(1, "user", "I knock."), Turn(2, "user", "I knock again.")]
+        file.write(replace(save, turns=[*save.turns, *said], head=3))
+    with open_terminal("resume", *SMALL) as terminal:
+        terminal.ready()
+        assert re.search("Come inside!' > I knock. > I knock again. there is no reply yet: /retry", terminal.text)
+
+
 def test_control_c_ends_the_reply_and_not_the_game(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     with open_terminal("play", *LONG) as terminal:
         terminal.ready()
@@ -113,6 +111,23 @@ def test_control_c_ends_the_reply_and_not_the_game(open_terminal: Callable[..., 
         terminal.until("Ctrl-D or /quit leaves")
         terminal.press("ctrl-d")
         assert terminal.left() == 0
+
+
+def test_options_that_were_shown_before_control_c_work(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    with open_terminal("play", *SMALL, "--options", "8") as terminal:
+        terminal.ready()
+        terminal.line("9")
+        terminal.until('there are 3 options: to say 9 instead, write "9"')
+        terminal.line("I walk on.")
+        terminal.until(lambda: "2. " in terminal.text.partition("> I walk on.")[2])
+        terminal.press("ctrl-c")
+        terminal.until("stopped; ")
+        terminal.ready()
+        shown = terminal.text.partition("> I walk on.")[2].partition(" stopped;")[0]
+        options = [re.sub(r"^\d\. ", "", each) for each in re.split(r" (?=\d\. )", shown)[1:]]
+        assert len(options) >= 2
+        terminal.line(str(len(options)))
+        terminal.until(lambda: ("user", options[-1]) in story(tmp_path))
 
 
 def test_control_c_twice_saves_and_leaves(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
@@ -260,32 +275,6 @@ def test_errors_are_one_red_line_and_the_game_goes_on(open_terminal: Callable[..
         terminal.replied(2)
         terminal.press("ctrl-d")
         assert terminal.left() == 0
-
-
-def test_many_pasted_lines_are_one_message(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
-    with open_terminal("play", *SMALL) as terminal:
-        terminal.ready()
-        terminal.paste("I say:\nopen,\nsesame!")
-        terminal.until("sesame!")
-        terminal.press("enter")
-        terminal.replied(2)
-        assert story(tmp_path)[-2] == ("user", "I say:\nopen,\nsesame!")
-
-
-def test_tab_completes(open_terminal: Callable[..., Terminal]) -> None:
-    with open_terminal("play", *SMALL) as terminal:
-        terminal.ready()
-        terminal.type("fast")
-        terminal.press("tab")
-        terminal.until("> Run as fast as you can.")
-        terminal.press("ctrl-c")
-        terminal.type("/cont")
-        terminal.until("Show what the model sees of the story")  # the menu
-        terminal.type("e")
-        terminal.press("tab")
-        terminal.until("> /context")
-        terminal.press("enter")
-        terminal.until("always seen")
 
 
 def test_nothing_foreign_reaches_the_terminal_raw(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:

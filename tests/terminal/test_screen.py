@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from advrepl.play.events import Note, Reply, Slid
+from advrepl.play.events import Note, Reply, Slid, Verbatim
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal.screen import Capabilities, Screen
 
@@ -57,6 +57,12 @@ def test_options_that_come_with_the_reply_only_are_shown_too() -> None:
     assert shown(Piece("A house."), Reply("A house.", ("In.", "Out."), {})) == "\nA house.\n\n1. In.\n2. Out.\n"
 
 
+def test_lines_are_no_longer_than_can_be_read_well() -> None:
+    words = "word " * 60
+    for event in (Piece(words), Option(1, words), Note(words), Slid(2, words)):
+        assert 80 < max(map(len, shown(event, width=200).split("\n"))) <= 90
+
+
 def test_each_reply_counts_its_own_options() -> None:
     one = (Piece("A."), Option(1, "In."), Reply("A.", ("In.",), {}))
     assert shown(*one, *one) == "\nA.\n\n1. In.\n\nA.\n\n1. In.\n"
@@ -99,9 +105,29 @@ def test_note_keeps_its_lines() -> None:
     )
 
 
+def test_actions_are_in_italics_and_options_have_bold_numbers() -> None:
+    events = (Piece("*She no"), Piece("ds.* Yes, 2 *"), Piece(" 3."), Option(1, "*Go* up."))
+    assert shown(*events, capabilities=FULL) == (
+        "\n\x1b[3mShe nods.\x1b[23m Yes, 2 * 3.\n\n\x1b[1m1.\x1b[0m \x1b[3mGo\x1b[23m up.\n"
+    )
+    assert shown(*events) == "\n*She nods.* Yes, 2 * 3.\n\n1. *Go* up.\n"
+
+
+def test_italics_end_with_the_reply() -> None:
+    assert shown(Piece("She *nods"), Reply("", (), {}), capabilities=FULL) == "\nShe \x1b[3mnods\x1b[23m\n"
+
+
+def test_verbatim_text_is_neither_wrapped_nor_indented() -> None:
+    text = "<|user|>" + "a long line, " * 20 + "\n  - one  \n"
+    assert shown(Verbatim(text)) == f"\n{text}\n"
+
+
 @pytest.mark.parametrize(
     "event",
-    [Piece("\x1b[2J"), Option(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {}), Slid(2, "\x1b[2J"), Note("\x1b[2J")],
+    [
+        *(Piece("\x1b[2J"), Option(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {})),
+        *(Slid(2, "\x1b[2J"), Note("\x1b[2J"), Verbatim("\x1b[2J")),
+    ],
 )
 def test_foreign_text_is_inert(event: object) -> None:
     text = shown(event)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import iter_graphemes, wcswidth
 
-from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
+from advrepl.terminal.text import ITALIC, StreamWrapper, clip, max_cells, one_line, visible, wrap
 
 LETTERS = {
     "devanagari": "कखगतनमषरहिीुेो्ंँ़\u200d\u200c",
@@ -146,6 +146,15 @@ def test_wrapping_adds_nothing_but_breaks_and_keeps_the_width(
     assert set(breaks(out, text, indent)) <= set(whole), "no grapheme is cut"
     for line in out.split("\n"):
         assert columns(line, width) <= width or len(list(iter_graphemes(line.strip()))) == 1
+
+
+@given(TEXTS, st.integers(10, 60), st.lists(st.integers(0, 200), max_size=6))
+def test_marks_of_italics_take_no_room(text: str, width: int, places: list[int]) -> None:
+    plain = "".join(iter_graphemes(text))
+    marked, graphemes = "", list(iter_graphemes(plain))
+    for place, grapheme in enumerate(graphemes):
+        marked += ITALIC * (place in places and grapheme not in " \t\n") + grapheme
+    assert wrap(marked, width).replace(ITALIC, "") == wrap(text, width)
 
 
 @given(TEXTS, st.integers(10, 60))

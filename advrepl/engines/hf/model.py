@@ -69,6 +69,7 @@ class HfModel:
             self.vocab = Vocabulary(folder.path, config.vocab_size)
             dtype = dtype or _fitting_dtype(folder, config, device, self.n_ctx)
             self._model = _load(folder, config, dtype).to(device).eval()
+        self.n_params = self._model.num_parameters()
         self._cache_argument = _cache_argument(self._model)
         self.template = self.vocab.template
         self.format_hint = prompt_format(folder.path, self.template)

@@ -62,7 +62,7 @@ class LlamaModel:
         self.vocab = Vocabulary(self._model)
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
-        self.name = path.stem
+        self.name, self.n_params = path.stem, int(lib.llama_model_n_params(self._model))
         self.format_hint = metadata(self._model, "advrepl.prompt_format") or recognize(
             [metadata(self._model, "general.name") or ""]
         )

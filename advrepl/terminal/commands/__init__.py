@@ -5,9 +5,9 @@ README's list come from the table. It does not print; what it has to say comes o
 terminal, in a pipe and as JSON.
 """
 
-# In the order of /help.
+# In the order of `/help all`.
 from advrepl.terminal.commands import help, story, sampling, scenario, portrait, window, save  # noqa: F401, I001
-from advrepl.terminal.commands.table import COMMANDS, Quit, run
+from advrepl.terminal.commands.table import COMMANDS, Quit, answer, run
 from advrepl.terminal.commands.window import speed
 
-__all__ = ["COMMANDS", "Quit", "run", "speed"]
+__all__ = ["COMMANDS", "Quit", "answer", "run", "speed"]

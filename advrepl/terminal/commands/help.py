@@ -2,31 +2,56 @@
 
 from collections.abc import Iterator
 
-from advrepl.play.events import Event, Note
+from advrepl.play.events import Event
 from advrepl.play.game import Game
-from advrepl.terminal.commands.table import COMMANDS, command
+from advrepl.terminal.columns import Table
+from advrepl.terminal.commands.table import COMMANDS, Command, command, find
 
-KEYS = """\
-1, 2, 3          pick an option; anything else is what you do or say
-Up, Down         go through the options on offer, else through earlier lines
-Ctrl-P, Ctrl-N   go through earlier lines; Ctrl-R searches them
-Tab              complete a command, or an option from one of its words
-Alt-Enter        a new line in what you write; Enter sends it
-Ctrl-C           end the reply that is being written, or clear the line
-Ctrl-D           save and leave
-//text           say something that begins with a slash"""
+ALL = "all"
+KEYS = (
+    ("1, 2, 3", "pick an option; anything else is what you do or say"),
+    ("Up, Down", "go through the options on offer, else through earlier lines"),
+    ("Ctrl-P, Ctrl-N", "go through earlier lines; Ctrl-R searches them"),
+    ("Tab", "complete a command, or an option from one of its words"),
+    ("Alt-Enter", "a new line in what you write; Enter sends it"),
+    ("Ctrl-C", "end the reply that is being written, or clear the line"),
+    ("Ctrl-D", "save and leave"),
+    ("//text", "say something that begins with a slash"),
+)
+# What the commands of each module are for, in a word or two.
+GROUPS = {
+    "story": "go on, go back",
+    "sampling": "choose words",
+    "scenario": "set the scene",
+    "portrait": "see who it is",
+    "window": "see the prompt",
+    "save": "save, leave",
+    "help": "more on these",
+}
 
 
-@command("help", "h", "?")
+def help_completions() -> dict[str, str]:
+    """Return what may follow `/help`, with a word on each."""
+    return {entry.name: entry.help for entry in COMMANDS.values()} | {ALL: "all commands, one by one"}
+
+
+@command("help", "h", "?", usage="[COMMAND | all]", arguments=help_completions)
 def show_help(game: Game, argument: str) -> Iterator[Event]:
-    """Show the commands and keys."""
-    yield Note(f"{_command_list()}\n\n{KEYS}")
+    """Show the commands and keys, or what a command does."""
+    if not argument:
+        yield Table.of((*KEYS, ("", ""), *_groups()))
+    elif argument == ALL:
+        yield Table.of(map(_row, COMMANDS.values()))
+    else:
+        yield Table.of([_row(find(argument.removeprefix("/")))])
 
 
-def _command_list() -> str:
-    lines = []
-    for entry in COMMANDS.values():
-        names = f"/{entry.name} {entry.usage}".rstrip()
-        also = ", ".join(f"/{alias}" for alias in entry.aliases)
-        lines.append(f"{names:<20} {entry.help}" + (f" ({also})" if also else ""))
-    return "\n".join(lines)
+def _groups() -> Iterator[tuple[str, str]]:
+    for module, meaning in GROUPS.items():
+        names = [f"/{entry.name}" for entry in COMMANDS.values() if entry.module == module]
+        yield meaning, ", ".join(names if module != "help" else [*names, "/help COMMAND", f"/help {ALL}"])
+
+
+def _row(entry: Command) -> tuple[str, str]:
+    also = ", ".join(f"/{alias}" for alias in entry.aliases)
+    return f"/{entry.name} {entry.usage}".rstrip(), entry.help + (f" ({also})" if also else "")

@@ -13,10 +13,13 @@ from advrepl.play.game import Game
 from advrepl.sampling import presets
 from advrepl.sampling.params import PARAMETERS, Parameter, Sampling, parameter
 from advrepl.sampling.presets import Preset
+from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command
+from advrepl.terminal.text import clip
 
 IN_USE = "*"
 NAME_WIDTH = max(map(len, PARAMETERS))
+MOST_SHOWN = 12  # columns of a value in the list; /set NAME shows all of it
 
 
 def set_completions() -> dict[str, str]:
@@ -40,7 +43,7 @@ def change_sampling(game: Game, argument: str) -> Iterator[Event]:
     """Show how the words are chosen, or change a value; `off` and `default` are values too."""
     name, _, text = argument.partition(" ")
     if not name:
-        yield Note(table(game.sampling))
+        yield Table.of(listed_parameters(game.sampling))
         return
     found = parameter(name)
     if text.strip():
@@ -59,13 +62,12 @@ def read(found: Parameter, text: str) -> Any:
     return found.read(text)
 
 
-def table(sampling: Sampling) -> str:
-    """Return every parameter with its value and what it means, one a line."""
-    lines = []
+def listed_parameters(sampling: Sampling) -> Iterator[tuple[str, str]]:
+    """Return every parameter with its value, and what it means."""
     for name, each in PARAMETERS.items():
         off = "" if each.off is None else f"; {each.show(each.off)}: off"
-        lines.append(f"{name:<{NAME_WIDTH}} {each.show(getattr(sampling, name)):<8} {each.meaning}{off}")
-    return "\n".join(lines)
+        value = clip(each.show(getattr(sampling, name)), MOST_SHOWN)
+        yield f"{name:<{NAME_WIDTH}}  {value}", f"{each.meaning}{off}"
 
 
 @command("preset", usage="[NAME | save NAME]", arguments=preset_completions)
@@ -73,7 +75,8 @@ def preset(game: Game, argument: str) -> Iterator[Event]:
     """List named sampler settings, use one, or keep the present ones under a name."""
     first, _, name = argument.partition(" ")
     if not argument:
-        yield Note(listed(game.sampling))
+        yield Table.of(listed_presets(game.sampling))
+        yield Note(f"{IN_USE} marks what is set now; /preset NAME uses one, /preset save NAME keeps what is set")
     elif first == presets.SAVE:
         if not name.strip():
             raise AdvreplError("/preset save takes a name for the present settings")
@@ -96,20 +99,16 @@ def difference(before: Sampling, now: Sampling) -> str:
     return ", ".join(changed) or "nothing changes"
 
 
-def listed(sampling: Sampling) -> str:
-    """Return every preset in two lines: its values, and what it is for; one whose file is wrong with the reason."""
-    lines = []
+def listed_presets(sampling: Sampling) -> Iterator[tuple[str, str]]:
+    """Return every preset with its values and what it is for, or with what is wrong with its file."""
     for name in presets.names(paths.presets_folder()):
         try:
             found = presets.find(name, paths.presets_folder())
         except AdvreplError as error:
-            lines += [f"  {name}", f"    {error}"]
+            yield f"  {name}", str(error)
             continue
         mark = IN_USE if found.on(sampling) == sampling else " "
-        lines += [f"{mark} {name}: {values(found.fields)}", f"    {found.about}"]
-    return "\n".join(
-        [*lines, f"{IN_USE} marks what is set now; /preset NAME uses one, /preset save NAME keeps what is set"]
-    )
+        yield f"{mark} {name}", f"{values(found.fields)}\n{found.about}"
 
 
 def values(fields: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from advrepl import AdvreplError
 from advrepl.hints import did_you_mean
 from advrepl.play.events import Event
 from advrepl.play.game import Game
+from advrepl.terminal.lines import PlayerLine
 
 
 class Quit(Exception):
@@ -35,6 +36,11 @@ class Command:
         """Return what it does: the first line of the handler's docstring."""
         return (self.run.__doc__ or "").split("\n")[0]
 
+    @property
+    def module(self) -> str:
+        """Return the name of the module that it stands in."""
+        return self.run.__module__.rpartition(".")[2]
+
 
 COMMANDS: dict[str, Command] = {}
 
@@ -47,6 +53,16 @@ def command(name: str, *aliases: str, usage: str = "", arguments: Arguments = di
         return handler
 
     return add
+
+
+def answer(game: Game, line: PlayerLine) -> Iterator[Event]:
+    """Do what a line says, a /command or words; nothing happens before the first event is asked for."""
+    if line.refusal:
+        raise AdvreplError(line.refusal)
+    if line.is_command:
+        yield from run(game, line.text)
+    elif line.text:
+        yield from game.act(line.text)
 
 
 def run(game: Game, line: str) -> Iterator[Event]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from advrepl.play.events import Event, Note
+from advrepl.play.events import Event, Verbatim
 from advrepl.play.game import Game
 from advrepl.prompt.window import blocks_from
 from advrepl.story.injections import shown
+from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command
 
 
@@ -13,13 +14,13 @@ from advrepl.terminal.commands.table import command
 def show_context(game: Game, argument: str) -> Iterator[Event]:
     """Show what the model sees of the story, and what the last reply cost."""
     rows = {**_seen(game), **_cache(game), **_last_reply(game)}
-    yield Note("\n".join(f"{name:<15} {value}" for name, value in rows.items()))
+    yield Table.of(rows.items())
 
 
 @command("raw")
 def show_prompt(game: Game, argument: str) -> Iterator[Event]:
     """Show the exact text that the model is given."""
-    yield Note(str(game.window().prompt))
+    yield Verbatim(str(game.window().prompt))
 
 
 def speed(game: Game) -> float:

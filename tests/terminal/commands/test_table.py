@@ -23,10 +23,24 @@ def test_no_two_commands_share_a_name() -> None:
 
 
 def test_help_lists_every_command_and_the_keys(game: Game) -> None:
-    text = told(game, "/help")
+    text, every = told(game, "/help"), told(game, "/help all")
     for entry in COMMANDS.values():
-        assert re.search(rf"^/{entry.name}\b.* {re.escape(entry.help)}", text, re.MULTILINE)
+        assert re.search(rf"/{entry.name}\b", text)
+        assert re.search(rf"^/{entry.name}\b.* {re.escape(entry.help)}", every, re.MULTILINE)
     assert "Alt-Enter" in text and "Ctrl-C" in text
+
+
+def test_help_on_one_command(game: Game) -> None:
+    line = "/set [NAME [VALUE]]  Show how the words are chosen, or change a value; `off` and `default` are values too."
+    assert told(game, "/help set") == told(game, "/help /set") == line
+    assert told(game, "/help r").endswith(" (/r)")
+    assert refused(game, "/help rety").startswith("there is no command /rety: did you mean /retry?")
+
+
+def test_help_fits_a_screen(game: Game) -> None:
+    """Of 24 lines, with the prompts before and after it, the blank lines between and the toolbar."""
+    assert len(told(game, "/help").split("\n")) <= 24 - 5
+    assert max(map(len, told(game, "/help").split("\n"))) < 80
 
 
 @pytest.mark.parametrize(

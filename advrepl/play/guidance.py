@@ -1,0 +1,78 @@
+"""What helps a small model to tell an adventure or to stay in character, each measured in docs/game.md.
+
+In an adventure a reply begins with what the player does, options begin with verbs, and each line of the player says
+where he is; in roleplay it says who the model is. Replies are short. Not for models that were trained for the game, nor
+for larger ones, and not with --plain-model.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from advrepl.engines.base import Engine
+from advrepl.prompt import actions
+from advrepl.prompt.formats import CHAT, Format
+from advrepl.sampling.params import Sampling
+from advrepl.story.injections import GUIDANCE
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Turn
+
+SMALL = 3_000_000_000  # parameters, below which a model needs it
+# How a new story is sampled: what is longer loses its way, and phrases come again and again.
+SAMPLING: dict[str, Any] = {"max_tokens": 72, "dry_multiplier": 0.8}
+LOOK_BACK = 12  # replies that a new one must not repeat
+NOTE = "The user is {place}. Tell in two or three sentences what happens there when the user does this."
+ROLEPLAY_NOTE = "{essence}. Reply as {char} in two or three sentences."
+ESSENCE_WORDS = 10
+NARRATOR_BIAS = -2.0  # a narrator who speaks of himself soon tells another story
+NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
+
+
+def applies(engine: Engine, format: Format, scenario: Scenario) -> bool:
+    """Tell whether this model needs help with this story."""
+    trained = format.name != CHAT if scenario.roleplay else format.writes_opening
+    return not trained and engine.n_params < SMALL
+
+
+def is_told(scenario: Scenario, recent: Sequence[Turn]) -> bool:
+    """Tell whether the story is in the language that the rest of the help is written in: English.
+
+    `recent`: its last turns, the oldest first.
+    """
+    said = recent[-1].text if recent and recent[-1].role == "user" else ""
+    told = next((turn.text for turn in reversed(recent) if turn.role == "model"), scenario.opening)
+    return actions.is_english(told) and not actions.is_foreign(said)
+
+
+def notes(scenario: Scenario) -> dict[str, str]:
+    """Return what is put before a line of the player, as in `Turn.injections`."""
+    if scenario.roleplay:
+        return {GUIDANCE: ROLEPLAY_NOTE.format(essence=essence(scenario.system), char=scenario.narrator)}
+    return {GUIDANCE: NOTE.format(place=scenario.place)} if scenario.place else {}
+
+
+def essence(persona: str) -> str:
+    """Return the first words of a persona that make a whole: up to a comma, once there are a few."""
+    sentence = re.split(r"(?<=[.!?])\s", persona.strip(), maxsplit=1)[0].rstrip(".!?")
+    first, *others = sentence.split(", ")
+    while others and len(f"{first}, {others[0]}".split()) <= ESSENCE_WORDS:
+        first = f"{first}, {others.pop(0)}"
+    return " ".join(first.split()[: 2 * ESSENCE_WORDS])
+
+
+def beginning(scenario: Scenario, recent: Sequence[Turn]) -> str:
+    """Return how the reply to these turns begins; empty: as the model likes."""
+    asked = not scenario.roleplay and recent and recent[-1].role == "user"
+    return actions.beginning(recent[-1].text) if asked else ""
+
+
+def verbs(scenario: Scenario) -> tuple[str, ...]:
+    """Return what options begin with; none: with any word."""
+    return () if scenario.roleplay else actions.VERBS
+
+
+def sampling(scenario: Scenario, sampling: Sampling) -> Sampling:
+    """Return how prose is sampled; what the player has chosen himself stays."""
+    bias = {} if scenario.roleplay else dict.fromkeys(NARRATOR, NARRATOR_BIAS)
+    return replace(sampling, logit_bias={**bias, **sampling.logit_bias})

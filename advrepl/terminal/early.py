@@ -1,0 +1,79 @@
+"""Keys that were pressed before there was a prompt for them: they wait in its line, and none of them sends it.
+
+Does not say what a key does; that is editor.py.
+"""
+
+import os
+import select
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from prompt_toolkit.input import Input
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+from prompt_toolkit.key_binding import KeyPress
+from prompt_toolkit.keys import Keys
+
+SETTLE = 0.01  # seconds in which the rest of a paste comes, of which the terminal holds only 4 KB at a time
+ENTER = (Keys.ControlM, Keys.ControlJ)  # the second where the terminal makes newlines of carriage returns
+CTRL_D = b"\x04"
+MARK_PASTES, LEAVE_PASTES = "\x1b[?2004h", "\x1b[?2004l"
+
+
+def hold(keyboard: Input) -> None:
+    """Let prompt_toolkit's next prompt begin with the keys that were pressed until now, as text that waits."""
+    store_typeahead(keyboard, unsent(_waiting_keys(keyboard)))
+
+
+def unsent(keys: Iterable[KeyPress]) -> list[KeyPress]:
+    """Return the keys without Enter; between two lines of text there is a line break in its place."""
+    kept: list[KeyPress] = []
+    breaks, begun = 0, False
+    for key in keys:
+        if key.key in ENTER:
+            breaks += begun
+            continue
+        if _is_text(key):
+            kept += [KeyPress(Keys.BracketedPaste, "\n" * breaks)] if breaks else []
+            breaks, begun = 0, True
+        kept.append(key)
+    return kept
+
+
+def drop(stdin: TextIO) -> bool:
+    """Read what a terminal that edits lines itself was given until now; is anything lost? EOFError: Ctrl-D alone."""
+    early = b""
+    while not early.endswith(CTRL_D) and _is_waiting(stdin.fileno()):
+        early += os.read(stdin.fileno(), 4096) or CTRL_D
+    if early.strip() == CTRL_D:
+        raise EOFError
+    return bool(early.strip())
+
+
+@contextmanager
+def pastes_marked(out: TextIO) -> Iterator[None]:
+    """Let the terminal mark what is pasted also where there is no prompt, so that a paste never sends lines."""
+    try:
+        print(end=MARK_PASTES, file=out, flush=True)
+        yield
+    finally:
+        print(end=LEAVE_PASTES, file=out, flush=True)
+
+
+def _is_text(key: KeyPress) -> bool:
+    return not isinstance(key.key, Keys) or key.key is Keys.BracketedPaste
+
+
+def _waiting_keys(keyboard: Input) -> list[KeyPress]:
+    keys, patience = get_typeahead(keyboard), 0.0
+    while not keyboard.closed and _is_waiting(keyboard.fileno(), patience):
+        keys += keyboard.read_keys()
+        patience = SETTLE
+    return keys + keyboard.flush_keys()  # Escape, which may begin another key, is one itself
+
+
+def _is_waiting(file: int, seconds: float = 0) -> bool:
+    try:
+        return bool(select.select([file], [], [], seconds)[0])
+    except (OSError, ValueError):  # on Windows only sockets can be waited for
+        return False

@@ -1,0 +1,122 @@
+"""Help for small models: where it applies, what it adds, how it is turned off."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from advrepl.play import guidance
+from advrepl.play.game import Game
+from advrepl.prompt.actions import VERBS
+from advrepl.prompt.formats import FORMATS
+from advrepl.prompt.template import ChatTemplate
+from advrepl.sampling.params import Sampling
+from advrepl.story.scenario import BUILT_IN, START, Scenario
+from advrepl.story.tree import Turn
+from tests.conftest import ScriptedEngine
+
+NewGame = Callable[..., Game]
+
+
+class SmallEngine(ScriptedEngine):
+    """A base model of the size of those that come with the program."""
+
+    n_params = 135_000_000
+    format_hint: str | None = "pygmalion"
+
+
+def played(new_game: NewGame, engine: ScriptedEngine, *lines: str, plain: bool = False, **chosen: Any) -> Game:
+    game = new_game(engine, **chosen)
+    game.planner.plain_model = plain
+    list(game.open())
+    for line in lines:
+        list(game.act(line))
+    return game
+
+
+def test_a_small_model_is_helped_with_an_adventure(new_game: NewGame) -> None:
+    engine = SmallEngine(
+        " and it is warm.", *[" Open the door.\n", " Climb the stairs.\n", " Wait here now.\n"], grammars=True
+    )
+    game = played(new_game, engine, "take the lantern", format="pygmalion")
+    assert game.last and game.last.text == "You take the lantern and it is warm."
+    assert game.last.options == ("Open the door.", "Climb the stairs.", "Wait here now.")
+    assert f"[The user is {game.scenario.place}." in engine.prompts[0]
+    assert engine.prompts[0].endswith("\nYou: take the lantern\nNarrator: You take the lantern")
+    assert f'"{VERBS[0]}"' in engine.grammars_seen[1] and engine.samplings[0].logit_bias[" I"] < 0
+
+
+def test_what_was_told_with_a_turn_stays_there(new_game: NewGame) -> None:
+    engine = SmallEngine(" and it is warm.", " and see a stair.", grammars=True)
+    game = new_game(engine, format="pygmalion")
+    game.set_option_count(0)
+    list(game.open())
+    list(game.act("take the lantern"))
+    list(game.act("look around"))
+    first, second = (turn.injections for turn in game.story.turns if turn.role == "user" and turn.injections)
+    assert first == second == {"guidance": next(iter(first.values()))}
+
+
+@pytest.mark.parametrize(
+    ("engine", "format", "plain"),
+    [
+        (SmallEngine(" It is warm."), "pygmalion", True),
+        (SmallEngine(" It is warm."), "metharme", False),
+        (ScriptedEngine(" It is warm."), "pygmalion", False),
+    ],
+)
+def test_not_where_it_was_turned_off_nor_for_a_model_that_knows_the_game_nor_a_large_one(
+    new_game: NewGame, engine: ScriptedEngine, format: str, plain: bool
+) -> None:
+    game = new_game(engine, format=format)
+    game.planner.plain_model = plain
+    engine.replies.insert(0, "A house.") if FORMATS[format].writes_opening else None
+    game.set_option_count(0)
+    list(game.open())
+    list(game.act("take the lantern"))
+    assert game.last and game.last.text == "It is warm."
+    assert not game.story.turns[-2].injections and engine.samplings[-1].logit_bias == {}
+
+
+def test_a_story_in_another_language_is_left_alone(new_game: NewGame) -> None:
+    engine = SmallEngine(" Es ist warm und dunkel.", " Der Regen fällt.")
+    game = new_game(engine, format="pygmalion")
+    game.set_option_count(0)
+    list(game.open())
+    list(game.act("Ich nehme die Laterne"))
+    list(game.act("Weiter"))
+    assert game.last and game.last.text == "Der Regen fällt."
+    assert not any(turn.injections for turn in game.story.turns)
+
+
+def test_a_note_is_made_of_the_place() -> None:
+    assert guidance.notes(Scenario("mine", "Mine", "A game.")) == {}
+    for scenario in BUILT_IN.values():
+        assert guidance.notes(scenario)["guidance"].startswith(f"The user is {scenario.place}. ")
+    assert guidance.sampling(START, Sampling(logit_bias={" I": 1.0})).logit_bias[" I"] == 1.0
+
+
+def test_in_roleplay_it_says_who_the_model_is() -> None:
+    persona = "Brindle is a badger the size of a stout man, who walks upright, wears an apron. She cooks."
+    mine = Scenario("brindle", "Brindle", persona, narrator="Brindle", roleplay=True)
+    note = "Brindle is a badger the size of a stout man. Reply as Brindle in two or three sentences."
+    assert guidance.notes(mine) == {"guidance": note}
+    assert guidance.beginning(mine, [Turn(None, "user", "open it")]) == "" and guidance.verbs(mine) == ()
+    assert guidance.sampling(mine, Sampling()) == Sampling()
+    small, large = SmallEngine(), ScriptedEngine()
+    chat = ChatTemplate("{{ messages }}")
+    assert guidance.applies(small, chat, mine) and not guidance.applies(large, chat, mine)
+    assert not guidance.applies(small, FORMATS["pygmalion"], mine)
+
+
+@pytest.mark.parametrize(
+    ("persona", "essence"),
+    [
+        ("Ann is 30. She sings.", "Ann is 30"),
+        ("Ann", "Ann"),
+        ("", ""),
+        ("Ann is tall, dark, quick, " + "very, " * 20, "Ann is tall, dark, quick, very, very, very, very, very"),
+    ],
+)
+def test_the_essence_of_a_persona_is_its_beginning(persona: str, essence: str) -> None:
+    assert guidance.essence(persona) == essence
