@@ -6,11 +6,16 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
+BY_MAKE := ADVREPL_BY_MAKE=1
 
-.PHONY: play test test-long lint check parity newest lock bench bench-convert game seven clean
+.PHONY: play resume test test-long lint check parity newest lock bench bench-convert game seven clean
 
+# Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
-	@$(BIN)/advrepl play
+	@$(BY_MAKE) $(BIN)/advrepl play $(ARGS)
+
+resume: $(VENV)/installed
+	@$(BY_MAKE) $(BIN)/advrepl resume $(if $(NAME),"$(NAME)") $(ARGS)
 
 # A process for each core, at most four: each holds models of its own.
 test: $(VENV)/tested

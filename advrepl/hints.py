@@ -1,7 +1,11 @@
 """What somebody may have meant who wrote a name that there is not."""
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from advrepl import AdvreplError
 
 NEAR = 0.75  # of 1, by difflib: with less, another thing is meant more often than a slip of the fingers
 
@@ -15,4 +19,43 @@ def did_you_mean(word: str, names: Mapping[str, str]) -> str:
     said = {name.casefold(): text for name, text in names.items()}
     begun = [name for name in said if word and name.startswith(word)]
     near = begun or difflib.get_close_matches(word, said, 1, NEAR)
-    return f"did you mean {' or '.join(dict.fromkeys(said[name] for name in near))}?" if near else ""
+    return _question(said[name] for name in near)
+
+
+def understood(
+    word: str,
+    names: Sequence[Mapping[str, str]],
+    unknown: str,
+    otherwise: str,
+    notice: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Return what is meant by the only name that a word fits, which `notice` is told.
+
+    `names` as for did_you_mean, those first that go before others. Raises AdvreplError where the word fits none or
+    several: `unknown`, then the names that may be meant, else `otherwise`.
+    """
+    fits: list[str] = next(filter(None, (_fitting(word, each) for each in names)), [])
+    if len(fits) == 1:
+        notice(f"{word} is taken for {fits[0]}")
+        return fits[0]
+    hint = _question(fits) or did_you_mean(word, ChainMap(*map(dict, names)))
+    raise AdvreplError(f"{unknown}: {hint or otherwise}")
+
+
+def _fitting(word: str, names: Mapping[str, str]) -> list[str]:
+    """What is said for the names that are the word but for case and punctuation, else begin with it, else hold it."""
+    plain = _plain(word)
+    said = [(_plain(name), text) for name, text in names.items()] if plain else []
+    for fits in (plain.__eq__, lambda name: name.startswith(plain), lambda name: plain in name):
+        if found := [text for name, text in said if fits(name)]:
+            return list(dict.fromkeys(found))
+    return []
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _question(meant: Iterable[str]) -> str:
+    names = " or ".join(dict.fromkeys(meant))
+    return f"did you mean {names}?" if names else ""

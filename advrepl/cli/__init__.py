@@ -8,6 +8,7 @@ import typer
 
 from advrepl import AdvreplError, __version__
 from advrepl.cli import bench, card, models, play, saves, tune, weights
+from convert import ConvertError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(saves.app, name="saves")
@@ -34,8 +35,8 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
 
 def main() -> None:
     """Run a command; errors that the player can act on are one sentence on stderr and exit code 1."""
-    from convert import ConvertError
-
+    if sys.argv[1:] and sys.argv[1].casefold().endswith(".gguf"):
+        sys.argv.insert(1, "play")  # a model alone is there to be played
     try:
         app()
     except (AdvreplError, ConvertError) as error:

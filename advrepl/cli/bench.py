@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import paths
-from advrepl.cli.options import AsJson, GpuLayers, KvType, ModelFlag, Threads
+from advrepl.cli.options import AsJson, GpuLayers, KvType, ModelFlag, Threads, tell
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def bench(
     from advrepl.tuning import store as tuning_store
     from advrepl.tuning.bench import BenchPlan, measure
 
-    path, screen = models.resolve(model), Console(stderr=True)
+    path, screen = models.resolve(model, tell), Console(stderr=True)
     asked = LoadOptions(ctx, threads, gpu_layers, kv)
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told:

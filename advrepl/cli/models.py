@@ -11,7 +11,7 @@ def show() -> None:
     """Show the models that can be played, and which is the default."""
     from rich.console import Console
 
-    from advrepl.engines import catalog
+    from advrepl.engines import catalog, models
 
     found = catalog.entries()
     default = _default()
@@ -21,10 +21,11 @@ def show() -> None:
     table = listing(("", "model", "architecture", "size", "type", "format", "context"), right=("size",))
     for entry in found:
         mark = "*" if entry.path == default else ""
-        name = entry.path.stem if entry.path.is_file() else entry.path.name
         architecture = " ".join(filter(None, (entry.architecture, _billions(entry.parameters))))
         size, context = f"{entry.bytes / 1e9:.2f} GB", str(entry.context or "")
-        table.add_row(*map(plain, (mark, name, architecture, size, entry.kind, entry.format, context)))
+        table.add_row(
+            *map(plain, (mark, models.name_of(entry.path), architecture, size, entry.kind, entry.format, context))
+        )
     console = Console(highlight=False)
     console.print(table)
     for entry in found:

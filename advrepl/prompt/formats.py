@@ -23,13 +23,19 @@ RP_MODE = (
 # The same where a card brings its own instruction and quotes the usual one.
 RP_QUOTED = "Enter RP mode. You shall reply to the user while staying in character, and generate {length} responses."
 LENGTHS = {"short": "short", "medium": "medium-length", "long": "long"}
+# The same wish to the narrator of an adventure; for long replies, the usual ones, the model cards say nothing.
+ADVENTURE_LENGTHS = {
+    "short": "Keep each reply short: two or three sentences.",
+    "medium": "Keep each reply to one paragraph.",
+    "long": "",
+}
 
 
 def instruction(scenario: Scenario) -> str:
     """The system text for models that take instructions: a persona is wrapped into one."""
     told, length = background(scenario), LENGTHS[scenario.length]
     if not scenario.roleplay:
-        return told
+        return "\n".join(filter(None, (told, ADVENTURE_LENGTHS[scenario.length])))
     if not scenario.instruction:
         return RP_MODE.format(char=scenario.narrator, persona=told, length=length)
     return scenario.instruction.replace(ORIGINAL, RP_QUOTED.format(length=length)) + "\n\n" + told
@@ -37,9 +43,12 @@ def instruction(scenario: Scenario) -> str:
 
 def background(scenario: Scenario) -> str:
     """Who and what the story is about, as far as it never changes: system text or persona, lore, player, memory."""
-    whose = "The user's" if scenario.you == "You" else f"{scenario.you}'s"
+    named = scenario.you != "You"
+    # A character meets the name in the dialogue; the narrator of an adventure would never learn whose it is.
+    name = f"The user's name is {scenario.you}." if named and not scenario.roleplay else ""
+    whose = f"{scenario.you}'s" if named else "The user's"
     player = f"{whose} persona: {scenario.persona}" if scenario.persona else ""
-    return "\n".join(part for part in (scenario.system, scenario.lore, player, scenario.memory) if part)
+    return "\n".join(filter(None, (scenario.system, scenario.lore, name, player, scenario.memory)))
 
 
 def example(dialogue: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any, overload
 
 import msgspec
 
-from advrepl import AdvreplError
 from advrepl.lore import activation
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book, Entry, combine, parse_book
@@ -19,7 +18,7 @@ from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
 from advrepl.story import injections
 from advrepl.story.injections import LORE, NOTE
-from advrepl.story.roleplay import context_of, scenario_of
+from advrepl.story.roleplay import check_other, context_of, scenario_of
 from advrepl.story.saves import Save, with_scenario
 from advrepl.story.scenario import Injection, Scenario
 from advrepl.story.tree import Story, TurnPath
@@ -79,8 +78,7 @@ class StoryContext:
         Raises AdvreplError where the model speaks under that name.
         """
         old = save.scenario
-        if name.casefold() == old.narrator.casefold():
-            raise AdvreplError(f"{name} is who the model speaks as: choose another name for yourself")
+        check_other(name, old.narrator)
         if not self._character:
             save, persona = self._expanded(save, persona, "persona")
             return with_scenario(save, you=name, persona=persona)

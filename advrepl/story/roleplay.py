@@ -97,6 +97,18 @@ def player(text: str) -> tuple[str, str]:
     return name, persona.strip()
 
 
+def check_other(name: str, narrator: str) -> None:
+    """Refuse a name for the player under which the model speaks; raises AdvreplError."""
+    if name.casefold() == narrator.casefold():
+        raise AdvreplError(f"{name} is who the model speaks as: choose another name for yourself")
+
+
+def calls_player(character: Character) -> bool:
+    """Tell whether the player's name stands in the persona or in a greeting."""
+    anybody, somebody = (scenario_of(character, name, seed="name") for name in ("You", "Somebody"))
+    return anybody.system != somebody.system or anybody.greetings != somebody.greetings
+
+
 def slug(name: str) -> str:
     """Make a name for the save of the letters and digits of the character's."""
     words = re.findall(r"[^\W_]+", name.casefold())

@@ -14,7 +14,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from advrepl import AdvreplError, atomic
+from advrepl import AdvreplError, atomic, program
 from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
@@ -25,6 +25,7 @@ from advrepl.story.tree import Turn
 SCHEMA = len(MIGRATIONS) + 1
 
 BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
+LOCK_PATIENCE = 0.3  # seconds
 
 
 class ModelRef(msgspec.Struct, frozen=True):
@@ -118,10 +119,20 @@ def load(path: Path) -> Save:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise AdvreplError(f"there is no story {path}: `advrepl saves list` shows those there are") from None
+        raise AdvreplError(
+            f"there is no story {path}: `{program.command('saves', 'list')}` shows those there are"
+        ) from None
     except OSError as error:
         raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error
     return parse(data, str(path))
+
+
+def title_of(path: Path) -> str:
+    """Return the title of a story; empty: its file cannot be read."""
+    try:
+        return load(path).title
+    except AdvreplError:
+        return ""
 
 
 def find(saves: Path) -> list[Path]:
@@ -132,10 +143,8 @@ def find(saves: Path) -> list[Path]:
 
 def delete(path: Path) -> None:
     """Remove a story and what belongs to it; refused while it is being played."""
-    with SaveFile(path):
-        for name in (path.name, *(path.stem + ending for ending in BESIDE)):
-            with suppress(FileNotFoundError):
-                path.with_name(name).unlink()
+    with SaveFile(path) as file:
+        file.delete()
 
 
 class SaveFile:
@@ -145,7 +154,8 @@ class SaveFile:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(self._lock_path, timeout=0)
+            # A lock file that its holder removes just now is found out by filelock, and taken the next time.
+            self._lock = filelock.FileLock(self._lock_path, timeout=LOCK_PATIENCE)
             self._lock.acquire()
         except filelock.Timeout:
             raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None
@@ -196,9 +206,19 @@ class SaveFile:
                 f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory"
             ) from error
 
+    def delete(self) -> None:
+        """Remove the story and what belongs to it; raises AdvreplError."""
+        for name in (self.path.name, *(self.path.stem + ending for ending in BESIDE)):
+            try:
+                self.path.with_name(name).unlink(missing_ok=True)
+            except OSError as error:
+                raise AdvreplError(f"{self.path.with_name(name)} cannot be removed: {error.strerror}") from error
+
     def close(self) -> None:
         """Let other programs have the story."""
         if self._lock.is_locked:
+            with suppress(OSError):  # Windows removes no file that is open; there filelock does it in a moment
+                self._lock_path.unlink()
             self._lock.release()
 
     @property

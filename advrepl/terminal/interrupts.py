@@ -53,13 +53,13 @@ class Interrupts:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Let Ctrl-C raise KeyboardInterrupt."""
-        self._doing = "reading"
+        """Let Ctrl-C raise KeyboardInterrupt; may be asked for while something is written."""
+        before, self._doing = self._doing, "reading"
         try:
             self._raise_late()
             yield
         finally:
-            self._doing = "nothing"
+            self._doing = before
 
     def _raise_late(self) -> None:
         if self._late:
@@ -91,8 +91,9 @@ def await_line(lines: IO[Any]) -> None:
     woken, wakes = socket.socketpair()
     with woken, wakes:
         wakes.setblocking(False)
-        before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-        try:
+        before = -1
+        try:  # from here on: a Ctrl-C may come before the next line, and then no closed socket must be written to
+            before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
             with suppress(OSError, ValueError):  # on Windows only sockets can be waited for
                 line, wake = lines.fileno(), woken.fileno()
                 while line not in select.select([line, wake], [], [])[0]:

@@ -123,7 +123,7 @@ def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: I
                 _show(commands.answer(game, line), output, interrupts)
             except commands.Quit:
                 break
-    if remark := game.store_kv():
+    if remark := game.leave() or game.store_kv():
         output.notice(remark)
     return 0
 

@@ -4,15 +4,13 @@ Nothing else ends the loop: errors are shown, Ctrl-C ends a reply or clears the 
 """
 
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TextIO
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
 from advrepl.play.writer import Option, Piece
@@ -131,12 +129,15 @@ class Repl:
     def save_and_leave(self) -> int:
         """Save, and say where the story lies; returns the exit code."""
         try:
-            self._game.save()
+            remark = self._game.leave()
         except AdvreplError as error:
             self._screen.error(str(error))
             return 1
+        if remark:
+            self._screen.notice(remark)
+            return 0
         path = self._game.file.path
-        self._screen.notice(f"The story is kept in {path}. Go on with: {resume_command(path)}")
+        self._screen.notice(f"The story is kept in {path}. Go on with: {program.resume_command(path)}")
         if remark := self._game.store_kv():
             self._screen.notice(remark)
         return 0
@@ -162,16 +163,6 @@ class Repl:
         if last and last.role == "model":
             return "stopped; /continue goes on from here, /retry begins the reply again"
         return "stopped before the first word; /retry asks again, /undo takes your line back"
-
-
-def resume_command(path: Path) -> str:
-    """Return what to type to come back to a story."""
-    command = f"advrepl resume {shlex.quote(path.stem)}"
-    usual = os.environ.get("ADVREPL_SAVES")
-    folder = paths.saves_folder(Path(usual) if usual else None)
-    return (
-        command if folder.resolve() == path.parent.resolve() else f"{command} --saves {shlex.quote(str(path.parent))}"
-    )
 
 
 def _last_exchange(turns: Sequence[Turn]) -> Sequence[Turn]:

@@ -63,11 +63,11 @@ def test_a_real_model_the_whole_way(smollm: Path, tmp_path: Path, monkeypatch: p
         "decode", tmp_path / "xor", tmp_path / "base", tmp_path / "SmolLM2", "--sha256", tmp_path / "sums.txt"
     )
     assert decoded.stdout.count(" right") == 6
-    assert f"Next: advrepl convert {tmp_path / 'SmolLM2'}" in decoded.stdout
+    assert f"advrepl convert {tmp_path / 'SmolLM2'}" in decoded.stdout
     shutil.rmtree(tmp_path / "base")
     made = call("convert", tmp_path / "SmolLM2")
     out = tmp_path / "home" / "models" / "SmolLM2-Q4_K_M.gguf"
-    assert f"Play it: advrepl play -m {out}" in made.stdout
+    assert f"advrepl play -m {out}" in made.stdout
     assert "metharme" in made.stdout
     assert "Needs about" in made.stderr
     prompt = "Once upon a time, there was a little"

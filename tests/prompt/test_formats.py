@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.prompt.formats import FORMATS, Metharme, Pygmalion, check_name, instruction, recognize
+from advrepl.prompt.formats import FORMATS, Format, Metharme, Pygmalion, check_name, instruction, recognize
+from advrepl.prompt.template import ChatTemplate
 from advrepl.story.scenario import ORIGINAL, START, Injection, Length, Scenario
 from advrepl.story.tree import Turn
 
@@ -112,6 +113,29 @@ def test_a_card_may_bring_its_own_instruction_and_quote_the_usual_one(length: Le
         f"Be bold. Enter RP mode. You shall reply to the user while staying in character, and generate {words} "
         f"responses. End.\n\n{BACKGROUND}"
     )
+
+
+@pytest.mark.parametrize(
+    "format", [*FORMATS.values(), ChatTemplate("{{ messages[0].content }}")], ids=[*FORMATS, "chat"]
+)
+def test_an_adventure_is_told_who_plays(format: Format) -> None:
+    told = [Turn(None, "user", "Start!")]
+    named = msgspec.structs.replace(START, you="Anna", persona="a tall sailor")
+    assert f"{SYSTEM}\nThe user's name is Anna.\nAnna's persona: a tall sailor" in str(format.spell(named, told))
+    unnamed = msgspec.structs.replace(START, persona="a tall sailor")
+    assert f"{SYSTEM}\nThe user's persona: a tall sailor" in str(format.spell(unnamed, told))
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        ("short", "\nKeep each reply short: two or three sentences."),
+        ("medium", "\nKeep each reply to one paragraph."),
+        ("long", ""),
+    ],
+)
+def test_an_adventure_is_told_how_long_its_replies_are(length: Length, words: str) -> None:
+    assert instruction(msgspec.structs.replace(START, length=length)) == SYSTEM + words
 
 
 def test_lore_cannot_forge_roles() -> None:

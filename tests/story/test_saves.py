@@ -45,7 +45,7 @@ def test_the_version_before_is_kept(tmp_path: Path) -> None:
         file.write(a_save("one"))
         file.write(a_save("two"))
     assert saves.load(tmp_path / "a.json.bak").turns[0].text == "one"
-    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.json.bak", ".a.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.json.bak"}
 
 
 def test_the_shipped_story_is_the_example_of_the_model_card() -> None:
@@ -113,6 +113,30 @@ def test_a_second_program_is_told_who_holds_the_story(tmp_path: Path) -> None:
     SaveFile(tmp_path / "a.json").close()
 
 
+TAKER = """
+import sys, time
+from pathlib import Path
+from advrepl import AdvreplError
+from advrepl.story.saves import SaveFile
+path, inside, taken = Path(sys.argv[1]), Path(sys.argv[2]), 0
+while taken < 60:
+    try:
+        with SaveFile(path):
+            inside.mkdir()  # fails if anybody else is in here
+            inside.rmdir()
+            taken += 1
+    except AdvreplError:
+        pass
+"""
+
+
+def test_programs_that_take_a_story_in_turns_never_have_it_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TAKER, str(tmp_path / "a.json"), str(tmp_path / "inside")]
+    takers = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
+    assert [taker.communicate(timeout=120)[1] for taker in takers] == [b""] * 3
+    assert not list(tmp_path.iterdir()), "no lock file is left"
+
+
 def test_delete_takes_what_belongs_to_the_story(tmp_path: Path) -> None:
     with SaveFile(tmp_path / "a.json") as file:
         file.write(a_save("one"))
@@ -122,7 +146,7 @@ def test_delete_takes_what_belongs_to_the_story(tmp_path: Path) -> None:
     (tmp_path / "ab.json").write_bytes(b"another story")
     saves.delete(tmp_path / "a.json")
     assert [path.name for path in saves.find(tmp_path)] == ["ab.json"]
-    assert not list(tmp_path.glob("a.*"))
+    assert {path.name for path in tmp_path.iterdir()} == {"ab.json"}
 
 
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:

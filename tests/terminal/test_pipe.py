@@ -114,8 +114,10 @@ def test_a_line_of_100_000_characters_is_refused_and_the_story_goes_on(program: 
 
 
 def test_unknown_commands_are_errors_and_the_story_goes_on(program: Program) -> None:
-    code, out, _ = program.play("--json", lines=b"/rety\n")
-    assert code == 0 and events(out)[-1]["event"] == "error" and "/retry" in events(out)[-1]["text"]
+    code, out, _ = program.play("--json", lines=b"/rety\n1\n")
+    kinds = [event["event"] for event in events(out) if event["event"] != "piece"]
+    assert code == 0 and kinds == ["ready", "reply", "error", "reply"]
+    assert any("/retry" in event["text"] for event in events(out) if event["event"] == "error")
 
 
 def test_a_number_that_no_option_has_is_an_error_and_no_turn(program: Program) -> None:
@@ -153,7 +155,7 @@ def test_control_characters_of_a_save_do_not_reach_the_screen(program: Program) 
         (("play", "--ctx", "9000"), 1, "--ctx 9000 is more than the 8192 tokens"),
         (("play", "--ctx", "128", "--max-tokens", "60"), 1, "the context has room for"),
         (("play", "--format", "alpaca"), 1, "there is no prompt format 'alpaca'"),
-        (("resume",), 1, "`advrepl play` begins one"),
+        (("resume",), 1, " -m advrepl play` begins one"),
         (("saves", "show", "gone"), 1, "there is no story"),
         (("saves", "delete", "gone", "--yes"), 1, "there is no story"),
         (("play", "--saves", "/proc/nope"), 1, "cannot be written"),
@@ -170,20 +172,32 @@ def test_bad_input_is_one_sentence(program: Program, arguments: tuple[str, ...],
 
 
 def test_a_story_in_use_names_its_holder(program: Program) -> None:
+    program.play(lines=b"/save\n")
     with saves.SaveFile(program.saves / "start.json"):
         code, _, err = program.run("resume", "start")
     assert code == 1 and f"being played by process {os.getpid()}" in err
 
 
 def test_ctrl_c_outside_a_reply_leaves_with_130_and_the_story(program: Program) -> None:
-    process = program.start("play", "--json", "--ctx", "512")
+    process = program.start("play", "--json", "--ctx", "512", "--save", "mine")
     assert process.stdout is not None
     while b'"reply"' not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and b"Traceback" not in err
-    assert len(saves.load(program.saves / "start.json").turns) == 2
+    assert len(saves.load(program.saves / "mine.json").turns) == 2
+
+
+@pytest.mark.parametrize("json_flag", [(), ("--json",)])
+def test_a_new_story_in_which_nothing_was_said_is_not_kept(program: Program, json_flag: tuple[str, ...]) -> None:
+    code, out, err = program.play(*json_flag, lines=b"/context\n")
+    assert code == 0 and "nothing was said, so no story is kept" in (out if json_flag else err).splitlines()[-1]
+    assert not list(program.saves.iterdir())
+    _, _, err = program.play(lines=b"/memory The house is on fire.\n")
+    assert "nothing was said" not in err and (program.saves / "start.json").exists()
+    _, _, err = program.run("resume")
+    assert "nothing was said" not in err and (program.saves / "start.json").exists()
 
 
 def test_ctrl_c_in_a_reply_ends_the_reply_only(program: Program) -> None:

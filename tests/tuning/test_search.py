@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from advrepl import paths
+from advrepl.cli import app, tune
 from advrepl.cli.tune import summary
 from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.files import fingerprint
@@ -143,12 +145,31 @@ def advrepl(*arguments: str, **options: object) -> subprocess.CompletedProcess[s
 
 
 def test_the_command_keeps_what_it_found(smollm2: Path, home: Path) -> None:
-    done = advrepl("tune", "--seconds", "5", "--json")
+    done = advrepl("tune", "--seconds", "5", "--json", "--keep")  # however busy the machine is
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     (entry,) = tuning_store.read(home / "tuned.json")[0]
     assert entry.fingerprint == told["fingerprint"] == fingerprint(smollm2)
     assert entry.machine == this_machine(devices()) and entry.model == smollm2.stem
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_is_doubtful_is_kept_only_if_asked(
+    little: Path, home: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    monkeypatch.setattr(tune, "BUSY", -1.0)
+    done = CliRunner().invoke(app, ["tune", "-m", str(little), "--seconds", "5", *["--keep"][:keep]])
+    assert "Other programs used " in done.stdout
+    assert ("So this is not kept: tune again on a quiet machine" in done.stdout) == (not keep)
+    assert (home / "tuned.json").exists() == ("Kept in" in done.stdout) == keep
+
+
+@pytest.mark.parametrize(
+    ("variation", "others", "words"), [(0.1, 0.1, ""), (0.1, 0.2, "Other programs used 20%"), (0.4, 0.1, "unsteady")]
+)
+def test_a_busy_or_unsteady_machine_makes_it_doubtful(variation: float, others: float, words: str) -> None:
+    result = TuneResult("m", "f", Tuning(), 1.0, variation, others, 5.0, [])
+    assert words in tune.doubt(result) and bool(tune.doubt(result)) == bool(words)
 
 
 def test_a_model_that_is_none_is_one_sentence(tmp_path: Path) -> None:

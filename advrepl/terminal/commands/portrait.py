@@ -27,10 +27,11 @@ def portrait(game: Game, argument: str) -> Iterator[Event]:
 
 def card_picture(game: Game) -> bytes | None:
     """Return the picture of the card that the story began with; None: it has none. AdvreplError: the card is gone."""
-    if not game.card_path:
+    path = game.state.save.card_path
+    if not path:
         return None
     try:
-        return find_picture(load_bytes(Path(game.card_path)))
+        return find_picture(load_bytes(Path(path)))
     except AdvreplError as error:
         raise AdvreplError(f"the card of this story cannot be read any more: {error}") from error
 

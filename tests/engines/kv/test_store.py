@@ -345,9 +345,10 @@ def test_a_file_beyond_the_limit_is_not_written(player: Player) -> None:
     game.close()
 
 
-def test_a_wrong_limit_is_told_before_the_model_is_loaded(player: Player) -> None:
+def test_a_wrong_limit_is_told_before_the_model_is_loaded(player: Player, tmp_path: Path) -> None:
+    (tmp_path / "none.gguf").write_bytes(b"no model")
     with pytest.raises(AdvreplError, match="--kv-cache-limit 'much' is no size"):
-        player.begin(kv_limit="much", model="gone.gguf")
+        player.begin(kv_limit="much", model=str(tmp_path / "none.gguf"))
 
 
 def test_a_disk_that_takes_no_more_never_costs_the_story(player: Player) -> None:

@@ -80,6 +80,8 @@ def test_the_picture_opens_the_story(play: Callable[..., Terminal], columns: int
 def test_a_resumed_story_shows_it_too_and_keys_are_not_lost(play: Callable[..., Terminal], card: Path) -> None:
     with play() as terminal:
         terminal.ready()
+        terminal.line("/save")
+        terminal.until("saved in")
         terminal.press("ctrl-d")
         assert terminal.left() == 0
     with play("resume", *QUICK) as terminal:
@@ -166,18 +168,18 @@ def test_a_bad_picture_is_skipped_at_first_and_told_when_asked(
 def test_pipes_get_a_word_and_no_picture(tmp_path: Path, card: Path) -> None:
     program = Program(tmp_path)
     how = ("play", str(card), *QUICK)
-    code, out, err = program.run(*how, lines=b"/portrait\n")
+    code, out, err = program.run(*how, lines=b"/save\n/portrait\n")
     assert code == 0 and "Mind the gears." in out
     assert err.endswith("the picture can only be seen at a terminal\n") and "\x1b" not in out + err
-    code, out, _ = program.run(*how, "--json", lines=b"/portrait\n")
+    code, out, _ = program.run(*how, "--json", lines=b"/save\n/portrait\n")
     assert events(out)[-1] == {"event": "note", "text": "the picture can only be seen at a terminal"}
 
 
 def test_the_card_is_found_from_anywhere(tmp_path: Path, card: Path) -> None:
     program = Program(tmp_path)
     program.run("play", str(Path("tests") / ".." / "tests"), lines=b"")  # a folder is no card
-    program.run("play", str(card), *QUICK)
-    program.run("play", "brindle", *QUICK)
+    program.run("play", str(card), *QUICK, lines=b"/save\n")
+    program.run("play", "brindle", *QUICK, lines=b"/save\n")
     assert saves.load(program.saves / "ada.json").card_path == str(card)
     assert saves.load(program.saves / "brindle.json").card_path == ""
 
@@ -186,7 +188,7 @@ def test_without_pillow_only_portrait_says_so(tmp_path: Path, card: Path, smollm
     code = "import sys; sys.modules['PIL'] = None; from advrepl.cli import main; main()"
     own = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
     command = [sys.executable, "-c", code, "play", str(card), *QUICK]
-    result = subprocess.run(command, input="/portrait\n", text=True, capture_output=True, timeout=120, env=own)
+    result = subprocess.run(command, input="/save\n/portrait\n", text=True, capture_output=True, timeout=120, env=own)
     assert result.returncode == 0
     assert result.stderr.splitlines()[-1:] == ["pictures need one more package: pip install 'advrepl[pictures]'"]
 

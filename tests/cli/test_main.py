@@ -1,0 +1,48 @@
+"""Where the program begins: a Ctrl-C before it has anything to say."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+
+@pytest.mark.parametrize("imports", [1, 3, 10, 20, 40, 60, 80, 100])
+def test_ctrl_c_while_the_program_is_loaded_is_silent(tmp_path: Path, imports: int) -> None:
+    """Python tells each import on stderr, so that the signal comes at the same place on any machine."""
+    (tmp_path / "story.json").write_text("{}")
+    command = [sys.executable, "-X", "importtime", "-m", "advrepl", "saves", "delete", "story"]  # waits for an answer
+    environment = {**os.environ, "ADVREPL_SAVES": str(tmp_path)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=ROOT) as process:
+        assert process.stderr is not None
+        while not (line := process.stderr.readline()).endswith(b"| signal\n"):
+            assert line.startswith(b"import time:")
+        for _ in range(imports):
+            assert process.stderr.readline().startswith(b"import time:")
+        process.send_signal(signal.SIGINT)
+        said = [line for line in process.stderr if not line.startswith(b"import time:")]
+        assert (process.wait(60), said) == (130, [])
+
+
+def test_ctrl_c_while_the_model_is_loaded_is_silent_and_keeps_nothing(tmp_path: Path) -> None:
+    home, pipe = tmp_path / "home", subprocess.PIPE
+    environment = {**os.environ, "ADVREPL_SAVES": str(tmp_path / "saves"), "ADVREPL_HOME": str(home)}
+    command = [sys.executable, "-m", "advrepl", "play", "--ctx", "512", "--threads", "1"]
+    for attempt in range(6):
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=ROOT) as process:
+            while not (home / "llama.log").exists():
+                assert process.poll() is None
+                time.sleep(0.002)
+            time.sleep(0.01 * attempt)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+            assert process.stderr is not None
+            assert b"Traceback" not in process.stderr.read()
+        assert not list((tmp_path / "saves").iterdir())
+        (home / "llama.log").unlink()
