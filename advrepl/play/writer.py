@@ -20,7 +20,7 @@ OPTION_TEMPERATURE = 0.7
 STATEMENT_BIAS = -4.0  # a model that is sure still says "You …"
 # What an option with a verb is not about: the game itself, the narrator, what the player does to himself.
 WITH_VERB = {**dict.fromkeys(OUTSIDE, -100.0), "you": -3.0, "yourself": -3.0}
-VERB_MENUS = 2  # menus whose verbs a new one does without
+VERB_MENUS = 3  # menus whose verbs a new one does without
 SEEN_MENUS = 6  # menus whose options are not offered again
 # From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
 SOFT_END = 0.75
@@ -228,8 +228,11 @@ class Writer:
         before = [*done, *chain.from_iterable(menus)]
         prefix = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
         sampling = _for_options(self._task.sampling, bool(self._task.verbs))
-        recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])] if self._task.verbs else []
-        for avoid, others in ((recent, before), ([*before, *recent], before), (done, done)):
+        tries = [([], before), (before, before), (done, done)]
+        if self._task.verbs:  # of which there are many, and with which lines begin that are alike otherwise
+            recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])]
+            tries = [(recent, before), (before, before), (before, before), (done, done)]
+        for avoid, others in tries:
             pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, menu.grammar(avoid, self._task.verbs), "\n")
             option = menu.tidy((yield from _whole(pieces)))
             if option and not any(menu.alike(option, other) for other in others):

@@ -44,6 +44,7 @@ _ENGLISH = {
 ENGLISH_SHARE = 0.12  # of the words; prose in English has 0.25 and more
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
+_WHERE = {"up", "in", "on"}
 # What names nothing in an option. Not where it leads to: "Go up" and "Go down" are two.
 _LITTLE = _ENGLISH | {
     *("his", "her", "him", "its", "their", "them", "this", "these", "those", "into", "onto", "over", "again", "more"),
@@ -121,10 +122,10 @@ def kind(option: str) -> int | None:
     return KIND.get(next(iter(_WORD.findall(option)), "").casefold())
 
 
-def things(option: str) -> set[str]:
+def things(option: str) -> set[object]:
     """Return what an option names: its words after the first, but those that stand in any sentence."""
     words = (word.casefold().removesuffix("'s") for word in _WORD.findall(option)[1:])
-    return {word.removesuffix("s") for word in words if len(word) > 2 and word not in _LITTLE}
+    return {word.removesuffix("s") for word in words if (len(word) > 2 or word in _WHERE) and word not in _LITTLE}
 
 
 def landmarks(text: str) -> set[str]:

@@ -140,8 +140,9 @@ def alike(one: str, other: str) -> bool:
     a, b = set(key(one)), set(key(other))
     if not a or not b or len(a & b) >= 0.8 * len(a | b):
         return True
-    kind, things, others = actions.kind(one), actions.things(one), actions.things(other)
-    return kind is not None and kind == actions.kind(other) and len(things & others) >= 0.6 * len(things | others)
+    kind = actions.kind(one)
+    done, other_done = actions.things(one) | {kind}, actions.things(other) | {kind}
+    return kind is not None and kind == actions.kind(other) and len(done & other_done) >= 0.6 * len(done | other_done)
 
 
 def parse(text: str, count: int) -> tuple[str, ...]:

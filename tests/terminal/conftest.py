@@ -12,7 +12,7 @@ from tests.pty_play import Terminal
 # One thread: two that wait for each other on a busy machine are many times slower.
 SMALL = ("--threads", "1", "--ctx", "1024", "--seed", "3", "--max-tokens", "24")
 # With this seed the replies to what is said here are long: 190 tokens and more.
-LONG = ("--threads", "1", "--ctx", "1024", "--seed", "5", "--max-tokens", "400", "--options", "0")
+LONG = ("--threads", "1", "--ctx", "1024", "--seed", "5", "--max-tokens", "400", "--options", "0", "--plain-model")
 
 
 @pytest.fixture

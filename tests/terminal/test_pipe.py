@@ -121,9 +121,9 @@ def test_unknown_commands_are_errors_and_the_story_goes_on(program: Program) -> 
 
 
 def test_a_number_that_no_option_has_is_an_error_and_no_turn(program: Program) -> None:
-    code, out, _ = program.play("--json", lines=b"7\n")
+    code, out, _ = program.play("--json", "--save", "mine", lines=b"7\n")
     assert code == 0 and events(out)[-1]["event"] == "error" and "there are 3 options" in events(out)[-1]["text"]
-    assert len(saves.load(program.saves / "start.json").turns) == 2
+    assert len(saves.load(program.saves / "mine.json").turns) == 2
 
 
 def test_players_cannot_play_the_system(program: Program) -> None:
@@ -237,7 +237,7 @@ def test_a_reader_that_leaves_is_no_crash(program: Program) -> None:
 def test_a_story_goes_on_without_being_read_again(program: Program) -> None:
     program.play(lines=b"1\n")
     assert "cache" in (listed := program.run("saves", "list")[1]) and " MB" in listed
-    _, out, _ = program.run("resume", "--json", "--ctx", "512", lines=b"go on\n")
+    _, out, _ = program.run("resume", "--json", "--plain-model", "--ctx", "512", lines=b"go on\n")
     stats = events(out)[-1]["stats"]
     assert stats["prompt"] - stats["reused"] < 25
     (program.saves / "start.kv").write_bytes(b"no cache")

@@ -76,6 +76,8 @@ def test_resumed_story_shows_where_it_stood(open_terminal: Callable[..., Termina
 def test_resumed_story_without_a_reply_shows_the_scene(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     with open_terminal("play", *SMALL) as terminal:
         terminal.ready()
+        terminal.line("/save")
+        terminal.ready()
         terminal.press("ctrl-d")
         assert terminal.left() == 0
     with saves.SaveFile(tmp_path / "start.json") as file:
