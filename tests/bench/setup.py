@@ -43,7 +43,8 @@ class Setup:
     @property
     def play_options(self) -> list[str]:
         """For `advrepl play` and `resume`; the model alone, and nothing is done while others are measured."""
-        options = ["--no-ahead", "--plain-model", "-m", str(self.model), "--ctx", str(self.ctx), "--threads", str(self.threads)]
+        options = ["--no-ahead", "--plain-model", "-m", str(self.model)]
+        options += ["--ctx", str(self.ctx), "--threads", str(self.threads)]
         options += ["--gpu-layers", str(self.gpu_layers)] if self.gpu_layers is not None else []
         return [*options, "--max-tokens", str(self.reply)]
 
