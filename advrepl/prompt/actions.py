@@ -34,6 +34,7 @@ VERBS = tuple(verb for verbs in KINDS for verb in verbs)
 # Words about the game instead of what happens in it, or of somebody else than the player, who is told what to do.
 OUTSIDE = (
     *("reader", "readers", "game", "games", "story", "stories", "item", "items", "player", "players", "user"),
+    *("message", "messages", "text", "chapter", "scene", "action", "actions", "option", "options", "choice", "choices"),
     *("I", "my", "me", "we", "our", "us", "myself"),
 )
 
