@@ -77,6 +77,8 @@ def test_a_folder_of_ones_own_is_named(script: Path, tmp_path: Path, monkeypatch
 def test_make_is_told_what_to_make_and_does_it(
     script: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], line: str
 ) -> None:
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # these tests may themselves be run by make, which then says more
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(program.BY_MAKE, "1")
     assert program.command(*arguments) == line
     script.write_text(f'#!/bin/sh\necho "${program.BY_MAKE}"; for each in "$@"; do echo "$each"; done\n')

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from advrepl.cards.text import without_surrogates
+
 MAX_KEYS = 500  # of one entry, each kind
 MAX_KEY = 1_000  # characters of a key or pattern
 MAX_NOTES = 20
@@ -37,10 +39,10 @@ class Fields:
         return next(((name, self.value[name]) for name in names if self.value.get(name) is not None), (names[0], None))
 
     def text(self, *names: str) -> str:
-        """Read a text; empty where there is none."""
+        """Read a text; empty where there is none. What is no character in it is replaced, as no save can hold it."""
         name, value = self.first(*names)
         if value is None or isinstance(value, str):
-            return value or ""
+            return without_surrogates(value or "")
         self.note(name, "is no text: ignored")
         return ""
 

@@ -238,6 +238,7 @@ VALUES = st.recursive(
 
 @given(VALUES | st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES)).map(lambda entries: {"entries": entries}))
 @example([{"keys": [], "content": "@@" * 50_000}])
+@example({"entries": [{"content": "\ud800"}]})
 def test_any_json_is_a_book_or_refused(data: object) -> None:
     try:
         book, notes = parse_book(data, "b")

@@ -263,7 +263,7 @@ def test_saves_are_listed_shown_and_deleted(program: Program) -> None:
 def play_on(program: Program, turns: int) -> list[dict[str, Any]]:
     """Play turns of a resumed or new story, kill the program without a word, and return the replies."""
     new = not (program.saves / "long.json").exists()
-    how = ["--ctx", "384", "--max-tokens", "20", "--seed", "4", "--json"]
+    how = ["--ctx", "384", "--max-tokens", "20", "--seed", "4", "--json", "--plain-model"]
     process = program.start(*(["play", "--save", "long"] if new else ["resume", "long"]), *how)
     assert process.stdin is not None and process.stdout is not None
     replies: list[dict[str, Any]] = []
