@@ -28,7 +28,7 @@ SOFT_END = 0.75
 # For a model that has nothing to say: at least a sentence or two.
 PROSE = r"""root ::= [A-Z] [^\n<>|]{30,300} [.!?]"""
 PROSE_ON = r"""root ::= " " [^\n<>|]{30,300} [.!?]"""
-# Should a model offer the same thing three times, even when held to other first letters.
+# Should a model offer the same thing three times, even when held to other first letters or verbs.
 SPARE = (
     "Look around carefully.",
     "Wait and see what happens.",
@@ -38,6 +38,14 @@ SPARE = (
     "Hide and listen.",
     "Move on quickly.",
     "Think about what brought you here.",
+    "Climb higher to see more.",
+    "Knock and wait for an answer.",
+    "Feel your way along the wall.",
+    "Follow the nearest sound.",
+    "Sneak closer without a sound.",
+    "Rest for a moment.",
+    "Inspect the ground for traces.",
+    "Light something to see by.",
 )
 
 
@@ -231,13 +239,14 @@ class Writer:
         tries = [([], before), (before, before), (done, done)]
         if self._task.verbs:  # of which there are many, and with which lines begin that are alike otherwise
             recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])]
-            tries = [(recent, before), (before, before), (before, before), (done, done)]
+            tries = [(recent, before), (before, before), (before, before)]
         for avoid, others in tries:
             pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, menu.grammar(avoid, self._task.verbs), "\n")
             option = menu.tidy((yield from _whole(pieces)))
-            if option and not any(menu.alike(option, other) for other in others):
+            if option and not menu.among(option, others):
                 return option
-        return next(spare for spare in SPARE if not any(menu.alike(spare, other) for other in done))
+        spares = (spare for others in (before, done) for spare in SPARE if not menu.among(spare, others))
+        return next(spares)
 
     def _unconstrained(self) -> Iterator[Piece | str]:
         """For engines without grammars: read the model's own list leniently, try once more, then give up."""

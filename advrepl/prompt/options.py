@@ -145,13 +145,18 @@ def alike(one: str, other: str) -> bool:
     return kind is not None and kind == actions.kind(other) and len(done & other_done) >= 0.6 * len(done | other_done)
 
 
+def among(option: str, others: Iterable[str]) -> bool:
+    """Is an option alike one of these?"""
+    return any(alike(option, other) for other in others)
+
+
 def parse(text: str, count: int) -> tuple[str, ...]:
     """Options out of what a model wrote without a grammar: the first `count` different list lines, or none."""
     found: list[str] = []
     for line in text.split("\n"):
         match = _LINE.match(line)
         option = tidy(match[2]) if match else ""
-        if option and not any(alike(option, other) for other in found):
+        if option and not among(option, found):
             found.append(option)
     return tuple(found[:count]) if len(found) >= count else ()
 

@@ -99,6 +99,13 @@ def test_options_with_verbs_do_without_those_of_the_last_menus() -> None:
     assert '"Open"' in engine.grammars_seen[1] and '"Open"' not in engine.grammars_seen[2]
 
 
+def test_a_model_that_always_offers_one_thing_is_helped_out() -> None:
+    earlier = ("A hall.\n- Take the hat.\n- Look around carefully.",)
+    engine = ScriptedEngine("You enter.", *[" Grab the hat.\n"] * 3, " Open it.\n", " Hide here.\n", grammars=True)
+    _, choices, _ = write(engine, earlier=earlier, verbs=VERBS)
+    assert choices == ["Wait and see what happens.", "Open it.", "Hide here."]
+
+
 def test_a_repetition_is_left_before_it_is_whole() -> None:
     engine = ScriptedEngine(
         f"You knock. {SAID} Again.", " suddenly laughs out loud", " and the door falls shut.", grammars=True
