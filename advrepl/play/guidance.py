@@ -31,9 +31,9 @@ NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
 
 def applies(engine: Engine, format: Format, scenario: Scenario) -> bool:
-    """Tell whether this model needs help with this story."""
+    """Tell whether this model needs help with this story, and can be given it: without grammars it writes its list."""
     trained = format.name != CHAT if scenario.roleplay else format.writes_opening
-    return not trained and engine.n_params < SMALL
+    return not trained and engine.n_params < SMALL and engine.grammars
 
 
 def is_told(scenario: Scenario, recent: Sequence[Turn]) -> bool:

@@ -60,9 +60,10 @@ def test_what_was_told_with_a_turn_stays_there(new_game: NewGame) -> None:
 @pytest.mark.parametrize(
     ("engine", "format", "plain"),
     [
-        (SmallEngine(" It is warm."), "pygmalion", True),
-        (SmallEngine(" It is warm."), "metharme", False),
-        (ScriptedEngine(" It is warm."), "pygmalion", False),
+        (SmallEngine(" It is warm.", grammars=True), "pygmalion", True),
+        (SmallEngine(" It is warm.", grammars=True), "metharme", False),
+        (ScriptedEngine(" It is warm.", grammars=True), "pygmalion", False),
+        (SmallEngine(" It is warm."), "pygmalion", False),  # it has to write its list by itself
     ],
 )
 def test_not_where_it_was_turned_off_nor_for_a_model_that_knows_the_game_nor_a_large_one(
@@ -79,7 +80,7 @@ def test_not_where_it_was_turned_off_nor_for_a_model_that_knows_the_game_nor_a_l
 
 
 def test_a_story_in_another_language_is_left_alone(new_game: NewGame) -> None:
-    engine = SmallEngine(" Es ist warm und dunkel.", " Der Regen fällt.")
+    engine = SmallEngine(" Es ist warm und dunkel.", " Der Regen fällt.", grammars=True)
     game = new_game(engine, format="pygmalion")
     game.set_option_count(0)
     list(game.open())
@@ -103,7 +104,7 @@ def test_in_roleplay_it_says_who_the_model_is() -> None:
     assert guidance.notes(mine) == {"guidance": note}
     assert guidance.beginning(mine, [Turn(None, "user", "open it")]) == "" and guidance.verbs(mine) == ()
     assert guidance.sampling(mine, Sampling()) == Sampling()
-    small, large = SmallEngine(), ScriptedEngine()
+    small, large = SmallEngine(grammars=True), ScriptedEngine(grammars=True)
     chat = ChatTemplate("{{ messages }}")
     assert guidance.applies(small, chat, mine) and not guidance.applies(large, chat, mine)
     assert not guidance.applies(small, FORMATS["pygmalion"], mine)
