@@ -1,7 +1,7 @@
 """Actions in an adventure, in English: verbs that options begin with, and the beginning of the reply to an action.
 
 Pure functions on text. Small models lose the thread without them (docs/game.md); in another language than English
-nothing of it applies. Does not decide for which models it is used (play/planner.py).
+nothing of it applies. Does not decide for which models it is used (play/guidance.py).
 """
 
 import re
@@ -57,22 +57,7 @@ _LITTLE = _ENGLISH | {
 
 # What stands in the lines of players besides.
 _IN_LINES = {
-    "i",
-    "a",
-    "an",
-    "my",
-    "in",
-    "on",
-    "up",
-    "down",
-    "what",
-    "who",
-    "where",
-    "how",
-    "why",
-    "this",
-    "them",
-    "there",
+    *("i", "a", "an", "my", "in", "on", "up", "down", "what", "who", "where", "how", "why", "this", "them", "there"),
 }
 
 MOST_WORDS = 12  # of an action that is told again; a longer one is answered instead
@@ -88,6 +73,8 @@ _TYPED = {
     *("wake", "ring", "pray", "sing", "dance", "smell", "taste", "tie", "wear", "write", "drive", "ride", "keep"),
     *("bring", "lift", "press", "lean", "hold", "wave", "nod", "smile", "laugh", "cry", "scream", "yell", "burn"),
 }
+_KNOWN_IN_LINES = _ENGLISH | _IN_LINES | _TYPED | KIND.keys()
+_NO_LANDMARKS = _LITTLE | _TYPED | KIND.keys()
 
 
 def is_english(text: str) -> bool:
@@ -99,7 +86,7 @@ def is_english(text: str) -> bool:
 def is_foreign(action: str) -> bool:
     """Tell whether a line is in another language: it is long enough to tell, and no word of it is known."""
     words = [word.casefold() for word in _WORD.findall(action)]
-    return len(words) > 2 and not any(word in _ENGLISH | _IN_LINES | _TYPED | KIND.keys() for word in words)
+    return len(words) > 2 and not any(word in _KNOWN_IN_LINES for word in words)
 
 
 def beginning(action: str) -> str:
@@ -132,11 +119,7 @@ def things(option: str) -> set[object]:
 def landmarks(text: str) -> set[str]:
     """Return the words of a text that are likely to name what is there: no verbs, nor what stands in any text."""
     words = {word for word in _WORD.findall(text) if word.islower() and len(word) > 3}
-    return {
-        word
-        for word in words
-        if word not in _LITTLE | _TYPED | KIND.keys() and not word.endswith(("ing", "ed", "ly", "'s", "n't"))
-    }
+    return {word for word in words if word not in _NO_LANDMARKS and not word.endswith(("ing", "ed", "ly", "'s", "n't"))}
 
 
 def first_words(options: Iterable[str]) -> set[str]:
