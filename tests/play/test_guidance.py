@@ -1,7 +1,6 @@
 """Help for small models: where it applies, what it adds, how it is turned off."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -25,9 +24,9 @@ class SmallEngine(ScriptedEngine):
     format_hint: str | None = "pygmalion"
 
 
-def played(new_game: NewGame, engine: ScriptedEngine, *lines: str, plain: bool = False, **chosen: Any) -> Game:
-    game = new_game(engine, **chosen)
-    game.planner.plain_model = plain
+def played(new_game: NewGame, engine: ScriptedEngine, *lines: str, options: int = 3) -> Game:
+    game = new_game(engine, format="pygmalion")
+    game.set_option_count(options)
     list(game.open())
     for line in lines:
         list(game.act(line))
@@ -38,7 +37,7 @@ def test_a_small_model_is_helped_with_an_adventure(new_game: NewGame) -> None:
     engine = SmallEngine(
         " and it is warm.", *[" Open the door.\n", " Climb the stairs.\n", " Wait here now.\n"], grammars=True
     )
-    game = played(new_game, engine, "take the lantern", format="pygmalion")
+    game = played(new_game, engine, "take the lantern")
     assert game.last and game.last.text == "You take the lantern and it is warm."
     assert game.last.options == ("Open the door.", "Climb the stairs.", "Wait here now.")
     assert f"[The user is {game.scenario.place}." in engine.prompts[0]
@@ -48,11 +47,7 @@ def test_a_small_model_is_helped_with_an_adventure(new_game: NewGame) -> None:
 
 def test_what_was_told_with_a_turn_stays_there(new_game: NewGame) -> None:
     engine = SmallEngine(" and it is warm.", " and see a stair.", grammars=True)
-    game = new_game(engine, format="pygmalion")
-    game.set_option_count(0)
-    list(game.open())
-    list(game.act("take the lantern"))
-    list(game.act("look around"))
+    game = played(new_game, engine, "take the lantern", "look around", options=0)
     first, second = (turn.injections for turn in game.story.turns if turn.role == "user" and turn.injections)
     assert first == second == {"guidance": next(iter(first.values()))}
 
@@ -81,11 +76,7 @@ def test_not_where_it_was_turned_off_nor_for_a_model_that_knows_the_game_nor_a_l
 
 def test_a_story_in_another_language_is_left_alone(new_game: NewGame) -> None:
     engine = SmallEngine(" Es ist warm und dunkel.", " Der Regen fällt.", grammars=True)
-    game = new_game(engine, format="pygmalion")
-    game.set_option_count(0)
-    list(game.open())
-    list(game.act("Ich nehme die Laterne"))
-    list(game.act("Weiter"))
+    game = played(new_game, engine, "Ich nehme die Laterne", "Weiter", options=0)
     assert game.last and game.last.text == "Der Regen fällt."
     assert not any(turn.injections for turn in game.story.turns)
 
