@@ -153,7 +153,8 @@ class SequenceEngine(ABC, Generic[M]):
         if len(wanted) >= self.n_ctx:
             raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
         sequence.token_cache.begin(window.segments[-1])
-        if not (yield from self._prefill(wanted[len(sequence.cached) :], on_prefill)):
+        missing = wanted[len(sequence.cached) :]
+        if not (yield from self._prefill(missing, on_prefill, len(missing) - self._said(window))):
             stats.stop = "interrupted"
             return
         with self._sampler(sampling, grammar, wanted) as pick:
@@ -186,13 +187,24 @@ class SequenceEngine(ABC, Generic[M]):
             return 0
         return sum(last.blocks[:gone])
 
-    def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
-        """Add tokens to the cache, chunk by chunk; False if the player stopped it."""
+    def _said(self, window: Window) -> int:
+        """Return how many tokens at a window's end are not known before the player has said his line."""
+        return sum(map(self.count, chain(*(block[-1:] for block in window.prompt.blocks[-1:]), window.prompt.cue)))
+
+    def _prefill(
+        self, tokens: Sequence[int], on_prefill: PrefillProgress | None, border: int = 0
+    ) -> Generator[str, None, bool]:
+        """Add tokens to the cache, chunk by chunk; False if the player stopped it.
+
+        No chunk reaches over the border, so that what comes before can be prefilled earlier in the same chunks: other
+        ones round differently.
+        """
         done = 0
         while done < len(tokens):
             if on_prefill:
                 on_prefill(done, len(tokens))
-            chunk = tokens[done : done + self._chunk()]
+            end = done + self._chunk()
+            chunk = tokens[done : min(end, border) if done < border else end]
             while (decoded := self._decode(chunk)) is None:
                 yield ""
             if not decoded:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
 from advrepl.engines.prefetch import Prefetcher, PrefetchJob, Slot
-from advrepl.prompt.segments import Window
+from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 from tests.engines.llama.test_engine import ONE, ROUNDING, divergence, shown, write
 
@@ -209,6 +210,33 @@ def test_a_refresh_that_was_paused_follows_the_story(
     write(fresh, window, ONE)
     write(engine, window, ONE)
     assert engine.stats.prefilled < 10 and divergence(engine, fresh) < ROUNDING
+
+
+def noted(engine: BranchingEngine | LlamaEngine, line: str) -> Window:
+    """The story with a note before the player's line, which is longer than a line and no whole chunk."""
+    window = shown(engine, *STORY, line)
+    *turns, (said,) = window.prompt.blocks
+    note = Segment(said.mark, "[The user is in a small boat on a grey and wide sea, and nobody is aboard but him.]")
+    prompt = replace(window.prompt, blocks=(*turns, (note, Segment("\n\n", line))))
+    return replace(window, prompt=prompt, used=window.used + engine.count(note))
+
+
+def test_what_is_told_before_a_line_is_prefilled_before_it_is_typed(
+    open_engine: Open,
+) -> None:
+    alone, engine = open_engine(ctx=512), open_engine(ctx=512, branches=5)
+    assert isinstance(engine, BranchingEngine)
+    ahead: Prefetcher[str] = Prefetcher(engine)
+    for each in (engine, alone):
+        write(each, shown(each, *STORY[:1]))
+    ahead.plan(noted(engine, "."), [])
+    ahead.resume()
+    finish(ahead)
+    ahead.drop()
+    typed = noted(engine, "I row home.")
+    new = engine.count(typed.prompt.blocks[-1][-1]) + engine.count(typed.prompt.cue[0])
+    assert write(engine, typed, WARM) == write(alone, noted(alone, "I row home."), WARM)
+    assert engine.stats.prefilled == new < alone.stats.prefilled - 20
 
 
 def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEngine) -> None:

@@ -7,7 +7,6 @@ Does not decide what is generated, nor when (prefetch.py).
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from advrepl import AdvreplError
@@ -38,11 +37,7 @@ class BranchingEngine(LlamaEngine):
     def prepare(self, window: Window) -> int:
         """Make the cache fit a window that comes next; return how many tokens `prime` has to prefill for it."""
         wanted = self.follow(window)
-        new = sum(map(self.count, chain(*window.prompt.blocks[-1:], window.prompt.cue)))
-        missing = wanted[len(self.sequence.cached) : len(wanted) - new]
-        # Whole chunks only, so that all is prefilled in the chunks in which it would be later: other borders between
-        # them round differently too.
-        self._missing = missing[: len(missing) // self.model.chunk * self.model.chunk]
+        self._missing = wanted[len(self.sequence.cached) : len(wanted) - self._said(window)]
         return len(self._missing)
 
     def branch(self) -> "LlamaBranch":
@@ -199,12 +194,14 @@ class LlamaBranch(LlamaEngine):
         if self._detached:
             super()._begin()
 
-    def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
+    def _prefill(
+        self, tokens: Sequence[int], on_prefill: PrefillProgress | None, border: int = 0
+    ) -> Generator[str, None, bool]:
         def told(done: int, total: int) -> None:
             if on_prefill and self._detached:  # else nobody waits, and the line would stand where the player types
                 on_prefill(done, total)
 
-        return super()._prefill(tokens, told)
+        return super()._prefill(tokens, told, border)
 
     def _reuse(self, plan: ReusePlan) -> None:
         super()._reuse(plan)
