@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from advrepl.engines.base import Engine, PrefillProgress, Stats
+from advrepl.prompt import actions
 from advrepl.prompt import options as menu
-from advrepl.prompt.actions import OUTSIDE
 from advrepl.prompt.repeats import RUN, SUSPICIOUS, Repeats
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
@@ -19,7 +19,7 @@ NUDGE_TOKENS = 2  # written with the repeated word forbidden, to leave the rut
 OPTION_TEMPERATURE = 0.7
 STATEMENT_BIAS = -4.0  # a model that is sure still says "You …"
 # What an option with a verb is not about: the game itself, the narrator, what the player does to himself.
-WITH_VERB = {**dict.fromkeys(OUTSIDE, -100.0), "you": -3.0, "yourself": -3.0}
+WITH_VERB = {**dict.fromkeys(actions.OUTSIDE, -100.0), "you": -3.0, "yourself": -3.0}
 VERB_MENUS = 3  # menus whose verbs a new one does without
 SEEN_MENUS = 6  # menus whose options are not offered again
 # From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
@@ -245,6 +245,9 @@ class Writer:
             option = menu.tidy((yield from _whole(pieces)))
             if option and not menu.among(option, others):
                 return option
+            if self._task.verbs:  # a model that comes back to one thing does so with any verb
+                worn = {f" {thing}{ending}": -100.0 for thing in actions.things(option) for ending in ("", "s")}
+                sampling = replace(sampling, logit_bias={**sampling.logit_bias, **worn})
         spares = (spare for others in (before, done) for spare in SPARE if not menu.among(spare, others))
         return next(spares)
 

@@ -110,7 +110,7 @@ def kind(option: str) -> int | None:
     return KIND.get(next(iter(_WORD.findall(option)), "").casefold())
 
 
-def things(option: str) -> set[object]:
+def things(option: str) -> set[str]:
     """Return what an option names: its words after the first, but those that stand in any sentence."""
     words = (word.casefold().removesuffix("'s") for word in _WORD.findall(option)[1:])
     return {word.removesuffix("s") for word in words if (len(word) > 2 or word in _WHERE) and word not in _LITTLE}

@@ -104,6 +104,7 @@ def test_a_model_that_always_offers_one_thing_is_helped_out() -> None:
     engine = ScriptedEngine("You enter.", *[" Grab the hat.\n"] * 3, " Open it.\n", " Hide here.\n", grammars=True)
     _, choices, _ = write(engine, earlier=earlier, verbs=VERBS)
     assert choices == ["Wait and see what happens.", "Open it.", "Hide here."]
+    assert [" hat" in sampling.logit_bias for sampling in engine.samplings] == [False, False, True, True, False, False]
 
 
 def test_a_repetition_is_left_before_it_is_whole() -> None:
