@@ -1,8 +1,8 @@
 """What helps a small model to tell an adventure or to stay in character, each measured in docs/game.md.
 
-In an adventure a reply begins with what the player does, options begin with verbs, and each line of the player says
-where he is; in roleplay it says who the model is. Replies are short. Not for models that were trained for the game, nor
-for larger ones, and not with --plain-model.
+In an adventure a reply begins with what the player does, options are verbs with things that were told of, and each line
+of the player says where he is; in roleplay it says who the model is. Replies are short, and the smallest models see few
+turns. Not for models that were trained for the game, nor for larger ones, and not with --plain-model.
 """
 
 import re
@@ -19,6 +19,9 @@ from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
 SMALL = 3_000_000_000  # parameters, below which a model needs it
+# A model with fewer parameters writes more and more like what it has written itself: it is shown few turns.
+TINY = 500_000_000
+TURNS_SHOWN = 600  # tokens: four turns
 # How a new story is sampled: what is longer loses its way, and phrases come again and again.
 SAMPLING: dict[str, Any] = {"max_tokens": 72, "dry_multiplier": 0.8}
 LOOK_BACK = 12  # replies that a new one must not repeat
@@ -44,6 +47,11 @@ def is_told(scenario: Scenario, recent: Sequence[Turn]) -> bool:
     said = recent[-1].text if recent and recent[-1].role == "user" else ""
     told = next((turn.text for turn in reversed(recent) if turn.role == "model"), scenario.opening)
     return actions.is_english(told) and not actions.is_foreign(said)
+
+
+def turns_shown(engine: Engine, scenario: Scenario) -> int | None:
+    """Return how many tokens of turns the model is shown; None: all that fit the context."""
+    return TURNS_SHOWN if engine.n_params < TINY and not scenario.roleplay else None
 
 
 def notes(scenario: Scenario) -> dict[str, str]:

@@ -64,8 +64,7 @@ class Planner:
     def reply_task(self, story: TurnPath, window: Window, seed: int, prefix: str = "") -> ReplyTask:
         """Return what the writer is asked for, to answer the story's last turn or to go on from `prefix`."""
         scenario = self.state.save.scenario
-        seen = window.evicted - len(scenario.dialogues)
-        recent = story.path_turns(max(seen, len(story) - 3 * guidance.LOOK_BACK, 0))
+        recent = story.path_turns(max(len(story) - 3 * guidance.LOOK_BACK, 0))
         if prefix:
             recent = recent[:-1]
         guided, sampling = self._is_guided(recent), replace(self.state.sampling, max_tokens=self._longest())
@@ -108,7 +107,9 @@ class Planner:
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
-        return build(self._format, save.scenario, story, self._engine.count, budget, max(save.window_start, start))
+        turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
+        start = max(save.window_start, start)
+        return build(self._format, save.scenario, story, self._engine.count, budget, start, turns)
 
     def _once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returned for this key before, if the story has not changed since: a save is never changed in
@@ -126,10 +127,11 @@ class Planner:
         """Tokens kept free for a reply; in a small context replies are shorter, so that there is a past to reply to."""
         return self._longest() + self.state.option_count * menu.LINE_TOKENS + SPARE_TOKENS
 
+    def _is_helped(self) -> bool:
+        return not self.plain_model and guidance.applies(self._engine, self._format, self.state.save.scenario)
+
     def _is_guided(self, recent: Sequence[Turn]) -> bool:
-        scenario = self.state.save.scenario
-        needs = not self.plain_model and guidance.applies(self._engine, self._format, scenario)
-        return needs and guidance.is_told(scenario, recent)
+        return self._is_helped() and guidance.is_told(self.state.save.scenario, recent)
 
     def _longest(self) -> int:
         wanted = self.state.sampling.max_tokens

@@ -236,17 +236,20 @@ class Writer:
         before = [*done, *chain.from_iterable(menus)]
         prefix = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
         sampling = _for_options(self._task.sampling, bool(self._task.verbs))
+        most = menu.MAX_WORDS_WITH_VERB if self._task.verbs else menu.MAX_WORDS
+        told = " ".join((*(menu.split(text)[0] for text in self._task.earlier[-1:]), self._text))
         tries = [([], before), (before, before), (done, done)]
         if self._task.verbs:  # of which there are many, and with which lines begin that are alike otherwise
             recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])]
             tries = [(recent, before), (before, before), (before, before)]
         for avoid, others in tries:
-            pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, menu.grammar(avoid, self._task.verbs), "\n")
-            option = menu.tidy((yield from _whole(pieces)))
+            grammar = menu.grammar(avoid, self._task.verbs, told)
+            pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, grammar, "\n")
+            option = menu.tidy((yield from _whole(pieces)), most)
             if option and not menu.among(option, others):
                 return option
             if self._task.verbs:  # a model that comes back to one thing does so with any verb
-                worn = {f" {thing}{ending}": -100.0 for thing in actions.things(option) for ending in ("", "s")}
+                worn = {f" {thing}{ending}": -100.0 for thing in actions.named(option) for ending in ("", "s")}
                 sampling = replace(sampling, logit_bias={**sampling.logit_bias, **worn})
         spares = (spare for others in (before, done) for spare in SPARE if not menu.among(spare, others))
         return next(spares)

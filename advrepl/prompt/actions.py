@@ -6,30 +6,46 @@ nothing of it applies. Does not decide for which models it is used (play/guidanc
 
 import re
 from collections.abc import Iterable
+from itertools import starmap
+
+from advrepl.prompt import things
 
 # What an option may begin with, by what comes to the same: two options that name the same things are one choice if
-# their verbs are of one kind.
-KINDS = (
-    ("Look", "Examine", "Inspect", "Study", "Search", "Check", "Watch", "Explore", "Investigate", "Peek"),
-    ("Go", "Walk", "Enter", "Approach", "Step", "Head", "Cross", "Climb", "Crawl", "Return", "Follow", "Leave"),
-    ("Run", "Flee", "Hurry", "Escape"),
-    ("Take", "Grab", "Pick", "Collect", "Carry"),
-    ("Speak", "Talk", "Ask", "Tell", "Call", "Shout", "Whisper", "Greet", "Answer", "Warn"),
-    ("Open", "Unlock", "Force"),
-    ("Close", "Lock", "Block"),
-    ("Push", "Pull", "Kick", "Break", "Knock", "Throw", "Strike"),
-    ("Hide", "Sneak", "Crouch"),
-    ("Wait", "Listen", "Rest", "Stay"),
-    ("Touch", "Feel"),
-    ("Read",),
-    ("Light",),
-    ("Use", "Turn", "Put"),
-    ("Give", "Offer", "Show"),
-    ("Attack", "Fight"),
-    ("Help",),
+# their verbs are of one kind. Behind a verb what leads to a thing, if anything does, and of which kind that is
+# (things.py); nothing: no thing need follow.
+_KINDS = (
+    (
+        *("Look around", "Look at:any", "Look behind|under:cover", "Look through|into:opening", "Peek into:place"),
+        *("Examine:thing", "Inspect:thing", "Study:thing", "Search:place", "Check:thing", "Watch:person"),
+        *("Explore:place", "Investigate:any"),
+    ),
+    (
+        *("Go back", "Go to|into|through:place", "Walk on", "Walk to|into|past:place", "Step into|back from:place"),
+        *("Head for|back to:place", "Climb:height", "Crawl under|behind:cover", "Return to:place", "Enter:place"),
+        *("Approach:any", "Cross:place", "Follow:person", "Leave:place"),
+    ),
+    ("Run away", "Run to|past:place", "Flee from:any", "Hurry to|past|after:any", "Escape from:any"),
+    ("Take:portable", "Grab:portable", "Pick up:portable", "Collect:portable", "Carry:portable"),
+    (
+        *("Speak to:person", "Talk to:person", "Call out", "Call:person", "Shout at:person", "Whisper to:person"),
+        *("Ask:person", "Tell:person", "Greet:person", "Answer:person", "Warn:person"),
+    ),
+    ("Open:opening", "Unlock:opening", "Force open:opening"),
+    ("Close:opening", "Lock:opening", "Block:opening"),
+    ("Push:cover", "Pull:cover", "Kick:cover", "Break:opening", "Knock on:opening", "Throw:portable", "Strike:thing"),
+    ("Hide behind|under:cover", "Hide from:person", "Sneak into|past:place", "Crouch behind|under:cover"),
+    ("Wait for:person", "Wait in:place", "Wait here", "Listen to|for:person", "Listen closely", "Stay with:person"),
+    ("Touch:any", "Feel:thing"),
+    ("Read:text",),
+    ("Light:light",),
+    ("Use:portable", "Turn back", "Put on:garment", "Put down:portable"),
+    ("Give:person", "Offer:portable", "Show:person"),
+    ("Attack:person", "Fight:person"),
+    ("Help:person",),
 )
-KIND = {verb.casefold(): kind for kind, verbs in enumerate(KINDS) for verb in verbs}
-VERBS = tuple(verb for verbs in KINDS for verb in verbs)
+PHRASES = tuple((*each.partition(":")[::2], number) for number, kind in enumerate(_KINDS) for each in kind)
+KIND = {words.split()[0].casefold(): number for words, _, number in PHRASES}
+VERBS = tuple(dict.fromkeys(words.split()[0] for words, _, _ in PHRASES))
 
 # Words about the game instead of what happens in it, or of somebody else than the player, who is told what to do.
 OUTSIDE = (
@@ -105,12 +121,31 @@ def beginning(action: str) -> str:
     return " ".join(["You", verb, *(_SECOND_PERSON.get(word.casefold(), word) for word in deed[1:])])
 
 
+def grammar(verbs: Iterable[str], told: str) -> str:
+    """Return the GBNF rule `action`, and those that it needs: one of these verbs with a thing that the text has named.
+
+    There is always one verb that needs none.
+    """
+    wanted, rules = {*verbs}, things.rules(told)
+    fitting = [(words, thing) for words, thing, _ in PHRASES if not thing or thing in rules]
+    chosen = [each for each in fitting if each[0].split()[0] in wanted] or fitting
+    return "\n".join((f"action ::= {' | '.join(starmap(_spelled, chosen))}", *rules.values()))
+
+
+def _spelled(words: str, thing: str) -> str:
+    verb, _, leads = words.partition(" ")
+    if not thing:
+        return f'"{words}"'
+    led = " | ".join(f'"{lead} "' for lead in leads.split("|"))
+    return f'"{verb} " ({led}) {thing}' if leads else f'"{verb} " {thing}'
+
+
 def kind(option: str) -> int | None:
     """Return which kind of action an option begins with; None: none that is known."""
     return KIND.get(next(iter(_WORD.findall(option)), "").casefold())
 
 
-def things(option: str) -> set[str]:
+def named(option: str) -> set[str]:
     """Return what an option names: its words after the first, but those that stand in any sentence."""
     words = (word.casefold().removesuffix("'s") for word in _WORD.findall(option)[1:])
     return {word.removesuffix("s") for word in words if (len(word) > 2 or word in _WHERE) and word not in _LITTLE}

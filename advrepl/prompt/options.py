@@ -18,6 +18,7 @@ _PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$"
 MAX_OPTIONS = 8
 LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice
 MAX_WORDS = 14
+MAX_WORDS_WITH_VERB = 9
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
 # Words that make a statement or a question rather than something to do; options begin with them less often.
 STATEMENTS = (
@@ -81,23 +82,23 @@ def line_start(marker: str, position: int) -> str:
     raise AssertionError("unreachable: markers never end")
 
 
-def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = ()) -> str:
+def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = (), told: str = "") -> str:
     """A GBNF grammar for the words of one option, up to its newline.
 
-    It begins with one of these verbs, if there are any, and unlike those to avoid: with another word than theirs, or
-    without verbs with another letter.
+    It begins with one of these verbs, if there are any, and a thing that was told of; and unlike those to avoid: with
+    another verb than theirs, or without verbs with another letter.
     """
     if verbs:
         taken = actions.first_words(avoid)
-        first = " | ".join(f'"{verb}"' for verb in verbs if verb.casefold() not in taken)
-        end = "[.!?]?"
-        word = r"""word ::= [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} ","?"""
-    else:
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-        left = "".join(letter for letter in letters if all(letter != option[:1].upper() for option in avoid))
-        first, end = rf"[{left}] [a-zà-ÿ'’-]{{0,14}}", ""
-        word = r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?"""
-    return "\n".join((rf'root ::= " " first (" " word){{1,{MAX_WORDS - 1}}} {end} "\n"', f"first ::= {first}", word))
+        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in taken), told)
+        word = r"word ::= [A-Za-zÀ-ÿ] [A-Za-zÀ-ÿ'’-]{0,17}"
+        return "\n".join((rf'root ::= " " action (" " word){{0,{MAX_WORDS_WITH_VERB}}} [.!?]? "\n"', rules, word))
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    left = "".join(letter for letter in letters if all(letter != option[:1].upper() for option in avoid))
+    word = r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?"""
+    return "\n".join(
+        (rf'root ::= " " first (" " word){{1,{MAX_WORDS - 1}}} "\n"', rf"first ::= [{left}] [a-zà-ÿ'’-]{{0,14}}", word)
+    )
 
 
 def ends_sentence(text: str) -> bool:
@@ -113,12 +114,12 @@ def open_quote(text: str) -> str:
     return "”" if last.count("“") > last.count("”") else ""
 
 
-def tidy(line: str) -> str:
-    """One whole sentence out of what was written for an option: cut at a joint if it ran too long, with a full stop."""
+def tidy(line: str, most: int = MAX_WORDS) -> str:
+    """One whole sentence out of what was written for an option, with a full stop; of `most` words: cut at a joint."""
     text = " ".join(line.split())
     found = _LINE.match(text)
     text = (found[2] if found else text).rstrip(_LOOSE)
-    too_long = len(text.split()) >= MAX_WORDS
+    too_long = len(text.split()) >= most
     if _SENTENCE_END.search(text) and not too_long:
         return text
     if too_long and (joints := list(_JOINT.finditer(text))):
@@ -141,7 +142,7 @@ def alike(one: str, other: str) -> bool:
     if not a or not b or len(a & b) >= 0.8 * len(a | b):
         return True
     kind = actions.kind(one)
-    done, other_done = actions.things(one) | {kind}, actions.things(other) | {kind}
+    done, other_done = actions.named(one) | {kind}, actions.named(other) | {kind}
     return kind is not None and kind == actions.kind(other) and len(done & other_done) >= 0.6 * len(done | other_done)
 
 

@@ -39,9 +39,17 @@ def surplus(sizes: Sequence[int], room: int, target: float, kept: int = 1) -> in
 
 
 def build(
-    format: Format, scenario: Scenario, story: TurnPath, count: CountTokens, budget: int, start: int = 0
+    format: Format,
+    scenario: Scenario,
+    story: TurnPath,
+    count: CountTokens,
+    budget: int,
+    start: int = 0,
+    turns: int | None = None,
 ) -> Window:
     """The window for the story's head; `start` is the first block of the window before it, 0 for a new story.
+
+    `turns`: the tokens that all turns but the last may take, where the context has room for more.
 
     Example dialogues are the first blocks: they stand behind the head and slide out as turns do, before them.
     Costs what the window costs, however long the story is.
@@ -55,11 +63,11 @@ def build(
             f"the system text takes {head} tokens and the context has room for {budget} besides the reply: "
             "shorten it, give a larger --ctx or a smaller --max-tokens"
         )
-    limit = room
-    while start > 0 and sum(sizes) < room * (FULL_ENOUGH if limit == room else FULL_AFTER_EVICTION):
-        start, limit = max(start - STEP_BACK, 0), int(room * FULL_AFTER_EVICTION)
+    limit = wanted = room if turns is None else min(room, turns)
+    while start > 0 and sum(sizes) < wanted * (FULL_ENOUGH if limit == wanted else FULL_AFTER_EVICTION):
+        start, limit = max(start - STEP_BACK, 0), int(wanted * FULL_AFTER_EVICTION)
         prompt, head, sizes = spell(start)
-    while dropped := surplus(sizes, limit, room * FULL_AFTER_EVICTION, min(len(story), 1)):
+    while dropped := surplus(sizes, limit, wanted * FULL_AFTER_EVICTION, min(len(story), 1)):
         start = _at_player(scenario, story, start + dropped)
         prompt, head, sizes = spell(start)
     if sum(sizes) > room and prompt.cue:  # a reply may have used the room that is kept free for it

@@ -91,12 +91,14 @@ def test_a_beginning_that_leads_into_a_repetition_is_left() -> None:
 
 
 def test_options_with_verbs_do_without_those_of_the_last_menus() -> None:
-    earlier = tuple(f"A hall.\n- {verb} the hat.\n- {verb} the cat." for verb in ("Take", "Push", "Read", "Hide"))
+    earlier = tuple(
+        f"A hall, a door, a hat.\n- {verb} the hat.\n- {verb} the cat." for verb in ("Take", "Push", "Read", "Hide")
+    )
     engine = ScriptedEngine("You enter.", " Open it now.\n", " Close it now.\n", " Wait here.\n", grammars=True)
     _, choices, _ = write(engine, earlier=earlier, verbs=VERBS)
     assert choices == ["Open it now.", "Close it now.", "Wait here."]
-    assert '"Take"' in engine.grammars_seen[1] and '"Push"' not in engine.grammars_seen[1]
-    assert '"Open"' in engine.grammars_seen[1] and '"Open"' not in engine.grammars_seen[2]
+    assert '"Take "' in engine.grammars_seen[1] and '"Push "' not in engine.grammars_seen[1]
+    assert '"Open "' in engine.grammars_seen[1] and '"Open "' not in engine.grammars_seen[2]
 
 
 def test_a_model_that_always_offers_one_thing_is_helped_out() -> None:

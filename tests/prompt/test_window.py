@@ -89,6 +89,16 @@ def test_what_is_shown_always_fits_and_ends_with_the_last_turn(sizes: list[int],
         start = window.evicted
 
 
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(80, 300), st.integers(1, 300))
+def test_few_turns_are_shown_where_few_are_wanted(sizes: list[int], budget: int, turns: int) -> None:
+    shown = build(Metharme(), SCENE, story_of(*sizes), count, budget, turns=turns)
+    room = budget - sum(map(count, (*shown.prompt.head, *shown.prompt.cue)))
+    assert shown == build(Metharme(), SCENE, story_of(*sizes), count, budget, turns=min(turns, room))
+    taken = [sum(map(count, block)) for block in shown.prompt.blocks]
+    assert sum(taken) <= turns or len(taken) == 1
+    assert sum(sizes) > turns or shown == build(Metharme(), SCENE, story_of(*sizes), count, budget)
+
+
 def test_a_system_text_that_does_not_fit_names_the_sizes() -> None:
     with pytest.raises(AdvreplError, match=r"system text takes 5 tokens and the context has room for 5 "):
         build(Metharme(), SCENE, story_of(3), count, budget=5)

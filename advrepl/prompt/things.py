@@ -1,0 +1,74 @@
+"""Things that an adventure names, by what can be done with them, in English.
+
+A small model greets the kitchen and lights the voice; an option for it is a verb and a thing of the right kind that was
+told of. Pure functions on text; the verbs are in actions.py.
+"""
+
+import re
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_NAME = re.compile(r"(?<=[^\W\d_,] )[A-Z][a-z]{2,}\b")  # not what begins a sentence
+
+PERSON = """
+    man men woman women girl boy person people figure figures stranger strangers child children friend friends guard
+    guards soldier soldiers keeper conductor captain sailor sailors knight king queen prince princess wizard witch ghost
+    ghosts spirit spirits creature creatures beast monster dragon wolf wolves dog cat horse bird lady gentleman villager
+    villagers crowd mother father brother sister son daughter grandmother grandfather uncle aunt wife husband neighbor
+    neighbour owner servant priest monk thief hunter farmer merchant innkeeper bartender driver passenger passengers
+    officer policeman detective doctor nurse teacher leader warrior hero companion ally enemy elder shopkeeper librarian
+    guide voice voices
+"""
+OPENING = """
+    door doors gate window windows box chest drawer drawers cupboard cabinet closet wardrobe book letter envelope
+    suitcase bag trunk curtain curtains hatch trapdoor cellar safe desk crate jar bottle case coffin locket package
+    parcel fridge
+"""
+TEXT = """
+    book books letter letters note notes sign signs log diary journal map ticket inscription symbol symbols page pages
+    scroll newspaper paper papers words writing poster plaque label
+"""
+LIGHT = "candle candles lantern lamp lamps torch fire fireplace stove match"
+PLACE = """
+    room house kitchen cellar basement attic hall hallway corridor bedroom bathroom library garden yard forest woods
+    cave tunnel tower lighthouse cottage mansion castle church chapel barn shed cabin street alley alleyway road path
+    bridge river beach shore boat ship train carriage compartment station village town city field hill mountain doorway
+    entrance building inn tavern shop store office temple tomb crypt dungeon chamber staircase stairs porch shadows
+    darkness fog balcony deck platform ruins clearing
+"""
+HEIGHT = "stairs staircase ladder wall tree tower hill mountain rope roof fence rocks steps"
+PORTABLE = """
+    lantern lamp candle torch key keys book letter note map sword knife dagger axe rope coin coins ring necklace bottle
+    bag box umbrella coat hat cloak mask mirror photograph photo picture ticket suitcase stone rock stick cup glass
+    plate food bread water gift doll toy flower paper scroll diary journal pen watch clock bell flashlight matches
+    blanket shovel hammer gun bow shield potion crystal gem jewel amulet pendant feather bone skull lightsaber package
+"""
+GARMENT = "coat hat cloak mask ring boots gloves necklace amulet pendant dress shirt jacket armor armour"
+COVER = """
+    door curtain curtains table desk bed sofa couch chair tree trees wall rock rocks barrel barrels crate crates
+    wardrobe counter bush bushes pillar statue stairs seat
+"""
+KINDS = {
+    "person": frozenset(PERSON.split()),
+    "opening": frozenset(OPENING.split()),
+    "text": frozenset(TEXT.split()),
+    "light": frozenset(LIGHT.split()),
+    "place": frozenset(PLACE.split()),
+    "height": frozenset(HEIGHT.split()),
+    "portable": frozenset(PORTABLE.split()),
+    "garment": frozenset(GARMENT.split()),
+    "cover": frozenset(COVER.split()),
+}
+THING = frozenset().union(*(words for kind, words in KINDS.items() if kind != "person"))
+KINDS |= {"thing": THING, "any": THING | KINDS["person"]}
+PRONOUNS = ("him", "her", "them")
+
+
+def rules(told: str) -> dict[str, str]:
+    """Return a GBNF rule for each kind of which the text has named something: what an option may be about."""
+    words = {word.casefold() for word in _WORD.findall(told)}
+    names = set(_NAME.findall(told)) - {word.capitalize() for word in KINDS["any"]}
+    persons = [*sorted(names), *PRONOUNS] if names or words & KINDS["person"] else []
+    told_of = {kind: [f"the {word}" for word in sorted(members & words)] for kind, members in KINDS.items()}
+    told_of |= {kind: told_of[kind] + persons for kind in ("person", "any")}
+    spelled = {kind: " | ".join(map('"{}"'.format, things)) for kind, things in told_of.items() if things}
+    return {kind: f"{kind} ::= {alternatives}" for kind, alternatives in spelled.items()}
