@@ -88,10 +88,6 @@ class Game:
         """Return the options on offer now."""
         return self.state.options()
 
-    def evicted(self) -> int:
-        """Return how many turns the model no longer sees."""
-        return self.state.evicted()
-
     def window(self) -> Window:
         """Return what the model is shown now; raises AdvreplError where that does not fit the context."""
         return self.planner.window()
@@ -170,8 +166,7 @@ class Game:
         planned = self.planner.player_turn(text)
         self.state.add(planned.turn)
         self.state.replace(lore_state=planned.context.lore_state, macro_values=planned.context.macro_values)
-        self.save()
-        yield from map(Note, planned.context.notices)
+        yield from chain(self._kept(), map(Note, planned.context.notices))
         yield from self._reply(planned.window)
 
     def retry(self) -> Iterator[Event]:
@@ -197,10 +192,7 @@ class Game:
         last = self.story.last
         if last is None:
             raise AdvreplError("there is no reply to continue yet")
-        if last.role == "user":
-            yield from self._reply(self.window())
-        else:
-            yield from self._reply(self.window(), prefix=menu.split(last.text)[0])
+        yield from self._reply(self.window(), menu.split(last.text)[0] if last.role == "model" else "")
 
     def undo(self) -> str:
         """Take the last exchange back (it stays as a branch); returns what the player had said."""
@@ -254,10 +246,9 @@ class Game:
         self._unplayed = self.state.save
 
     def leave(self) -> str:
-        """Save, or let the story go again, and return a line that says so; raises AdvreplError."""
+        """Save, or let the story go again, and return a line if it is not in its file; raises AdvreplError."""
         if self.state.save is not self._unplayed:
-            self.save()
-            return ""
+            return self.file.write_or_rescue(self.state.save)
         if self.kv_store:
             self.kv_store.close()
         self.file.delete()
@@ -276,11 +267,16 @@ class Game:
             self.file.close()
             self.engine.close()
 
+    def _kept(self) -> list[Note]:
+        """Save, or go on without, as a turn does not wait for the disk; return what there is to say of it."""
+        self._unplayed = None
+        return [Note(line) for line in self.file.keep(self.state.save)]
+
     # --- one reply
 
     def _told(self, text: str) -> Iterator[Event]:
         """Save a turn that nobody has to write, and show it."""
-        self.save()
+        yield from self._kept()
         prose, options = menu.split(text)
         self.last = Reply(prose, options, self._stats(None, 0))
         yield Piece(prose)
@@ -295,14 +291,11 @@ class Game:
 
     def _reply(self, window: Window, prefix: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `prefix`, and save it."""
-        before = self.evicted()
-        self.state.replace(window_start=window.evicted)
-        if self.evicted() > before:
-            yield Slid(self.evicted(), self.story.path_turns(self.evicted())[0].text)
+        yield from self._slid(window)
         last = self.story.last
         parent = last.parent if prefix and last else self.story.head
         seed = self.planner.reply_seed(len(self.story.turns))
-        shown, first, written = [prefix], 0.0, None
+        shown, first, written, notes = [prefix], 0.0, None, list[Note]()
         ready, events = self._begun(self.planner.reply_task(self.story, window, seed, prefix))
         try:
             for event in events:
@@ -318,13 +311,20 @@ class Game:
             if text.strip() and text != prefix:
                 seconds = round(time.perf_counter() - self._asked, 3)
                 self.state.add(Turn(parent, "model", text, seed, stop, seconds))
-                self.save()
+                notes = self._kept()
+        yield from notes
         if written:
             self._take_note(window, written)
             self.last = Reply(written.prose, written.options, self._stats(written, first, ready))
             yield self.last
             if self.kv_store and self.kv_store.due:
                 self.kv_store.store_in_thread(self.window())
+
+    def _slid(self, window: Window) -> Iterator[Slid]:
+        before = self.state.evicted()
+        self.state.replace(window_start=window.evicted)
+        if self.state.evicted() > before:
+            yield Slid(self.state.evicted(), self.story.path_turns(self.state.evicted())[0].text)
 
     def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[Piece | Option | Written]]:
         """The events of a reply, and whether words of it were there before they were asked for."""
@@ -342,7 +342,7 @@ class Game:
 
     def _stats(self, written: Written | None, first: float, ready: bool = False) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")
-        return reply_stats(cost, self.evicted(), first, time.perf_counter() - self._asked, ready)
+        return reply_stats(cost, self.state.evicted(), first, time.perf_counter() - self._asked, ready)
 
     def _greeted(self) -> int | None:
         """Which greeting the story stands at, if it has not gone on from there."""

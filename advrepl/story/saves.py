@@ -6,6 +6,7 @@ Holds text, never tokens. Does not know how a story is played.
 import os
 import re
 import socket
+import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +111,22 @@ def parse(data: bytes, source: str) -> Save:
     return save
 
 
+def encode(save: Save) -> bytes:
+    """Return the bytes of a save file that is written now."""
+    save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
+    return msgspec.json.format(msgspec.json.encode(save), indent=1)
+
+
+def write_copy(path: Path, save: Save) -> None:
+    """Write a save to a path where there is no file yet; raises AdvreplError."""
+    if path.exists():
+        raise AdvreplError(f"{path} is there already: give another name")
+    try:
+        atomic.write(path, encode(save), durable=True)
+    except OSError as error:
+        raise AdvreplError(f"{path} could not be written ({error.strerror}): give another place") from error
+
+
 class NewerSave(AdvreplError):
     """A save that only a newer version can read; there is nothing to recover."""
 
@@ -163,6 +180,8 @@ class SaveFile:
             raise AdvreplError(
                 f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
             ) from error
+        self._failing = False  # could it not be written the last time?
+        self._rescued: tuple[Save, Path] | None = None
         with suppress(OSError):  # only there to be shown
             self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
 
@@ -197,14 +216,37 @@ class SaveFile:
 
         The time of writing goes into the file, not into `save`.
         """
-        save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
-        data = msgspec.json.format(msgspec.json.encode(save), indent=1)
         try:
-            atomic.write(self.path, data, durable=True, backup=self.path.with_name(self.path.name + ".bak"))
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that was removed meanwhile
+            atomic.write(self.path, encode(save), durable=True, backup=self.path.with_name(self.path.name + ".bak"))
         except OSError as error:
             raise AdvreplError(
-                f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory"
+                f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory; "
+                "it is tried again after each turn, and /save PATH writes it somewhere else"
             ) from error
+
+    def keep(self, save: Save) -> tuple[str, ...]:
+        """Write the save if that can be done now; return a line where that has changed."""
+        failed, self._failing = self._failing, False
+        try:
+            self.write(save)
+        except AdvreplError as error:
+            self._failing = True
+            return () if failed else (str(error),)
+        return (f"{self.path} could be written again: the story is kept",) if failed else ()
+
+    def write_or_rescue(self, save: Save) -> str:
+        """Write the save for the last time: wherever it can be written, and then return a line that says where.
+
+        Raises AdvreplError if there is no such place.
+        """
+        try:
+            self.write(save)
+        except AdvreplError:
+            if not self._rescued or self._rescued[0] is not save:
+                self._rescued = save, _write_elsewhere(self.path.stem, save)
+            return f"{self.path} could not be written: go on with {program.resume_command(self._rescued[1])}"
+        return ""
 
     def delete(self) -> None:
         """Remove the story and what belongs to it; raises AdvreplError."""
@@ -230,6 +272,15 @@ class SaveFile:
             return f"process {self._lock_path.read_text()}"
         except (OSError, UnicodeDecodeError):
             return "another program"
+
+
+def _write_elsewhere(name: str, save: Save) -> Path:
+    for folder in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
+        path = folder / f"{free_name(folder, name)}.json"
+        with suppress(AdvreplError):
+            write_copy(path, save)
+            return path
+    raise AdvreplError(f"the story {name} could not be written anywhere: it is lost")
 
 
 def _check_tree(save: Save, source: str) -> None:

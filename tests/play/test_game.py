@@ -1,12 +1,15 @@
 """The game: what the player does to a story, on a scripted engine; saves hold it all."""
 
+import shutil
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, atomic
 from advrepl.cards.character import Character
-from advrepl.play.events import Event, Reply, Slid
+from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.writer import Piece
 from advrepl.story import saves
@@ -222,3 +225,56 @@ def test_planning_a_turn_leaves_the_story_alone(roleplay: Game) -> None:
     list(roleplay.act("Here."))
     assert roleplay.story.path_turns()[1] == planned.turn
     assert roleplay.engine.prompts[-1] == str(planned.window.prompt)  # type: ignore[attr-defined]
+
+
+def test_a_save_that_cannot_be_written_stops_no_turn(new_game: NewGame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said once, tried after each turn, and nothing is lost."""
+    game = new_game(ScriptedEngine("A house.", "A hall.", "Stairs.", "A ladder."), format="metharme")
+    game.set_option_count(0)
+    reply(game.open())
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("advrepl.atomic.write", full)
+        first, second = list(game.act("go in")), list(game.act("climb"))
+    assert [event.text for event in first if isinstance(event, Note)] == [
+        f"{game.file.path} could not be written (No space left on device): the story goes on, but only in memory; "
+        "it is tried again after each turn, and /save PATH writes it somewhere else"
+    ]
+    assert not any(isinstance(event, Note) for event in second)
+    assert [turn.role for turn in game.story.path_turns()] == ["user", "model"] * 3
+    assert len(saves.load(game.file.path).turns) == 2
+    third = list(game.retry())
+    assert [event.text for event in third if isinstance(event, Note)] == [
+        f"{game.file.path} could be written again: the story is kept"
+    ]
+    assert len(saves.load(game.file.path).turns) == 7
+
+
+def test_a_story_that_its_folder_does_not_take_is_kept_elsewhere(
+    game: Game, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(game.act("go in"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    real = atomic.write
+
+    def refused(path: Path, data: bytes, **how: Any) -> None:
+        if path == game.file.path:
+            raise OSError(30, "Read-only file system")
+        real(path, data, **how)
+
+    monkeypatch.setattr("advrepl.atomic.write", refused)
+    remark = game.leave()
+    assert remark == game.leave() and f"--saves {elsewhere}" in remark
+    assert [path.name for path in elsewhere.iterdir()] == [game.file.path.name]
+    assert len(saves.load(elsewhere / game.file.path.name).turns) == 4
+
+
+def test_a_folder_that_was_removed_is_made_again(game: Game) -> None:
+    shutil.rmtree(game.file.path.parent)
+    reply(game.act("go in"))
+    assert len(saves.load(game.file.path).turns) == 4

@@ -67,5 +67,5 @@ def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, mon
             assert engine.model.extent(SEQ_PREFETCH) == engine.model.extent(SEQ_SWAP) == (-1, -1)
             assert engine.model.extent(SEQ_STORY) == (0, len(engine.sequence.cached) - 1)
             held.append(resident())
-        assert game.evicted() > TURNS and TURNS / 5 < ready < TURNS
+        assert game.state.evicted() > TURNS and TURNS / 5 < ready < TURNS
         assert max(held[SETTLED:]) - held[SETTLED] < ROOM

@@ -54,7 +54,7 @@ def test_a_turn_of_a_full_window_feeds_only_what_is_new(tmp_path: Path, turns: i
             assert fed > 400
         else:
             assert fed <= new + JOINTS, f"turn {turn} fed {fed} tokens for {new} new ones"
-    assert slid >= turns // 10 and told >= turns // 4 and game.evicted() > turns
+    assert slid >= turns // 10 and told >= turns // 4 and game.state.evicted() > turns
     assert game.read_in_full == whole == 2
     context = "\n".join(event.text for event in commands.run(game, "/context"))  # type: ignore[union-attr]
     assert "whole prompt    read 2 times" in context and "examples seen   0 of 2" in context

@@ -1,15 +1,23 @@
 """The /commands that save the story, and leave it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
+from advrepl.story.saves import write_copy
 from advrepl.terminal.commands.table import Quit, command
 
 
-@command("save")
+@command("save", usage="[PATH]")
 def save(game: Game, argument: str) -> Iterator[Event]:
-    """Save now (it is done after every turn anyway), and show where."""
+    """Save now (it is done after every turn anyway), and show where; with PATH, write a copy there."""
+    if argument:
+        path = Path(argument).expanduser().absolute()
+        path = path if path.suffix == ".json" else path.with_name(path.name + ".json")
+        write_copy(path, game.state.save)
+        yield Note(f"a copy is in {path}")
+        return
     game.save()
     remark = game.store_kv()
     yield Note(f"saved in {game.file.path}" + (f"; {remark}" if remark else ""))

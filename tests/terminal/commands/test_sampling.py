@@ -117,6 +117,7 @@ def test_wrong_values_get_one_sentence(game: Game, setting: str, sentence: str) 
 
 def test_setting_survives_in_a_folder_that_is_gone(game: Game, tmp_path: Path) -> None:
     """What cannot be saved is said; it is valid all the same."""
+    (tmp_path / "nowhere").write_text("no folder")
     game.file.path = tmp_path / "nowhere" / "story.json"
     assert "could not be written" in refused(game, "/set temperature 1")
     assert game.sampling.temperature == 1
