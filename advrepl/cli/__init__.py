@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -35,18 +36,28 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
 
 def main() -> None:
     """Run a command; errors that the player can act on are one sentence on stderr and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a pipe's encoding may lack a letter, as on Windows
     if sys.argv[1:] and sys.argv[1].casefold().endswith(".gguf"):
         sys.argv.insert(1, "play")  # a model alone is there to be played
     try:
         app()
     except (AdvreplError, ConvertError) as error:
-        from advrepl.terminal.text import visible
-
-        sys.stderr.write(f"advrepl: {visible(str(error))}\n")
-        sys.exit(1)
+        _tell(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has left; Python must not complain about it when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a disk that is full, a folder that nobody may write to
+        _tell(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _tell(error: str) -> NoReturn:
+    from advrepl.terminal.text import visible
+
+    with suppress(OSError):  # the terminal may be gone
+        sys.stderr.write(f"advrepl: {visible(error)}\n")
+    sys.exit(1)

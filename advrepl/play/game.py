@@ -277,8 +277,8 @@ class Game:
     def _told(self, text: str) -> Iterator[Event]:
         """Save a turn that nobody has to write, and show it."""
         yield from self._kept()
-        prose, options = menu.split(text)
-        self.last = Reply(prose, options, self._stats(None, 0))
+        prose, _ = menu.split(text)
+        self.last = Reply(prose, self.options(), self._stats(None, 0))
         yield Piece(prose)
         yield self.last
 

@@ -1,4 +1,5 @@
-"""Ctrl-C while something is written or measured: the first one ends that and not the program.
+"""Ctrl-C while something is written or measured: the first one ends that and not the program. And the signals that
+do end it, once what was written is kept.
 
 Does not write replies; whoever does asks whether he was cancelled.
 """
@@ -9,31 +10,40 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Literal, Self, TypeVar
+
+E = TypeVar("E")
+
+
+# The system is shut down; the window or the connection is closed.
+ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Interrupts:
-    """The handler of Ctrl-C while this context is entered, in the main thread.
+    """The handler of Ctrl-C, and of what ends the program, while this context is entered, in the main thread.
 
     In `writing` the first Ctrl-C cancels the work. Later ones cancel it again, and from `patience` seconds after the
     first on raise KeyboardInterrupt. In `reading` each raises it. One that comes between them would break off what
     nobody made to be broken off, as the start of a thread, so that it raises KeyboardInterrupt before the next
-    `reading` and after the next `writing`; with `only_within` it is not heard at all.
+    `reading` and after the next `writing`; with `only_within` it is not heard at all. SIGTERM and SIGHUP cancel the
+    work, and raise SystemExit where a Ctrl-C would raise KeyboardInterrupt, and in `prompting`.
     """
 
     def __init__(self, cancel: Callable[[], None], patience: float, *, only_within: bool = False) -> None:
         self._cancel, self._patience, self._only_within = cancel, patience, only_within
-        self._doing: Literal["reading", "writing", "written", "nothing"] = "nothing"
+        self._doing: Literal["reading", "prompting", "writing", "written", "nothing"] = "nothing"
         self._first = 0.0  # time.monotonic() of the first one since writing began
-        self._late = False  # one came that is still to raise KeyboardInterrupt
+        self._late: BaseException | None = None  # one came that is still to raise this
         self.count = 0  # how often the work was cancelled since writing began
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._heard)
+        self._before = {signal.SIGINT: signal.signal(signal.SIGINT, self._heard)}
+        self._before |= {number: signal.signal(number, self._ended) for number in ENDS}
         return self
 
     def __exit__(self, error: object, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         if not error:
             self._raise_late()
 
@@ -52,9 +62,12 @@ class Interrupts:
         self._doing = "written"
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Let Ctrl-C raise KeyboardInterrupt; may be asked for while something is written."""
-        before, self._doing = self._doing, "reading"
+    def reading(self, *, prompting: bool = False) -> Iterator[None]:
+        """Let Ctrl-C raise KeyboardInterrupt; may be asked for while something is written.
+
+        `prompting`: an editor takes the Ctrl-C, and only the end of the program is heard here.
+        """
+        before, self._doing = self._doing, "prompting" if prompting else "reading"
         try:
             self._raise_late()
             yield
@@ -62,18 +75,19 @@ class Interrupts:
             self._doing = before
 
     def _raise_late(self) -> None:
-        if self._late:
-            self._late = False
-            raise KeyboardInterrupt
+        if late := self._late:
+            self._late = None
+            raise late
 
     def _heard(self, _signal: int, _frame: object) -> None:
-        if self._doing == "nothing":
-            self._late = not self._only_within
+        if self._doing in ("nothing", "prompting"):
+            if not self._only_within:
+                self._late = self._late or KeyboardInterrupt()
             return
         if self._doing == "reading":
             raise KeyboardInterrupt
         if self._doing == "written" and not self.count:
-            self._late = True
+            self._late = self._late or KeyboardInterrupt()
             return
         self.count += 1
         if self.count == 1:
@@ -81,6 +95,23 @@ class Interrupts:
         elif time.monotonic() - self._first >= self._patience:
             raise KeyboardInterrupt
         self._cancel()
+
+    def _ended(self, number: int, _frame: object) -> None:
+        end = SystemExit(128 + number)
+        if self._doing in ("reading", "prompting"):
+            raise end
+        self._late = end
+        if self._doing == "writing":
+            self._cancel()
+
+
+@contextmanager
+def closed(events: Iterator[E]) -> Iterator[Iterator[E]]:
+    """Let a generator end with this context, and not when somebody comes to collect it: it may have words to keep."""
+    try:
+        yield events
+    finally:
+        getattr(events, "close", lambda: None)()
 
 
 def await_line(lines: IO[Any]) -> None:

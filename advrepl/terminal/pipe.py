@@ -13,7 +13,7 @@ from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.writer import Option, Piece
 from advrepl.terminal import commands
-from advrepl.terminal.interrupts import Interrupts, await_line
+from advrepl.terminal.interrupts import Interrupts, await_line, closed
 from advrepl.terminal.lines import understood_in
 from advrepl.terminal.text import visible
 
@@ -141,7 +141,7 @@ def _line(game: Game, lines: IO[bytes], interrupts: Interrupts) -> bytes:
 
 def _show(events: Iterator[Event], output: Output, interrupts: Interrupts) -> None:
     try:
-        with interrupts.writing():
+        with closed(events), interrupts.writing():
             for event in events:
                 if isinstance(event, Reply):
                     interrupts.is_written()  # before it is seen: whoever has read it may press Ctrl-C at once

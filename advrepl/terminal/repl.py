@@ -20,7 +20,7 @@ from advrepl.terminal import commands
 from advrepl.terminal.commands import Quit, portrait
 from advrepl.terminal.early import pastes_marked
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
-from advrepl.terminal.interrupts import Interrupts
+from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
 
@@ -95,7 +95,8 @@ class Repl:
             self._game.start_prefetch()
             unseen, self._read_at = self._game.story.head != self._read_at, self._game.story.head
             try:
-                line = self._editor.read(unseen=unseen)
+                with self._interrupts.reading(prompting=True):
+                    line = self._editor.read(unseen=unseen)
             except KeyboardInterrupt:
                 self._screen.line_entered()
                 continue
@@ -113,7 +114,7 @@ class Repl:
         """Show events as they happen; errors are one line, Ctrl-C ends the reply, twice raises KeyboardInterrupt."""
         offered = False
         try:
-            with self._interrupts.writing(), keys_unechoed(sys.stdin):
+            with closed(events), self._interrupts.writing(), keys_unechoed(sys.stdin):
                 for event in events:
                     offered |= isinstance(event, Option)
                     self._screen.show(event)

@@ -35,7 +35,7 @@ class Program:
     def run(self, *arguments: str, lines: bytes = b"") -> tuple[int, str, str]:
         process = self.start(*arguments)
         out, err = process.communicate(lines, timeout=120)
-        return process.returncode, out.decode(), err.decode()
+        return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
     def play(self, *arguments: str, lines: bytes = b"") -> tuple[int, str, str]:
         return self.run("play", "--ctx", "512", "--max-tokens", "24", "--seed", "1", *arguments, lines=lines)
@@ -218,6 +218,24 @@ def test_ctrl_c_in_a_reply_ends_the_reply_only(program: Program) -> None:
     out, err = process.communicate(timeout=60)
     assert replies[1]["stats"]["stop"] == "interrupted" and replies[1]["options"] == []
     assert events(out.decode())[-1]["options"] and process.returncode == 0 and err == b""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_letters_that_the_output_cannot_hold_are_replaced(program: Program, encoding: str) -> None:
+    program.play("start", lines="/you 竜王\n/note — 竜\nGo on.\n".encode())
+    program.environment["PYTHONIOENCODING"] = encoding
+    for arguments in (("resume", "start"), ("saves", "show", "start"), ("saves", "list")):
+        code, _, err = program.run(*arguments, lines=b"/you\n")
+        assert code == 0 and "Traceback" not in err, err
+
+
+@pytest.mark.parametrize("place", ["/dev/null/x", "/proc/nope"])
+def test_a_home_that_cannot_be_written_stops_no_game(program: Program, place: str) -> None:
+    program.environment |= {"ADVREPL_HOME": place}
+    code, out, err = program.play("start", lines=b"Go on.\n")
+    assert code == 0 and out and "Traceback" not in err
+    code, _, err = program.run("models")
+    assert "Traceback" not in err
 
 
 def test_a_reader_that_leaves_is_no_crash(program: Program) -> None:

@@ -149,6 +149,36 @@ def test_control_c_twice_saves_and_leaves(open_terminal: Callable[..., Terminal]
     assert re.search(r"Go on with: \S+ -m advrepl resume start", terminal.text)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_the_program_keeps_the_words_that_were_shown(
+    open_terminal: Callable[..., Terminal], tmp_path: Path, number: signal.Signals
+) -> None:
+    with open_terminal("play", *LONG) as terminal:
+        terminal.ready()
+        terminal.line("I wait.")
+        terminal.until(lambda: len(terminal.text.partition("> I wait.")[2]) > 120)
+        terminal.child.kill(number)
+        assert terminal.left() == 128 + number
+        (_, said), (role, reply) = story(tmp_path)[-2:]
+        assert (said, role) == ("I wait.", "model") and " ".join(reply.split()) in terminal.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_the_program_at_the_prompt_leaves_it_well(
+    open_terminal: Callable[..., Terminal], tmp_path: Path, number: signal.Signals
+) -> None:
+    with open_terminal("play", *SMALL) as terminal:
+        terminal.ready()
+        terminal.line("I walk on.")
+        terminal.until(lambda: story(tmp_path)[-1][0] == "model" and len(story(tmp_path)) > 2)
+        terminal.ready()
+        terminal.type("half a line")
+        terminal.until("half a line")
+        terminal.child.kill(number)
+        assert terminal.left() == 128 + number and "Traceback" not in terminal.text
+        assert b"\x1b[?2004l" in terminal.raw, "bracketed paste is left on"
+
+
 def test_interrupts_at_any_moment_leave_the_game_running(open_terminal: Callable[..., Terminal]) -> None:
     """At the prompt, while feeding, between reply and prompt: never two within a reply, as far as one can aim."""
     with open_terminal("play", *SMALL) as terminal:

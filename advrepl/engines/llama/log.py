@@ -1,6 +1,7 @@
 """llama.cpp's own words go to a file, never to the screen; the first error of a failure is kept to be quoted."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,18 +14,21 @@ KEEP_BYTES = 1 << 20
 class Log:
     """Write llama.cpp's words to a file that starts again when it has grown past a megabyte.
 
-    It stays open until the program ends. llama.cpp calls from threads of its own too. `last_error`: the first error
-    since `attach`, "" if there was none.
+    It stays open until the program ends; what cannot be written is let go. llama.cpp calls from threads of its own too.
+    `last_error`: the first error since `attach`, "" if there was none.
     """
 
     # llama.cpp keeps only a pointer to the callback, for as long as the process lives.
     _attached: ClassVar["Log | None"] = None
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        grown = path.exists() and path.stat().st_size > KEEP_BYTES
-        how = os.O_TRUNC if grown else os.O_APPEND
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o644)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            grown = path.exists() and path.stat().st_size > KEEP_BYTES
+            how = os.O_TRUNC if grown else os.O_APPEND
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
+        except OSError:  # a disk that is full or cannot be written to
+            self._file = os.open(os.devnull, os.O_WRONLY)
         self._callback = lib.llama_log_callback(self._write)
         self.last_error = ""
 
@@ -35,6 +39,7 @@ class Log:
         Log._attached = self
 
     def _write(self, level: int, text: bytes, _data: Any) -> None:
-        os.write(self._file, text)
+        with suppress(OSError):
+            os.write(self._file, text)
         if level == ERROR and not self.last_error:  # the lines after the first only pass it on
             self.last_error = text.decode("utf-8", "replace").strip().split(": ", 1)[-1]
