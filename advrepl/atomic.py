@@ -4,6 +4,7 @@ Knows no contents. Raises OSError as the system gives it; the sentence for the u
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(
-    path: Path, *, durable: bool = False, backup: Path | None = None, temporary: str = ""
+    path: Path, *, durable: bool = False, backup: Path | None = None, temporary: str = "", private: bool = False
 ) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of `path` when the block ends well, and is removed when it does not.
 
@@ -21,10 +22,12 @@ def replacing(
     before it. For what its sums tell from a torn file, or what only saves time, it is not needed. `backup`: the old
     file is kept under this name, in the same folder, without a moment in which there is neither. `temporary`: the name
     to write under, in the same folder, which nobody else may write under; "" is a hidden one with the number of this
-    process. What a killed program left there is written anew.
+    process. What a killed program left there is written anew. `private`: nobody else may read the file, whatever the
+    umask.
     """
     with _removed_unless_renamed(path.with_name(temporary or f".{path.name}.{os.getpid()}.tmp")) as beside:
-        with beside.open("xb") as file:
+        mode = 0o600 if private else 0o666
+        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             if durable:
                 file.flush()
@@ -34,9 +37,9 @@ def replacing(
         beside.replace(path)
 
 
-def write(path: Path, data: bytes, *, durable: bool = False, backup: Path | None = None) -> None:
+def write(path: Path, data: bytes, *, durable: bool = False, backup: Path | None = None, private: bool = False) -> None:
     """Write all of a file's contents as `replacing` does."""
-    with replacing(path, durable=durable, backup=backup) as file:
+    with replacing(path, durable=durable, backup=backup, private=private) as file:
         file.write(data)
 
 
@@ -53,11 +56,11 @@ def _removed_unless_renamed(beside: Path) -> Iterator[Path]:
 
 def _keep(path: Path, backup: Path) -> None:
     """Make the file that is there its own backup as well."""
+    if not path.exists():
+        return
     with _removed_unless_renamed(path.with_name(f".{backup.name}.{os.getpid()}.tmp")) as link:
         try:
             os.link(path, link)
-        except FileNotFoundError:  # nothing to keep yet
-            return
         except OSError:  # a file system without hard links
-            link.write_bytes(path.read_bytes())
+            shutil.copy(path, link)  # with who may read it
         link.replace(backup)

@@ -48,6 +48,22 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(file: Path, err
     assert file.read_bytes() == OLD and names(file.parent) == {"story.json"}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files have no such modes there")
+@pytest.mark.parametrize("links", [True, False])
+def test_a_private_file_is_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    file, backup, before = tmp_path / "file", tmp_path / "file.bak", os.umask(0o022)
+    try:
+        for text in (b"one", b"two"):
+            atomic.write(file, text, backup=backup, private=True)
+        atomic.write(tmp_path / "public", b"three")
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (file, backup, tmp_path / "public")]
+    assert modes == [0o600, 0o600, 0o644] and backup.read_bytes() == b"one"
+
+
 def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError):

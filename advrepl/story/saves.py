@@ -122,7 +122,7 @@ def write_copy(path: Path, save: Save) -> None:
     if path.exists():
         raise AdvreplError(f"{path} is there already: give another name")
     try:
-        atomic.write(path, encode(save), durable=True)
+        atomic.write(path, encode(save), durable=True, private=True)
     except OSError as error:
         raise AdvreplError(f"{path} could not be written ({error.strerror}): give another place") from error
 
@@ -218,7 +218,8 @@ class SaveFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that was removed meanwhile
-            atomic.write(self.path, encode(save), durable=True, backup=self.path.with_name(self.path.name + ".bak"))
+            backup = self.path.with_name(self.path.name + ".bak")
+            atomic.write(self.path, encode(save), durable=True, backup=backup, private=True)
         except OSError as error:
             raise AdvreplError(
                 f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory; "

@@ -246,6 +246,7 @@ class History(FileHistory):
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
             super().store_string(string.encode("utf-8", "replace").decode())
         except OSError:
             pass  # the line was sent; that it is not offered again next time can be lived with

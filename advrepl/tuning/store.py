@@ -86,7 +86,7 @@ def keep(path: Path, entry: TuningRecord) -> Path:
     data = msgspec.json.format(msgspec.json.encode(TuningFile(SCHEMA, [*others, entry])), indent=2)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(path, data, durable=True)
+        atomic.write(path, data, durable=True, private=True)
     except OSError as error:
         raise AdvreplError(f"{path} could not be written ({error.strerror}): what was found is not kept") from error
     return path
