@@ -3,6 +3,7 @@
 Holds text, never tokens. Does not know how a story is played.
 """
 
+import hashlib
 import os
 import re
 import socket
@@ -27,6 +28,7 @@ SCHEMA = len(MIGRATIONS) + 1
 
 BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
 LOCK_PATIENCE = 0.3  # seconds
+SCHEMA_WITHIN = 4096  # bytes of a save
 
 
 class ModelRef(msgspec.Struct, frozen=True):
@@ -159,7 +161,10 @@ def find(saves: Path) -> list[Path]:
 
 
 def delete(path: Path) -> None:
-    """Remove a story and what belongs to it; refused while it is being played."""
+    """Remove a story and what belongs to it; refused while it is being played, and for what is no story."""
+    with suppress(OSError), path.open("rb") as opened:  # what cannot be read cannot be removed either: told below
+        if b'"schema"' not in opened.read(SCHEMA_WITHIN):  # it may be damaged behind that
+            raise AdvreplError(f"{path} is no story of advrepl: nothing is removed")
     with SaveFile(path) as file:
         file.delete()
 
@@ -168,7 +173,9 @@ class SaveFile:
     """A save that is open for writing: locked against other programs until closed."""
 
     def __init__(self, path: Path) -> None:
+        path = path.resolve()  # a link stays one
         self.path = path
+        self._written: tuple[int, bytes] | None = None  # when the file was last read or written, and its sum
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # A lock file that its holder removes just now is found out by filelock, and taken the next time.
@@ -181,6 +188,7 @@ class SaveFile:
                 f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
             ) from error
         self._failing = False  # could it not be written the last time?
+        self._changed: tuple[str, ...] = ()  # what is still to be said of a file that another program has changed
         self._rescued: tuple[Save, Path] | None = None
         with suppress(OSError):  # only there to be shown
             self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
@@ -197,7 +205,9 @@ class SaveFile:
         A damaged file is moved aside, so that it is never overwritten. Raises AdvreplError, NewerSave among them.
         """
         try:
-            return load(self.path), ""
+            save = load(self.path)
+            self._written = self._version(self.path.read_bytes())
+            return save, ""
         except NewerSave:
             raise
         except AdvreplError as error:
@@ -218,8 +228,11 @@ class SaveFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that was removed meanwhile
+            self._set_changed_aside()
             backup = self.path.with_name(self.path.name + ".bak")
-            atomic.write(self.path, encode(save), durable=True, backup=backup, private=True)
+            data = encode(save)
+            atomic.write(self.path, data, durable=True, backup=backup, private=True)
+            self._written = self._version(data)
         except OSError as error:
             raise AdvreplError(
                 f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory; "
@@ -234,7 +247,21 @@ class SaveFile:
         except AdvreplError as error:
             self._failing = True
             return () if failed else (str(error),)
-        return (f"{self.path} could be written again: the story is kept",) if failed else ()
+        again = (f"{self.path} could be written again: the story is kept",) if failed else ()
+        changed, self._changed = self._changed, ()
+        return again + changed
+
+    def _set_changed_aside(self) -> None:
+        """Keep a version that another program has written meanwhile, as one that copies files between computers."""
+        if not self._written or not self.path.exists() or self.path.stat().st_mtime_ns == self._written[0]:
+            return
+        if self._version(self.path.read_bytes())[1] != self._written[1]:
+            aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-other") + ".json")
+            self.path.rename(aside)
+            self._changed += (f"{self.path} was changed by another program: its version is kept as {aside.name}",)
+
+    def _version(self, data: bytes) -> tuple[int, bytes]:
+        return self.path.stat().st_mtime_ns, hashlib.sha256(data).digest()
 
     def write_or_rescue(self, save: Save) -> str:
         """Write the save for the last time: wherever it can be written, and then return a line that says where.

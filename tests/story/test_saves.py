@@ -190,3 +190,46 @@ def test_a_killed_program_leaves_a_whole_story(tmp_path: Path) -> None:
         with SaveFile(path) as file:
             save, notice = file.load()
         assert notice == "" and int(save.turns[0].text.split()[0]) >= done
+
+
+def test_what_is_no_story_is_not_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "package.json"
+    path.write_text('{"name": "x"}')
+    with pytest.raises(AdvreplError, match="is no story of advrepl: nothing is removed"):
+        saves.delete(path)
+    assert path.exists()
+    path.write_bytes(saves.encode(a_save("one"))[:300])  # a story that was cut short
+    saves.delete(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_save_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link, real = tmp_path / "a.json", tmp_path / "real" / "b.json"
+    link.symlink_to(real)
+    with SaveFile(link) as file:
+        file.write(a_save("one"))
+        with pytest.raises(AdvreplError, match="is being played"):
+            SaveFile(real)
+    assert link.is_symlink() and saves.load(real).turns[0].text == "one"
+
+
+def test_what_another_program_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.json", saves.encode(a_save("from another computer"))
+    with SaveFile(path) as file:
+        assert file.keep(a_save("one")) == ()
+        path.write_bytes(other)
+        assert file.keep(a_save("two")) == (
+            f"{path} was changed by another program: its version is kept as a-other.json",
+        )
+        assert file.keep(a_save("three")) == ()
+        os.utime(path)  # touched, and not changed
+        assert file.keep(a_save("four")) == ()
+    assert (tmp_path / "a-other.json").read_bytes() == other
+    assert {each.name for each in tmp_path.iterdir()} == {"a.json", "a.json.bak", "a-other.json"}
+    assert saves.load(path).turns[0].text == "four"
+    with SaveFile(path) as file:
+        file.load()
+        path.write_bytes(other)
+        assert file.keep(a_save("five"))
+    assert (tmp_path / "a-other-2.json").read_bytes() == other
