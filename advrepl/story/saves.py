@@ -3,6 +3,7 @@
 Holds text, never tokens. Does not know how a story is played.
 """
 
+import glob
 import hashlib
 import os
 import re
@@ -190,6 +191,11 @@ class SaveFile:
         self._failing = False  # could it not be written the last time?
         self._changed: tuple[str, ...] = ()  # what is still to be said of a file that another program has changed
         self._rescued: tuple[Save, Path] | None = None
+        for left in path.parent.glob(
+            f".{glob.escape(path.name)}.*tmp"
+        ):  # by a program that was killed; the lock is ours
+            with suppress(OSError):
+                left.unlink()
         with suppress(OSError):  # only there to be shown
             self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
 

@@ -233,3 +233,12 @@ def test_what_another_program_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
         path.write_bytes(other)
         assert file.keep(a_save("five"))
     assert (tmp_path / "a-other-2.json").read_bytes() == other
+
+
+def test_what_a_killed_program_left_is_swept(tmp_path: Path) -> None:
+    left = [tmp_path / name for name in (".a.json.99.tmp", ".a.json.bak.99.tmp")]
+    others = [tmp_path / name for name in (".ab.json.99.tmp", ".b.json.99.tmp", "a.json.tmp")]
+    for path in (*left, *others):
+        path.write_text("half a story")
+    SaveFile(tmp_path / "a.json").close()
+    assert sorted(tmp_path.iterdir()) == sorted(others)
