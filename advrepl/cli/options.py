@@ -11,9 +11,16 @@ def option(*names: str, help: str, **limits: Any) -> Any:
     return typer.Option(*names, help=help, show_default=False, **limits)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line in which names from files do nothing to the terminal."""
+    from advrepl.terminal.text import visible
+
+    typer.echo(visible(text), err=err)
+
+
 def tell(notice: str) -> None:
     """Say on stderr how an option was understood."""
-    typer.echo(notice, err=True)
+    say(notice, err=True)
 
 
 SavesFolder = Annotated[Path | None, typer.Option("--saves", envvar="ADVREPL_SAVES", help="The folder of the stories.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from advrepl import AdvreplError, paths, program
-from advrepl.cli.options import SavesFolder
+from advrepl.cli.options import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import listing, plain
 
@@ -24,7 +24,7 @@ def show_list(folder: SavesFolder = None) -> None:
 
     found = saves.find(place := paths.saves_folder(folder))
     if not found:
-        print(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
+        say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
         return
     table = listing(("name", "title", "turns", "changed", "model", "cache"), right=("turns", "cache"))
     for path in found:
@@ -74,7 +74,7 @@ def delete(
         print("Kept.")
         return
     saves.delete(path)
-    print(f"Deleted {path}.")
+    say(f"Deleted {path}.")
 
 
 def _cache(path: Path) -> str:

@@ -14,6 +14,14 @@ _CONTROLS[0x7F] = "\N{SYMBOL FOR DELETE}"
 _REPLACED = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
 _CONTROLS |= dict.fromkeys(_REPLACED, "\N{REPLACEMENT CHARACTER}")
 _CONTROLS |= {0x2028: "\n", 0x2029: "\n"}
+# What nobody sees, and what can hide a text in another or spell a name that looks like one: left out. Joiners and
+# directional marks stay, as words of many scripts need them, and so do the selectors of an emoji's or kanji's form.
+_INVISIBLE = (
+    *(0xAD, 0x34F, 0x180E, 0x200B, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x2060, 0x2065), *range(0x206A, 0x2070), *range(0xFFF9, 0xFFFC), *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE0080), *range(0xE01F0, 0xE1000),
+)  # fmt: skip
+_CONTROLS |= dict.fromkeys(_INVISIBLE, "")
 
 # Where italics begin and end; two of the controls that no visible text holds. They take no room.
 ITALIC, UPRIGHT = "\x0e", "\x0f"

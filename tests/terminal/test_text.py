@@ -38,6 +38,8 @@ TEXTS = st.one_of(
         ("abc\u202edef\u202c\u2066x\u2069", "abc�def��x�"),
         ("\ud800 \udcff", "� �"),
         ("new\u2028line\u2029s", "new\nline\ns"),
+        ("in\u200bvis\u2060i\ufeffble\u00ad \U000e0041\U000e0042tags\u3164", "invisible tags"),
+        ("می\u200cخواهم क्\u200dष \u200fא 葛\U000e0100 ☺\ufe0f", "می\u200cخواهم क्\u200dष \u200fא 葛\U000e0100 ☺\ufe0f"),
     ],
 )
 def test_foreign_text_is_made_visible(raw: str, shown: str) -> None:
