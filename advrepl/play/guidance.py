@@ -13,6 +13,7 @@ from typing import Any
 from advrepl.engines.base import Engine
 from advrepl.prompt import actions
 from advrepl.prompt.formats import CHAT, Format
+from advrepl.prompt.things import named
 from advrepl.sampling.params import Sampling
 from advrepl.story.injections import GUIDANCE
 from advrepl.story.scenario import Scenario
@@ -83,6 +84,6 @@ def verbs(scenario: Scenario) -> tuple[str, ...]:
 
 def sampling(scenario: Scenario, sampling: Sampling) -> Sampling:
     """Return how prose is sampled; what the player has chosen himself stays."""
-    landmarks = {" " + word: LANDMARK_BIAS for word in actions.landmarks(f"{scenario.opening} {scenario.place}")}
+    landmarks = {" " + word: LANDMARK_BIAS for word in sorted(named(f"{scenario.opening} {scenario.place}"))}
     bias = {} if scenario.roleplay else landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS)
     return replace(sampling, logit_bias={**bias, **sampling.logit_bias})

@@ -90,7 +90,6 @@ _TYPED = {
     *("bring", "lift", "press", "lean", "hold", "wave", "nod", "smile", "laugh", "cry", "scream", "yell", "burn"),
 }
 _KNOWN_IN_LINES = _ENGLISH | _IN_LINES | _TYPED | KIND.keys()
-_NO_LANDMARKS = _LITTLE | _TYPED | KIND.keys()
 
 
 def is_english(text: str) -> bool:
@@ -149,12 +148,6 @@ def named(option: str) -> set[str]:
     """Return what an option names: its words after the first, but those that stand in any sentence."""
     words = (word.casefold().removesuffix("'s") for word in _WORD.findall(option)[1:])
     return {word.removesuffix("s") for word in words if (len(word) > 2 or word in _WHERE) and word not in _LITTLE}
-
-
-def landmarks(text: str) -> set[str]:
-    """Return the words of a text that are likely to name what is there: no verbs, nor what stands in any text."""
-    words = {word for word in _WORD.findall(text) if word.islower() and len(word) > 3}
-    return {word for word in words if word not in _NO_LANDMARKS and not word.endswith(("ing", "ed", "ly", "'s", "n't"))}
 
 
 def first_words(options: Iterable[str]) -> set[str]:

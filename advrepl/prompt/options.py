@@ -36,6 +36,7 @@ _JOINT = re.compile(
 
 
 _LOOSE = " ,;:-–—"
+_STUCK = re.compile(r"\b(?=(\w+) \1\b)")  # a word that comes twice: from there on it only repeats itself
 
 
 def split(text: str) -> tuple[str, tuple[str, ...]]:
@@ -118,7 +119,7 @@ def tidy(line: str, most: int = MAX_WORDS) -> str:
     """One whole sentence out of what was written for an option, with a full stop; of `most` words: cut at a joint."""
     text = " ".join(line.split())
     found = _LINE.match(text)
-    text = (found[2] if found else text).rstrip(_LOOSE)
+    text = _STUCK.split(found[2] if found else text, maxsplit=1)[0].rstrip(_LOOSE)
     too_long = len(text.split()) >= most
     if _SENTENCE_END.search(text) and not too_long:
         return text

@@ -63,6 +63,11 @@ KINDS |= {"thing": THING, "any": THING | KINDS["person"]}
 PRONOUNS = ("him", "her", "them")
 
 
+def named(told: str) -> set[str]:
+    """Return the things and persons that a text names."""
+    return {word.casefold() for word in _WORD.findall(told)} & KINDS["any"]
+
+
 def rules(told: str) -> dict[str, str]:
     """Return a GBNF rule for each kind of which the text has named something: what an option may be about."""
     words = {word.casefold() for word in _WORD.findall(told)}

@@ -10,7 +10,7 @@ from advrepl.prompt.actions import VERBS
 from advrepl.prompt.formats import FORMATS
 from advrepl.prompt.template import ChatTemplate
 from advrepl.sampling.params import Sampling
-from advrepl.story.scenario import BUILT_IN, START, Scenario
+from advrepl.story.scenario import BUILT_IN, LIGHTHOUSE, START, Scenario
 from advrepl.story.tree import Turn
 from tests.conftest import ScriptedEngine
 
@@ -112,3 +112,10 @@ def test_in_roleplay_it_says_who_the_model_is() -> None:
 )
 def test_the_essence_of_a_persona_is_its_beginning(persona: str, essence: str) -> None:
     assert guidance.essence(persona) == essence
+
+
+def test_what_the_opening_names_is_made_likelier_and_no_other_word() -> None:
+    """A word like "down" that is made likelier is written until nothing else comes."""
+    bias = guidance.sampling(LIGHTHOUSE, Sampling()).logit_bias
+    assert bias[" lantern"] == bias[" stairs"] == guidance.LANDMARK_BIAS
+    assert not {" down", " away", " small", " dark"} & bias.keys()

@@ -99,3 +99,8 @@ def test_without_a_grammar_a_list_is_read_leniently() -> None:
     text = "Sure! Here you go:\n1) Go in\n2) Go in.\n- Run away!\nb. Wait"
     assert menu.parse(text, 3) == ("Go in.", "Run away!", "Wait.")
     assert menu.parse(text, 4) == ()
+
+
+def test_an_option_that_only_repeats_a_word_ends_before_it() -> None:
+    assert menu.tidy("Hide from the man down down down down.") == "Hide from the man."
+    assert menu.tidy("down down down") == ""
