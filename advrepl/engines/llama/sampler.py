@@ -7,6 +7,7 @@ import ctypes
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -40,6 +41,8 @@ class Sampler:
         grammar: str | None,
         prompt: Sequence[int],
     ) -> None:
+        # llama.cpp takes memory for all that are asked for.
+        sampling = replace(sampling, repeat_last_n=min(sampling.repeat_last_n, model.n_ctx))
         self._read, self._vocab = model.logits, model.vocab.handle
         self._reach = _reach(sampling)
         self._biased, self._bias = _biases(model, sampling)

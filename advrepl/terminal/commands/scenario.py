@@ -12,7 +12,7 @@ from advrepl.prompt.window import blocks_from
 from advrepl.story.injections import LORE, NOTE, NOTE_DEPTH
 from advrepl.story.roleplay import DEEPEST, player
 from advrepl.story.saves import with_scenario
-from advrepl.terminal.commands.table import command
+from advrepl.terminal.commands.table import command, whole_number
 from advrepl.terminal.text import one_line
 
 OFF = ("off", "none", "clear")
@@ -44,9 +44,9 @@ def greeting(game: Game, argument: str) -> Iterator[Event]:
     """Show the character's greetings, or begin with the Nth."""
     greetings = game.scenario.greetings
     if argument:
-        if not argument.isdecimal():
+        if (number := whole_number(argument)) is None:
             raise AdvreplError(f"/greeting takes the number of a greeting, not {argument[:20]!r}")
-        yield from game.greet(int(argument))
+        yield from game.greet(number)
         return
     if not greetings:
         raise AdvreplError("nobody greets in this story: greetings come with character cards")
@@ -94,8 +94,8 @@ def _lore_seen(game: Game) -> tuple[str, ...]:
 def _depth(argument: str) -> tuple[int, str]:
     """An author's note may begin with its depth."""
     first, _, rest = argument.partition(" ")
-    if not first.isdecimal():
+    if (depth := whole_number(first)) is None:
         return NOTE_DEPTH, argument
-    if not 0 < int(first) < DEEPEST:
+    if not 0 < depth < DEEPEST:
         raise AdvreplError(f"the depth of a note is 1 to {DEEPEST - 1} turns, not {first}")
-    return int(first), rest.strip()
+    return depth, rest.strip()

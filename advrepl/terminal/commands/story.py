@@ -7,7 +7,7 @@ from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.prompt import options as menu
 from advrepl.prompt.options import MAX_OPTIONS
-from advrepl.terminal.commands.table import command
+from advrepl.terminal.commands.table import command, whole_number
 
 SHOWN = 100  # characters of the prose at which the story stands
 
@@ -38,9 +38,10 @@ def options(game: Game, argument: str) -> Iterator[Event]:
     if not argument:
         yield Note("\n".join([_options_wanted(game), *_numbered(game.options())]))
         return
-    if not argument.isdecimal() or int(argument) > MAX_OPTIONS:
-        raise AdvreplError(f"/options takes a whole number from 0 to {MAX_OPTIONS}, not {argument!r}")
-    game.set_option_count(int(argument))
+    count = whole_number(argument)
+    if count is None or count > MAX_OPTIONS:
+        raise AdvreplError(f"/options takes a whole number from 0 to {MAX_OPTIONS}, not {argument[:20]!r}")
+    game.set_option_count(count)
     yield Note(_options_wanted(game))
 
 

@@ -45,6 +45,9 @@ class Command:
 COMMANDS: dict[str, Command] = {}
 
 
+MOST_DIGITS = 9  # of a number in a command
+
+
 def command(name: str, *aliases: str, usage: str = "", arguments: Arguments = dict) -> Callable[[Handler], Handler]:
     """Put a handler into the table; the first line of its docstring is its help."""
 
@@ -75,6 +78,11 @@ def run(game: Game, line: str) -> Iterator[Event]:
     if argument.strip() and not found.usage:
         raise AdvreplError(f"/{found.name} takes nothing after its name")
     yield from found.run(game, argument.strip())
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a text is; None if it is none, or one that nothing here has (Python converts no more)."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def find(name: str) -> Command:

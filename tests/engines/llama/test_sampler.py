@@ -46,7 +46,7 @@ class Unlikely:
     """A model that gives all tokens these logits."""
 
     def __init__(self, engine: LlamaEngine, logits: np.ndarray) -> None:
-        self.vocab, self._logits = engine.model.vocab, logits
+        self.vocab, self.n_ctx, self._logits = engine.model.vocab, engine.n_ctx, logits
 
     def logits(self) -> np.ndarray:
         return self._logits

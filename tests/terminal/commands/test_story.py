@@ -7,6 +7,7 @@ import pytest
 from advrepl.play.events import Reply
 from advrepl.play.game import Game
 from advrepl.story import saves
+from advrepl.story.injections import NOTE
 from advrepl.terminal import commands
 from tests.conftest import ScriptedEngine
 from tests.terminal.commands.conftest import HALL, OPENING, refused, told
@@ -48,3 +49,14 @@ def test_setting_that_leaves_no_room_is_taken_back(new_game: Callable[..., Game]
     assert "the context has room for" in refused(game, "/options 8")
     assert game.option_count == 3
     list(game.act("on"))  # and the story goes on
+
+
+@pytest.mark.parametrize("line", ["/options", "/greeting", "/note"])
+def test_a_number_of_thousands_of_digits_is_refused_or_a_word(game: Game, line: str) -> None:
+    """Python converts no more than 4,300."""
+    number = "9" * 5000
+    if line == "/note":
+        told(game, f"{line} {number}")
+        assert number in game.scenario.injections[NOTE].text
+        return
+    assert len(refused(game, f"{line} {number}")) < 100
