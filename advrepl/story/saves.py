@@ -22,6 +22,7 @@ from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
 from advrepl.story.migrations import MIGRATIONS
+from advrepl.story.recovery import salvage
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
@@ -99,6 +100,13 @@ def parse(data: bytes, source: str) -> Save:
         plain = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
+    except RecursionError:
+        raise AdvreplError(f"{source} is no story of advrepl: it has no end of brackets") from None
+    return from_plain(plain, source)
+
+
+def from_plain(plain: Any, source: str) -> Save:
+    """Read a save from its JSON objects; raises AdvreplError as `parse` does."""
     schema = plain.get("schema") if isinstance(plain, dict) else None
     if not isinstance(schema, int) or schema < 1:
         raise AdvreplError(f"{source} is no story of advrepl: it has no schema number")
@@ -115,7 +123,7 @@ def parse(data: bytes, source: str) -> Save:
 
 
 def encode(save: Save) -> bytes:
-    """Return the bytes of a save file that is written now."""
+    """Return the bytes of a save file that is written now; the time goes into the file, not into `save`."""
     save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
     return msgspec.json.format(msgspec.json.encode(save), indent=1)
 
@@ -217,21 +225,29 @@ class SaveFile:
         except NewerSave:
             raise
         except AdvreplError as error:
-            backup = self.path.with_name(self.path.name + ".bak")
-            if not backup.exists():
+            found = self._before() or self._whole_part()
+            if not found:
                 raise
-            save = load(backup)
+            save, goes_on = found
             if not self.path.exists():
                 return save, f"{self.path} was missing: its last backup goes on"
             aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-damaged") + ".json.txt")
             self.path.rename(aside)
-            return save, f"{error}; it is kept as {aside.name}, and the version before it goes on"
+            return save, f"{error}; it is kept as {aside.name}, and {goes_on}"
+
+    def _before(self) -> tuple[Save, str] | None:
+        with suppress(AdvreplError):
+            return load(self.path.with_name(self.path.name + ".bak")), "the version before it goes on"
+        return None
+
+    def _whole_part(self) -> tuple[Save, str] | None:
+        with suppress(AdvreplError, OSError, ValueError):
+            save = from_plain(salvage(self.path.read_bytes()), str(self.path))
+            return save, f"its {len(save.turns)} turns that could be read go on"
+        return None
 
     def write(self, save: Save) -> None:
-        """Write beside, flush, rename; a crash at any moment leaves this version or the one before.
-
-        The time of writing goes into the file, not into `save`.
-        """
+        """Write beside, flush, rename; a crash at any moment leaves this version or the one before."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that was removed meanwhile
             self._set_changed_aside()

@@ -242,3 +242,29 @@ def test_what_a_killed_program_left_is_swept(tmp_path: Path) -> None:
         path.write_text("half a story")
     SaveFile(tmp_path / "a.json").close()
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+@given(st.integers(0, 400))
+def test_what_is_whole_of_a_cut_story_goes_on(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    save, folder = a_save("one", "two { ] \\", "three"), tmp_path_factory.mktemp("cut")
+    path, data = folder / "a.json", saves.encode(save)
+    path.write_bytes(data[: len(data) - cut])
+    whole = data[: len(data) - cut].count(b'"text": ')
+    with SaveFile(path) as file:
+        try:
+            found, notice = file.load()
+        except AdvreplError:
+            assert whole <= 1
+            return
+    if found == msgspec.structs.replace(save, updated=found.updated):
+        return
+    assert found.turns == save.turns[: len(found.turns)] and found.head == len(found.turns) - 1
+    assert whole - 1 <= len(found.turns) <= whole
+    assert f"its {len(found.turns)} turns that could be read go on" in notice
+    assert (folder / "a-damaged.json.txt").read_bytes() == data[: len(data) - cut]
+
+
+def test_a_file_of_brackets_is_no_story(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    with pytest.raises(AdvreplError, match="is no story of advrepl"):
+        saves.load(tmp_path / "a.json")
