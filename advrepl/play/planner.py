@@ -64,7 +64,8 @@ class Planner:
     def reply_task(self, story: TurnPath, window: Window, seed: int, prefix: str = "") -> ReplyTask:
         """Return what the writer is asked for, to answer the story's last turn or to go on from `prefix`."""
         scenario = self.state.save.scenario
-        recent = story.path_turns(max(len(story) - 3 * guidance.LOOK_BACK, 0))
+        seen = 0 if self._is_helped() else window.evicted - len(scenario.dialogues)
+        recent = story.path_turns(max(seen, len(story) - 3 * guidance.LOOK_BACK, 0))
         if prefix:
             recent = recent[:-1]
         guided, sampling = self._is_guided(recent), replace(self.state.sampling, max_tokens=self._longest())
