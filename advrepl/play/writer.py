@@ -245,7 +245,8 @@ class Writer:
         for avoid, others in tries:
             grammar = menu.grammar(avoid, self._task.verbs, told)
             pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, grammar, "\n")
-            option = menu.tidy((yield from _whole(pieces)), most)
+            line = yield from _whole(pieces)
+            option = menu.tidy(menu.before_repeat(line) if self._task.verbs else line, most)
             if option and not menu.among(option, others):
                 return option
             if self._task.verbs:  # a model that comes back to one thing does so with any verb

@@ -36,7 +36,7 @@ _JOINT = re.compile(
 
 
 _LOOSE = " ,;:-–—"
-_STUCK = re.compile(r"\b(?=(\w+) \1\b)")  # a word that comes twice: from there on it only repeats itself
+_TWICE = re.compile(r"\b(?=(\w+) \1\b)")
 
 
 def split(text: str) -> tuple[str, tuple[str, ...]]:
@@ -119,7 +119,7 @@ def tidy(line: str, most: int = MAX_WORDS) -> str:
     """One whole sentence out of what was written for an option, with a full stop; of `most` words: cut at a joint."""
     text = " ".join(line.split())
     found = _LINE.match(text)
-    text = _STUCK.split(found[2] if found else text, maxsplit=1)[0].rstrip(_LOOSE)
+    text = (found[2] if found else text).rstrip(_LOOSE)
     too_long = len(text.split()) >= most
     if _SENTENCE_END.search(text) and not too_long:
         return text
@@ -129,6 +129,11 @@ def tidy(line: str, most: int = MAX_WORDS) -> str:
         text = _DANGLING.sub("", text)
     text = text.rstrip(_LOOSE + ".!?…")
     return text + "." if text else ""
+
+
+def before_repeat(line: str) -> str:
+    """Return the line up to the word that comes twice in a row: from there on a small model only repeats itself."""
+    return _TWICE.split(line, maxsplit=1)[0]
 
 
 def key(option: str) -> tuple[str, ...]:

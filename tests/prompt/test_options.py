@@ -101,6 +101,7 @@ def test_without_a_grammar_a_list_is_read_leniently() -> None:
     assert menu.parse(text, 4) == ()
 
 
-def test_an_option_that_only_repeats_a_word_ends_before_it() -> None:
-    assert menu.tidy("Hide from the man down down down down.") == "Hide from the man."
-    assert menu.tidy("down down down") == ""
+def test_a_line_ends_before_a_word_that_comes_twice() -> None:
+    assert menu.before_repeat("Hide from the man down down down down.") == "Hide from the man "
+    assert menu.before_repeat("Walk on. On and on.") == "Walk on. On and on."
+    assert menu.before_repeat("down down") == ""
