@@ -127,7 +127,7 @@ class Game:
     def _changing(self) -> Iterator[None]:
         with self.state.restored_on_error():
             yield
-            self.planner.check()
+            self.planner.check(note=True)
             self.window()
         if self.story.turns:
             self.save()
@@ -166,7 +166,7 @@ class Game:
         planned = self.planner.player_turn(text)
         self.state.add(planned.turn)
         self.state.replace(lore_state=planned.context.lore_state, macro_values=planned.context.macro_values)
-        yield from chain(self._kept(), map(Note, planned.context.notices))
+        yield from chain(self._kept(), map(Note, self.planner.notices(planned)))
         yield from self._reply(planned.window)
 
     def retry(self) -> Iterator[Event]:

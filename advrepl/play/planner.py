@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance
 from advrepl.play.state import GameState
@@ -19,6 +20,7 @@ from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Window
 from advrepl.prompt.window import build
 from advrepl.story.context import StoryContext, TurnContext
+from advrepl.story.injections import NOTE, label, least_wanted
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
 T = TypeVar("T")
@@ -26,6 +28,7 @@ T = TypeVar("T")
 LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
 LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
+LEAST_LINE = "I look around."  # without room for such a line there is no play
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
@@ -36,6 +39,7 @@ class PlayerTurn:
     turn: Turn
     context: TurnContext
     window: Window  # for the reply to it
+    left_out: tuple[str, ...]  # what had no room, as the player knows it
 
 
 class Planner:
@@ -46,6 +50,7 @@ class Planner:
         self.state = state
         self.plain_model = False  # is the model left alone, without help for small ones?
         self._seed = random.getrandbits(31)  # for a story without one
+        self._told_left_out: set[str] = set()
         self._known: dict[Hashable, Any] = {}
         self._known_for: tuple[object, int | None] = (None, None)
 
@@ -92,9 +97,31 @@ class Planner:
         own = self.state.sampling.seed
         return ((self._seed if own is None else own) + 0x85EBCA6B * turns) & 0x7FFFFFFF
 
-    def check(self) -> None:
-        """Raise AdvreplError if the context has no room for the system text and a turn."""
-        self._build(Story())
+    def notices(self, planned: PlayerTurn) -> tuple[str, ...]:
+        """Return what is to be said of a turn that is taken; what had no room is named once."""
+        names = [name for name in planned.left_out if name not in self._told_left_out]
+        self._told_left_out.update(names)
+        left = f"there is no room for {' and '.join(names)}: give a larger --ctx, or shorten the card"
+        return (*planned.context.notices, *([left] if names else ()))
+
+    def check(self, *, note: bool = False) -> None:
+        """Raise AdvreplError if the context has no room for the system text and a turn, and the player's `note`."""
+        window, text = self._build(Story()), self.state.save.scenario.injections.get(NOTE)
+        try:
+            self._build(WithTurn(Story(), Turn(None, "user", LEAST_LINE)))
+        except AdvreplError:
+            raise AdvreplError(
+                f"the system text takes {window.used} of the {window.budget} tokens that the context has besides the "
+                "reply, which leaves no room for a turn: shorten it, give a larger --ctx or a smaller --max-tokens"
+            ) from None
+        if note and text:
+            try:
+                self._build(WithTurn(Story(), Turn(None, "user", LEAST_LINE, injections={NOTE: text.text})))
+            except AdvreplError:
+                raise AdvreplError(
+                    f"the note has no room beside the system text, which takes {window.used} of {window.budget} "
+                    "tokens: shorten it, or give a larger --ctx"
+                ) from None
 
     # --- how
 
@@ -104,7 +131,19 @@ class Planner:
         turn = Turn(story.head, "user", text, injections=context.injections)
         if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
             turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
-        return PlayerTurn(turn, context, self._build(WithTurn(story, turn)))
+        left_out: list[str] = []
+        while True:
+            try:
+                window = self._build(WithTurn(story, turn))
+            except AdvreplError:  # what the player has not said himself gives way
+                source = least_wanted(turn)
+                if source is None:
+                    raise
+                left_out.append(label(source))
+                others = {name: text for name, text in turn.injections.items() if name != source}
+                turn = msgspec.structs.replace(turn, injections=others)
+            else:
+                return PlayerTurn(turn, context, window, tuple(dict.fromkeys(filter(None, left_out))))
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()

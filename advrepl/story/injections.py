@@ -17,6 +17,14 @@ LORE = "lore "  # the source of an entry: this and its id
 POST_HISTORY_DEPTH = 4  # turns; a card's post-history instructions
 NOTE_DEPTH = 4  # as SillyTavern has it
 LORE_DEPTH = 8  # turns after which an entry that applies is told again
+# What gives way first where there is no room, and how the player knows it.
+LEAST_WANTED = {
+    GUIDANCE: "",
+    LORE: "lore",
+    DEPTH_PROMPT: "the card's depth note",
+    POST_HISTORY: "the card's last instructions",
+    NOTE: "your note",
+}
 
 
 def shown(scenario: Scenario, turn: Turn) -> tuple[str, ...]:
@@ -37,6 +45,22 @@ def due(scenario: Scenario, lore: Mapping[str, str], recent: Sequence[Turn]) -> 
         # The new turn is one more.
         if all(turn.injections.get(source) != text for turn in recent[max(len(recent) + 1 - depth, 0) :])
     }
+
+
+def least_wanted(turn: Turn) -> str | None:
+    """Return the source that gives way first of a turn's injections; of several entries of lore the last one."""
+    order = list(LEAST_WANTED)
+    ranked = [(-order.index(_kind(source)), place, source) for place, source in enumerate(turn.injections)]
+    return max(ranked)[2] if ranked else None
+
+
+def label(source: str) -> str:
+    """Return how the player knows a source; "" for what is not his affair."""
+    return LEAST_WANTED[_kind(source)]
+
+
+def _kind(source: str) -> str:
+    return LORE if source.startswith(LORE) else source
 
 
 def reach(scenario: Scenario) -> int:
