@@ -18,7 +18,7 @@ _PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$"
 MAX_OPTIONS = 8
 LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice
 MAX_WORDS = 14
-MAX_WORDS_WITH_VERB = 9
+MAX_WORDS_WITH_VERB = 9  # a small model has no more to say of it
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
 # Words that make a statement or a question rather than something to do; options begin with them less often.
 STATEMENTS = (
@@ -93,7 +93,7 @@ def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = (), told: str = ""
         taken = actions.first_words(avoid)
         rules = actions.grammar((verb for verb in verbs if verb.casefold() not in taken), told)
         word = r"word ::= [A-Za-zÀ-ÿ] [A-Za-zÀ-ÿ'’-]{0,17}"
-        return "\n".join((rf'root ::= " " action (" " word){{0,{MAX_WORDS_WITH_VERB}}} [.!?]? "\n"', rules, word))
+        return "\n".join((rf'root ::= " " action (" " word){{0,{MAX_WORDS_WITH_VERB - 4}}} [.!?]? "\n"', rules, word))
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     left = "".join(letter for letter in letters if all(letter != option[:1].upper() for option in avoid))
     word = r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?"""
