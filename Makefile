@@ -8,7 +8,7 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
-.PHONY: play resume test test-long lint check parity newest lock bench bench-convert game seven clean
+.PHONY: play resume test test-long lint check parity newest lock bench bench-convert caches game seven clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
@@ -70,6 +70,11 @@ bench-convert: $(VENV)/tested
 # llama-bench on the PATH. A 7B model to measure as well: make bench ARGS="--seven FILE.gguf", made by `make seven`.
 bench: $(VENV)/tested
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# What moving, cutting and keeping a cache costs, by architecture: the table in docs/models.md. With files of your own:
+# make caches ARGS="FILE.gguf ..."
+caches: $(VENV)/tested
+	$(BIN)/python -m tests.bench.caches $(ARGS)
 
 # Stories of 40 turns by a scripted player, judged; about an hour. make game ARGS="--plain-model -m FILE.gguf"
 game: $(VENV)/tested

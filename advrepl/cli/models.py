@@ -40,8 +40,7 @@ def _default() -> Path | None:
 
     if os.environ.get("ADVREPL_MODEL"):
         return models.resolve(None)
-    playable = models.installed()
-    return playable[0] if playable else None
+    return models.default()
 
 
 def _billions(parameters: int | None) -> str:

@@ -65,6 +65,8 @@ class Stats:
     reused: int = 0  # of these, not computed again
     shifted: int = 0  # reused after being moved
     generated: int = 0
+    decoded: int = 0  # in all, whatever for
+    whole: int = 0  # how often the prompt was read from its beginning
     stop: str = ""  # "end", "stop", "length", "context", "interrupted"
 
     @property

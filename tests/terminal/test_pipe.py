@@ -14,7 +14,7 @@ import pytest
 from advrepl.story import saves
 from tests import ROOT
 
-STATS = {"prompt", "reused", "shifted", "evicted", "generated", "first_ms", "seconds", "ahead", "stop"}
+STATS = {"prompt", "reused", "shifted", "evicted", "generated", "decoded", "first_ms", "seconds", "ahead", "stop"}
 THREADS = ("--threads", "1")  # two that wait for each other on a busy machine are many times slower
 
 

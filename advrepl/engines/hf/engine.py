@@ -21,6 +21,7 @@ class HfEngine(SequenceEngine[HfModel]):
         done = not self.model.aborted and self.model.decode(tokens)
         if done:
             self.sequence.cached += tokens
+            self.sequence.stats.decoded += len(tokens)
         return done
 
     def _reuse(self, plan: ReusePlan) -> None:

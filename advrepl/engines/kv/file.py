@@ -19,7 +19,7 @@ from advrepl import atomic
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
-VERSION = 3
+VERSION = 4
 # magic, version, bytes of the contents, bytes of the state; then the CRC-32 of these fields and the contents
 FRONT = struct.Struct("<8sIIQ")
 SUM = struct.Struct("<I")
@@ -53,6 +53,8 @@ class KvSnapshot(msgspec.Struct, frozen=True):
     segments: dict[bytes, tuple[int, ...]]
     shape: WindowShape
     unshifted: int | None  # so many tokens at its front were never moved; None: none was
+    # Copies of its recurrent part, if it has one: for how many tokens, of which kind (kv/snapshots.py), the copy.
+    copies: list[tuple[int, int, bytes]] = []
 
 
 @runtime_checkable
@@ -72,6 +74,12 @@ class KvPersistent(Protocol):
 
     def copy_state(self, snapshot: KvSnapshot, memory: Callable[[int], memoryview]) -> memoryview | None:
         """Copy the cache into `memory(bytes)`, from any thread; None if it no longer holds just that snapshot."""
+
+    def front(self, blocks: int) -> KvSnapshot | None:
+        """Return what the cache holds of the window's head and so many blocks behind it; None: not all of that."""
+
+    def copy_front(self, snapshot: KvSnapshot, memory: Callable[[int], memoryview]) -> memoryview | None:
+        """Copy that much of the cache, as `copy_state` does all of it."""
 
     def restore(self, snapshot: KvSnapshot, state: memoryview) -> bool:
         """Take the cache back; False, and an empty cache, if it is not one that fits."""

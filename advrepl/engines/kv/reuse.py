@@ -3,7 +3,7 @@
 Does not touch a cache (an engine does) and does not decide what is shown to the model (prompt/window.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -41,6 +41,27 @@ def plan_reuse(cached: Sequence[int], wanted: Sequence[int], head: int = 0, evic
         if head + moved > keep:
             return ReusePlan(head, source, moved)
     return ReusePlan(keep)
+
+
+def seen_whole(keep: int, missing: Iterable[tuple[int, int]], window: int) -> int:
+    """Return the most tokens, at most `keep`, behind which nothing is missing that the next one attends to.
+
+    `missing`: positions without cells, from the first to before the last; `window`: tokens that every layer sees, the
+    next one among them; 0: all.
+    """
+    for start, end in sorted(missing, reverse=True):
+        first = keep - window + 1 if window else 0
+        if start < min(end, keep) and end > first:
+            keep = start
+    return keep
+
+
+def moved_gaps(missing: Iterable[tuple[int, int]], plan: ReusePlan) -> tuple[tuple[int, int], ...]:
+    """Return where cells are missing once a plan was followed."""
+    by, end = plan.source - plan.keep, plan.source + plan.moved
+    front = ((start, min(stop, plan.keep)) for start, stop in missing)
+    block = ((max(start, plan.source) - by, min(stop, end) - by) for start, stop in missing) if plan.moved else ()
+    return tuple((start, stop) for start, stop in (*front, *block) if start < stop)
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:

@@ -5,22 +5,26 @@ wrong with a cache file is one line, and the time to read the story again.
 """
 
 import mmap
+import os
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.kv import file as kv_file
-from advrepl.engines.kv.file import KvPersistent, KvSnapshot
-from advrepl.prompt.segments import Window
+from advrepl.engines.kv.file import KvKey, KvPersistent, KvSnapshot, segments_digest
+from advrepl.prompt.segments import Segment, Window
 
 SUFFIX = ".kv"
+FRONT = "card~"
+LEAST_FRONT = 64  # tokens that are worth a file
 EVERY = 180.0  # seconds between two files that are written while the story goes on
 DEFAULT_LIMIT = "4G"
 DISK_ROOM = 256 << 20  # bytes that are left free, for saves among others
@@ -77,6 +81,7 @@ class KvStore:
         self._tried = time.monotonic()
         self._thread: threading.Thread | None = None
         self._remark, self._said = "", ""
+        self._front: Path | None = None  # where the head of a new story is kept
 
     def load(self) -> str:
         """Give the engine what the file holds; return a line if there is a file that is of no use, else ""."""
@@ -91,6 +96,16 @@ class KvStore:
         self._stored = found.snapshot
         return ""
 
+    def load_front(self, window: Window) -> None:
+        """Give the engine what another story has read of the same head and examples; `window`: before any turn."""
+        self._front = self.path.with_name(front_name(window, self._engine.key))
+        try:
+            found = kv_file.read(self._front, self._engine.key)
+            if self._engine.restore(found.snapshot, found.state):
+                os.utime(self._front)  # the files that are not used go first
+        except (kv_file.UnusableError, OSError):
+            return
+
     def store(self, window: Window) -> str:
         """Write the file now, unless it is up to date; return a line, said once, if that is not possible.
 
@@ -102,6 +117,17 @@ class KvStore:
         remark, self._said = ("" if self._remark == self._said else self._remark), self._remark
         return remark
 
+    def replied(self, window: Window, blocks: int, coming: Callable[[], Window]) -> None:
+        """Write what is due after a reply, in a thread of its own, while the player reads.
+
+        `window`: of that reply; `blocks` of it stand before the player's first words; `coming` gives the next one. What
+        goes wrong, `store` tells later.
+        """
+        if self._front:
+            self._keep_front(window, blocks)
+        if self.due:
+            self.store_in_thread(coming())
+
     @property
     def due(self) -> bool:
         """Tell whether it is a while since writing was last tried."""
@@ -112,6 +138,17 @@ class KvStore:
         self._finish()
         if snapshot := self._changed(window):
             self._thread = threading.Thread(target=self._write, args=(snapshot,), name="advrepl-kv-store")
+            self._thread.start()
+
+    def _keep_front(self, window: Window, blocks: int) -> None:
+        """Keep what the engine has read of the head and so many blocks, for other stories; once."""
+        path, self._front = self._front, None
+        if not path or window.evicted or path.exists():
+            return
+        self._finish()
+        snapshot = self._engine.front(blocks)
+        if snapshot is not None and len(snapshot.tokens) >= LEAST_FRONT:
+            self._thread = threading.Thread(target=self._write_front, args=(path, snapshot), name="advrepl-kv-front")
             self._thread.start()
 
     def close(self) -> None:
@@ -129,7 +166,8 @@ class KvStore:
             self._thread = None
 
     def _write(self, snapshot: KvSnapshot) -> None:
-        self._tried, size = time.monotonic(), self._engine.state_size()
+        self._tried = time.monotonic()
+        size = self._engine.state_size() + sum(len(copy) for _, _, copy in snapshot.copies)
         try:
             self._remark = self._make_room(size)
             state = None if self._remark else self._engine.copy_state(snapshot, anonymous_memory)
@@ -140,6 +178,13 @@ class KvStore:
             self._remark = self._not_written(error.strerror or "")
         else:
             self._stored = snapshot
+
+    def _write_front(self, path: Path, snapshot: KvSnapshot) -> None:
+        if self._make_room(self._engine.state_size()):
+            return
+        with suppress(OSError):
+            if state := self._engine.copy_front(snapshot, anonymous_memory):
+                kv_file.write(path, snapshot, state)
 
     def _make_room(self, size: int) -> str:
         """Remove what has to go; return a line if even that does not make room."""
@@ -165,6 +210,12 @@ class KvStore:
 
     def _not_written(self, reason: str) -> str:
         return f"the cache file {self.path.name} is not written ({reason}): resuming will read the story again"
+
+
+def front_name(window: Window, key: KvKey) -> str:
+    """Name the file for what stories with this head and these examples have in common; no save has such a name."""
+    segments = (Segment("", repr(key)), *window.prompt.head, *chain.from_iterable(window.prompt.blocks))
+    return f"{FRONT}{segments_digest(segments).hex()}{SUFFIX}"
 
 
 def anonymous_memory(size: int) -> memoryview:

@@ -10,11 +10,13 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.engines.base import PrefillProgress
+from advrepl.engines.base import PrefillProgress, Stats
 from advrepl.engines.generation import SequenceState
 from advrepl.engines.kv.reuse import ReusePlan, common_prefix
+from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.engines.llama.model import SEQ_PREFETCH, SEQ_REFRESH, SEQ_STORY, LlamaModel
+from advrepl.engines.llama.memory import SEQ_PREFETCH, SEQ_REFRESH, SEQ_STORY
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.segments import Window
 
 
@@ -36,6 +38,7 @@ class BranchingEngine(LlamaEngine):
 
     def prepare(self, window: Window) -> int:
         """Make the cache fit a window that comes next; return how many tokens `prime` has to prefill for it."""
+        self.sequence.stats = Stats()
         wanted = self.follow(window)
         self._missing = wanted[len(self.sequence.cached) : len(wanted) - self._said(window)]
         return len(self._missing)
@@ -70,7 +73,7 @@ class BranchingEngine(LlamaEngine):
         """Replace the engine's moved tokens by the same tokens as the branch has computed them."""
         self.settle()
         self.model.copy(SEQ_REFRESH, SEQ_STORY)
-        self.sequence.unshifted = None
+        self.sequence.unshifted, self.sequence.missing = None, branch.sequence.missing
 
     def enter(self, branch: "LlamaBranch") -> None:
         """Put this branch into the cache in place of any other one; raises AdvreplError if that fails."""
@@ -78,21 +81,29 @@ class BranchingEngine(LlamaEngine):
             return
         self.settle()
         self.model.copy(SEQ_STORY, SEQ_PREFETCH)
-        self.make_room(branch.n_shared)
+        self.make_room(branch.n_shared, branch.sequence.snapshots)
         if branch.swapped is not None and not self.model.swap_in(SEQ_PREFETCH, branch.n_shared, branch.swapped):
             self._evict_resident()
             raise AdvreplError("llama.cpp could not take up what was written ahead: /retry writes it again")
         self._resident, branch.swapped = branch, None
 
-    def make_room(self, start: int) -> None:
-        """Swap the engine's own tokens out from position `start` on, where the resident branch has other ones."""
+    def make_room(self, start: int, snapshots: Snapshots) -> None:
+        """Swap the engine's own tokens out from position `start` on, where the resident branch has other ones.
+
+        `snapshots`: of the branch, which has one for that place where the cache has a recurrent part.
+        """
         if self._swapped_out and start < self._swapped_out[0]:
             self._swap_own_in()
         if not self._swapped_out and start < len(self.sequence.cached):
-            self.model.remove(start, -1, SEQ_PREFETCH)
+            snapshot = None
+            if self.model.abilities.cuts:
+                self.model.remove(start, -1, SEQ_PREFETCH)
+            else:
+                snapshot = snapshots.data(start)
+                self.model.go_back(start, snapshot, SEQ_PREFETCH)
             if self.model.k_shift_pending:  # keys that are swapped out would never be rotated
                 self._apply_k_shift()
-            self._swapped_out = start, self.model.swap_out(SEQ_STORY, start)
+            self._swapped_out = start, self.model.swap_out(SEQ_STORY, start, snapshot)
 
     def settle(self) -> None:
         """Take any branch out of the cache."""
@@ -182,7 +193,7 @@ class LlamaBranch(LlamaEngine):
 
     def served(self) -> None:
         """Note that what it waits for has been decoded."""
-        self.sequence.cached += self.waiting
+        self._decoded(self.waiting)
         self.waiting = ()
 
     def detach(self) -> SequenceState:
@@ -205,10 +216,11 @@ class LlamaBranch(LlamaEngine):
 
     def _reuse(self, plan: ReusePlan) -> None:
         super()._reuse(plan)
-        if plan.keep < self.n_shared and not self._detached:
-            self.n_shared = plan.keep
+        kept = len(self.sequence.cached)
+        if kept < self.n_shared and not self._detached:
+            self.n_shared = kept
             if self.seq_id == SEQ_PREFETCH:
-                self._engine.make_room(plan.keep)
+                self._engine.make_room(kept, self.sequence.snapshots)
 
     def _decode(self, tokens: Sequence[int]) -> bool | None:
         if self._requested is not tokens and not self._detached:

@@ -11,6 +11,7 @@ import llama_cpp.llama_cpp as lib
 import psutil
 
 from advrepl import AdvreplError
+from advrepl.engines.files import size_of
 from advrepl.engines.llama.vocab import metadata, number
 from advrepl.machine import GIB
 
@@ -27,6 +28,7 @@ class Heads:
     values: int
     rotated: int  # of a head's keys, by their position
     count: int
+    shared: bool = False  # do values lie in the keys' cells (multi-head latent attention)?
 
     @property
     def quantized_keys_move(self) -> bool:
@@ -40,16 +42,20 @@ class Heads:
 def heads_of(model: Any) -> Heads:
     """Return the shape of a layer's cache; `model`: a llama_model pointer."""
     width = lib.llama_model_n_embd(model) // max(lib.llama_model_n_head(model), 1)
-    keys = number(model, "attention.key_length", width)
-    values = number(model, "attention.value_length", width)
-    return Heads(keys, values, number(model, "rope.dimension_count", keys), lib.llama_model_n_head_kv(model))
+    # Gemma 4's layers with a sliding window have heads of another size; the larger ones are counted.
+    keys, values = (
+        max(number(model, f"attention.{kind}_length", width), number(model, f"attention.{kind}_length_swa", 0))
+        for kind in ("key", "value")
+    )
+    rotated, shared = number(model, "rope.dimension_count", keys), number(model, "attention.kv_lora_rank", 0) > 0
+    return Heads(keys, values, rotated, lib.llama_model_n_head_kv(model), shared)
 
 
-def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool) -> tuple[str, str]:
+def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool, moves: bool = True) -> tuple[str, str]:
     """Return the types for keys and values; raises AdvreplError where `kv` is none, or does not fit the heads.
 
-    Keys that could not be moved when quantized stay f16. Not on a GPU: there llama.cpp has attention only for keys and
-    values of one type, and prefilling anew is quick.
+    Keys that can be moved, but could not when quantized, stay f16. Not on a GPU: there llama.cpp has attention only for
+    keys and values of one type, and prefilling anew is quick; nor where keys and values share their cells.
     """
     if kv not in (None, *TYPES):
         raise AdvreplError(f"--kv {kv} is no type of cache: use f16 or q8_0")
@@ -57,7 +63,8 @@ def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool) -> tuple[
         return "f16", "f16"
     if size := next((size for size in (heads.keys, heads.values) if size % BLOCK), 0):
         raise AdvreplError(f"{name} has heads of {size} values and --kv q8_0 keeps {BLOCK} together: use --kv f16")
-    return "q8_0" if heads.quantized_keys_move or on_gpu else "f16", "q8_0"
+    quantized = heads.quantized_keys_move or on_gpu or heads.shared or not moves
+    return "q8_0" if quantized else "f16", "q8_0"
 
 
 def bytes_of(cells: int, model: Any, types: tuple[str, str]) -> float:
@@ -79,15 +86,6 @@ def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> 
         )
 
 
-def can_branch(model: Any) -> bool:
-    """Tell whether parts of a sequence can be shared and removed.
-
-    Not where a state stands for all tokens, nor where the cache forgets by itself (sliding window attention).
-    """
-    forgets = lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model) or lib.llama_model_n_swa(model)
-    return not forgets
-
-
 def spare_cells(model: Any, path: Path, n_ctx: int, types: tuple[str, str], on_gpu: bool) -> int:
     """Return in how many cells the window can be refreshed beside the story's own: as many, half as many, or none.
 
@@ -95,6 +93,6 @@ def spare_cells(model: Any, path: Path, n_ctx: int, types: tuple[str, str], on_g
     that more of them would change what is written.
     """
     rope = metadata(model, f"{metadata(model, 'general.architecture')}.rope.scaling.type")
-    free = psutil.virtual_memory().available - path.stat().st_size - GIB
+    free = psutil.virtual_memory().available - size_of(path) - GIB
     shares = () if rope == "longrope" else (n_ctx, n_ctx // 2)
     return next((cells for cells in shares if on_gpu or bytes_of(n_ctx + cells, model, types) < free), 0)

@@ -14,8 +14,9 @@ from llama_cpp._ggml import libggml
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, LoadProgress, Tuning
-from advrepl.engines.files import check_file
+from advrepl.engines.files import size_of
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.playable import check_playable
 from advrepl.engines.llama.vocab import number
 from advrepl.machine import GIB
 
@@ -42,8 +43,8 @@ def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load
 
 def header_number(path: Path, log: Log, name: str) -> int:
     """Return a number of the architecture, without the weights being read; 0 if the file does not say."""
-    check_file(path)
     log.attach()
+    check_playable(path)
     params = lib.llama_model_default_params()
     params.vocab_only = True
     if not (model := lib.llama_model_load_from_file(os.fsencode(path), params)):
@@ -60,17 +61,17 @@ def has_gpu() -> bool:
 
 def fits_repacked(path: Path) -> bool:
     """Tell whether both copies of the weights fit the memory, and something besides."""
-    return psutil.virtual_memory().available > 2.2 * path.stat().st_size + GIB
+    return psutil.virtual_memory().available > 2.2 * size_of(path) + GIB
 
 
 def fits_copied(path: Path) -> bool:
     """Tell whether the weights fit the memory as a copy of their own, and something besides."""
-    return psutil.virtual_memory().available > 1.2 * path.stat().st_size + GIB
+    return psutil.virtual_memory().available > 1.2 * size_of(path) + GIB
 
 
 def _load_mode(path: Path, on_gpu: bool, tuning: Tuning) -> tuple[int, bool]:
     """Map the file; repack weights for the CPU only where both copies fit: faster to write, twice the memory."""
-    size, memory = path.stat().st_size, psutil.virtual_memory()
+    size, memory = size_of(path), psutil.virtual_memory()
     if not on_gpu and size > memory.total * 0.95:
         raise AdvreplError(
             f"{path.name} takes {size / GIB:.1f} GB and this machine has {memory.total / GIB:.1f} GB of memory: "

@@ -1,12 +1,11 @@
-"""llama.cpp behind a few Python methods: a model with its context; decode tokens, edit the cache.
+"""llama.cpp behind a few Python methods: a model with its context; decode tokens. Its cache is in memory.py.
 
 Does not decide anything about prompts, nor what is reused of the cache (kv/reuse.py).
 """
 
 import ctypes
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,43 +16,46 @@ import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress
-from advrepl.engines.files import check_file, fingerprint
-from advrepl.engines.llama.cache_types import TYPES, cache_types, can_branch, check_memory, heads_of, spare_cells
+from advrepl.engines.files import fingerprint
+from advrepl.engines.llama.abilities import abilities_of
+from advrepl.engines.llama.cache_types import TYPES, cache_types, check_memory, heads_of, spare_cells
 from advrepl.engines.llama.loading import has_gpu, load_model
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.memory import SEQ_GUARD, SEQ_STORY, SEQ_SWAP, LlamaMemory
+from advrepl.engines.llama.playable import check_playable
 from advrepl.engines.llama.threads import run_in_thread
 from advrepl.engines.llama.vocab import Vocabulary, metadata
 from advrepl.machine import physical_cores
 from advrepl.prompt.formats import recognize
 
+LEAST_CTX = 256  # tokens: a system text, a turn and a reply
 N_BATCH = 512
 # Tokens prefilled in one go on a CPU: as fast as larger ones within a few percent, and the progress line moves.
 CPU_CHUNK = 128
 # Decoding this few tokens is over before a Ctrl-C could matter.
 SHORT_BATCH = 16
-# The sequences of the cache: the story's own, the one that is prefetched, one that is refreshed, and one by which cells
-# are swapped out and in.
-SEQ_STORY, SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP = range(4)
+# What cannot be cut back cannot be decoded in part either: so many are decoded before a Ctrl-C is heard.
+UNSTOPPABLE_CHUNK = 32
 
 
-class LlamaModel:
+class LlamaModel(LlamaMemory):
     """Load a GGUF with a context for it: decode tokens, edit its cache, copy that out and in.
 
     Raises AdvreplError where the file cannot be loaded or does not fit the memory. One thread at a time, but for
-    `abort`, `state_size` and `copy_state`. Sequences of the cache go by SEQ_STORY and its like, positions from 0 on.
+    `abort`, `state_size` and `copy_state`.
     """
 
     def __init__(self, path: Path, options: LoadOptions, log: Log, on_load: LoadProgress | None = None) -> None:
+        super().__init__()
         self._log = log
         self._logits: Any = None  # an array, once there are some
         self._waits = has_gpu()  # only a GPU still computes when decoding returns
-        self._cache_lock = threading.Lock()  # held while the cache changes or is copied
-        self.k_shift_pending = False  # cells were moved: the next decode rotates their keys to the new positions
-        check_file(path)
         log.attach()
+        check_playable(path)
         self.on_gpu = has_gpu() and options.layers != 0
         self._model = load_model(path, options, self.on_gpu, log, on_load)
-        self._context: Any = None
+        self._context = None
+        self.abilities = abilities_of(self._model)
         try:
             self.open_context(path, options)
         except AdvreplError:
@@ -68,10 +70,14 @@ class LlamaModel:
         )
         template = lib.llama_model_chat_template(self._model, None)
         self.template = template.decode("utf-8", "replace") if template else None
-        has_rope = lib.llama_model_rope_type(self._model) != lib.LLAMA_ROPE_TYPE_NONE  # gpt2 claims it can shift
         quantized = self.cache_types[0] != "f16"
-        movable = has_rope and (heads_of(self._model).quantized_keys_move or not quantized)
-        self.can_shift = bool(lib.llama_memory_can_shift(self._memory)) and movable
+        movable = self.abilities.moves and (heads_of(self._model).quantized_keys_move or not quantized)
+        self.can_shift = movable and bool(lib.llama_memory_can_shift(self._memory))
+
+    @property
+    def handle(self) -> Any:
+        """Return the llama_model pointer, for its header."""
+        return self._model
 
     @property
     def context(self) -> Any:
@@ -103,6 +109,9 @@ class LlamaModel:
     def _run(self, batch: Any) -> bool:
         """Decode a batch; False if aborted. Raises AdvreplError with llama.cpp's reason."""
         with self._cache_lock:
+            if self.abilities.window and self._unguarded >= self.abilities.window:
+                self._guard()
+            self._unguarded += batch.n_tokens
             code = self._decode_with_k_shift(batch) if self.k_shift_pending else lib.llama_decode(self._context, batch)
         if code in (0, 2):
             return bool(code == 0)
@@ -123,83 +132,11 @@ class LlamaModel:
         try:
             yield
         finally:
+            self._let_stop()
+
+    def _let_stop(self) -> None:
+        if not self.abilities.snapshots:  # a recurrent state that was computed in part is lost
             lib.llama_set_abort_callback(self._context, self._stop_flag, ctypes.cast(self._abort, ctypes.c_void_p))
-
-    def remove(self, start: int, end: int, seq_id: int = SEQ_STORY) -> bool:
-        """Take the tokens from `start` to before `end` out of a sequence; -1: no bound.
-
-        False where the model cannot forget a part (recurrent ones): then nothing has changed.
-        """
-        with self._cache_lock:
-            return bool(lib.llama_memory_seq_rm(self._memory, seq_id, start, end))
-
-    def move(self, start: int, end: int, by: int, seq_id: int = SEQ_STORY) -> None:
-        """Move the cached tokens from `start` to before `end` by so many positions towards the front."""
-        with self._cache_lock:
-            lib.llama_memory_seq_add(self._memory, seq_id, start, end, -by)
-            self.k_shift_pending = True
-
-    def state_size(self) -> int:
-        """Return how many bytes the story's cache takes as a copy; from any thread."""
-        with self._cache_lock:
-            return int(lib.llama_state_seq_get_size(self._context, 0))
-
-    def copy_state(self, memory: Callable[[int], memoryview], expected: Callable[[], int]) -> memoryview | None:
-        """Copy the story's cache into `memory(bytes)`; from any thread.
-
-        `expected` is called when nothing can change the cache any more. None, and no copy, unless the cache holds as
-        many tokens as that returns, and none that was moved and not decoded since.
-        """
-        with self._cache_lock:
-            if self.k_shift_pending or self._length() != expected():
-                return None
-            size = int(lib.llama_state_seq_get_size(self._context, 0))
-            state = memory(size)
-            done = lib.llama_state_seq_get_data(self._context, _address(state), size, 0)
-            return state if done == size else None
-
-    def restore_state(self, state: memoryview, length: int) -> bool:
-        """Replace the story's cache by such a copy of `length` tokens; False, and an empty cache, if it is none."""
-        with self._cache_lock:
-            self.k_shift_pending = False
-            done = lib.llama_state_seq_set_data(self._context, _address(state), len(state), 0)
-            if done == len(state) and self._length() == length:
-                return True
-            lib.llama_memory_seq_rm(self._memory, 0, 0, -1)
-            return False
-
-    def _length(self) -> int:
-        return int(lib.llama_memory_seq_pos_max(self._memory, 0)) + 1
-
-    def copy(self, source: int, target: int, start: int = 0) -> None:
-        """Let the sequence `target` hold what `source` holds from position `start` on; they share the cells."""
-        with self._cache_lock:
-            lib.llama_memory_seq_rm(self._memory, target, start, -1)
-            lib.llama_memory_seq_cp(self._memory, source, target, start, -1)
-
-    def swap_out(self, seq_id: int, start: int) -> Any:
-        """Take what a sequence, and no other one, holds from `start` on out of the cache; return it for `swap_in`."""
-        with self._cache_lock:
-            lib.llama_memory_seq_cp(self._memory, seq_id, SEQ_SWAP, start, -1)
-            size = int(lib.llama_state_seq_get_size(self._context, SEQ_SWAP))
-            cells = (ctypes.c_uint8 * size)()
-            lib.llama_state_seq_get_data(self._context, cells, size, SEQ_SWAP)
-            lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
-            lib.llama_memory_seq_rm(self._memory, seq_id, start, -1)
-            return cells
-
-    def swap_in(self, seq_id: int, start: int, cells: Any) -> bool:
-        """Put it back into the first free cells, in order; False if llama.cpp does not take it."""
-        with self._cache_lock:
-            done = lib.llama_state_seq_set_data(self._context, cells, len(cells), SEQ_SWAP)
-            lib.llama_memory_seq_cp(self._memory, SEQ_SWAP, seq_id, start, -1)
-            lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
-            return bool(done == len(cells))
-
-    def extent(self, seq_id: int) -> tuple[int, int]:
-        """Return the first and the last position that a sequence holds; -1 and -1 if it is empty."""
-        low = lib.llama_memory_seq_pos_min(self._memory, seq_id)
-        return int(low), int(lib.llama_memory_seq_pos_max(self._memory, seq_id))
 
     def logits(self) -> Any:
         """Return the logits behind the last decoded token, shaped (vocab.size,): the next decode overwrites them."""
@@ -226,20 +163,19 @@ class LlamaModel:
     def open_context(self, path: Path, options: LoadOptions) -> None:
         """Open a context with an empty cache; one that is open is closed first. Raises AdvreplError without memory."""
         self._close_context()
-        trained = int(lib.llama_model_n_ctx_train(self._model))
-        if options.ctx and options.ctx > trained:
-            raise AdvreplError(f"--ctx {options.ctx} is more than the {trained} tokens that {path.name} was trained on")
         tuning = options.tuning
         params = lib.llama_context_default_params()
-        params.n_ctx = self.n_ctx = options.ctx or min(trained, DEFAULT_CTX)
+        params.n_ctx = self.n_ctx = self._context_size(path, options.ctx)
         params.n_batch = params.n_ubatch = self.n_batch = min(tuning.batch or N_BATCH, self.n_ctx)
         self.chunk = self.n_batch if self.on_gpu or tuning.batch else min(CPU_CHUNK, self.n_batch)
         params.n_threads = self.threads = options.threads or tuning.threads or physical_cores()
         params.n_threads_batch = self.threads_batch = options.threads or tuning.threads_batch or self.threads
         self._abort, self.aborted = ctypes.create_string_buffer(b"0", 2), False
-        params.abort_callback = self._stop_flag = _flag_reader()
-        params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
-        self.cache_types = cache_types(heads_of(self._model), path.name, options.kv, self.on_gpu)
+        self._stop_flag = _flag_reader()
+        if self.abilities.snapshots:
+            self.chunk = min(self.chunk, UNSTOPPABLE_CHUNK)
+        heads, moves = heads_of(self._model), self.abilities.moves
+        self.cache_types = cache_types(heads, path.name, options.kv, self.on_gpu, moves)
         params.type_k, params.type_v = (TYPES[kind] for kind in self.cache_types)
         # Quantized values cannot do without; without it llama.cpp keeps them transposed. On a CPU it takes up to
         # twice the time for a few tokens behind a full window [measured].
@@ -249,14 +185,25 @@ class LlamaModel:
             params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if not self.on_gpu:
             check_memory(self._model, path, self.n_ctx, self.cache_types)
-        self.branches = options.branches
-        self._context = self._with_branches(params, path) or lib.llama_init_from_model(self._model, params)
+        self._context = self._open(params, path, options)
         if not self._context:
             raise AdvreplError(
                 f"no memory for a context of {self.n_ctx} tokens ({self._log.last_error}): give a smaller --ctx"
             )
         self._memory = lib.llama_get_memory(self._context)
         self._make_batch()
+        self._let_stop()
+
+    def _context_size(self, path: Path, asked: int | None) -> int:
+        """Return how many tokens the context is to have."""
+        trained = int(lib.llama_model_n_ctx_train(self._model))
+        if trained < LEAST_CTX:
+            raise AdvreplError(
+                f"{path.name} was trained on {trained} tokens, too few for a story: choose another model"
+            )
+        if asked and asked > trained:
+            raise AdvreplError(f"--ctx {asked} is more than the {trained} tokens that {path.name} was trained on")
+        return asked or min(trained, DEFAULT_CTX)
 
     def _make_batch(self) -> None:
         self._batch = batch = lib.llama_batch_init(self.n_batch, 0, 1)
@@ -269,19 +216,18 @@ class LlamaModel:
         self._tokens, self._positions, self._asked = batch.token, batch.pos, batch.logits
         self._seq_ids = [0] * self.n_batch  # as batch.seq_id has them
 
-    def _with_branches(self, params: Any, path: Path) -> Any:
-        """Open a context with one cache for several sequences; None if none is wanted, or it does not fit."""
+    def _open(self, params: Any, path: Path, options: LoadOptions) -> Any:
+        """Return a context with one cache for several sequences, and cells to spare if branches are wanted and fit."""
+        params.n_seq_max, params.kv_unified = (SEQ_GUARD if self.abilities.window else SEQ_SWAP) + 1, True
+        self.branches = options.branches if self.abilities.branches else 0
         self.spare = 0
-        if not self.branches or not can_branch(self._model):
-            self.branches = 0
-            return None
-        self.spare = spare_cells(self._model, path, self.n_ctx, self.cache_types, self.on_gpu)
-        alone = params.n_ctx
-        params.n_ctx, params.n_seq_max, params.kv_unified = alone + self.spare, SEQ_SWAP + 1, True
-        context = lib.llama_init_from_model(self._model, params)
-        params.n_ctx, params.n_seq_max, params.kv_unified = alone, 1, False
-        if not context:
+        if self.branches and self.abilities.moves:  # only what was moved is refreshed
+            self.spare = spare_cells(self._model, path, self.n_ctx, self.cache_types, self.on_gpu)
+        params.n_ctx = self.n_ctx + self.spare
+        if not (context := lib.llama_init_from_model(self._model, params)) and self.spare:
             self.branches = self.spare = 0
+            params.n_ctx = self.n_ctx
+            context = lib.llama_init_from_model(self._model, params)
         return context
 
     def _close_context(self) -> None:
@@ -299,7 +245,3 @@ def _flag_reader() -> Any:
     """
     libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
-
-
-def _address(data: memoryview) -> Any:
-    return np.frombuffer(data, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

@@ -68,6 +68,10 @@ def _last_reply(game: Game) -> dict[str, str]:
     prompt = f"{stats['prompt']} tokens: {stats['reused']} reused, {stats['prompt'] - stats['reused']} read"
     if stats["shifted"]:
         prompt += f"; {stats['shifted']} of the reused ones were moved"
+    # Each of the prompt and of the reply once, but the reply's last token; the list of options has marks of its own.
+    again = stats["decoded"] - (stats["prompt"] - stats["reused"]) - stats["generated"]
+    if again > stats["generated"] // 4:
+        prompt += f"; {again} more for the options"
     pace = "begun before you asked" if stats["ahead"] else f"{speed(game):.1f} a second"
     return {
         "last prompt": prompt,

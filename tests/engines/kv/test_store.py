@@ -30,7 +30,7 @@ from advrepl.play.session import Settings
 from advrepl.story import saves
 from advrepl.story.tree import Story
 from advrepl.terminal.lines import understood
-from tests import real
+from tests import architectures, real
 from tests.conftest import ScriptedEngine
 
 LINES = ("1", "I look around.", "2", "I open the door.", "3", "I listen.", "1", "I call out.", "2", "I wait.", "1", "2")
@@ -422,3 +422,56 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     assert turned.unshifted == 4
     assert engine.copy_state(turned, kv_store.anonymous_memory)
     game.close()
+
+
+# --- what stories with one card have in common
+
+
+def begun(player: Player, what: str, lines: tuple[str, ...] = ("I look around.",), **chosen: Any) -> dict[str, Any]:
+    """What the last reply of a new story cost, and how much of it beyond the player's turn."""
+    game = session.new_game(what, replace(player.settings, **chosen))
+    list(game.open())
+    return player.play(game, *lines)
+
+
+def test_a_card_is_read_once_whoever_plays_it_again(tmp_path: Path, mini: Path) -> None:
+    player = Player(tmp_path, mini, ctx=2048, options=0, you="Anna")
+    first, second = begun(player, "brindle"), begun(player, "brindle")
+    assert first["reused"] == 0 and first["beyond"] > 400
+    assert second["beyond"] <= 8 and second["reused"] + second["beyond"] >= first["beyond"]
+    assert begun(player, "brindle", you="Anne")["reused"] == 0  # one letter of what is read
+    assert begun(player, "brindle", ctx=1536)["reused"] == 0
+    assert begun(player, "brindle", kv_file=False)["reused"] == 0
+    assert len(list(player.saves.glob("card~*.kv"))) == 3
+
+
+def test_a_card_read_before_is_continued_in_the_same_words(tmp_path: Path, mini: Path) -> None:
+    player = Player(tmp_path, mini, ctx=2048, options=0, you="Anna")
+    for name in ("first", "second"):
+        begun(player, "brindle", save=name)
+    assert told(player, "first") == told(player, "second")
+
+
+@pytest.mark.parametrize("name", ["lfm2", "gemma3"])
+def test_a_card_is_read_once_by_other_kinds_of_models_too(tmp_path: Path, name: str) -> None:
+    path = architectures.make(name, tmp_path, context_length=8192)
+    player = Player(tmp_path, path, ctx=8192, options=0, you="Anna")
+    assert begun(player, "brindle")["beyond"] > 400 and begun(player, "brindle")["beyond"] <= 8
+
+
+@pytest.mark.parametrize("name", ["mamba", "lfm2", "gemma3"])
+def test_a_story_of_such_a_model_is_gone_on_with(tmp_path: Path, name: str) -> None:
+    letters = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 20.0)  # else random bytes, which are no text
+    sampling = {"seed": 3, "max_tokens": 30, "logit_bias": letters}
+    path = architectures.make(name, tmp_path, context_length=8192)
+    player = Player(tmp_path, path, ctx=4096, options=2, sampling=sampling)
+    stayed = begun(player, "start", lines=("I look around.", "1", "2"))
+    player.begin("I look around.", "1")
+    resumed = player.resume("2")
+    assert resumed["beyond"] <= stayed["beyond"] + 8 and resumed["reused"] > 100 and player.notices == []
+    assert resumed["decoded"] <= 1.15 * (resumed["prompt"] - resumed["reused"] + resumed["generated"])
+    assert told(player, "story") == told(player, "start")
+    game = player.opened()
+    game.undo()
+    undone = player.play(game, "I sing.")
+    assert (undone["reused"] > 100) == (name != "gemma3")  # whose window, all that was kept, is shorter than a turn

@@ -1,0 +1,176 @@
+"""What a cache can do: the table, and each kind of it on a tiny model, by the KL against all read afresh."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.llama.abilities import CAREFUL, CacheAbilities, CacheHeader, abilities
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.memory import SEQ_STORY
+from advrepl.engines.llama.model import LlamaModel
+from advrepl.prompt.segments import Prompt, Segment, Window
+from tests import architectures
+from tests.bench import caches
+from tests.bench.caches import compared, measure, played, sampling, say, spoken, told
+
+RIGHT = 1e-4  # nats: rounding; the least of the faults here makes 0.09
+WRONG = 0.05
+
+Open = Callable[..., LlamaEngine]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
+    return Log(tmp_path_factory.mktemp("log") / "llama.log")
+
+
+@pytest.fixture
+def open_tiny(tmp_path: Path, log: Log) -> Iterator[Open]:
+    opened: list[LlamaEngine] = []
+
+    def open(name: str, ctx: int = caches.CTX) -> LlamaEngine:
+        path = tmp_path / f"{name}.gguf"
+        model = LlamaModel(path if path.exists() else architectures.make(name, tmp_path), LoadOptions(ctx, 1), log)
+        opened.append(LlamaEngine(model))
+        return opened[-1]
+
+    yield open
+    for engine in opened:
+        engine.close()
+
+
+# --- the table
+
+
+def test_an_unknown_architecture_gets_the_careful_answers() -> None:
+    assert abilities(CacheHeader("of-tomorrow")) == CAREFUL == CacheAbilities()
+    assert not (CAREFUL.moves or CAREFUL.cuts or CAREFUL.snapshots or CAREFUL.branches or CAREFUL.kept)
+    assert abilities(CacheHeader("llama", recurrent=True)) == CAREFUL
+
+
+@pytest.mark.parametrize(
+    ("header", "moves"),
+    [
+        (CacheHeader("llama"), True),
+        (CacheHeader("llama", scaling="linear"), True),
+        (CacheHeader("llama", scaling="yarn"), False),
+        (CacheHeader("phi3", scaling="longrope", attn_factor=1.19), False),
+        (CacheHeader("llama", scaling="of-tomorrow"), False),
+        (CacheHeader("llama", rope=False), False),
+        (CacheHeader("gemma3", layers=26, window=512), True),
+        (CacheHeader("gemma3", layers=5, window=512), False),  # all of them have the window
+        (CacheHeader("llama", layers=32, window=512), False),  # who knows which
+        *((CacheHeader(name), False) for name in ("smollm3", "cohere2", "llama4", "granite", "starcoder", "gpt2")),
+    ],
+)
+def test_keys_move_only_where_turning_them_is_all_it_takes(header: CacheHeader, moves: bool) -> None:
+    found = abilities(header)
+    assert (found.moves, found.cuts, found.branches, found.kept) == (moves, True, True, True)
+
+
+@pytest.mark.parametrize("name", ["mamba", "rwkv7", "lfm2", "qwen35", "granitehybrid"])
+def test_a_recurrent_state_goes_back_to_copies_of_it(name: str) -> None:
+    assert abilities(CacheHeader(name, recurrent=True)) == CacheAbilities(snapshots=True, branches=True, kept=True)
+
+
+def test_a_recurrent_state_beside_a_sliding_window_is_not_known() -> None:
+    assert abilities(CacheHeader("lfm2", recurrent=True, window=512)) == CAREFUL
+
+
+# --- on models
+
+
+# A row for each kind of cache; `make caches` has the others.
+KINDS = ("llama", "llama-yarn", "llama-attn-factor", "smollm3", "gemma3", "gemma3-all-windowed", "mamba", "lfm2")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_cache_is_right_whatever_was_done_to_it(name: str, tmp_path: Path, log: Log) -> None:
+    """Moves are done also where the table says no: they are wrong there, so it does not say so in vain."""
+    row = measure(architectures.make(name, tmp_path), log)
+    assert row.cut < RIGHT and row.read_again == 0
+    assert row.branched is not None and row.branched < RIGHT and row.same_words
+    assert row.resumed is not None and row.resumed < RIGHT and row.fed is not None and row.fed <= 8
+    if row.moved is not None:
+        assert row.moved < RIGHT if row.moves else row.moved > WRONG
+
+
+def test_a_careful_cache_is_read_again_for_every_cut(open_tiny: Open) -> None:
+    engine, fresh = open_tiny("llama"), open_tiny("llama")
+    engine.model.abilities = CAREFUL
+    story = played(engine, 3)
+    assert compared(engine, fresh, [*story, "and then"]) < RIGHT and engine.stats.reused > 100
+    assert compared(engine, fresh, [*story[:-2], "no"]) < RIGHT
+    assert engine.stats.reused == 0 and engine.stats.decoded == engine.stats.prompt
+    assert engine.snapshot(spoken(story)) is None
+
+
+def test_what_a_taken_back_window_lacks_is_read_again_and_counted(open_tiny: Open) -> None:
+    engine, fresh = open_tiny("gemma3"), open_tiny("gemma3")
+    story = played(engine, 5)
+    snapshot = engine.snapshot(spoken(story))
+    assert snapshot is not None
+    state = engine.copy_state(snapshot, lambda size: memoryview(bytearray(size)))
+    assert state is not None
+    engine = open_tiny("gemma3")
+    assert engine.restore(snapshot, state)
+    assert engine.model.extent(SEQ_STORY)[0] == len(snapshot.tokens) - architectures.WINDOW
+    assert compared(engine, fresh, [*story[:-6], "no"]) < RIGHT
+    assert engine.stats.reused == 0 and engine.stats.prefilled == engine.stats.prompt == engine.stats.decoded
+    assert compared(engine, fresh, [*story[:-6], "no", "yes", "why"]) < RIGHT and engine.stats.reused > 100
+
+
+def test_no_cell_of_a_story_is_given_away_behind_its_window(open_tiny: Open) -> None:
+    """llama.cpp gives cells away that no layer with a window sees any more, also where others are free."""
+    engine, fresh = open_tiny("gemma3", ctx=320), open_tiny("gemma3", ctx=320)
+    story: list[str] = []
+    for turn in range(30):  # many times the context
+        if len(story) >= 8:
+            story = story[:2]
+        story = told(engine, [*story, "abcdefgh"[turn % 8] * 3], say(engine, spoken([*story, "x"]), sampling(turn, 20)))
+        assert engine.model.extent(SEQ_STORY) == (0, len(engine.sequence.cached) - 1)
+    assert compared(engine, fresh, [*story[:2], "and"]) < RIGHT and engine.stats.reused > 40
+
+
+@pytest.mark.parametrize("name", ["mamba", "lfm2"])
+def test_a_recurrent_state_that_ran_ahead_is_not_gone_on_with(name: str, open_tiny: Open) -> None:
+    """Ctrl-C may come when tokens are decoded and not yet noted."""
+    engine, fresh = open_tiny(name), open_tiny(name)
+    story = played(engine, 3)
+    window = spoken([*story, "and then"])
+    say(engine, window, caches.ONE)
+
+    def interrupted(tokens: list[int], position: int, seq_id: int) -> bool:
+        LlamaModel.decode(engine.model, tokens, position, seq_id)
+        raise KeyboardInterrupt
+
+    engine.model.decode = interrupted  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        say(engine, window, sampling(1, 4))
+    del engine.model.decode
+    assert compared(engine, fresh, [*story, "and then"]) < RIGHT
+    assert engine.stats.reused > 100
+
+
+def test_a_recurrent_model_decodes_little_more_than_what_is_new(open_tiny: Open) -> None:
+    """Whatever it takes back: here each reply goes on three times from somewhere in its middle, as for options."""
+    engine = open_tiny("lfm2")
+    story = played(engine, 3)
+    decoded = own = 0
+    for turn in range(4):
+        story.append("go on")
+        reply = say(engine, spoken(story), sampling(turn, 60))
+        decoded, own = decoded + engine.stats.decoded, own + engine.stats.prefilled + 60
+        for take in range(3):
+            engine.count(Segment(" A: ", reply))
+            begun = spoken([*story, reply[: 20 + 10 * take]])
+            window = Window(
+                Prompt(begun.prompt.head, begun.prompt.blocks[:-1], begun.prompt.blocks[-1]), 0, 0, caches.CTX
+            )
+            say(engine, window, sampling(50 + take, 25))
+            decoded, own = decoded + engine.stats.decoded, own + 25
+        story = told(engine, story, reply)
+    assert decoded <= 1.2 * own
