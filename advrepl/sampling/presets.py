@@ -4,7 +4,6 @@ Does not sample, and knows no models: which preset fits which is a sentence for 
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from advrepl import AdvreplError, atomic
 from advrepl.hints import did_you_mean
 from advrepl.sampling.params import PARAMETERS, Sampling, brief, read_fields
+from advrepl.scripts import is_file_name
 
 FILE_LIMIT = 64 * 1024  # bytes
 SAVE = "save"  # what `/preset save NAME` takes away from the names
@@ -215,4 +215,4 @@ def write(name: str, sampling: Sampling, own: Path) -> Path:
 
 
 def _is_name(name: str) -> bool:
-    return bool(re.fullmatch(r"[^\W_][\w.-]{0,48}", name)) and name != SAVE and not name.endswith(".")
+    return is_file_name(name, 49) and not set(" ()") & set(name) and name != SAVE

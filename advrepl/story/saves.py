@@ -4,7 +4,6 @@ Holds text, never tokens. Does not know how a story is played.
 """
 
 import os
-import re
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from advrepl import AdvreplError, atomic, program
 from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
+from advrepl.scripts import is_file_name
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
@@ -70,8 +70,10 @@ def now() -> str:
 
 def check_name(name: str) -> str:
     """Return the name if a story can have it: never a path out of the folder; else raise AdvreplError."""
-    if not re.fullmatch(r"[^\W_][\w .()-]{0,99}", name) or name.endswith((" ", ".")):
-        raise AdvreplError(f"{name!r} cannot be the name of a story: use letters, digits, spaces and - _ . ( )")
+    if not is_file_name(name):
+        raise AdvreplError(
+            f"{name!r} cannot be the name of a story: use letters, digits, spaces and - _ . ( ), and not too many"
+        )
     return name
 
 
