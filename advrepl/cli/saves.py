@@ -53,7 +53,7 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
         if turn.role == "user":
             print(visible(f"> {turn.text}\n"))
             continue
-        prose, options = menu.split(turn.text)
+        prose, options = menu.parted(turn.text, save.scenario.options)
         lines = [prose, *(f"{number}. {option}" for number, option in enumerate(options, 1))]
         print(visible("\n".join(lines) + "\n"))
 

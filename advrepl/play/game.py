@@ -18,8 +18,9 @@ from advrepl.engines.prefetch import Prefetcher
 from advrepl.play.candidates import candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
 from advrepl.play.planner import Planner
+from advrepl.play.reply import Option, Piece, ReplyTask, Written
 from advrepl.play.state import GameState
-from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
+from advrepl.play.writer import Writer
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -200,7 +201,7 @@ class Game:
         if last.role == "user":
             yield from self._reply(self.window())
         else:
-            yield from self._reply(self.window(), prefix=menu.split(last.text)[0])
+            yield from self._reply(self.window(), prefix=menu.parted(last.text, self.option_count)[0])
 
     def undo(self) -> str:
         """Take the last exchange back (it stays as a branch); returns what the player had said."""
@@ -281,7 +282,7 @@ class Game:
     def _told(self, text: str) -> Iterator[Event]:
         """Save a turn that nobody has to write, and show it."""
         self.save()
-        prose, options = menu.split(text)
+        prose, options = menu.parted(text, self.option_count)
         self.last = Reply(prose, options, self._stats(None, 0))
         yield Piece(prose)
         yield self.last

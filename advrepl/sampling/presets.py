@@ -140,7 +140,11 @@ def translated(era: Era) -> dict[str, Any]:
         repeat_last_n=era.rep_pen_range // 2 if era.rep_pen_slope else era.rep_pen_range,
     )
     max_tokens = {"max_tokens": era.max_length} if era.max_length else {}
-    return _fields(sampling, without=("seed", "max_tokens", "logit_bias")) | max_tokens
+    return _fields(sampling, without=(*OWN, "max_tokens")) | max_tokens
+
+
+# What no preset of others knows: the story's own, or no sampler at all.
+OWN = ("seed", "logit_bias", "loop_guard", "stop_at_name")
 
 
 def _fields(sampling: Sampling, without: tuple[str, ...]) -> dict[str, Any]:
@@ -148,7 +152,7 @@ def _fields(sampling: Sampling, without: tuple[str, ...]) -> dict[str, Any]:
 
 
 DEFAULT = "what is used where nothing else was chosen: min-p and a light penalty, for any model"
-BUILT_IN = {"default": Preset("default", _fields(Sampling(), without=("seed", "logit_bias")), DEFAULT)} | {
+BUILT_IN = {"default": Preset("default", _fields(Sampling(), without=OWN), DEFAULT)} | {
     name: Preset(name, translated(era), era.about) for name, era in ERA.items()
 }
 

@@ -55,6 +55,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     lore_state: LoreState = LoreState()  # what the story remembers of its lore
     macro_values: dict[str, str] = {}  # what macros rolled, and their variables; never changed in place
     rng_seed: str = ""  # what macros and lore roll with
+    bans: tuple[str, ...] = ()  # phrases that replies must not hold (prompt/bans.py)
     card_path: str = ""  # the path of the character's card, for its picture; it may be gone
 
 

@@ -147,7 +147,9 @@ def test_a_player_has_a_name(text: str) -> None:
         player(text)
     assert player(" Ann  Lee : a thief: small ") == ("Ann Lee", "a thief: small")
     assert player("می\u200cنا") == ("می\u200cنا", "") and player("👩\u200d🚀: a pilot") == ("👩\u200d🚀", "a pilot")
-    with pytest.raises(AdvreplError, match=r"'xxxxxxxxxxxxxxxxxxxx'… is too long for a name: use at most 60 characters"):
+    with pytest.raises(
+        AdvreplError, match=r"'xxxxxxxxxxxxxxxxxxxx'… is too long for a name: use at most 60 characters"
+    ):
         player("x" * 61)
 
 
