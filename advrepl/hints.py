@@ -1,11 +1,11 @@
 """What somebody may have meant who wrote a name that there is not."""
 
 import difflib
-import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from advrepl import AdvreplError
+from advrepl.scripts import words
 
 NEAR = 0.75  # of 1, by difflib: with less, another thing is meant more often than a slip of the fingers
 
@@ -53,7 +53,7 @@ def _fitting(word: str, names: Mapping[str, str]) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
+    return "".join(words(name.casefold()))
 
 
 def _question(meant: Iterable[str]) -> str:

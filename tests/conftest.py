@@ -17,7 +17,7 @@ from advrepl.play.game import Game
 from advrepl.prompt.formats import FORMATS
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
-from advrepl.story import saves
+from advrepl.story import save_file, saves
 from advrepl.story.scenario import START, Scenario
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every program they start would too.
@@ -129,6 +129,6 @@ def new_game(tmp_path: Path) -> Callable[..., Game]:
             saves.SCHEMA, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None,
             character=character,
         )  # fmt: skip
-        return Game(engine, FORMATS[format], save, saves.SaveFile(path))  # type: ignore[arg-type]
+        return Game(engine, FORMATS[format], save, save_file.SaveFile(path))  # type: ignore[arg-type]
 
     return make

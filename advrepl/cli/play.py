@@ -58,6 +58,13 @@ PLAY_OPTIONS: dict[str, Any] = {
     "options": Annotated[
         int | None, option("--options", help="Choices after each reply; 0 is off.", min=0, max=MAX_OPTIONS)
     ],
+    "language": Annotated[
+        str | None, option("--language", help="What the story is told in (en, ru, de, fr, ja); else as its text tells.")
+    ],
+    "ban": Annotated[
+        list[Path],
+        option("--ban", help="A file of phrases that replies must not hold, one a line; may be given again."),
+    ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
     "ahead": Annotated[
         bool | None,
@@ -72,7 +79,7 @@ PLAY_OPTIONS: dict[str, Any] = {
     "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take: 500M; 4G if not given.")],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
+DEFAULTS: dict[str, Any] = {"lore": [], "ban": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -137,7 +144,12 @@ def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
 
     as_given = {each.name: chosen[each.name] for each in fields(Settings) if each.name in chosen}
     sampling = {name: chosen[name] for name in PARAMETERS if chosen.get(name) is not None}
-    ours = {"sampling": sampling, "lore": tuple(chosen["lore"]), "prefetch": _ahead(chosen)}
+    ours = {
+        "sampling": sampling,
+        "lore": tuple(chosen["lore"]),
+        "ban": tuple(chosen["ban"]),
+        "prefetch": _ahead(chosen),
+    }
     return Settings(**as_given | ours | more)
 
 

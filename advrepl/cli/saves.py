@@ -53,7 +53,7 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
         if turn.role == "user":
             print(visible(f"> {turn.text}\n"))
             continue
-        prose, options = menu.split(turn.text)
+        prose, options = menu.parted(turn.text, save.scenario.options)
         lines = [prose, *(f"{number}. {option}" for number, option in enumerate(options, 1))]
         print(visible("\n".join(lines) + "\n"))
 
@@ -65,7 +65,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove a story and what belongs to it."""
-    from advrepl.story import saves
+    from advrepl.story import save_file, saves
 
     path = saves.path_of(paths.saves_folder(folder), name)
     if not path.exists():
@@ -73,7 +73,7 @@ def delete(
     if not yes and not agrees(f"Delete the story {path} for good?"):
         print("Kept.")
         return
-    saves.delete(path)
+    save_file.delete(path)
     say(f"Deleted {path}.")
 
 

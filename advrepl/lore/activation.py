@@ -13,6 +13,7 @@ import msgspec
 from advrepl.lore.books import TOP_TO_BOTTOM, Book, Entry
 from advrepl.lore.key_match import PATTERN_TIMEOUT, PatternSearch, has_word, is_pattern
 from advrepl.macros.expand import hidden_keys
+from advrepl.scripts import composed, folded
 
 SCAN_DEPTH = 2  # turns that are searched for keys where a book does not say; as SillyTavern has it
 MAX_SCAN = 20_000  # characters that are searched, the newest ones; more than the models' context holds
@@ -133,9 +134,9 @@ class _Scan:
         def has(key: str) -> bool:
             key = self.expand(key) if "{{" in key or "<" in key else key
             if entry.use_regex or is_pattern(key):
-                return self.patterns.found(key, self.text(entry, folded=False), not entry.case_sensitive)
-            text = self.text(entry, folded=not entry.case_sensitive)
-            word = key if entry.case_sensitive else key.casefold()
+                return self.patterns.found(key, self.text(entry, caseless=False), not entry.case_sensitive)
+            text = self.text(entry, caseless=not entry.case_sensitive)
+            word = composed(key) if entry.case_sensitive else folded(key)
             if not word or word not in text:
                 return False
             # As in SillyTavern, where the books come from: keys of several words are always looked for as they are.
@@ -143,14 +144,14 @@ class _Scan:
 
         return has
 
-    def text(self, entry: Entry, folded: bool) -> str:
+    def text(self, entry: Entry, caseless: bool) -> str:
         """What is searched for the entry's keys, with its case folded if asked for."""
         depth = next((d for d in (entry.scan_depth, self.book.scan_depth) if d is not None), SCAN_DEPTH)
         depth = min(depth, len(self.turns))
-        if (depth, folded) not in self.texts:
+        if (depth, caseless) not in self.texts:
             text = _newest(self.turns, depth) + self.recursion_text
-            self.texts[depth, folded] = text.casefold() if folded else text
-        return self.texts[depth, folded]
+            self.texts[depth, caseless] = folded(text) if caseless else composed(text)
+        return self.texts[depth, caseless]
 
     def recurse(self, new: dict[int, ActiveEntry], pending: list[int]) -> bool:
         """Add the text of new entries to what is searched; whether there is anything left to find."""

@@ -13,6 +13,8 @@ from time import monotonic
 
 import regex
 
+from advrepl.scripts import is_border
+
 PATTERN_TIMEOUT = 0.05  # seconds that one pattern may search; it is switched off after that
 TURN_TIMEOUT = 0.5  # seconds that all patterns together may search in one turn
 # Characters of a pattern with its counted repeats written out. regex 2026.11.19 does write them out, at up to a
@@ -72,11 +74,12 @@ def compile_pattern(key: str, ignore_case: bool) -> "regex.Pattern[str] | None":
 
 
 def has_word(text: str, word: str) -> bool:
-    """Say whether a word stands in the text by itself, not inside a longer one."""
+    """Say whether a word stands in the text by itself, not inside a longer one, as far as its script shows that."""
     at = text.find(word)
     while at >= 0:
         end = at + len(word)
-        if not (_in_word(text[at - 1 : at]) or _in_word(text[end : end + 1])):
+        before, first, last, after = text[at - 1 : at] if at else "", word[:1], word[-1:], text[end : end + 1]
+        if is_border(before, first) and is_border(last, after):
             return True
         at = text.find(word, at + 1)
     return False
@@ -94,7 +97,3 @@ def _is_too_large(pattern: str) -> bool:
     """Whether its repeats, taken as if each stood inside the one before, make too much of a pattern."""
     copies = math.prod(max(int(found[1]), 1) for found in REPEAT.finditer(pattern))
     return len(pattern) * copies > MAX_WRITTEN_OUT or VERBOSE.search(pattern) is not None
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"

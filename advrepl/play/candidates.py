@@ -11,7 +11,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.engines.prefetch import PrefetchJob
 from advrepl.play.planner import Planner
-from advrepl.play.writer import Option, Piece, ReplyTask, Written
+from advrepl.play.reply import Option, Piece, ReplyTask, Written
 from advrepl.prompt import options as menu
 from advrepl.prompt.segments import Window
 from advrepl.story.tree import Story, WithoutLastTurn, WithTurn

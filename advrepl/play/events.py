@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advrepl.engines.base import Stats
-from advrepl.play.writer import Option, Piece
+from advrepl.play.reply import Option, Piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,17 @@ from advrepl.engines.prefetch import Prefetcher
 from advrepl.play.candidates import candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
 from advrepl.play.planner import Planner
+from advrepl.play.reply import Option, Piece, ReplyTask, Written
 from advrepl.play.state import GameState
-from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
+from advrepl.play.writer import Writer
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import before_player, blocks_from
 from advrepl.sampling.params import Sampling
 from advrepl.story.context import StoryContext
-from advrepl.story.saves import ModelRef, Save, SaveFile, with_scenario
+from advrepl.story.save_file import SaveFile
+from advrepl.story.saves import ModelRef, Save, with_scenario
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Story, Turn
 
@@ -192,7 +194,8 @@ class Game:
         last = self.story.last
         if last is None:
             raise AdvreplError("there is no reply to continue yet")
-        yield from self._reply(self.window(), menu.split(last.text)[0] if last.role == "model" else "")
+        told = menu.parted(last.text, self.option_count)[0] if last.role == "model" else ""
+        yield from self._reply(self.window(), told)
 
     def undo(self) -> str:
         """Take the last exchange back (it stays as a branch); returns what the player had said."""
@@ -277,9 +280,8 @@ class Game:
     def _told(self, text: str) -> Iterator[Event]:
         """Save a turn that nobody has to write, and show it."""
         yield from self._kept()
-        prose, _ = menu.split(text)
-        self.last = Reply(prose, self.options(), self._stats(None, 0))
-        yield Piece(prose)
+        self.last = Reply(menu.parted(text, self.option_count)[0], self.options(), self._stats(None, 0))
+        yield Piece(self.last.text)
         yield self.last
 
     def write(self, engine: Engine, task: ReplyTask) -> Iterator[Piece | Option | Written]:

@@ -13,8 +13,8 @@ import msgspec
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance
+from advrepl.play.reply import ReplyTask
 from advrepl.play.state import GameState
-from advrepl.play.writer import ReplyTask
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Window
@@ -87,6 +87,9 @@ class Planner:
             prefix,
             guidance.beginning(scenario, recent) if guided and not prefix else "",
             guidance.verbs(scenario) if guided else (),
+            scenario.narrator,
+            scenario.language,
+            self.state.save.bans,
         )
 
     def reply_seed(self, turns: int) -> int:

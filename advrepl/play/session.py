@@ -6,6 +6,7 @@ Does not read the command line (cli/play.py) and does not play (game.py).
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from advrepl.lore.books import load_book
 from advrepl.play import guidance, lookup
 from advrepl.play.game import Game
 from advrepl.play.lookup import Agree, Notice
+from advrepl.prompt import bans, languages
 from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
 from advrepl.sampling.params import Sampling, read_saved
 from advrepl.story import saves, scenario
 from advrepl.story.roleplay import calls_player, check_other, player, scenario_of
-from advrepl.story.saves import ModelRef, Save, SaveFile
+from advrepl.story.save_file import SaveFile
+from advrepl.story.saves import ModelRef, Save, with_scenario
 from advrepl.tuning import store as tuning_store
 
 Ask = Callable[[str], str]  # asks the player a question; empty: no answer
@@ -52,6 +55,8 @@ class Settings:
     kv: str | None = None
     options: int | None = None
     lore: tuple[Path, ...] = ()
+    language: str | None = None
+    ban: tuple[Path, ...] = ()  # files of phrases that must not come
     shift: bool = True
     prefetch: bool | None = None  # are replies written ahead? None: where it can be done
     preset: str | None = None
@@ -223,8 +228,13 @@ def _offers(game: Game) -> Iterator[str]:
 
 
 def _prepare(game: Game, settings: Settings) -> None:
-    """What the command line says about the player and the lore."""
+    """What the command line says about the player, the language, the lore and the phrases that must not come."""
     books = [load_book(path) for path in settings.lore]
+    banned = tuple(chain.from_iterable(map(bans.load, settings.ban)))
+    if settings.language is not None:
+        game.state.save = with_scenario(game.state.save, language=languages.code(settings.language))
+    if banned:
+        game.state.replace(bans=bans.added(game.state.save.bans, banned))
     if settings.you is not None:
         game.set_player(*player(settings.you))
     for book, notes in books:

@@ -1,6 +1,6 @@
 """A story as it stands: the frozen save, and the path to its last turn. The one place of all that changes in play.
 
-Does not write files (story/saves.py), work out prompts (planner.py) or write replies (game.py).
+Does not write files (story/save_file.py), work out prompts (planner.py) or write replies (game.py).
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class GameState:
     def options(self) -> tuple[str, ...]:
         """Return the options on offer now."""
         last = self.story.last
-        return menu.split(last.text)[1] if last and last.role == "model" and self.option_count else ()
+        return menu.parted(last.text, self.option_count)[1] if last and last.role == "model" else ()
 
     def evicted(self) -> int:
         """Return how many turns the model no longer sees; the example dialogues go before them."""

@@ -1,97 +1,32 @@
-"""Write one reply: free prose first, then the options under a grammar, with an eye on repetitions.
+"""Write one reply: free prose first, then the options (offers.py), with an eye on what it must not say: what was said
+before, lines in the player's name, banned phrases.
 
 Does not know about saves, commands or the terminal; game.py gives it a window and keeps what it wrote.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 
-from advrepl.engines.base import Engine, PrefillProgress, Stats
-from advrepl.prompt import actions
+from advrepl import scripts
+from advrepl.engines.base import Engine, PrefillProgress
+from advrepl.play.offers import OfferWriter
+from advrepl.play.reply import PAUSE, EngineCalls, Option, Piece, ReplyTask, Written
+from advrepl.prompt import bans
 from advrepl.prompt import options as menu
-from advrepl.prompt.repeats import RUN, SUSPICIOUS, Repeats
-from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.bans import BanScan
+from advrepl.prompt.repeats import SUSPICIOUS, Repeats
+from advrepl.prompt.speakers import Speakers
 from advrepl.sampling.params import Sampling
 
 TRIES = 4  # other continuations sampled for a repetition, before the reply ends with the sentence it is in
 NUDGE_TOKENS = 2  # written with the repeated word forbidden, to leave the rut
-OPTION_TEMPERATURE = 0.7
-STATEMENT_BIAS = -4.0  # a model that is sure still says "You …"
-# What an option with a verb is not about: the game itself, the narrator, what the player does to himself.
-WITH_VERB = {**dict.fromkeys(actions.OUTSIDE, -100.0), "you": -3.0, "yourself": -3.0}
-VERB_MENUS = 3  # menus whose verbs a new one does without
-SEEN_MENUS = 6  # menus whose options are not offered again
 # From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
 SOFT_END = 0.75
+# How often a sentence comes to a banned phrase before more of it is written anew: from its word, from its clause, from
+# its beginning; after that the reply ends.
+WORD_TRIES, CLAUSE_TRIES, SENTENCE_TRIES = 3, 5, 7
 
-# For a model that has nothing to say: at least a sentence or two.
-PROSE = r"""root ::= [A-Z] [^\n<>|]{30,300} [.!?]"""
-PROSE_ON = r"""root ::= " " [^\n<>|]{30,300} [.!?]"""
-# Should a model offer the same thing three times, even when held to other first letters or verbs.
-SPARE = (
-    "Look around carefully.",
-    "Wait and see what happens.",
-    "Turn back the way you came.",
-    "Call out loudly.",
-    "Search your pockets.",
-    "Hide and listen.",
-    "Move on quickly.",
-    "Think about what brought you here.",
-    "Climb higher to see more.",
-    "Knock and wait for an answer.",
-    "Feel your way along the wall.",
-    "Follow the nearest sound.",
-    "Sneak closer without a sound.",
-    "Rest for a moment.",
-    "Inspect the ground for traces.",
-    "Light something to see by.",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some more prose. All pieces of a reply together are its prose."""
-
-    text: str
-
-
-# Yielded where the engine, a branch that writes ahead, waits to be served.
-PAUSE = Piece("")
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option that is ready, `number` counting from 1."""
-
-    number: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A whole reply: what was read, what can be chosen, and the text that goes into the story."""
-
-    prose: str
-    options: tuple[str, ...]
-    text: str
-    stats: Stats
-
-
-@dataclass(frozen=True)
-class ReplyTask:
-    """What to write: the window to continue and how. Equal tasks are answered in the same words."""
-
-    window: Window
-    spelled: Callable[[str], str] = field(compare=False)  # the text of a reply -> as the format spells it
-    sampling: Sampling
-    seed: int
-    stops: tuple[str, ...] = ()
-    option_count: int = 0
-    earlier: tuple[str, ...] = ()  # the last replies, oldest first
-    prefix: str = ""  # prose that is there already and goes on
-    beginning: str = ""  # what a reply that has no prefix begins with
-    verbs: tuple[str, ...] = ()  # what options begin with; none: with any word
+Bias = dict[str, float]
 
 
 class Writer:
@@ -105,20 +40,29 @@ class Writer:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """`cancelled`: asked before each call of the engine whether the player has stopped the reply."""
-        self._engine, self._task, self._on_prefill, self._cancelled = engine, task, on_prefill, cancelled
-        self._text = task.prefix or task.beginning  # the prose so far
-        self._begun = 0 if task.prefix else len(task.beginning)  # how much of it is for a reply to begin with
+        self._task, self._calls = task, EngineCalls(engine, task, on_prefill, cancelled)
+        self._stats = self._calls.stats
+        beginning = "" if task.prefix or bans.contains(task.beginning, task.bans) else task.beginning
+        self._text = task.prefix or beginning  # the prose so far
+        self._begun = len(beginning)  # how much of it is for a reply to begin with
         self._released = len(task.prefix)  # how much of it was handed out
         self._marker = "-"  # of the list of options
-        self._stats = Stats()
-        self._calls = 0
+        labels = tuple(stop[1:-1] for stop in task.stops if _is_label(stop))
+        self._stops = tuple(stop for stop in task.stops if not _is_label(stop))
+        self._speakers = Speakers(labels, task.speaker, bare=bool(task.sampling.stop_at_name))
+        self._repeats = 0  # repetitions that were left
+        self._banned: list[tuple[int, Bias]] = []  # places in this sentence that led to banned phrases
+        self._careful = False  # are only whole sentences shown?
+        self._ended = ""  # why the prose ended, where the engine does not know
+        self._given_up = False  # did it always come to a banned phrase?
 
     def write(self) -> Iterator[Piece | Option | Written]:
         """Yield the prose as it comes, then the options, then the whole; PAUSE among them on a branch."""
         yield from self._prose()
         stop, options = self._stats.stop, list[str]()
         if self._task.option_count and stop != "interrupted":
-            for option in self._options():
+            offers = OfferWriter(self._calls, self._task, self._stops, self._text, self._marker)
+            for option in offers.write():
                 if isinstance(option, Piece):
                     yield option
                     continue
@@ -131,45 +75,48 @@ class Writer:
         text = menu.join(self._text, options, self._marker)
         yield Written(self._text, tuple(options), text, self._stats)
 
-    # --- prose
-
     def _prose(self) -> Iterator[Piece]:
-        """Passes over the engine until the prose is done: one, unless it repeats itself or stays empty."""
-        sampling, repeats, empty = self._task.sampling, 0, 0
+        """Passes over the engine until the prose is done: one, unless it says what it must not, or stays empty."""
+        sampling, empty = self._task.sampling, 0
         while True:
-            grammar = (PROSE_ON if self._begun else PROSE) if empty > 1 and self._engine.grammars else None
-            word = yield from self._pass(sampling, repeats < TRIES, grammar)
-            if word:
-                repeats += 1
-                other = replace(sampling, logit_bias={**sampling.logit_bias, word: -100.0})
-                yield from self._pass(other, False, None, NUDGE_TOKENS)
-                if self._stats.stop == "length":
-                    continue
+            grammar = menu.prose_grammar(bool(self._begun)) if empty > 1 and self._calls.grammars else None
+            rut = yield from self._pass(sampling, grammar)
+            if rut and (yield from self._left(rut)):
+                continue
             self._text = self._text.rstrip()
             if len(self._text) > self._begun or self._stats.stop == "interrupted" or empty > 2:
                 break
             empty += 1
         if len(self._text) == self._begun:
             self._text = ""
-        broken_off = self._stats.stop == "length" and self._task.option_count and not menu.ends_sentence(self._text)
-        if broken_off or (not self._text and self._stats.stop != "interrupted"):
-            self._text += "…"
         if self._stats.stop != "interrupted":
-            self._text += menu.open_quote(self._text)
+            self._text += self._ending()
         yield from self._release(len(self._text))
 
-    def _pass(
-        self, sampling: Sampling, guard: bool, grammar: str | None, limit: int = 0
-    ) -> Generator[Piece, None, str]:
+    def _left(self, rut: Bias) -> Generator[Piece, None, bool]:
+        """Write a few tokens under biases that lead out of a rut; tell whether the prose goes on behind them."""
+        while rut:
+            sampling = self._task.sampling
+            other = replace(sampling, logit_bias={**sampling.logit_bias, **rut})
+            rut = yield from self._pass(other, None, NUDGE_TOKENS)
+        return self._stats.stop == "length" and not self._given_up
+
+    def _ending(self) -> str:
+        """What the prose lacks: a sign that it is broken off, and quotation marks."""
+        broken_off = self._given_up or (self._stats.stop == "length" and self._task.option_count > 0)
+        sign = "…" if not self._text or (broken_off and not scripts.ends_sentence(self._text)) else ""
+        return sign + scripts.open_quotes(self._text + sign)
+
+    def _pass(self, sampling: Sampling, grammar: str | None, limit: int = 0) -> Generator[Piece, None, Bias]:
         """Write until the prose ends, or for `limit` tokens; `stats.stop` says why it ended.
 
-        Where it begins to say again what was said before, return the next word of that instead, cut off.
+        Where it begins to say what it must not, cut that off, and return what keeps its first word from coming again.
         """
-        repeats = Repeats(menu.split(text)[0] for text in self._task.earlier)
-        repeats.read(self._text)
+        ending = self._repeats >= TRIES
+        watch = _Watch(self._task, self._text, self._released, 0 if limit or ending else sampling.loop_guard)
         left = limit or max(sampling.max_tokens - self._stats.generated, NUDGE_TOKENS)
-        soft = left - int(sampling.max_tokens * (1 - SOFT_END)) if guard else 0
-        pieces = self._generate(self._text, sampling, left, grammar)
+        soft = 0 if ending else left - int(sampling.max_tokens * (1 - SOFT_END))
+        pieces = self._calls.generate(self._text, sampling, left, grammar, self._stops)
         count = -1
         for piece in pieces:
             if not piece:
@@ -177,38 +124,107 @@ class Writer:
                 continue
             count += 1
             self._text = self._text + piece if self._text else piece.lstrip()
-            if self._cut_list():
+            if self._is_label_at_front():
+                continue
+            if (cut := self._cut(watch)) is not None:
                 pieces.close()
-                self._stats.stop = "end"
-                return ""
-            run = repeats.read(self._text) if guard else 0
-            if run >= RUN:
-                pieces.close()
-                return self._cut_repetition()
-            if run < SUSPICIOUS:
-                yield from self._release(self._safe())
-            if not limit and count >= soft and menu.ends_sentence(self._text) and not menu.open_quote(self._text):
+                self._stats.stop = self._ended or self._stats.stop
+                return cut
+            if not watch.suspicious:
+                yield from self._release(self._safe(watch.scan.safe(self._text)))
+            if not limit and count >= soft and self._is_whole():
                 break
         pieces.close()
-        return ""
+        if not (limit and self._stats.stop == "length"):
+            self._cut_last_line()
+        return {}
 
-    def _cut_list(self) -> bool:
-        """The model has begun its list: the prose ends before it, and its marker is the style of the options."""
+    def _is_whole(self) -> bool:
+        return scripts.ends_sentence(self._text) and not scripts.open_quotes(self._text)
+
+    # --- what it must not say
+
+    def _cut(self, watch: "_Watch") -> Bias | None:
+        """Cut off what the text must not say; return biases that lead elsewhere, or none where the prose ends here.
+
+        None: there is nothing to cut.
+        """
+        if stop := self._cut_end():
+            self._ended = stop
+            return {}
+        if (banned := watch.scan.read(self._text, self._released)) is not None:
+            return self._cut_banned(banned)
+        return self._cut_repetition() if watch.repeats(self._text) else None
+
+    def _is_label_at_front(self) -> bool:
+        """Take the speaker's own label off the front; tell whether all there is may still become one."""
+        if self._released or self._begun:
+            return False
+        self._text = self._speakers.without_own(self._text)
+        return self._speakers.may_be_own(self._text)
+
+    def _cut_end(self) -> str:
+        """Where a line of another speaker or the list begins, end the prose before it, and say why it ended."""
+        if (at := self._speakers.other_line(self._text, self._released)) is not None:
+            self._text = self._text[:at].rstrip()
+            return "stop"
+        found = menu.list_start(self._text, self._released) if self._task.option_count else None
+        return self._cut_list(found) if found and found.sure else ""
+
+    def _cut_list(self, found: menu.ListStart) -> str:
+        """The prose ends before the model's own list, and its marker is the style of the options."""
+        self._marker, self._text = found.marker, self._text[: found.start].rstrip()
+        return "end"
+
+    def _cut_last_line(self) -> None:
+        """One line of a list, or a name alone on its line, are known for what they are once nothing follows."""
+        if self._stats.stop == "interrupted":
+            self._text = self._text[: max(self._safe(len(self._text)), self._released)]
+            return
         found = menu.list_start(self._text, self._released) if self._task.option_count else None
         if found:
-            self._marker = found[1]
-            self._text = self._text[: found.start()].rstrip()
-        return found is not None
+            self._stats.stop = self._cut_list(found)
+        elif (at := self._speakers.other_line(self._text + "\n", self._released)) is not None:
+            self._text = self._text[:at].rstrip()
 
-    def _cut_repetition(self) -> str:
-        word = self._text[self._released :].split()[0]
-        self._text = self._text[: self._released]
+    def _cut_repetition(self) -> Bias:
+        self._repeats += 1
+        before, rest = self._text[: self._released], self._text[self._released :]
+        word = rest.split()[0]
+        self._text = before
         self._begun = min(self._begun, self._released)
-        return " " + word
+        # Scripts without spaces have none before the word either.
+        return {word if before and rest[:1] == word[:1] and scripts.is_unspaced(word[:1]) else " " + word: -100.0}
 
-    def _safe(self) -> int:
-        """How much of the text can be shown: not the white space at its end, nor what may turn out to be the list."""
-        end = menu.may_be_list(self._text, self._released) if self._task.option_count else len(self._text)
+    def _cut_banned(self, at: int) -> Bias:
+        """Go back to the phrase's first word; if it comes to that again, to its clause, its sentence, or the end."""
+        start = scripts.last_sentence_end(self._text, at)
+        self._careful = True
+        self._banned = [(place, bias) for place, bias in self._banned if place >= start]
+        tries = len(self._banned)
+        if tries >= SENTENCE_TRIES:
+            self._text = self._text[: max(self._released, start)].rstrip()
+            self._given_up, self._ended = True, "end"
+            return {}
+        cut = scripts.last_clause_end(self._text, at) if tries >= WORD_TRIES else scripts.word_start(self._text, at)
+        cut = max(start if tries >= CLAUSE_TRIES else cut, self._released)
+        bias = bans.kept_out(self._text, len(self._text) - len(self._text[cut:].lstrip()))
+        for place, before in self._banned:
+            bias |= before if place == cut else {}
+        self._banned.append((cut, bias))
+        self._text = self._text[:cut]
+        self._begun = min(self._begun, len(self._text))
+        return bias
+
+    # --- what is shown
+
+    def _safe(self, end: int) -> int:
+        """How much of the text up to `end` can be shown: not what may turn out to be no prose, nor blanks at last."""
+        if self._task.option_count:
+            end = min(end, menu.may_be_list(self._text, self._released))
+        end = min(end, self._speakers.may_be_other(self._text, self._released))
+        if self._careful:
+            end = scripts.last_sentence_end(self._text, end)
         return len(self._text[:end].rstrip())
 
     def _release(self, end: int) -> Iterator[Piece]:
@@ -216,110 +232,27 @@ class Writer:
             yield Piece(self._text[self._released : end])
             self._released = end
 
-    # --- options
 
-    def _options(self) -> Iterator[Piece | str]:
-        if not self._engine.grammars:
-            yield from self._unconstrained()
-            return
-        done: list[str] = []
-        for _ in range(self._task.option_count):
-            option = yield from self._option(done)
-            if self._stats.stop == "interrupted":
-                return
-            done.append(option)
-            yield option
+class _Watch:
+    """What is looked for in the text of one pass."""
 
-    def _option(self, done: list[str]) -> Generator[Piece, None, str]:
-        """One more option, unlike those there are and, if that can be had, unlike those of the last replies."""
-        menus = [menu.split(text)[1] for text in self._task.earlier[-SEEN_MENUS if self._task.verbs else -1 :]]
-        before = [*done, *chain.from_iterable(menus)]
-        prefix = menu.join(self._text, done, self._marker) + menu.line_start(self._marker, len(done))
-        sampling = _for_options(self._task.sampling, bool(self._task.verbs))
-        most = menu.MAX_WORDS_WITH_VERB if self._task.verbs else menu.MAX_WORDS
-        told = " ".join((*(menu.split(text)[0] for text in self._task.earlier[-1:]), self._text))
-        tries = [([], before), (before, before), (done, done)]
-        if self._task.verbs:  # of which there are many, and with which lines begin that are alike otherwise
-            recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])]
-            tries = [(recent, before), (before, before), (before, before)]
-        for avoid, others in tries:
-            grammar = menu.grammar(avoid, self._task.verbs, told)
-            pieces = self._generate(prefix, sampling, menu.LINE_TOKENS, grammar, "\n")
-            line = yield from _whole(pieces)
-            option = menu.tidy(menu.before_repeat(line) if self._task.verbs else line, most)
-            if option and not menu.among(option, others):
-                return option
-            if self._task.verbs:  # a model that comes back to one thing does so with any verb
-                worn = {f" {thing}{ending}": -100.0 for thing in actions.named(option) for ending in ("", "s")}
-                sampling = replace(sampling, logit_bias={**sampling.logit_bias, **worn})
-        spares = (spare for others in (before, done) for spare in SPARE if not menu.among(spare, others))
-        return next(spares)
+    def __init__(self, task: ReplyTask, text: str, shown: int, guard: int) -> None:
+        """`guard`: how many words in a row are a repetition; 0: none are."""
+        self._guard, self._repeats = guard, Repeats(menu.split(earlier)[0] for earlier in task.earlier)
+        self._repeats.read(text)
+        self.scan = BanScan(task.bans)
+        self.scan.read(text, shown)
 
-    def _unconstrained(self) -> Iterator[Piece | str]:
-        """For engines without grammars: read the model's own list leniently, try once more, then give up."""
-        limit = self._task.option_count * menu.LINE_TOKENS
-        for _ in range(2):
-            prefix = self._text + menu.line_start(self._marker, 0)
-            text = yield from _whole(self._generate(prefix, self._task.sampling, limit, None))
-            if found := menu.parse(menu.line_start(self._marker, 0) + text, self._task.option_count):
-                yield from found
-                return
+    def repeats(self, text: str) -> bool:
+        """Take the text in, and tell whether it says again what was said before."""
+        return bool(self._guard) and self._repeats.read(text) >= self._guard
 
-    def _generate(
-        self, prefix: str, sampling: Sampling, limit: int, grammar: str | None, *stops: str
-    ) -> Generator[str, None, None]:
-        """One call of the engine, going on from `prefix`; each has a seed of its own, and its cost is added up."""
-        first, total = self._calls == 0, self._stats
-        if self._cancelled():
-            total.stop = "interrupted"
-            return
-        seed = (self._task.seed + 0x9E3779B1 * self._calls) & 0xFFFFFFFF
-        self._calls += 1
-        try:
-            yield from self._engine.generate(
-                continued(self._task.window, self._task.spelled(prefix)) if prefix else self._task.window,
-                replace(sampling, seed=seed, max_tokens=limit),
-                stop=(*stops, *self._task.stops),
-                grammar=grammar,
-                on_prefill=self._on_prefill,
-            )
-        finally:
-            stats = self._engine.stats
-            if first:
-                total.prompt, total.reused, total.shifted = stats.prompt, stats.reused, stats.shifted
-            total.generated += stats.generated
-            total.decoded += stats.decoded
-            total.whole += stats.whole
-            total.stop = stats.stop
+    @property
+    def suspicious(self) -> bool:
+        """Tell whether it may be about to."""
+        return bool(self._guard) and self._repeats.run >= SUSPICIOUS
 
 
-def _whole(pieces: Iterable[str]) -> Generator[Piece, None, str]:
-    """All pieces as one text."""
-    text = ""
-    for piece in pieces:
-        text += piece
-        if not piece:
-            yield PAUSE
-    return text
-
-
-def _for_options(sampling: Sampling, with_verbs: bool) -> Sampling:
-    """A little cooler than prose, and leaning towards things to do."""
-    temperature = min(sampling.temperature, OPTION_TEMPERATURE)
-    if with_verbs:  # the verb is another one, and a penalty on what ends a line makes lines that do not end
-        sampling = replace(sampling, repeat_penalty=1.0, dry_multiplier=0.0)
-    words = WITH_VERB if with_verbs else dict.fromkeys(menu.STATEMENTS, STATEMENT_BIAS)
-    bias = {**{" " + word: value for word, value in words.items()}, **sampling.logit_bias}
-    return replace(sampling, temperature=temperature, logit_bias=bias)
-
-
-def continued(window: Window, prefix: str) -> Window:
-    """Return the window with a reply that begins with `prefix` as its end."""
-    prompt = window.prompt
-    if prompt.cue:
-        *before, cue = prompt.cue
-        begun = Segment(cue.mark, prefix)
-        return replace(window, prompt=replace(prompt, cue=(*before, begun)))
-    *before, last = prompt.blocks[-1]
-    begun = Segment(last.mark, prefix)
-    return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))
+def _is_label(stop: str) -> bool:
+    """Whether a stop text is a speaker's label, which ends a reply however it is spelled."""
+    return len(stop) > 2 and stop[0] == "\n" and stop[-1] == ":"

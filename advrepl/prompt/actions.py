@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import starmap
 
 from advrepl.prompt import things
+from advrepl.prompt.languages import ENGLISH, SHARE
 
 # What an option may begin with, by what comes to the same: two options that name the same things are one choice if
 # their verbs are of one kind. Behind a verb what leads to a thing, if anything does, and of which kind that is
@@ -54,11 +55,7 @@ OUTSIDE = (
     *("I", "my", "me", "we", "our", "us", "myself"),
 )
 
-# What stands in nearly every English text, and seldom in another.
-_ENGLISH = {
-    *("the", "and", "of", "to", "you", "your", "is", "are", "it", "that", "with", "for", "from", "at", "as", "but"),
-}
-ENGLISH_SHARE = 0.12  # of the words; prose in English has 0.25 and more
+_ENGLISH = ENGLISH.common
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 _WHERE = {"up", "in", "on"}
@@ -95,7 +92,7 @@ _KNOWN_IN_LINES = _ENGLISH | _IN_LINES | _TYPED | KIND.keys()
 def is_english(text: str) -> bool:
     """Tell whether a text is English, by the words that stand in any; an empty one is not."""
     words = [word.casefold() for word in _WORD.findall(text)]
-    return sum(word in _ENGLISH for word in words) > ENGLISH_SHARE * len(words)
+    return sum(word in _ENGLISH for word in words) > SHARE * len(words)
 
 
 def is_foreign(action: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from advrepl import AdvreplError
+from advrepl.prompt.languages import Language, told_in
 from advrepl.prompt.segments import Block, Prompt, Segment
 from advrepl.story.injections import shown
 from advrepl.story.scenario import ORIGINAL, Scenario
@@ -23,19 +24,14 @@ RP_MODE = (
 # The same where a card brings its own instruction and quotes the usual one.
 RP_QUOTED = "Enter RP mode. You shall reply to the user while staying in character, and generate {length} responses."
 LENGTHS = {"short": "short", "medium": "medium-length", "long": "long"}
-# The same wish to the narrator of an adventure; for long replies, the usual ones, the model cards say nothing.
-ADVENTURE_LENGTHS = {
-    "short": "Keep each reply short: two or three sentences.",
-    "medium": "Keep each reply to one paragraph.",
-    "long": "",
-}
 
 
 def instruction(scenario: Scenario) -> str:
     """The system text for models that take instructions: a persona is wrapped into one."""
     told, length = background(scenario), LENGTHS[scenario.length]
     if not scenario.roleplay:
-        return "\n".join(filter(None, (told, ADVENTURE_LENGTHS[scenario.length])))
+        # The same wish to the narrator; for long replies, the usual ones, the model cards say nothing.
+        return "\n".join(filter(None, (told, dict(_language(scenario).lengths).get(scenario.length))))
     if not scenario.instruction:
         return RP_MODE.format(char=scenario.narrator, persona=told, length=length)
     return scenario.instruction.replace(ORIGINAL, RP_QUOTED.format(length=length)) + "\n\n" + told
@@ -43,26 +39,27 @@ def instruction(scenario: Scenario) -> str:
 
 def background(scenario: Scenario) -> str:
     """Who and what the story is about, as far as it never changes: system text or persona, lore, player, memory."""
-    named = scenario.you != "You"
+    named, language = scenario.you != "You", _language(scenario)
     # A character meets the name in the dialogue; the narrator of an adventure would never learn whose it is.
-    name = f"The user's name is {scenario.you}." if named and not scenario.roleplay else ""
-    whose = f"{scenario.you}'s" if named else "The user's"
-    player = f"{whose} persona: {scenario.persona}" if scenario.persona else ""
+    name = language.name_is.format(you=scenario.you) if named and not scenario.roleplay else ""
+    words = language.persona_of if named else language.persona
+    player = words.format(you=scenario.you, persona=scenario.persona) if scenario.persona else ""
     return "\n".join(filter(None, (scenario.system, scenario.lore, name, player, scenario.memory)))
 
 
-def example(dialogue: str) -> str:
+def example(scenario: Scenario, dialogue: str) -> str:
     """A block of example dialogue as it follows an instruction."""
-    return f"\n\nExample dialogue:\n{dialogue}"
+    return f"\n\n{_language(scenario).example}\n{dialogue}"
+
+
+def _language(scenario: Scenario) -> Language:
+    """By what never changes, so that the head of the prompt stands still."""
+    return told_in(scenario.language, scenario.opening, scenario.system)
 
 
 def player_stops(scenario: Scenario) -> tuple[str, ...]:
-    """Where a reply begins to speak or act for the player, also without a colon (SillyTavern issue 652)."""
-    if not scenario.roleplay:
-        return ()
-    you = scenario.you
-    named = (f"\n{you} ",) if you.casefold() != "you" else ()  # "You know, …" is said by the character himself
-    return (f"\n{you}:", *named, f"\n*{you}:", f"\n*{you} ", f"\n**{you}", f'\n"{you}":', f'\n*"{you}"')
+    """Where a reply begins to speak for the player."""
+    return (f"\n{scenario.you}:",) if scenario.roleplay else ()
 
 
 class Format(Protocol):
@@ -83,7 +80,7 @@ class Format(Protocol):
         """The text of one turn, without its mark: what spells roles in this format is made harmless."""
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
-        """Return the texts at which a reply ends."""
+        """Return the texts at which a reply ends; `\\nNAME:` does in any spelling (speakers.py)."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ class Metharme:
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """Spell the conversation, as Format says."""
-        examples = [(Segment("", self.spelled(scenario, example(dialogue))),) for dialogue in dialogues]
+        examples = [(Segment("", self.spelled(scenario, example(scenario, dialogue))),) for dialogue in dialogues]
         told = [self._turn(scenario, turn) for turn in turns]
         cue = () if turns and turns[-1].role == "model" else (Segment("<|model|>", ""),)
         head = Segment("<|system|>", self.spelled(scenario, instruction(scenario)))

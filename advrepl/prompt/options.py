@@ -3,40 +3,55 @@
 Does not write anything (writer.py does) and does not know how the menu is shown.
 """
 
-import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import regex
 
 from advrepl.prompt import actions
+from advrepl.prompt.languages import ENGLISH, YOU, Language
+from advrepl.scripts import ends_sentence, full_stop, is_unspaced, words
 
 # A list line: "- Go in", "* Go in", "• Go in", "1. Go in", "2) Go in", "a) Go in".
 _MARKER = r"(?:[-*•–]|\d{1,2}[.)]|[A-Ea-e][.)])"
-_LINE = re.compile(rf"^[ \t]*({_MARKER})[ \t]+(\S.*?)\s*$")
-_LIST_START = re.compile(rf"(?:^|\n)[ \t]*({_MARKER})[ \t]+(?=\S)")
-# What could still become the beginning of a list, at the end of the text written so far.
-_PERHAPS = re.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
+_LINE = regex.compile(rf"^[ \t]*({_MARKER})[ \t]+(\S.*?)\s*$")
+# A list is two such lines of one kind; the first number is 1, the first letter A.
+_FIRST = r"(?P<dash>[-*•–])|(?P<digit>0?1)[.)]|(?P<letter>[Aa])[.)]"
+_LIST_START = regex.compile(rf"(?:^|\n)[ \t]*(?P<marker>{_FIRST})[ \t]+(?=\S)")
+_SECOND = {"dash": r"[-*•–]", "digit": r"0?2[.)]", "letter": r"[Bb][.)]"}
+_SECOND_LINE = {kind: regex.compile(rf"[ \t]*{mark}[ \t]+\S") for kind, mark in _SECOND.items()}
+# What could still become the beginning of a list line, at the end of the text written so far.
+_PERHAPS = regex.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
 MAX_OPTIONS = 8
 LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice
 MAX_WORDS = 14
 MAX_WORDS_WITH_VERB = 9  # a small model has no more to say of it
+MAX_CHARACTERS = 40  # of an option in a script without spaces
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
-# Words that make a statement or a question rather than something to do; options begin with them less often.
-STATEMENTS = (
-    *("You", "Your", "I", "My", "It", "He", "She", "They", "We", "His", "Her", "There", "This", "That", "These"),
-    *("The", "A", "An", "In", "As", "If", "What", "How", "Why", "Is", "Are", "Do", "Can"),
-)
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*$")
-# Where a line that ran too long may be cut so that a whole sentence is left.
-_DANGLING = re.compile(
-    r"(?:^|\s)(?:a|an|the|of|to|in|on|at|with|and|or|for|from|by|that|your|its|some|very)[.!?…]*$", re.I
-)
-_JOINT = re.compile(
-    r"(?:,| -|;| –| —)? (?:and|but|or|then|so|while|before|because|as|who|which|where|until) |[,;:] | [-–—] "
-)
 
+# Characters of words in any script, as ranges; each may hold unassigned characters and marks of its scripts, as finer
+# ones would be hundreds, which llama.cpp tries one by one for each character of each token.
+LETTERS = (
+    *((0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A), (0xAA, 0xAA), (0xB5, 0xB5), (0xBA, 0xBA), (0xC0, 0xD6), (0xD8, 0xF6)),
+    *((0xF8, 0x1FFF), (0x200C, 0x200D), (0x2C00, 0x2DFF), (0x3005, 0x3007), (0x3031, 0x3035), (0x3040, 0x31FF)),
+    *((0x3400, 0xD7FF), (0xF900, 0xFDFF), (0xFE20, 0xFE2F), (0xFE70, 0xFEFC), (0xFF10, 0xFF19), (0xFF21, 0xFF3A)),
+    *((0xFF41, 0xFF5A), (0xFF66, 0xFFDC), (0x10000, 0x1CBFF), (0x1E000, 0x1EFFF), (0x20000, 0x3FFFF)),
+)
+# Of these, what is written without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, Chinese and Japanese.
+UNSPACED = (
+    *((0xE00, 0xFFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3007), (0x3031, 0x3035), (0x3040, 0x312F)),
+    *((0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF)),
+    *((0x1950, 0x19DF), (0x1A20, 0x1AAF), (0xAA80, 0xAADF), (0xFF66, 0xFF9F), (0x20000, 0x3FFFF)),
+)
+# Small letters that stand in a row; where they alternate with capitals, an option may begin with one.
+SMALL = ((0x61, 0x7A), (0xDF, 0xF6), (0xF8, 0xFF), (0x24F, 0x2AF), (0x3AC, 0x3CE), (0x430, 0x45F), (0x560, 0x588))
+
+Ranges = Sequence[tuple[int, int]]
 
 _LOOSE = " ,;:-–—"
-_TWICE = re.compile(r"\b(?=(\w+) \1\b)")
+_TWICE = regex.compile(r"\b(?=(\w+) \1\b)")
 
 
 def split(text: str) -> tuple[str, tuple[str, ...]]:
@@ -61,13 +76,37 @@ def join(prose: str, options: Iterable[str], marker: str = "-") -> str:
     return "\n".join([prose, *lines]) if prose else "\n".join(lines)
 
 
-def list_start(text: str, start: int = 0) -> re.Match[str] | None:
-    """Where a list begins in the text, at `start` or later, with the marker of its first line as group 1."""
-    return _LIST_START.search(text, start)
+def parted(text: str, option_count: int) -> tuple[str, tuple[str, ...]]:
+    """Part a reply as it is shown: where no options are asked for, a list in it is prose."""
+    return split(text) if option_count else (text.strip(), ())
+
+
+@dataclass(frozen=True, slots=True)
+class ListStart:
+    """Where lines of a list begin in a text, before their newline."""
+
+    start: int
+    marker: str  # of the first line
+    sure: bool  # or may it still turn out to be a line of dialogue?
+
+
+def list_start(text: str, start: int = 0) -> ListStart | None:
+    """Return where a list begins in the text, at `start` or later: two lines, or the last one, which may become two."""
+    while found := _LIST_START.search(text, start):
+        end = text.find("\n", found.end())
+        below = text[end:].lstrip("\n") if end >= 0 else ""
+        kind = next(kind for kind in _SECOND_LINE if found[kind])
+        sure = bool(_SECOND_LINE[kind].match(below))
+        if sure or not below or _PERHAPS.match(below):
+            return ListStart(found.start(), found["marker"], sure)
+        start = end
+    return None
 
 
 def may_be_list(text: str, start: int = 0) -> int:
     """From where on, at `start` or later, the end of the text could still turn into a list; its length if it cannot."""
+    if begun := list_start(text, start):
+        return begun.start
     found = _PERHAPS.search(text, start)
     return found.start() if found else len(text)
 
@@ -84,51 +123,92 @@ def line_start(marker: str, position: int) -> str:
 
 
 def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = (), told: str = "") -> str:
-    """A GBNF grammar for the words of one option, up to its newline.
+    """A GBNF grammar for the words of one option, up to its newline, in any script.
 
     It begins with one of these verbs, if there are any, and a thing that was told of; and unlike those to avoid: with
     another verb than theirs, or without verbs with another letter.
     """
     if verbs:
-        taken = actions.first_words(avoid)
-        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in taken), told)
+        spoken = actions.first_words(avoid)
+        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), told)
         word = r"word ::= [A-Za-zÀ-ÿ] [A-Za-zÀ-ÿ'’-]{0,17}"
         return "\n".join((rf'root ::= " " action (" " word){{0,{MAX_WORDS_WITH_VERB - 4}}} [.!?]? "\n"', rules, word))
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    left = "".join(letter for letter in letters if all(letter != option[:1].upper() for option in avoid))
-    word = r"""word ::= ["'“‘(]? [A-Za-zÀ-ÿ0-9] [A-Za-zÀ-ÿ0-9'’-]{0,17} [,;:.!?…]? ["'”’)]?"""
+    taken = {said[0][0] for option in avoid if (said := words(option))}
+    ranges = without(LETTERS, [(0x30, 0x39), *SMALL, *((ord(c), ord(c)) for one in taken for c in {one, one.lower()})])
     return "\n".join(
-        (rf'root ::= " " first (" " word){{1,{MAX_WORDS - 1}}} "\n"', rf"first ::= [{left}] [a-zà-ÿ'’-]{{0,14}}", word)
+        (
+            r'root ::= " " (spaced | unspaced) "\n"',
+            rf'spaced ::= [¿¡]? first tail{{0,24}} (" " word){{1,{MAX_WORDS - 1}}}',
+            rf"first ::= [{gbnf(without(ranges, UNSPACED))}]",
+            r"word ::= ([-–—] | open? letter tail{0,24} close)",
+            rf"letter ::= [{gbnf(without(LETTERS, UNSPACED))}]",
+            "tail ::= letter | ['’-]",
+            r"""open ::= ["'“‘„«»(¿¡]""",
+            r"""close ::= [,;:.!?…]? ["'”’“»«)]?""",
+            rf"unspaced ::= (first tail{{0,12}} [{gbnf(UNSPACED)}] | begun) sign{{1,{MAX_CHARACTERS}}}",
+            rf"begun ::= [{gbnf(_both(ranges, UNSPACED))}]",
+            r"sign ::= [^\x00-\x1F<>|{}\x5B\x5C\x5D*_#~`@\x7F]",
+        )
     )
 
 
-def ends_sentence(text: str) -> bool:
-    """Tell whether the text ends with a whole sentence, quotes behind it included."""
-    return bool(_SENTENCE_END.search(text.rstrip()))
+def prose_grammar(begun: bool) -> str:
+    """A GBNF grammar for a sentence or two of prose in any script, where a model has nothing to say by itself.
+
+    `begun`: it goes on from words that are there.
+    """
+    first = '" "' if begun else f"[{gbnf(without(LETTERS, [(0x30, 0x39), *SMALL]))}]"
+    return rf"root ::= {first} [^\n<>|]{{30,300}} [.!?…。！？।؟۔։።]"
 
 
-def open_quote(text: str) -> str:
-    """Return the quotation mark that the last paragraph lacks; empty: none."""
-    last = text.rsplit("\n", 1)[-1]
-    if last.count('"') % 2:
-        return '"'
-    return "”" if last.count("“") > last.count("”") else ""
+def gbnf(ranges: Ranges) -> str:
+    """Spell ranges of characters as in a class of a grammar."""
+    return "".join(f"\\U{low:08X}-\\U{high:08X}" for low, high in ranges)
 
 
-def tidy(line: str, most: int = MAX_WORDS) -> str:
-    """One whole sentence out of what was written for an option, with a full stop; of `most` words: cut at a joint."""
+def without(ranges: Ranges, holes: Ranges) -> list[tuple[int, int]]:
+    """Return the ranges without the characters of others."""
+    left = list(ranges)
+    for low, high in holes:
+        parts = [(a, min(b, low - 1)) for a, b in left] + [(max(a, high + 1), b) for a, b in left]
+        left = sorted({(a, b) for a, b in parts if a <= b})
+    return left
+
+
+def _both(ranges: Ranges, others: Ranges) -> list[tuple[int, int]]:
+    return without(ranges, without([(0, 0x10FFFF)], others))
+
+
+def tidy(line: str, language: Language = ENGLISH, cut: bool = False, most: int = MAX_WORDS) -> str:
+    """One whole sentence out of what was written for an option, with a full stop; of `most` words: cut at a joint.
+
+    `cut`: it was broken off, so that its last word may be half a word.
+    """
     text = " ".join(line.split())
     found = _LINE.match(text)
     text = (found[2] if found else text).rstrip(_LOOSE)
-    too_long = len(text.split()) >= most
-    if _SENTENCE_END.search(text) and not too_long:
+    if cut and " " in text and not is_unspaced(text[-1:]):
+        text = text.rpartition(" ")[0]
+    too_long = cut or len(text.split()) >= most
+    if ends_sentence(text) and not too_long:
         return text
-    if too_long and (joints := list(_JOINT.finditer(text))):
-        text = text[: joints[-1].start()]
-    while too_long and _DANGLING.search(text):
-        text = _DANGLING.sub("", text)
-    text = text.rstrip(_LOOSE + ".!?…")
-    return text + "." if text else ""
+    if too_long and (joint := _last_joint(text, language)):
+        text = text[:joint]
+    while too_long and language.dangling and (dangling := _dangling(text, language)):
+        text = text[: dangling.start()]
+    text = text.rstrip(_LOOSE + ".!?…。！？।")
+    return text + full_stop(text) if text else ""
+
+
+def _last_joint(text: str, language: Language) -> int | None:
+    """Where the last part of a sentence begins that can be left off."""
+    joining = rf"(?:,| -|;| –| —)? (?:{language.joints}) |" if language.joints else ""
+    joints = list(regex.finditer(rf"{joining}[,;:] | [-–—] |[、。；：]", text))
+    return joints[-1].start() if joints and joints[-1].start() else None
+
+
+def _dangling(text: str, language: Language) -> "regex.Match[str] | None":
+    return regex.search(rf"(?:^|\s)(?:{language.dangling})[.!?…]*$", text, regex.IGNORECASE)
 
 
 def before_repeat(line: str) -> str:
@@ -138,13 +218,16 @@ def before_repeat(line: str) -> str:
 
 def key(option: str) -> tuple[str, ...]:
     """What makes two options the same choice: their words, without case, punctuation and an opening "You"."""
-    words = re.findall(r"[^\W_]+", option.casefold())
-    return tuple(words[1:] if words[:1] == ["you"] and len(words) > 1 else words)
+    said = words(option.casefold())
+    return tuple(said[1:] if len(said) > 1 and said[0] in YOU else said)
 
 
 def alike(one: str, other: str) -> bool:
-    """Do two options mean the same choice: nearly the same words, or one kind of action with the same things?"""
-    a, b = set(key(one)), set(key(other))
+    """Do two options mean the same choice: nearly the same words, or one kind of action with the same things?
+
+    Characters of a script without spaces are no words: there the same two in a row are compared.
+    """
+    a, b = _said(one), _said(other)
     if not a or not b or len(a & b) >= 0.8 * len(a | b):
         return True
     kind = actions.kind(one)
@@ -152,17 +235,22 @@ def alike(one: str, other: str) -> bool:
     return kind is not None and kind == actions.kind(other) and len(done & other_done) >= 0.6 * len(done | other_done)
 
 
+def _said(option: str) -> set[str]:
+    said = key(option)
+    return {a + b for a, b in pairwise(said)} if is_unspaced(option) and len(said) > 1 else set(said)
+
+
 def among(option: str, others: Iterable[str]) -> bool:
     """Is an option alike one of these?"""
     return any(alike(option, other) for other in others)
 
 
-def parse(text: str, count: int) -> tuple[str, ...]:
+def parse(text: str, count: int, language: Language = ENGLISH) -> tuple[str, ...]:
     """Options out of what a model wrote without a grammar: the first `count` different list lines, or none."""
     found: list[str] = []
     for line in text.split("\n"):
         match = _LINE.match(line)
-        option = tidy(match[2]) if match else ""
+        option = tidy(match[2], language) if match else ""
         if option and not among(option, found):
             found.append(option)
     return tuple(found[:count]) if len(found) >= count else ()

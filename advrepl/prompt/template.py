@@ -40,7 +40,7 @@ class ChatTemplate:
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """Reminders stand in brackets before the player's words: few templates take a second system message."""
-        system = [instruction(scenario), *map(example, dialogues)]
+        system = [instruction(scenario), *(example(scenario, each) for each in dialogues)]
         said = [[*shown(scenario, turn), turn.text] for turn in turns]
         texts = [*system, *chain.from_iterable(said)]
         holders = iter([f"\ue000{i}\ue001" for i in range(len(texts))])

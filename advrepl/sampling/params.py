@@ -193,6 +193,10 @@ class Sampling:
     max_tokens: int = field(default=200, metadata=_about(
         1, MOST, "the longest reply, options apart", is_flag=True,
         aliases=("n_predict", "predict", "max_new_tokens", "max_completion_tokens", "genamt")))
+    loop_guard: int = field(default=9, metadata=_about(
+        0, MOST, "so many words in a row that were said before are not said again", off=0))
+    stop_at_name: int = field(default=0, metadata=_about(
+        0, 1, "1: a line that begins with your name ends the reply, also without a colon", off=0))
     # fmt: on
 
     def __post_init__(self) -> None:

@@ -4,7 +4,6 @@ Does not sample, and knows no models: which preset fits which is a sentence for 
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from advrepl import AdvreplError, atomic
 from advrepl.hints import did_you_mean
 from advrepl.sampling.params import PARAMETERS, Sampling, brief, read_fields
+from advrepl.scripts import is_file_name
 
 FILE_LIMIT = 64 * 1024  # bytes
 SAVE = "save"  # what `/preset save NAME` takes away from the names
@@ -140,7 +140,11 @@ def translated(era: Era) -> dict[str, Any]:
         repeat_last_n=era.rep_pen_range // 2 if era.rep_pen_slope else era.rep_pen_range,
     )
     max_tokens = {"max_tokens": era.max_length} if era.max_length else {}
-    return _fields(sampling, without=("seed", "max_tokens", "logit_bias")) | max_tokens
+    return _fields(sampling, without=(*OWN, "max_tokens")) | max_tokens
+
+
+# What no preset of others knows: the story's own, or no sampler at all.
+OWN = ("seed", "logit_bias", "loop_guard", "stop_at_name")
 
 
 def _fields(sampling: Sampling, without: tuple[str, ...]) -> dict[str, Any]:
@@ -148,7 +152,7 @@ def _fields(sampling: Sampling, without: tuple[str, ...]) -> dict[str, Any]:
 
 
 DEFAULT = "what is used where nothing else was chosen: min-p and a light penalty, for any model"
-BUILT_IN = {"default": Preset("default", _fields(Sampling(), without=("seed", "logit_bias")), DEFAULT)} | {
+BUILT_IN = {"default": Preset("default", _fields(Sampling(), without=OWN), DEFAULT)} | {
     name: Preset(name, translated(era), era.about) for name, era in ERA.items()
 }
 
@@ -215,4 +219,4 @@ def write(name: str, sampling: Sampling, own: Path) -> Path:
 
 
 def _is_name(name: str) -> bool:
-    return bool(re.fullmatch(r"[^\W_][\w.-]{0,48}", name)) and name != SAVE and not name.endswith(".")
+    return is_file_name(name, 49) and not set(" ()") & set(name) and name != SAVE

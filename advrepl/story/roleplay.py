@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, scripts
 from advrepl.cards.character import Character
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
@@ -90,7 +90,9 @@ def player(text: str) -> tuple[str, str]:
     """Read the player's name and persona from `NAME` or `NAME: who that is`."""
     name, _, persona = text.partition(":")
     name = " ".join(name.split())
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+    if len(name) > LONGEST_NAME:
+        raise AdvreplError(f"{name[:20]!r}… is too long for a name: use at most {LONGEST_NAME} characters")
+    if not scripts.is_name(name):
         raise AdvreplError(
             f"{text[:40]!r} does not begin with a name: write it as `Anna`, or as `Anna: a sailor with a limp`"
         )
@@ -111,8 +113,7 @@ def calls_player(character: Character) -> bool:
 
 def slug(name: str) -> str:
     """Make a name for the save of the letters and digits of the character's."""
-    words = re.findall(r"[^\W_]+", name.casefold())
-    return "-".join(words)[:60] or "character"
+    return scripts.slug(name) or "character"
 
 
 def _labelled(label: str, text: str) -> str:

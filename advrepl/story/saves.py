@@ -1,36 +1,24 @@
-"""Stories on disk: one JSON file each, written beside and renamed, the version before kept as .bak, locked in use.
+"""Stories on disk: one JSON file each. Holds text, never tokens.
 
-Holds text, never tokens. Does not know how a story is played.
+Does not know how a story is played, nor how its file is kept from harm meanwhile (save_file.py).
 """
 
-import glob
-import hashlib
-import os
-import re
-import socket
-import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import filelock
 import msgspec
 
 from advrepl import AdvreplError, atomic, program
 from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
+from advrepl.scripts import is_file_name
 from advrepl.story.migrations import MIGRATIONS
-from advrepl.story.recovery import salvage
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
 SCHEMA = len(MIGRATIONS) + 1
-
-BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
-LOCK_PATIENCE = 0.3  # seconds
-SCHEMA_WITHIN = 4096  # bytes of a save
 
 
 class ModelRef(msgspec.Struct, frozen=True):
@@ -60,6 +48,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     lore_state: LoreState = LoreState()  # what the story remembers of its lore
     macro_values: dict[str, str] = {}  # what macros rolled, and their variables; never changed in place
     rng_seed: str = ""  # what macros and lore roll with
+    bans: tuple[str, ...] = ()  # phrases that replies must not hold (prompt/bans.py)
     card_path: str = ""  # the path of the character's card, for its picture; it may be gone
 
 
@@ -75,8 +64,10 @@ def now() -> str:
 
 def check_name(name: str) -> str:
     """Return the name if a story can have it: never a path out of the folder; else raise AdvreplError."""
-    if not re.fullmatch(r"[^\W_][\w .()-]{0,99}", name) or name.endswith((" ", ".")):
-        raise AdvreplError(f"{name!r} cannot be the name of a story: use letters, digits, spaces and - _ . ( )")
+    if not is_file_name(name):
+        raise AdvreplError(
+            f"{name!r} cannot be the name of a story: use letters, digits, spaces and - _ . ( ), and not too many"
+        )
     return name
 
 
@@ -167,170 +158,6 @@ def find(saves: Path) -> list[Path]:
     """Return the save files of a folder, the one changed last first."""
     paths = [path for path in saves.glob("*.json") if not path.name.startswith(".")] if saves.is_dir() else []
     return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-
-
-def delete(path: Path) -> None:
-    """Remove a story and what belongs to it; refused while it is being played, and for what is no story."""
-    with suppress(OSError), path.open("rb") as opened:  # what cannot be read cannot be removed either: told below
-        if b'"schema"' not in opened.read(SCHEMA_WITHIN):  # it may be damaged behind that
-            raise AdvreplError(f"{path} is no story of advrepl: nothing is removed")
-    with SaveFile(path) as file:
-        file.delete()
-
-
-class SaveFile:
-    """A save that is open for writing: locked against other programs until closed."""
-
-    def __init__(self, path: Path) -> None:
-        path = path.resolve()  # a link stays one
-        self.path = path
-        self._written: tuple[int, bytes] | None = None  # when the file was last read or written, and its sum
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A lock file that its holder removes just now is found out by filelock, and taken the next time.
-            self._lock = filelock.FileLock(self._lock_path, timeout=LOCK_PATIENCE)
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None
-        except OSError as error:
-            raise AdvreplError(
-                f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
-            ) from error
-        self._failing = False  # could it not be written the last time?
-        self._changed: tuple[str, ...] = ()  # what is still to be said of a file that another program has changed
-        self._rescued: tuple[Save, Path] | None = None
-        for left in path.parent.glob(
-            f".{glob.escape(path.name)}.*tmp"
-        ):  # by a program that was killed; the lock is ours
-            with suppress(OSError):
-                left.unlink()
-        with suppress(OSError):  # only there to be shown
-            self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
-
-    def __enter__(self) -> "SaveFile":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def load(self) -> tuple[Save, str]:
-        """Read the story, with a notice if it had to be taken from the version before.
-
-        A damaged file is moved aside, so that it is never overwritten. Raises AdvreplError, NewerSave among them.
-        """
-        try:
-            save = load(self.path)
-            self._written = self._version(self.path.read_bytes())
-            return save, ""
-        except NewerSave:
-            raise
-        except AdvreplError as error:
-            found = self._before() or self._whole_part()
-            if not found:
-                raise
-            save, goes_on = found
-            if not self.path.exists():
-                return save, f"{self.path} was missing: its last backup goes on"
-            aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-damaged") + ".json.txt")
-            self.path.rename(aside)
-            return save, f"{error}; it is kept as {aside.name}, and {goes_on}"
-
-    def _before(self) -> tuple[Save, str] | None:
-        with suppress(AdvreplError):
-            return load(self.path.with_name(self.path.name + ".bak")), "the version before it goes on"
-        return None
-
-    def _whole_part(self) -> tuple[Save, str] | None:
-        with suppress(AdvreplError, OSError, ValueError):
-            save = from_plain(salvage(self.path.read_bytes()), str(self.path))
-            return save, f"its {len(save.turns)} turns that could be read go on"
-        return None
-
-    def write(self, save: Save) -> None:
-        """Write beside, flush, rename; a crash at any moment leaves this version or the one before."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that was removed meanwhile
-            self._set_changed_aside()
-            backup = self.path.with_name(self.path.name + ".bak")
-            data = encode(save)
-            atomic.write(self.path, data, durable=True, backup=backup, private=True)
-            self._written = self._version(data)
-        except OSError as error:
-            raise AdvreplError(
-                f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory; "
-                "it is tried again after each turn, and /save PATH writes it somewhere else"
-            ) from error
-
-    def keep(self, save: Save) -> tuple[str, ...]:
-        """Write the save if that can be done now; return a line where that has changed."""
-        failed, self._failing = self._failing, False
-        try:
-            self.write(save)
-        except AdvreplError as error:
-            self._failing = True
-            return () if failed else (str(error),)
-        again = (f"{self.path} could be written again: the story is kept",) if failed else ()
-        changed, self._changed = self._changed, ()
-        return again + changed
-
-    def _set_changed_aside(self) -> None:
-        """Keep a version that another program has written meanwhile, as one that copies files between computers."""
-        if not self._written or not self.path.exists() or self.path.stat().st_mtime_ns == self._written[0]:
-            return
-        if self._version(self.path.read_bytes())[1] != self._written[1]:
-            aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-other") + ".json")
-            self.path.rename(aside)
-            self._changed += (f"{self.path} was changed by another program: its version is kept as {aside.name}",)
-
-    def _version(self, data: bytes) -> tuple[int, bytes]:
-        return self.path.stat().st_mtime_ns, hashlib.sha256(data).digest()
-
-    def write_or_rescue(self, save: Save) -> str:
-        """Write the save for the last time: wherever it can be written, and then return a line that says where.
-
-        Raises AdvreplError if there is no such place.
-        """
-        try:
-            self.write(save)
-        except AdvreplError:
-            if not self._rescued or self._rescued[0] is not save:
-                self._rescued = save, _write_elsewhere(self.path.stem, save)
-            return f"{self.path} could not be written: go on with {program.resume_command(self._rescued[1])}"
-        return ""
-
-    def delete(self) -> None:
-        """Remove the story and what belongs to it; raises AdvreplError."""
-        for name in (self.path.name, *(self.path.stem + ending for ending in BESIDE)):
-            try:
-                self.path.with_name(name).unlink(missing_ok=True)
-            except OSError as error:
-                raise AdvreplError(f"{self.path.with_name(name)} cannot be removed: {error.strerror}") from error
-
-    def close(self) -> None:
-        """Let other programs have the story."""
-        if self._lock.is_locked:
-            with suppress(OSError):  # Windows removes no file that is open; there filelock does it in a moment
-                self._lock_path.unlink()
-            self._lock.release()
-
-    @property
-    def _lock_path(self) -> Path:
-        return self.path.with_name(f".{self.path.stem}.lock")
-
-    def _holder(self) -> str:
-        try:
-            return f"process {self._lock_path.read_text()}"
-        except (OSError, UnicodeDecodeError):
-            return "another program"
-
-
-def _write_elsewhere(name: str, save: Save) -> Path:
-    for folder in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
-        path = folder / f"{free_name(folder, name)}.json"
-        with suppress(AdvreplError):
-            write_copy(path, save)
-            return path
-    raise AdvreplError(f"the story {name} could not be written anywhere: it is lost")
 
 
 def _check_tree(save: Save, source: str) -> None:

@@ -44,6 +44,7 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     greetings: tuple[str, ...] = ()  # openings to choose from, `opening` being one of them
     examples: str = ""  # example dialogue: blocks of lines that begin with a name, <START> between them
     place: str = ""  # where the player is all the time, as in "The user is …": small models forget it
+    language: str = ""  # the code of the language it is told in (prompt/languages.py); empty: as its text tells
     length: Length = "long"  # of the replies
     you: str = "You"  # the player's name
     persona: str = ""  # who the player is

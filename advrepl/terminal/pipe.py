@@ -11,7 +11,7 @@ from typing import IO, Protocol, TextIO
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
-from advrepl.play.writer import Option, Piece
+from advrepl.play.reply import Option, Piece
 from advrepl.terminal import commands
 from advrepl.terminal.interrupts import Interrupts, await_line, closed
 from advrepl.terminal.lines import understood_in

@@ -13,7 +13,7 @@ from typing import TextIO
 from advrepl import AdvreplError, paths, program
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
-from advrepl.play.writer import Option, Piece
+from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
 from advrepl.terminal import commands
@@ -83,7 +83,7 @@ class Repl:
                 self._screen.begin_paragraph()
                 self._screen.player_line(turn.text)
             else:
-                self._screen.show(Piece(menu.split(turn.text)[0]))
+                self._screen.show(Piece(menu.parted(turn.text, self._game.option_count)[0]))
                 self._screen.show(Reply("", self._game.options(), {}))
         if told and told[-1].role == "user":
             self._screen.notice("there is no reply yet: /retry asks for one")

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
-from advrepl.play.writer import Option, Piece
+from advrepl.play.reply import Option, Piece
 from advrepl.terminal import pictures
 from advrepl.terminal.columns import Table, lay_out
 from advrepl.terminal.emphasis import Emphasis, emphasized

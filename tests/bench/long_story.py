@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from advrepl.story import saves
-from advrepl.story.saves import ModelRef, Save, SaveFile
+from advrepl.story.save_file import SaveFile
+from advrepl.story.saves import ModelRef, Save
 from advrepl.story.scenario import START
 from advrepl.story.tree import Story
 from tests.bench import results

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from advrepl.story import saves
+from advrepl.story import save_file, saves
 from advrepl.story.saves import ModelRef
 from tests.pty_play import Terminal
 from tests.terminal.test_pipe import Program
@@ -35,7 +35,7 @@ def open_terminal(program: Program) -> Callable[..., Terminal]:
 
 def test_a_change_of_model_is_asked_for(program: Program, open_terminal: Callable[..., Terminal]) -> None:
     program.play(lines=b"/save\n")
-    with saves.SaveFile(program.saves / "start.json") as file:
+    with save_file.SaveFile(program.saves / "start.json") as file:
         file.write(msgspec.structs.replace(file.load()[0], model=ModelRef("gone-7b", "0123")))
     before = (program.saves / "start.json").read_bytes()
     code, out, err = program.run("resume")

@@ -25,6 +25,23 @@ def test_a_word_stands_by_itself(text: str, found: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "word", "found"),
+    [
+        ("राम आया", "राम", True),
+        ("रामायण", "राम", False),
+        ("می\u200cروم", "می", False),
+        ("東京に行く", "東京", True),
+        ("เขาไปเชียงใหม่", "เชียงใหม่", True),
+        ("ก่า", "ก", False),
+        ("Драконы", "дракон", False),
+    ],
+)
+def test_words_end_as_their_script_shows(text: str, word: str, found: bool) -> None:
+    """A vowel sign belongs to the word; between words of Chinese, Japanese and Thai there is nothing to be seen."""
+    assert has_word(text, word) == found
+
+
+@pytest.mark.parametrize(
     ("key", "is_one"),
     [("/a/", True), ("/a/gi", True), ("/a/b/", True), ("/a/q", False), ("//", False), ("a/b/", False)],
 )

@@ -167,6 +167,7 @@ def test_a_bug_in_the_worker_is_not_hidden(game: Game) -> None:
 
     game.engine.serve = fail  # type: ignore[attr-defined]
     game.start_prefetch()
+    ready(game)
     with pytest.raises(ZeroDivisionError):
         game.pause_prefetch()
 

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from advrepl import AdvreplError, atomic
 from advrepl.cards.character import Character
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
-from advrepl.play.writer import Piece
-from advrepl.story import saves
+from advrepl.play.reply import Piece
+from advrepl.story import save_file, saves
 from advrepl.story.roleplay import scenario_of
 from advrepl.story.saves import with_scenario
 from advrepl.story.scenario import LIGHTHOUSE, START
@@ -155,7 +156,7 @@ def test_a_story_goes_on_where_it_was_left(game: Game, new_game: NewGame) -> Non
     list(game.act("Enter."))
     game.close()
     kept = saves.load(game.file.path)
-    file = saves.SaveFile(game.file.path)
+    file = save_file.SaveFile(game.file.path)
     again = Game(ScriptedEngine(*STAIRS, grammars=True), game.format, kept, file)
     assert told(again) == told(game) and not again.waits_for_opening
     assert again.options() == ("Go up.", "Go down.", "Wait.")
@@ -171,6 +172,32 @@ def test_without_options_a_reply_is_prose_alone(new_game: NewGame) -> None:
 MIRA = Character(
     name="Mira", first_mes="Coin first, {{user}}.", alternate_greetings=("Go away, {{user}}.", "Hm.", "Hm.")
 )
+
+
+def test_a_list_that_nobody_asked_for_is_prose(new_game: NewGame) -> None:
+    """In a roleplay it is what the character says: it is shown, and /continue goes on behind it."""
+    text = "I need, dear:\n- brown bread\n- goat milk"
+    game = new_game(ScriptedEngine(text, "\n- candles"), scenario=scenario_of(MIRA), character=MIRA)
+    list(game.open())
+    assert reply(game.act("What?")).text == text
+    events = list(game.go_on())
+    assert reply(events).text == f"{text}\n- candles" and game.options() == ()
+    assert "".join(event.text for event in events if isinstance(event, Piece)) == "\n- candles"
+
+
+def test_a_greeting_that_ends_with_a_list_is_shown_whole(new_game: NewGame) -> None:
+    greeting = "I need, dear:\n- brown bread\n- goat milk"
+    mira = Character(name="Mira", first_mes=greeting)
+    shown = reply(new_game(ScriptedEngine(), scenario=scenario_of(mira), character=mira).open())
+    assert (shown.text, shown.options) == (greeting, ())
+
+
+def test_the_story_knows_who_speaks_and_what_must_not_come(new_game: NewGame) -> None:
+    engine = ScriptedEngine("**Mira:** It sent shivers down", " a chill and more", " up.\nann: hello")
+    game = new_game(engine, scenario=scenario_of(MIRA, "Ann"), character=MIRA)
+    list(game.open())
+    game.change(msgspec.structs.replace(game.state.save, bans=("shivers down",)))
+    assert reply(game.act("Hm.")).text == "It sent a chill up."
 
 
 @pytest.fixture

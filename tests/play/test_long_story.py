@@ -13,7 +13,7 @@ import pytest
 from advrepl.play.events import Reply
 from advrepl.play.game import Game
 from advrepl.prompt.formats import FORMATS
-from advrepl.story.saves import SaveFile
+from advrepl.story.save_file import SaveFile
 from tests.bench.long_story import save, tell
 from tests.conftest import ScriptedEngine
 

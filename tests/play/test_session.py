@@ -55,6 +55,20 @@ def test_names_of_stories_are_kept_apart(tmp_path: Path, opened: Callable[[Game]
     assert {path.stem for path in saves.find(tmp_path / "saves")} == {"mine", "lighthouse"}
 
 
+def test_a_language_and_banned_phrases_stay_with_the_story(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
+    worn = tmp_path / "worn.txt"
+    worn.write_text("shivers down\norbs\n")
+    chosen = settings(tmp_path, save="mine", language="Russian", ban=(worn,), options=0)
+    session.new_game("start", chosen).close()
+    game = opened(session.resumed_game("mine", settings(tmp_path), lambda _: None))
+    task = game.planner.reply_task(game.story, game.window(), 1)
+    assert (task.language, task.bans, task.speaker) == ("ru", ("shivers down", "orbs"), "Narrator")
+    worn.write_text("a")
+    for wrong, said in (({"ban": (worn,)}, "'a' cannot be banned"), ({"language": "xx"}, "there is no language 'xx'")):
+        with pytest.raises(AdvreplError, match=said):
+            session.new_game("start", settings(tmp_path, **wrong))
+
+
 def test_resume_takes_the_newest_story_and_its_settings(tmp_path: Path, opened: Callable[[Game], Game]) -> None:
     for name in ("one", "two"):
         game = session.new_game("start", settings(tmp_path, save=name, sampling={"max_tokens": 9}))

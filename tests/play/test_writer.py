@@ -2,7 +2,8 @@
 
 import pytest
 
-from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
+from advrepl.play.reply import Option, Piece, ReplyTask, Written
+from advrepl.play.writer import Writer
 from advrepl.prompt import options as menu
 from advrepl.prompt.actions import VERBS
 from advrepl.prompt.segments import Prompt, Segment, Window
@@ -194,3 +195,125 @@ def test_a_reply_that_goes_on_shows_only_what_is_new() -> None:
     pieces, _, written = write(engine, options=0, prefix="You enter")
     assert pieces == " and sit down." and written.prose == "You enter and sit down."
     assert engine.prompts == ["SsysUgoMYou enter"]
+
+
+# --- what it must not say
+
+
+@pytest.mark.parametrize("line", ["Bob: no", "bob: no", "**BOB:** no", "Bob : no", "Bob\nno"])
+def test_a_line_in_the_players_name_ends_the_reply_in_any_spelling(line: str) -> None:
+    pieces, _, written = write(ScriptedEngine(f"A bell rings.\n{line}, and more."), options=0, stops=("\nBob:",))
+    assert pieces == written.prose == "A bell rings." and written.stats.stop == "stop"
+
+
+def test_a_name_alone_at_the_end_is_taken_off() -> None:
+    assert write(ScriptedEngine("A bell rings.\nBob"), options=0, stops=("\nBob:",))[2].prose == "A bell rings."
+
+
+def test_a_player_called_like_a_word_ends_nothing_unless_he_asks_for_it() -> None:
+    text = "She smiles.\n\nWill you stay?\n\nMay be."
+    assert write(ScriptedEngine(text), options=0, stops=("\nWill:",))[0] == text
+    asked = Sampling(stop_at_name=1)
+    assert write(ScriptedEngine(text), options=0, stops=("\nWill:",), sampling=asked)[0] == "She smiles."
+
+
+@pytest.mark.parametrize("front", ["Mira: ", "mira : ", "**Mira:** ", "Mira:\n"])
+def test_the_speakers_own_label_is_left_out(front: str) -> None:
+    pieces, _, written = write(ScriptedEngine(f"{front}Come in, Bob: now."), options=0, speaker="Mira")
+    assert pieces == written.text == "Come in, Bob: now."
+
+
+def test_a_reply_that_only_begins_with_the_name_is_whole() -> None:
+    assert write(ScriptedEngine("Mira smiles."), options=0, speaker="Mira")[0] == "Mira smiles."
+    assert write(ScriptedEngine("Mira"), options=0, speaker="Mira")[0] == "Mira"
+
+
+def test_dialogue_is_no_list() -> None:
+    text = "He looks up.\n- Who goes there? he asks.\nHe steps aside."
+    engine = ScriptedEngine(text, " Go.\n", " Run.\n", " Sit.\n", grammars=True)
+    pieces, choices, written = write(engine)
+    assert pieces == written.prose == text and choices == ["Go.", "Run.", "Sit."]
+    assert menu.split(written.text) == (text, ("Go.", "Run.", "Sit."))
+
+
+def test_one_line_behind_which_the_model_ends_is_a_list() -> None:
+    engine = ScriptedEngine("He looks up.\n1) Go", " Go.\n", " Run.\n", " Sit.\n", grammars=True)
+    assert write(engine)[2].text == "He looks up.\n1) Go.\n2) Run.\n3) Sit."
+
+
+def test_in_a_story_of_another_language_nothing_english_is_offered() -> None:
+    prose = "Ты стоишь у двери, и она медленно открывается."
+    engine = ScriptedEngine(prose, *[" Войти в дом.\n"] * 4, " Бежать прочь.\n", grammars=True)
+    assert write(engine)[1] == ["Войти в дом.", "Внимательно осмотреться.", "Бежать прочь."]
+    assert engine.samplings[1].logit_bias[" Ты"] == -4.0 and " You" not in engine.samplings[1].logit_bias
+    polish = "Stoisz przed drzwiami i nie wiesz, co się za nimi kryje."
+    engine = ScriptedEngine(polish, *[" Otwórz drzwi.\n"] * 4, " Uciekaj stąd.\n", grammars=True)
+    assert write(engine)[1] == ["Otwórz drzwi.", "Uciekaj stąd."]
+    asked = ScriptedEngine(polish, *[" Otwórz drzwi.\n"] * 4, " Uciekaj stąd.\n", grammars=True)
+    assert write(asked, language="de")[1][1] == "Sieh dich genau um."
+
+
+def test_a_form_under_each_reply_stays_and_the_guard_can_be_turned_off() -> None:
+    form = "[HP: 10 | Gold: 3 | Place: the old mill by the river | Time: night]"
+    engine = ScriptedEngine(f"It rains.\n\n{form}")
+    assert write(engine, options=0, earlier=(f"He nods.\n\n{form}",))[0] == f"It rains.\n\n{form}"
+    loose = Sampling(loop_guard=0)
+    assert write(ScriptedEngine(SAID), options=0, earlier=(SAID,), sampling=loose)[0] == SAID
+
+
+def test_a_repetition_in_a_script_without_spaces_is_left() -> None:
+    said = "彼は古い扉の前に立って、ランプが三日前の夜に消えたと言った。"
+    engine = ScriptedEngine(said, "雨が 降る また", "。")
+    assert write(engine, options=0, earlier=(said,))[0] == "雨が 降る。"
+    assert engine.samplings[1].logit_bias == {" 彼は古い扉の前に立って、ランプが三日前の夜に消えたと言った。": -100.0}
+
+
+BANNED = ("shivers down", "a testament to")
+
+
+def test_a_banned_phrase_is_written_otherwise_and_was_never_shown() -> None:
+    engine = ScriptedEngine("He nods. It sent Shivers  DOWN his back.", " a chill and more", " through him.")
+    pieces, _, written = write(engine, options=0, bans=BANNED)
+    assert pieces == written.prose == "He nods. It sent a chill through him."
+    assert engine.samplings[1].logit_bias[" Shivers"] == -100.0 and engine.samplings[1].max_tokens == 2
+    assert engine.prompts[1].endswith("MHe nods. It sent")
+
+
+def test_a_model_that_knows_only_the_phrase_ends_with_its_sentence() -> None:
+    engine = ScriptedEngine("He nods. It sent shivers down", *[" shivers down"] * 90)
+    pieces, _, written = write(engine, options=0, bans=BANNED, sampling=Sampling(max_tokens=100))
+    assert pieces == written.prose == "He nods. It sent…" and len(engine.prompts) < 12
+    later = ScriptedEngine(
+        "It sent shivers down", " a chill and more", " up. He nods. It is a testament to", *[" a testament to"] * 90
+    )
+    assert write(later, options=0, bans=BANNED)[0] == "It sent a chill up. He nods."
+
+
+def test_a_sentence_that_always_comes_to_a_phrase_is_begun_anew() -> None:
+    """Once a reply has come to a phrase, it is shown in whole sentences: so they can be taken from their beginning."""
+    engine = ScriptedEngine(
+        "It sent shivers down", " a chill and more", " up. Yes, it sent shivers down",
+        *[" shivers down"] * 5, " Nobody speaks at all", ".",
+    )  # fmt: skip
+    pieces, _, written = write(engine, options=0, bans=BANNED)
+    assert pieces == written.prose == "It sent a chill up. Nobody speaks."
+    cuts = [prompt.split("MIt sent a chill up.")[-1] for prompt in engine.prompts[3:]]
+    assert cuts == [" Yes, it sent"] * 3 + [" Yes,"] * 2 + ["", " Nobody speaks"]
+
+
+def test_options_hold_no_banned_phrase() -> None:
+    engine = ScriptedEngine("He nods.", " Go on.\n", " Sing now.\n", " Look around.\n", " Wait.\n", grammars=True)
+    assert write(engine, bans=("go ON",))[1] == ["Sing now.", "Look around.", "Wait."]
+    assert engine.samplings[2].logit_bias[" Go"] == -100.0
+    stubborn = ScriptedEngine("He nods.", *[" Go on.\n"] * 3, " Sing now.\n", " Wait.\n", grammars=True)
+    assert write(stubborn, bans=("go on", "look around"))[1] == ["Wait and see what happens.", "Sing now.", "Wait."]
+
+
+def test_a_beginning_that_holds_a_banned_phrase_is_left_out() -> None:
+    assert write(ScriptedEngine("It rains."), options=0, beginning="You go on", bans=("go on",))[0] == "It rains."
+
+
+def test_what_was_shown_before_a_ban_stays() -> None:
+    engine = ScriptedEngine(" his back.")
+    written = write(engine, options=0, prefix="It sent shivers down", bans=BANNED)[2]
+    assert written.prose == "It sent shivers down his back."

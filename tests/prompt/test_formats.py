@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.prompt.formats import FORMATS, Format, Metharme, Pygmalion, check_name, instruction, recognize
+from advrepl.prompt.formats import FORMATS, Format, Metharme, Pygmalion, background, check_name, instruction, recognize
 from advrepl.prompt.template import ChatTemplate
 from advrepl.story.scenario import ORIGINAL, START, Injection, Length, Scenario
 from advrepl.story.tree import Turn
@@ -97,6 +97,24 @@ def test_metharme_is_told_of_lore_and_notes_by_the_system() -> None:
         "user while staying in character, and generate long responses.\n\nExample dialogue:\nAnn: Deep?\nMira: Enough."
         "<|model|>Coin.<|system|>The coin is bad.<|system|>It rains.<|user|>Here.<|model|>"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "opening", "told"),
+    [
+        ("", "Ты стоишь у двери, и тебя зовут.", "Кто такой Ann: a thief"),
+        ("de", "It is foggy.", "Wer Ann ist: a thief"),
+        ("", "Stoisz na brzegu i nie wiesz, co robić.", "Ann's persona: a thief"),
+    ],
+)
+def test_the_head_is_in_the_language_of_the_story(language: str, opening: str, told: str) -> None:
+    scenario = msgspec.structs.replace(ANN, language=language, opening=opening)
+    assert told in background(scenario)
+
+
+def test_an_adventure_is_asked_for_short_replies_in_its_language() -> None:
+    scenario = Scenario(name="x", title="x", system="Ты в игре.", language="ru", length="short", you="Нина")
+    assert instruction(scenario) == "Ты в игре.\nИгрока зовут Нина.\nОтвечай коротко: два-три предложения."
 
 
 def test_pygmalion_is_told_of_lore_and_notes_in_brackets() -> None:

@@ -16,7 +16,7 @@ from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling import presets
 from advrepl.sampling.params import NAMES, PARAMETERS, Sampling, read_saved
-from advrepl.sampling.presets import BUILT_IN, find
+from advrepl.sampling.presets import BUILT_IN, OWN, find
 from advrepl.story import saves
 from tests import ROOT
 from tests.card_files import survives
@@ -62,7 +62,7 @@ def test_presets_say_everything_but_what_is_the_players(name: str) -> None:
     preset = BUILT_IN[name]
     after = preset.on(LOUD)
     assert (after.seed, after.logit_bias) == (42, {"dragon": 5})
-    assert set(preset.fields) - {"max_tokens"} == set(PARAMETERS) - {"seed", "max_tokens", "logit_bias"}
+    assert set(preset.fields) - {"max_tokens"} == set(PARAMETERS) - {"max_tokens", *OWN}
     assert (
         after.dry_multiplier,
         after.xtc_probability,

@@ -141,11 +141,16 @@ def test_a_player_cannot_take_the_name_of_the_character() -> None:
         told.context.with_player(told.save, "mira", "")
 
 
-@pytest.mark.parametrize("text", ["", ":", " : a thief", "x" * 61, "a\x1b[31m"])
+@pytest.mark.parametrize("text", ["", ":", " : a thief", "\u200d", "a\x1b[31m"])
 def test_a_player_has_a_name(text: str) -> None:
     with pytest.raises(AdvreplError, match="does not begin with a name"):
         player(text)
     assert player(" Ann  Lee : a thief: small ") == ("Ann Lee", "a thief: small")
+    assert player("می\u200cنا") == ("می\u200cنا", "") and player("👩\u200d🚀: a pilot") == ("👩\u200d🚀", "a pilot")
+    with pytest.raises(
+        AdvreplError, match=r"'xxxxxxxxxxxxxxxxxxxx'… is too long for a name: use at most 60 characters"
+    ):
+        player("x" * 61)
 
 
 def test_lore_that_has_no_room_is_named() -> None:

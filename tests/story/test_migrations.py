@@ -19,7 +19,7 @@ from advrepl import AdvreplError
 from advrepl.lore.books import Entry
 from advrepl.play.game import Game
 from advrepl.prompt.formats import FORMATS
-from advrepl.story import saves
+from advrepl.story import save_file, saves
 from advrepl.story.migrations import LORE_ENTRY, MIGRATIONS, to_2
 from advrepl.terminal import commands
 from advrepl.terminal.lines import understood
@@ -48,7 +48,7 @@ def written(name: str) -> dict[str, Any]:
 
 
 def opened(path: Path, n_ctx: int) -> Game:
-    file = saves.SaveFile(path)
+    file = save_file.SaveFile(path)
     save, _ = file.load()
     return Game(DeterministicEngine(n_ctx), FORMATS[save.format], save, file)
 

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
-from advrepl.story import saves
-from advrepl.story.saves import ModelRef, Save, SaveFile
+from advrepl.story import save_file, saves
+from advrepl.story.save_file import SaveFile
+from advrepl.story.saves import ModelRef, Save
 from advrepl.story.scenario import START
 from advrepl.story.tree import Turn
 from tests import ROOT
@@ -109,7 +110,7 @@ def test_a_second_program_is_told_who_holds_the_story(tmp_path: Path) -> None:
         with pytest.raises(AdvreplError, match=rf"being played by process {os.getpid()} on "):
             SaveFile(tmp_path / "a.json")
         with pytest.raises(AdvreplError, match="being played"):
-            saves.delete(tmp_path / "a.json")
+            save_file.delete(tmp_path / "a.json")
     SaveFile(tmp_path / "a.json").close()
 
 
@@ -117,7 +118,7 @@ TAKER = """
 import sys, time
 from pathlib import Path
 from advrepl import AdvreplError
-from advrepl.story.saves import SaveFile
+from advrepl.story.save_file import SaveFile
 path, inside, taken = Path(sys.argv[1]), Path(sys.argv[2]), 0
 while taken < 60:
     try:
@@ -144,7 +145,7 @@ def test_delete_takes_what_belongs_to_the_story(tmp_path: Path) -> None:
     (tmp_path / "a.kv").write_bytes(b"cache")
     (tmp_path / "a.kv.tmp").write_bytes(b"half a ca")
     (tmp_path / "ab.json").write_bytes(b"another story")
-    saves.delete(tmp_path / "a.json")
+    save_file.delete(tmp_path / "a.json")
     assert [path.name for path in saves.find(tmp_path)] == ["ab.json"]
     assert {path.name for path in tmp_path.iterdir()} == {"ab.json"}
 
@@ -165,7 +166,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from tests.story.test_saves import a_save
-from advrepl.story.saves import SaveFile
+from advrepl.story.save_file import SaveFile
 file = SaveFile(Path(sys.argv[1]))
 number = 0
 while True:
@@ -196,10 +197,10 @@ def test_what_is_no_story_is_not_deleted(tmp_path: Path) -> None:
     path = tmp_path / "package.json"
     path.write_text('{"name": "x"}')
     with pytest.raises(AdvreplError, match="is no story of advrepl: nothing is removed"):
-        saves.delete(path)
+        save_file.delete(path)
     assert path.exists()
     path.write_bytes(saves.encode(a_save("one"))[:300])  # a story that was cut short
-    saves.delete(path)
+    save_file.delete(path)
     assert not list(tmp_path.iterdir())
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from advrepl.play.events import Event
 from advrepl.play.game import Game
-from advrepl.play.writer import Option
+from advrepl.play.reply import Option
 from advrepl.terminal.editor import PlainEditor
 from advrepl.terminal.interrupts import Interrupts
 from advrepl.terminal.repl import Repl

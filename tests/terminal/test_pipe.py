@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from advrepl.story import saves
+from advrepl.story import save_file, saves
 from tests import ROOT
 
 STATS = {"prompt", "reused", "shifted", "evicted", "generated", "decoded", "first_ms", "seconds", "ahead", "stop"}
@@ -173,7 +173,7 @@ def test_bad_input_is_one_sentence(program: Program, arguments: tuple[str, ...],
 
 def test_a_story_in_use_names_its_holder(program: Program) -> None:
     program.play(lines=b"/save\n")
-    with saves.SaveFile(program.saves / "start.json"):
+    with save_file.SaveFile(program.saves / "start.json"):
         code, _, err = program.run("resume", "start")
     assert code == 1 and f"being played by process {os.getpid()}" in err
 
@@ -273,6 +273,9 @@ def test_saves_are_listed_shown_and_deleted(program: Program) -> None:
     assert "The old house" in listed and "broken" in listed and "damaged" in listed
     _, shown, _ = program.run("saves", "show", "start")
     assert "> Start!" in shown and "2. Ignore the call and move away." in shown
+    path = program.saves / "start.json"
+    path.write_text(path.read_text().replace('"scenario": {', '"scenario": {"options": 0,'))
+    assert "- Ignore the call and move away." in program.run("saves", "show", "start")[1], "nobody asked for options"
     assert program.run("saves", "delete", "start", lines=b"n\n")[1].endswith("Kept.\n")
     assert program.run("saves", "delete", "start", "--yes")[0] == 0
     assert not list(program.saves.glob("start*"))
@@ -282,6 +285,7 @@ def play_on(program: Program, turns: int) -> list[dict[str, Any]]:
     """Play turns of a resumed or new story, kill the program without a word, and return the replies."""
     new = not (program.saves / "long.json").exists()
     how = ["--ctx", "384", "--max-tokens", "20", "--seed", "4", "--json", "--plain-model"]
+    how += ["--no-ahead"]  # a window that slides while nobody waits is no cost of a reply
     process = program.start(*(["play", "--save", "long"] if new else ["resume", "long"]), *how)
     assert process.stdin is not None and process.stdout is not None
     replies: list[dict[str, Any]] = []

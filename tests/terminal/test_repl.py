@@ -12,7 +12,7 @@ import pexpect
 import pytest
 from msgspec.structs import replace
 
-from advrepl.story import saves
+from advrepl.story import save_file, saves
 from advrepl.story.tree import Turn
 from tests.pty_play import Terminal
 from tests.terminal.conftest import LONG, SMALL, story
@@ -80,7 +80,7 @@ def test_resumed_story_without_a_reply_shows_the_scene(open_terminal: Callable[.
         terminal.ready()
         terminal.press("ctrl-d")
         assert terminal.left() == 0
-    with saves.SaveFile(tmp_path / "start.json") as file:
+    with save_file.SaveFile(tmp_path / "start.json") as file:
         save = saves.load(file.path)
         said = [Turn(1, "user", "I knock."), Turn(2, "user", "I knock again.")]
         file.write(replace(save, turns=[*save.turns, *said], head=3))

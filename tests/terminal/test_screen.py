@@ -4,7 +4,7 @@ import time
 import pytest
 
 from advrepl.play.events import Note, Reply, Slid, Verbatim
-from advrepl.play.writer import Option, Piece
+from advrepl.play.reply import Option, Piece
 from advrepl.terminal.screen import Capabilities, Screen
 
 PLAIN = Capabilities(style=False, cursor=False)

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from advrepl import AdvreplError, paths
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
+from advrepl.prompt import bans
 from advrepl.sampling import presets
 from advrepl.sampling.params import PARAMETERS, Parameter, Sampling, parameter
 from advrepl.sampling.presets import Preset
@@ -19,6 +22,7 @@ from advrepl.terminal.text import clip
 
 IN_USE = "*"
 NAME_WIDTH = max(map(len, PARAMETERS))
+MOST_BANS = 20  # phrases in a list
 MOST_SHOWN = 12  # columns of a value in the list; /set NAME shows all of it
 
 
@@ -57,6 +61,8 @@ def read(found: Parameter, text: str) -> Any:
         return found.default
     if text == "off" and found.off is not None:
         return found.off
+    if text == "on" and found.off is not None and found.kind is int:
+        return found.default if found.default != found.off else 1
     if text in ("off", "none", "random") and found.default is None:
         return None
     return found.read(text)
@@ -68,6 +74,27 @@ def listed_parameters(sampling: Sampling) -> Iterator[tuple[str, str]]:
         off = "" if each.off is None else f"; {each.show(each.off)}: off"
         value = clip(each.show(getattr(sampling, name)), MOST_SHOWN)
         yield f"{name:<{NAME_WIDTH}}  {value}", f"{each.meaning}{off}"
+
+
+@command("ban", usage="[TEXT | off [TEXT]]")
+def ban(game: Game, argument: str) -> Iterator[Event]:
+    """Show the phrases that replies must not hold, or add one; `off` lifts the ban on one, or on all."""
+    save, word, text = game.state.save, *_parted(argument)
+    if word == "off":
+        left = bans.without(save.bans, text) if text else ()
+        if text and left == save.bans:
+            raise AdvreplError(f"{text[:40]!r} is not banned: /ban shows what is")
+        game.change(msgspec.structs.replace(save, bans=left))
+    elif argument:
+        game.change(msgspec.structs.replace(save, bans=bans.added(save.bans, [bans.checked(argument)])))
+    banned = game.state.save.bans
+    more = f", and {len(banned) - MOST_BANS} more" if len(banned) > MOST_BANS else ""
+    yield Note(f"banned: {', '.join(banned[-MOST_BANS:])}{more}" if banned else "no phrase is banned")
+
+
+def _parted(argument: str) -> tuple[str, str]:
+    word, _, text = argument.partition(" ")
+    return word, text.strip()
 
 
 @command("preset", usage="[NAME | save NAME]", arguments=preset_completions)

@@ -56,5 +56,5 @@ def _options_wanted(game: Game) -> str:
 def _ending(game: Game) -> str:
     """How the story ends now: its last sentence or so."""
     last = game.story.last
-    prose = menu.split(last.text)[0] if last else ""
+    prose = menu.parted(last.text, game.option_count)[0] if last else ""
     return "the story stands at: " + (prose if len(prose) <= SHOWN else "…" + prose[-SHOWN:])

@@ -198,6 +198,16 @@ def test_emoji_come_whole(engine: LlamaEngine) -> None:
     assert "".join(pieces) == "🐉🏰é" and all("\N{REPLACEMENT CHARACTER}" not in piece for piece in pieces)
 
 
+@pytest.mark.parametrize("most", range(1, 8))
+def test_a_reply_that_is_cut_ends_with_a_whole_character(engine: LlamaEngine, most: int) -> None:
+    """Each of these takes several tokens: what there is of the last one is left out, and goes on later as it was."""
+    text = "🏚🐉扉を開"
+    sampling = Sampling(seed=1, max_tokens=most)
+    cut = "".join(engine.generate(shown(engine, "hi"), sampling, grammar=f'root ::= "{text}"'))
+    assert text.startswith(cut) and len(cut) < most
+    assert len(text.encode()) > engine.stats.generated == most
+
+
 def test_a_full_context_ends_the_reply(open_engine: Open) -> None:
     engine = open_engine(ctx=128)
     write(

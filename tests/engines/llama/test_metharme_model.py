@@ -19,7 +19,7 @@ from advrepl.play.game import Game
 from advrepl.prompt.formats import Metharme
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
-from advrepl.story import saves
+from advrepl.story import save_file, saves
 from advrepl.story.scenario import START
 from advrepl.story.tree import Turn
 from advrepl.terminal.lines import understood
@@ -72,7 +72,7 @@ def test_a_metharme_model_opens_the_story_itself_in_the_three_option_form(engine
     """Even a model of noise: the form is held, the reply is not fed again."""
     sampling = {"seed": 5, "max_tokens": 20}
     save = saves.Save(saves.SCHEMA, "", saves.now(), "", saves.ModelRef(), "metharme", sampling, START, [], None)
-    game = Game(engine, Metharme(), save, saves.SaveFile(tmp_path / "a.json"))
+    game = Game(engine, Metharme(), save, save_file.SaveFile(tmp_path / "a.json"))
     replies = [event for event in game.open() if isinstance(event, Reply)]
     for line in ("1", "look", "3"):
         replies += [event for event in game.act(understood(line, game.options()).text) if isinstance(event, Reply)]

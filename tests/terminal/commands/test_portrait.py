@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from advrepl.cards import card_files
 from advrepl.play.events import Picture
 from advrepl.play.game import Game
-from advrepl.story import saves
+from advrepl.story import save_file, saves
 from advrepl.terminal import commands
 from advrepl.terminal.commands import portrait
 from tests.card_files import END, HEAD
@@ -205,7 +205,7 @@ def game_of(new_game: Callable[..., Game]) -> Callable[[Path], Game]:
         game.save()
         game.file.close()
         save = replace(saves.load(game.file.path), card_path=str(card))
-        return Game(game.engine, game.format, save, saves.SaveFile(game.file.path))
+        return Game(game.engine, game.format, save, save_file.SaveFile(game.file.path))
 
     return make
 

@@ -39,7 +39,7 @@ def game(new_game: Callable[..., Game], own: Path) -> Iterator[Game]:
 def test_they_stand_in_their_place_in_the_help() -> None:
     names = list(commands.COMMANDS)
     place = names.index("set")
-    assert names[place - 1 : place + 3] == ["options", "set", "preset", "length"]
+    assert names[place - 1 : place + 4] == ["options", "set", "ban", "preset", "length"]
 
 
 # --- /set
@@ -57,9 +57,25 @@ def test_every_parameter_can_be_set_and_is_explained(game: Game) -> None:
             assert getattr(game.sampling, name) == each.off
 
 
+def test_phrases_are_banned_and_allowed_again(game: Game) -> None:
+    assert told(game, "/ban") == "no phrase is banned"
+    assert told(game, "/ban shivers  down") == "banned: shivers down"
+    assert told(game, "/ban orbs") == "banned: shivers down, orbs"
+    assert told(game, "/ban SHIVERS DOWN") == "banned: shivers down, orbs"
+    assert saves.load(game.file.path).bans == ("shivers down", "orbs")
+    assert told(game, "/ban off Orbs") == "banned: shivers down"
+    for line, said in (("/ban off orbs", "'orbs' is not banned"), ("/ban !", "'!' cannot be banned")):
+        with pytest.raises(AdvreplError, match=said):
+            told(game, line)
+    assert told(game, "/ban off") == "no phrase is banned"
+
+
 @pytest.mark.parametrize(
     ("line", "said", "name", "value"),
     [
+        ("/set loop_guard off", "loop_guard is 0", "loop_guard", 0),
+        ("/set loop_guard on", "loop_guard is 9", "loop_guard", 9),
+        ("/set stop-at-name on", "stop_at_name is 1", "stop_at_name", 1),
         ("/set temperature 1.25", "temperature is 1.25", "temperature", 1.25),
         ("/set top-k 20", "top_k is 20", "top_k", 20),
         ("/set TOP_P off", "top_p is 1", "top_p", 1.0),

@@ -1,0 +1,121 @@
+"""What a reply is asked for with and made of, and the calls of an engine that write one.
+
+Does not know what is written in which order (writer.py, offers.py).
+"""
+
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
+
+from advrepl.engines.base import Engine, PrefillProgress, Stats
+from advrepl.prompt.segments import Segment, Window
+from advrepl.sampling.params import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some more prose. All pieces of a reply together are its prose."""
+
+    text: str
+
+
+# Yielded where the engine, a branch that writes ahead, waits to be served.
+PAUSE = Piece("")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option that is ready, `number` counting from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A whole reply: what was read, what can be chosen, and the text that goes into the story."""
+
+    prose: str
+    options: tuple[str, ...]
+    text: str
+    stats: Stats
+
+
+@dataclass(frozen=True)
+class ReplyTask:
+    """What to write: the window to continue and how. Equal tasks are answered in the same words."""
+
+    window: Window
+    spelled: Callable[[str], str] = field(compare=False)  # the text of a reply -> as the format spells it
+    sampling: Sampling
+    seed: int
+    stops: tuple[str, ...] = ()  # as Format.stops has them
+    option_count: int = 0
+    earlier: tuple[str, ...] = ()  # the last replies, oldest first
+    prefix: str = ""  # prose that is there already and goes on
+    beginning: str = ""  # what a reply that has no prefix begins with
+    verbs: tuple[str, ...] = ()  # what options begin with; none: with any word
+    speaker: str = ""  # whose reply it is: his label at its front is left out
+    language: str = ""  # the code of the story's language; empty: as its text tells
+    bans: tuple[str, ...] = ()  # phrases that must not come
+
+
+class EngineCalls:
+    """Calls an engine for one task, each call with a seed of its own, and adds up what they cost."""
+
+    def __init__(
+        self, engine: Engine, task: ReplyTask, on_prefill: PrefillProgress | None, cancelled: Callable[[], bool]
+    ) -> None:
+        """`cancelled`: asked before each call whether the player has stopped the reply."""
+        self._engine, self._task, self._on_prefill, self._cancelled = engine, task, on_prefill, cancelled
+        self._count = 0
+        self.stats = Stats()
+        self.grammars = engine.grammars
+
+    def generate(
+        self, prefix: str, sampling: Sampling, limit: int, grammar: str | None, stops: Iterable[str]
+    ) -> Generator[str, None, None]:
+        """Write on from `prefix`; an empty piece where a branch waits."""
+        first, total = self._count == 0, self.stats
+        if self._cancelled():
+            total.stop = "interrupted"
+            return
+        seed = (self._task.seed + 0x9E3779B1 * self._count) & 0xFFFFFFFF
+        self._count += 1
+        try:
+            yield from self._engine.generate(
+                continued(self._task.window, self._task.spelled(prefix)) if prefix else self._task.window,
+                replace(sampling, seed=seed, max_tokens=limit),
+                stop=stops,
+                grammar=grammar,
+                on_prefill=self._on_prefill,
+            )
+        finally:
+            stats = self._engine.stats
+            if first:
+                total.prompt, total.reused, total.shifted = stats.prompt, stats.reused, stats.shifted
+            total.generated += stats.generated
+            total.decoded += stats.decoded
+            total.whole += stats.whole
+            total.stop = stats.stop
+
+
+def whole(pieces: Iterable[str]) -> Generator[Piece, None, str]:
+    """All pieces as one text."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        if not piece:
+            yield PAUSE
+    return text
+
+
+def continued(window: Window, prefix: str) -> Window:
+    """Return the window with a reply that begins with `prefix` as its end."""
+    prompt = window.prompt
+    if prompt.cue:
+        *before, cue = prompt.cue
+        begun = Segment(cue.mark, prefix)
+        return replace(window, prompt=replace(prompt, cue=(*before, begun)))
+    *before, last = prompt.blocks[-1]
+    begun = Segment(last.mark, prefix)
+    return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))

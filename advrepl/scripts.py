@@ -1,0 +1,134 @@
+"""Letters, words, names and sentences in any script, by the properties that Unicode gives them.
+
+Knows no languages (prompt/languages.py does).
+"""
+
+import unicodedata
+
+import regex
+
+# Scripts that put no spaces between words. Line breaks are found in them with a dictionary (SA: Thai, Lao, Khmer, …) or
+# between any two characters.
+UNSPACED = r"[\p{Line_Break=SA}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Tibetan}ー〆ｰ]"
+# Behind a letter these belong to the word: vowel signs and accents, and the joiners that shape Persian and Hindi.
+_MORE = r"\p{M}\p{Join_Control}"
+# Without spaces each character counts as a word by itself. Atomic: "don't" is never read as "don", whatever follows.
+_REST = rf"(?:[[\p{{L}}\p{{N}}{_MORE}]--{UNSPACED}]|['’](?=[\p{{L}}\p{{N}}]))*"
+WORD = rf"(?V1)(?>{UNSPACED}[{_MORE}]*|[[\p{{L}}\p{{N}}]--{UNSPACED}]{_REST})"
+_WORD = regex.compile(WORD)
+# French puts a space before the closing mark.
+_SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥](?:[\"'*_\p{Pe}\p{Pf}\p{Pi}\u200f]|\s»)*$")
+_CLOSING = r"(?:[\"'*_\p{Pe}\p{Pf}\u200f]|\s»)*"
+_SENTENCE_BORDER = regex.compile(rf"[\p{{Sentence_Terminal}}…‥]+{_CLOSING}(?=\s|\Z|{UNSPACED})|\n")
+_CLAUSE_BORDER = regex.compile(rf"[,;:、，；：،؛—–]{_CLOSING}(?=\s|{UNSPACED})")
+_IN_WORD = regex.compile(rf"[\p{{L}}\p{{N}}_{_MORE}]")
+_UNSPACED = regex.compile(UNSPACED)
+_MARK = regex.compile(r"[\p{M}\p{Join_Control}]")
+# What a name may hold: all that can be seen, and what joins letters or the parts of an emoji.
+_NAME = regex.compile(r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}\p{Join_Control}\U000E0020-\U000E007F]+")
+_FILE_NAME = regex.compile(rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}_{_MORE} .()-]*")
+_SLUG_WORD = regex.compile(rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}{_MORE}]*")
+_FULL_STOPS = (
+    (regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]"), "。"),
+    (regex.compile(r"[\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Oriya}]"), "।"),
+    (regex.compile(r"\p{Armenian}"), "։"),
+    (regex.compile(r"\p{Ethiopic}"), "።"),
+    (regex.compile(r"\p{Khmer}"), "។"),
+    (regex.compile(r"\p{Myanmar}"), "။"),
+    (regex.compile(r"\p{Tibetan}"), "།"),
+    (regex.compile(r"[\p{Thai}\p{Lao}]"), ""),
+)
+# Quotation marks that open, each with those that may close it; the first one is meant where it is missing.
+_QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』", "»": "«"}
+LONGEST_FILE_NAME = 200  # bytes: file systems take 255, and endings and numbers follow
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, each character of a script without spaces by itself."""
+    return [found[0] for found in _WORD.finditer(text)]
+
+
+def is_unspaced(text: str) -> bool:
+    """Tell whether a text holds characters of a script that puts no spaces between words."""
+    return _UNSPACED.search(text) is not None
+
+
+def ends_sentence(text: str) -> bool:
+    """Tell whether the text ends with a whole sentence, with the quotes and the emphasis that end behind it."""
+    return _SENTENCE_END.search(text.rstrip()) is not None
+
+
+def last_sentence_end(text: str, end: int) -> int:
+    """Return where the last sentence ends that is whole before `end`; 0: none is."""
+    return max((found.end() for found in _SENTENCE_BORDER.finditer(text, endpos=max(end, 0))), default=0)
+
+
+def last_clause_end(text: str, end: int) -> int:
+    """Return where the last clause or sentence ends that is whole before `end`; 0: none is."""
+    clauses = (found.end() for found in _CLAUSE_BORDER.finditer(text, endpos=max(end, 0)))
+    return max(last_sentence_end(text, end), *clauses, 0)
+
+
+def word_start(text: str, at: int) -> int:
+    """Return where the word begins that stands at a place of the text, or the blanks before it."""
+    while at and not is_border(text[at - 1], text[at]):
+        at -= 1
+    return len(text[:at].rstrip())
+
+
+def full_stop(text: str) -> str:
+    """Return what ends a sentence in the script of the text's last word; Thai has nothing for it."""
+    last = next(iter(words(text)[-1:]), "")
+    return next((stop for script, stop in _FULL_STOPS if script.search(last)), ".")
+
+
+def open_quotes(text: str) -> str:
+    """Return the quotation marks that the last paragraph lacks; empty: none."""
+    last, missing = text.rsplit("\n", 1)[-1], list[str]()
+    for at, char in enumerate(last):
+        if missing and char in missing[-1]:
+            missing.pop()
+        elif char in _QUOTES and (char != "»" or _opens(last, at)):
+            missing.append(_QUOTES[char])
+    return "".join(closing[0] for closing in reversed(missing))
+
+
+def _opens(text: str, at: int) -> bool:
+    """Whether a mark that may stand on either side (» in German and in French) is at the front of a word."""
+    return not text[:at].rstrip("(\"'")[-1:].strip() and bool(_IN_WORD.match(text[at + 1 : at + 2]))
+
+
+def is_border(left: str, right: str) -> bool:
+    """Tell whether a word may end between two characters; either may be empty, at an end of the text."""
+    if not (_IN_WORD.match(left) and _IN_WORD.match(right)):
+        return True
+    return not _MARK.match(right) and bool(_UNSPACED.match(left) or _UNSPACED.match(right))
+
+
+def folded(text: str) -> str:
+    """Return the text without case, and an accent written by itself joined to its letter."""
+    return composed(text.casefold())
+
+
+def composed(text: str) -> str:
+    """Return the text with each accent joined to its letter (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text can be somebody's name: something to be seen, and nothing that controls a terminal."""
+    return _NAME.fullmatch(text) is not None and regex.search(r"[\p{L}\p{N}\p{S}]", text) is not None
+
+
+def is_file_name(name: str, most: int = 100) -> bool:
+    """Tell whether a file can be called so on all systems: at most so many characters, and never a path."""
+    fits = len(name) <= most and len(name.encode()) <= LONGEST_FILE_NAME
+    return fits and _FILE_NAME.fullmatch(name) is not None and not name.endswith((" ", "."))
+
+
+def slug(text: str, most: int = 60) -> str:
+    """Return the words of a text, at most so many characters, joined as in a file name; empty: it has none."""
+    whole = "-".join(_SLUG_WORD.findall(text.casefold()))
+    while len(whole) > most or len(whole.encode()) > LONGEST_FILE_NAME:
+        whole = regex.sub(r"\X$", "", whole).rstrip("-")
+    return whole

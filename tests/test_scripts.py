@@ -1,0 +1,109 @@
+"""Words, sentences and names in many scripts."""
+
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advrepl import scripts
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I don't know, l’eau!", ["I", "don't", "know", "l’eau"]),
+        ("Войти в дом.", ["Войти", "в", "дом"]),
+        ("राम की मीना", ["राम", "की", "मीना"]),
+        ("می\u200cروم", ["می\u200cروم"]),
+        ("ルームへ入る", ["ル", "ー", "ム", "へ", "入", "る"]),
+        ("ที่นี่", ["ที่", "นี่"]),
+    ],
+)
+def test_words_are_found_in_any_script(text: str, words: list[str]) -> None:
+    assert scripts.words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("She left.", True),
+        ("Она ушла…", True),
+        ("「行こう。」", True),
+        ("वह गया।", True),
+        ("هل رأيتها؟", True),
+        ("*She smiles.*", True),
+        ("« Entrez ! »", True),
+        ("She left", False),
+        ("「行こう」と", False),
+    ],
+)
+def test_a_sentence_ends_in_any_script(text: str, whole: bool) -> None:
+    assert scripts.ends_sentence(text) is whole
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ('He says: "Come', '"'),
+        ("„Komm herein", "“"),
+        ("„Komm herein.“ Er geht.", ""),
+        ("»Komm", "«"),
+        ("« Entrez", "»"),
+        ("« Oui » dit-il", ""),
+        ("彼は「行こう", "」"),
+        ("and left.” He waits", ""),
+        ("“A „b", "“”"),
+    ],
+)
+def test_what_quotes_lack(text: str, missing: str) -> None:
+    assert scripts.open_quotes(text) == missing
+
+
+@pytest.mark.parametrize(
+    ("text", "stop"), [("Go", "."), ("扉を開ける", "。"), ("द्वार खोलो", "।"), ("ไป", ""), ("Иди", "."), ("", ".")]
+)
+def test_a_sentence_gets_the_full_stop_of_its_script(text: str, stop: str) -> None:
+    assert scripts.full_stop(text) == stop
+
+
+def test_borders_of_sentences_clauses_and_words() -> None:
+    text = "He nods. “Come in,” he says, and waits."
+    assert [scripts.last_sentence_end(text, end) for end in (5, 9, len(text))] == [0, 8, len(text)]
+    assert text[: scripts.last_clause_end(text, 30)] == "He nods. “Come in,” he says,"
+    assert text[: scripts.word_start(text, 12)] == "He nods. “" and scripts.word_start(text, 5) == 2
+    assert scripts.last_sentence_end("彼は頷く。そして", 8) == 5
+
+
+@pytest.mark.parametrize("name", ["Nūr\u200cjahān", "می\u200cنا", "👩\u200d🚀", "नेहा", "李小龙", "O'Brien", "Dr. 7"])
+def test_names_may_need_joiners_and_marks(name: str) -> None:
+    assert scripts.is_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "\u200d", "a\x1b[31m", "\u202ebob", "a\u2028b", "\ud800", " ", "..."])
+def test_what_cannot_be_seen_or_controls_a_terminal_is_no_name(name: str) -> None:
+    assert not scripts.is_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        *(("हिन्दी", True), ("ภาษาไทย", True), ("Zoë (2)", True), ("می\u200cنا", True), ("a" * 100, True)),
+        *(("", False), ("../x", False), ("a/b", False), (".a", False), ("a.", False), ("a" * 101, False)),
+        *(("ह" * 67, False), ("a\n", False), ("\u200da", False)),
+    ],
+)
+def test_names_of_files(name: str, fits: bool) -> None:
+    assert scripts.is_file_name(name) is fits
+
+
+@given(st.text(max_size=200))
+def test_a_slug_is_a_name_of_a_file_or_empty(text: str) -> None:
+    slug = scripts.slug(text)
+    assert not slug or scripts.is_file_name(slug)
+
+
+@given(st.text(max_size=60))
+def test_words_are_parts_of_the_text_in_their_order(text: str) -> None:
+    left = iter(text)
+    assert all(char in left for word in scripts.words(text) for char in word)
+    assert all(regex.search(r"[\p{L}\p{N}ー〆ｰ]|" + scripts.UNSPACED, word) for word in scripts.words(text))
