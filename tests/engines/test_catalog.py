@@ -35,7 +35,7 @@ def test_files_and_folders_of_the_models_folder(smollm2: Path, capsys: pytest.Ca
     found = {entry.path.name: entry for entry in catalog.entries()}
     assert found["metharme-7b"].architecture == "LlamaForCausalLM" and found["metharme-7b"].format == "metharme"
     assert found["pygmalion-mini.gguf"].format == "pygmalion"
-    assert "cannot be read" in found["broken.gguf"].problem and "not a GGUF file" in found["not.gguf"].problem
+    assert "is cut short or damaged" in found["broken.gguf"].problem and "not a GGUF file" in found["not.gguf"].problem
     assert found["odd"].problem == "config.json cannot be read"
     shown.show()
     out = capsys.readouterr().out
