@@ -58,6 +58,9 @@ PLAY_OPTIONS: dict[str, Any] = {
     "options": Annotated[
         int | None, option("--options", help="Choices after each reply; 0 is off.", min=0, max=MAX_OPTIONS)
     ],
+    "think": Annotated[
+        str | None, option("--think", help="How long a model may think before it replies: off, or tokens.")
+    ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
     "ahead": Annotated[
         bool | None,

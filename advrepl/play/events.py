@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advrepl.engines.base import Stats
+from advrepl.play.thoughts import Thought
 from advrepl.play.writer import Option, Piece
 
 
@@ -43,7 +44,7 @@ class Verbatim(Note):
     """A text that is shown to the letter, whatever its layout."""
 
 
-Event = Piece | Option | Reply | Slid | Note
+Event = Piece | Option | Thought | Reply | Slid | Note
 
 
 def reply_stats(cost: Stats, evicted: int, first: float, seconds: float, ahead: bool) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Engine, PrefillProgress, Stats
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.prefetch import Prefetcher
-from advrepl.play.candidates import candidates
+from advrepl.play import thoughts
+from advrepl.play.candidates import WriterEvent, candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
 from advrepl.play.planner import Planner
+from advrepl.play.so_far import ReplySoFar
 from advrepl.play.state import GameState
-from advrepl.play.writer import Option, Piece, ReplyTask, Writer, Written
+from advrepl.play.writer import Piece, ReplyTask, Written
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -43,7 +45,7 @@ class Game:
             self.state.save = self.context.with_constant_lore(self.state.save)
         self.planner = Planner(engine, format, self.state, self.context)
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
-        self.prefetcher: Prefetcher[Piece | Option | Written] | None = None  # set by the session where it can be done
+        self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
         self.read_in_full = 0  # replies for which the whole prompt was fed
         self.last: Reply | None = None
@@ -286,9 +288,9 @@ class Game:
         yield Piece(prose)
         yield self.last
 
-    def write(self, engine: Engine, task: ReplyTask) -> Iterator[Piece | Option | Written]:
+    def write(self, engine: Engine, task: ReplyTask) -> Iterator[WriterEvent]:
         """Answer a task on this engine, which may be a branch of the game's."""
-        return Writer(engine, task, self.on_prefill, lambda: self._cancelled).write()
+        return thoughts.written(engine, task, self.on_prefill, lambda: self._cancelled)
 
     def _asks(self) -> None:
         self._asked, self._cancelled = time.perf_counter(), False
@@ -300,33 +302,29 @@ class Game:
         if self.evicted() > before:
             yield Slid(self.evicted(), self.story.path_turns(self.evicted())[0].text)
         last = self.story.last
-        parent = last.parent if prefix and last else self.story.head
+        parent, thoughts_before = (last.parent, last.thoughts) if prefix and last else (self.story.head, "")
         seed = self.planner.reply_seed(len(self.story.turns))
-        shown, first, written = [prefix], 0.0, None
+        so_far = ReplySoFar(prefix, thoughts_before, self._asked)
         ready, events = self._begun(self.planner.reply_task(self.story, window, seed, prefix))
         try:
             for event in events:
-                first = first or time.perf_counter() - self._asked
+                so_far.take(event)
                 if isinstance(event, Written):
-                    written = event
                     break
-                shown.append(event.text if isinstance(event, Piece) else "")
                 yield event
         finally:
             # Whatever ended the reply, the words that were shown are kept.
-            text, stop = (written.text, written.stats.stop) if written else ("".join(shown), "interrupted")
-            if text.strip() and text != prefix:
-                seconds = round(time.perf_counter() - self._asked, 3)
-                self.state.add(Turn(parent, "model", text, seed, stop, seconds))
+            if turn := so_far.turn(parent, seed):
+                self.state.add(turn)
                 self.save()
-        if written:
+        if written := so_far.written:
             self._take_note(window, written)
-            self.last = Reply(written.prose, written.options, self._stats(written, first, ready))
+            self.last = Reply(written.prose, written.options, self._stats(written, so_far.first, ready))
             yield self.last
             if self.kv_store and self.kv_store.due:
                 self.kv_store.store_in_thread(self.window())
 
-    def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[Piece | Option | Written]]:
+    def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[WriterEvent]]:
         """The events of a reply, and whether words of it were there before they were asked for."""
         taken = self.prefetcher.take(task) if self.prefetcher else None
         if not taken:

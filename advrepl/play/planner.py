@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from advrepl.engines.base import Engine
-from advrepl.play import guidance
+from advrepl.play import guidance, thoughts
 from advrepl.play.state import GameState
 from advrepl.play.writer import ReplyTask
 from advrepl.prompt import options as menu
@@ -82,6 +82,7 @@ class Planner:
             prefix,
             guidance.beginning(scenario, recent) if guided and not prefix else "",
             guidance.verbs(scenario) if guided else (),
+            think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
         )
 
     def reply_seed(self, turns: int) -> int:
@@ -123,7 +124,14 @@ class Planner:
         return found
 
     def _reserve(self) -> int:
-        """Tokens kept free for a reply; in a small context replies are shorter, so that there is a past to reply to."""
+        """Tokens kept free for a reply, and for the thoughts before it where the model is known to think."""
+        return self._reply_room() + (self._thoughts() if self._format.thinks else 0)
+
+    def _thoughts(self) -> int:
+        return thoughts.longest(self.state.save.scenario.think, self._engine.n_ctx)
+
+    def _reply_room(self) -> int:
+        """Tokens for the reply itself; in a small context it is shorter, so that there is a past to reply to."""
         return self._longest() + self.state.option_count * menu.LINE_TOKENS + SPARE_TOKENS
 
     def _is_guided(self, recent: Sequence[Turn]) -> bool:

@@ -92,6 +92,7 @@ class ReplyTask:
     prefix: str = ""  # prose that is there already and goes on
     beginning: str = ""  # what a reply that has no prefix begins with
     verbs: tuple[str, ...] = ()  # what options begin with; none: with any word
+    think: int = 0  # tokens that the model may think first, if it does
 
 
 class Writer:

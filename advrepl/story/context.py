@@ -86,7 +86,12 @@ class StoryContext:
         fresh = scenario_of(self._character, name, persona, values, seed=save.rng_seed)
         note = {NOTE: old.injections[NOTE]} if NOTE in old.injections else {}
         scenario = msgspec.structs.replace(
-            fresh, options=old.options, length=old.length, memory=old.memory, injections={**fresh.injections, **note}
+            fresh,
+            options=old.options,
+            length=old.length,
+            think=old.think,
+            memory=old.memory,
+            injections={**fresh.injections, **note},
         )
         return self.with_constant_lore(msgspec.structs.replace(save, scenario=scenario, macro_values=values))
 

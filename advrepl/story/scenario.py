@@ -45,6 +45,7 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     examples: str = ""  # example dialogue: blocks of lines that begin with a name, <START> between them
     place: str = ""  # where the player is all the time, as in "The user is …": small models forget it
     length: Length = "long"  # of the replies
+    think: int | None = None  # tokens that a model may think before it replies; 0: it is not to; None: as it is used to
     you: str = "You"  # the player's name
     persona: str = ""  # who the player is
     lore: str = ""  # what is always true in this world

@@ -25,6 +25,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
     # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
     injections: dict[str, str] = {}
+    thoughts: str = ""  # what the model thought before it said this; no prompt shows it
 
 
 class TurnPath(Protocol):

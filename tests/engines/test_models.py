@@ -50,7 +50,7 @@ def test_what_lies_beside_a_model_is_not_played(smollm2: Path, capsys: pytest.Ca
     assert models.resolve(None) == older
     shown.show()
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines if line.lstrip().startswith("*")][0] == ["*", "mine"]
+    assert next(line.split()[:2] for line in lines if line.lstrip().startswith("*")) == ["*", "mine"]
     assert any(line.startswith("vision.gguf is a projector") for line in lines)
     assert any(line.startswith(f"loading-{len(whole) - 1}.gguf is cut short, 99%") for line in lines)
 

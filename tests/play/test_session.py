@@ -299,7 +299,7 @@ def test_models_are_found_by_path_by_name_and_by_environment(
     assert models.resolve(None) == smollm2
     folder = paths.models_folder()
     folder.mkdir(parents=True)
-    (folder / "metharme-7b.Q4_K_M.gguf").write_bytes(b"GGUF")
+    shutil.copy(smollm2, folder / "metharme-7b.Q4_K_M.gguf")
     assert models.resolve(None).name == "metharme-7b.Q4_K_M.gguf"
     assert models.resolve("metharme-7b.Q4_K_M") == folder / "metharme-7b.Q4_K_M.gguf"
     assert models.resolve(smollm2.stem) == smollm2

@@ -24,7 +24,7 @@ from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.threads import run_in_thread
 from advrepl.engines.llama.vocab import Vocabulary, metadata
 from advrepl.machine import physical_cores
-from advrepl.prompt.formats import recognize
+from advrepl.prompt.formats import of_file
 
 N_BATCH = 512
 # Tokens prefilled in one go on a CPU: as fast as larger ones within a few percent, and the progress line moves.
@@ -63,11 +63,10 @@ class LlamaModel:
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
         self.name, self.n_params = path.stem, int(lib.llama_model_n_params(self._model))
-        self.format_hint = metadata(self._model, "advrepl.prompt_format") or recognize(
-            [metadata(self._model, "general.name") or ""]
-        )
         template = lib.llama_model_chat_template(self._model, None)
         self.template = template.decode("utf-8", "replace") if template else None
+        names = (metadata(self._model, "general.name") or "", self.name)
+        self.format_hint = of_file(metadata(self._model, "advrepl.prompt_format"), self.template, names)
         has_rope = lib.llama_model_rope_type(self._model) != lib.LLAMA_ROPE_TYPE_NONE  # gpt2 claims it can shift
         quantized = self.cache_types[0] != "f16"
         movable = has_rope and (heads_of(self._model).quantized_keys_move or not quantized)
