@@ -134,6 +134,7 @@ class Game:
         with self.state.restored_on_error():
             yield
             self.planner.check()
+            self.planner.check_note()
             self.window()
         if self.story.turns:
             self.save()
@@ -173,7 +174,7 @@ class Game:
         self.state.add(planned.turn)
         self.state.replace(lore_state=planned.context.lore_state, macro_values=planned.context.macro_values)
         self.save()
-        yield from map(Note, planned.context.notices)
+        yield from map(Note, (*planned.context.notices, *self.planner.left_out(planned.window)))
         yield from self._reply(planned.window)
 
     def retry(self) -> Iterator[Event]:

@@ -10,14 +10,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance, thoughts
 from advrepl.play.state import GameState
 from advrepl.play.writer import ReplyTask
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Window
+from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import build
+from advrepl.story import injections
 from advrepl.story.context import StoryContext, TurnContext
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
@@ -26,6 +28,7 @@ T = TypeVar("T")
 LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
 LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
+LEAST_ROOM = 48  # tokens for a line and a little of what came before it: with less nobody can play
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
@@ -45,6 +48,7 @@ class Planner:
         self._engine, self._format, self._context = engine, format, context
         self.state = state
         self.plain_model = False  # is the model left alone, without help for small ones?
+        self._named: set[str] = set()  # what was left out for want of room, and told
         self._seed = random.getrandbits(31)  # for a story without one
         self._known: dict[Hashable, Any] = {}
         self._known_for: tuple[object, int | None] = (None, None)
@@ -94,8 +98,34 @@ class Planner:
         return ((self._seed if own is None else own) + 0x85EBCA6B * turns) & 0x7FFFFFFF
 
     def check(self) -> None:
-        """Raise AdvreplError if the context has no room for the system text and a turn."""
-        self._build(Story())
+        """Raise AdvreplError if the context has no room for the system text and a line."""
+        window = self._build(Story())
+        head, room = self._head_and_room(window)
+        if room < LEAST_ROOM:
+            raise AdvreplError(
+                f"the system text takes {head} tokens of {window.budget} that the context has besides the "
+                f"reply, and {room} are too few to play: shorten it, give a larger --ctx or a smaller --max-tokens"
+            )
+
+    def check_note(self) -> None:
+        """Raise AdvreplError if the player's note can never stand in the context."""
+        note = self.state.save.scenario.injections.get(injections.NOTE)
+        if not note:
+            return
+        turn = Turn(None, "user", ".", injections={injections.NOTE: note.text})
+        window = self._build(WithTurn(Story(), turn))
+        if injections.NOTE in window.left_out:
+            size, (_, room) = self._engine.count(Segment("", note.text)), self._head_and_room(window)
+            raise AdvreplError(
+                f"the note takes {size} tokens and the context has room for {room} besides the system text and the reply: "
+                "write a shorter one, or give a larger --ctx"
+            )
+
+    def left_out(self, window: Window) -> list[str]:
+        """Say which texts a window that is shown now has no room for, each the first time alone."""
+        new = [name for name in dict.fromkeys(map(injections.named, window.left_out)) if name not in self._named]
+        self._named.update(new)
+        return [f"the context has no room for {name}, so it is left out: give a larger --ctx" for name in new]
 
     # --- how
 
@@ -105,11 +135,18 @@ class Planner:
         turn = Turn(story.head, "user", text, injections=context.injections)
         if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
             turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
-        return PlayerTurn(turn, context, self._build(WithTurn(story, turn)))
+        window = self._build(WithTurn(story, turn))
+        told = {source: said for source, said in turn.injections.items() if source not in window.left_out}
+        return PlayerTurn(msgspec.structs.replace(turn, injections=told), context, window)
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         return build(self._format, save.scenario, story, self._engine.count, budget, max(save.window_start, start))
+
+    def _head_and_room(self, window: Window) -> tuple[int, int]:
+        """Tokens of what always stands in the prompt, and those that are left to the story."""
+        head = sum(map(self._engine.count, (*window.prompt.head, *window.prompt.cue)))
+        return head, window.budget - head
 
     def _once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returned for this key before, if the story has not changed since: a save is never changed in
