@@ -117,7 +117,7 @@ class Planner:
         if injections.NOTE in window.left_out:
             size, (_, room) = self._engine.count(Segment("", note.text)), self._head_and_room(window)
             raise AdvreplError(
-                f"the note takes {size} tokens and the context has room for {room} besides the system text and the reply: "
+                f"the note takes {size} tokens and the context has room for {room} besides system text and reply: "
                 "write a shorter one, or give a larger --ctx"
             )
 

@@ -111,10 +111,12 @@ class ThinkingEngine:
         if thinks:
             said = ""
             if not self._form:  # it may begin to think by itself
-                said = yield from self._begins(window, sampling, stops, on_prefill)
-                first = self._engine.stats
+                try:
+                    said = yield from self._begins(window, sampling, stops, on_prefill)
+                finally:  # also where the writer has enough
+                    self.stats = first = self._engine.stats
             if not self._form:
-                self._over, self.stats = True, first
+                self._over = True
                 return
             rest = yield from self._think(window, sampling, said, on_prefill)
             self.stats = replace(self._engine.stats, generated=0)

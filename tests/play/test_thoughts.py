@@ -127,6 +127,12 @@ def test_thoughts_take_nothing_of_the_replys_length(make: Make) -> None:
     assert engine.samplings[1].max_tokens == replace(game.sampling).max_tokens
 
 
+def test_a_reply_that_the_writer_ends_has_its_stats(make: Make) -> None:
+    game, _ = make(ITSELF, "You wake.\n- Go.\n- Stay.\n", " Go.\n- Stay.\n", options=2)
+    stats = next(event.stats for event in game.act("hi") if isinstance(event, Reply))
+    assert stats["prompt"] > 0 and stats["generated"] > 4 and stats["stop"] == "end"
+
+
 def test_continue_keeps_the_thoughts_and_thinks_no_more(make: Make) -> None:
     game, _ = make(OPENS, "hm </think>", "You wake.", " It is late.")
     list(game.act("hi"))
