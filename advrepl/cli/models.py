@@ -30,7 +30,8 @@ def show() -> None:
     console.print(table)
     for entry in found:
         if entry.problem:
-            console.print(plain(f"{entry.path.name}: {entry.problem}"), soft_wrap=True)
+            named = entry.problem.startswith(entry.path.name)
+            console.print(plain(entry.problem if named else f"{entry.path.name}: {entry.problem}"), soft_wrap=True)
     console.print(plain(f"\n* is the default. They are looked for in {paths.models_folder()}"), soft_wrap=True)
 
 
@@ -38,9 +39,7 @@ def _default() -> Path | None:
     """Return the model that is played if none is named; None: there is none."""
     from advrepl.engines import models
 
-    if os.environ.get("ADVREPL_MODEL"):
-        return models.resolve(None)
-    return models.default()
+    return models.resolve(None) if os.environ.get("ADVREPL_MODEL") else models.default()
 
 
 def _billions(parameters: int | None) -> str:

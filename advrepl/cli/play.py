@@ -65,6 +65,9 @@ PLAY_OPTIONS: dict[str, Any] = {
         list[Path],
         option("--ban", help="A file of phrases that replies must not hold, one a line; may be given again."),
     ],
+    "think": Annotated[
+        str | None, option("--think", help="How long a model may think before it replies: off, or tokens.")
+    ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
     "ahead": Annotated[
         bool | None,

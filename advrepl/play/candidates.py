@@ -12,11 +12,12 @@ from advrepl.engines.base import Engine
 from advrepl.engines.prefetch import PrefetchJob
 from advrepl.play.planner import Planner
 from advrepl.play.reply import Option, Piece, ReplyTask, Written
+from advrepl.play.thoughts import Thought
 from advrepl.prompt import options as menu
 from advrepl.prompt.segments import Window
 from advrepl.story.tree import Story, WithoutLastTurn, WithTurn
 
-WriterEvent = Piece | Option | Written
+WriterEvent = Piece | Option | Thought | Written
 Write = Callable[[Engine, ReplyTask], Iterator[WriterEvent]]  # how an engine answers a task
 
 # Turns that the window drops to make room for the shortest line a player can enter are dropped for any line.

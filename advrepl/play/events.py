@@ -5,6 +5,7 @@ from typing import Any
 
 from advrepl.engines.base import Stats
 from advrepl.play.reply import Option, Piece
+from advrepl.play.thoughts import Thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Verbatim(Note):
     """A text that is shown to the letter, whatever its layout."""
 
 
-Event = Piece | Option | Reply | Slid | Note
+Event = Piece | Option | Thought | Reply | Slid | Note
 
 
 def reply_stats(cost: Stats, evicted: int, first: float, seconds: float, ahead: bool) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Engine, PrefillProgress, Stats
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.prefetch import Prefetcher
-from advrepl.play.candidates import candidates
+from advrepl.play import thoughts
+from advrepl.play.candidates import WriterEvent, candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
 from advrepl.play.planner import Planner
-from advrepl.play.reply import Option, Piece, ReplyTask, Written
+from advrepl.play.reply import Piece, ReplyTask, Written
+from advrepl.play.so_far import ReplySoFar
 from advrepl.play.state import GameState
-from advrepl.play.writer import Writer
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -45,7 +46,7 @@ class Game:
             self.state.save = self.context.with_constant_lore(self.state.save)
         self.planner = Planner(engine, format, self.state, self.context)
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
-        self.prefetcher: Prefetcher[Piece | Option | Written] | None = None  # set by the session where it can be done
+        self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
         self.read_in_full = 0  # times that the whole prompt was fed
         self.last: Reply | None = None
@@ -129,7 +130,8 @@ class Game:
     def _changing(self) -> Iterator[None]:
         with self.state.restored_on_error():
             yield
-            self.planner.check(note=True)
+            self.planner.check()
+            self.planner.check_note()
             self.window()
         if self.story.turns:
             self.save()
@@ -168,7 +170,8 @@ class Game:
         planned = self.planner.player_turn(text)
         self.state.add(planned.turn)
         self.state.replace(lore_state=planned.context.lore_state, macro_values=planned.context.macro_values)
-        yield from chain(self._kept(), map(Note, self.planner.notices(planned)))
+        said = (*planned.context.notices, *self.planner.left_out(planned.window))
+        yield from chain(self._kept(), map(Note, said))
         yield from self._reply(planned.window)
 
     def retry(self) -> Iterator[Event]:
@@ -284,9 +287,9 @@ class Game:
         yield Piece(self.last.text)
         yield self.last
 
-    def write(self, engine: Engine, task: ReplyTask) -> Iterator[Piece | Option | Written]:
+    def write(self, engine: Engine, task: ReplyTask) -> Iterator[WriterEvent]:
         """Answer a task on this engine, which may be a branch of the game's."""
-        return Writer(engine, task, self.on_prefill, lambda: self._cancelled).write()
+        return thoughts.written(engine, task, self.on_prefill, lambda: self._cancelled)
 
     def _asks(self) -> None:
         self._asked, self._cancelled = time.perf_counter(), False
@@ -295,29 +298,25 @@ class Game:
         """Write an answer to the head, or a longer version of it that begins with `prefix`, and save it."""
         yield from self._slid(window)
         last = self.story.last
-        parent = last.parent if prefix and last else self.story.head
+        parent, thoughts_before = (last.parent, last.thoughts) if prefix and last else (self.story.head, "")
         seed = self.planner.reply_seed(len(self.story.turns))
-        shown, first, written, notes = [prefix], 0.0, None, list[Note]()
+        so_far, notes = ReplySoFar(prefix, thoughts_before, self._asked), list[Note]()
         ready, events = self._begun(self.planner.reply_task(self.story, window, seed, prefix))
         try:
             for event in events:
-                first = first or time.perf_counter() - self._asked
+                so_far.take(event)
                 if isinstance(event, Written):
-                    written = event
                     break
-                shown.append(event.text if isinstance(event, Piece) else "")
                 yield event
         finally:
             # Whatever ended the reply, the words that were shown are kept.
-            text, stop = (written.text, written.stats.stop) if written else ("".join(shown), "interrupted")
-            if text.strip() and text != prefix:
-                seconds = round(time.perf_counter() - self._asked, 3)
-                self.state.add(Turn(parent, "model", text, seed, stop, seconds))
+            if turn := so_far.turn(parent, seed):
+                self.state.add(turn)
                 notes = self._kept()
         yield from notes
-        if written:
+        if written := so_far.written:
             self._take_note(written)
-            self.last = Reply(written.prose, written.options, self._stats(written, first, ready))
+            self.last = Reply(written.prose, written.options, self._stats(written, so_far.first, ready))
             yield self.last
             if self.kv_store:
                 self.kv_store.replied(window, before_player(self.scenario, self.story), self.window)
@@ -328,7 +327,7 @@ class Game:
         if self.state.evicted() > before:
             yield Slid(self.state.evicted(), self.story.path_turns(self.state.evicted())[0].text)
 
-    def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[Piece | Option | Written]]:
+    def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[WriterEvent]]:
         """The events of a reply, and whether words of it were there before they were asked for."""
         taken = self.prefetcher.take(task) if self.prefetcher else None
         if not taken:

@@ -44,13 +44,28 @@ def story(name: str | None, folder: Path, notice: Notice) -> tuple[Path, Path]:
     """Return the file to read and the file to write: the same, but for the stories that come with the program."""
     own = _own(folder)
     if name is None:
-        if not own:
+        newest = _newest(own, notice)
+        if not newest:
             raise AdvreplError(f"there is no story in {folder} yet: `{program.command('play')}` begins one")
-        return own[0], own[0]
+        return newest, newest
     path = saves.path_of(folder, name if name.endswith(".json") else _story_name(name, folder, own, notice))
     if not path.exists() and path.stem in SHIPPED:
         path = next((file for base in SHIPPED_FOLDERS if (file := base / f"{path.stem}.json").exists()), path)
     return path, folder / f"{saves.free_name(folder, path.stem)}.json" if _is_shipped(path) else path
+
+
+def _newest(own: list[Path], notice: Notice) -> Path | None:
+    """The newest file that is a story, or has the backup of one beside it; what is newer and is none is told."""
+    for path in own:
+        try:
+            saves.load(path)
+        except AdvreplError as error:
+            if not isinstance(error, saves.NewerSave) and saves.backup_of(path).exists():
+                return path  # which is told when it is opened
+            notice(f"{path.name} is passed over: {error}")
+            continue
+        return path
+    return None
 
 
 def _story_name(name: str, folder: Path, own: list[Path], notice: Notice) -> str:

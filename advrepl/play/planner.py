@@ -12,15 +12,15 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
-from advrepl.play import guidance
+from advrepl.play import guidance, thoughts
 from advrepl.play.reply import ReplyTask
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Window
+from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import build
+from advrepl.story import injections
 from advrepl.story.context import StoryContext, TurnContext
-from advrepl.story.injections import NOTE, label, least_wanted
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ T = TypeVar("T")
 LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
 LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
-LEAST_LINE = "I look around."  # without room for such a line there is no play
+LEAST_ROOM = 48  # tokens for a line and a little of what came before it: with less nobody can play
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
@@ -39,7 +39,6 @@ class PlayerTurn:
     turn: Turn
     context: TurnContext
     window: Window  # for the reply to it
-    left_out: tuple[str, ...]  # what had no room, as the player knows it
 
 
 class Planner:
@@ -49,8 +48,8 @@ class Planner:
         self._engine, self._format, self._context = engine, format, context
         self.state = state
         self.plain_model = False  # is the model left alone, without help for small ones?
+        self._named: set[str] = set()  # what was left out for want of room, and told
         self._seed = random.getrandbits(31)  # for a story without one
-        self._told_left_out: set[str] = set()
         self._known: dict[Hashable, Any] = {}
         self._known_for: tuple[object, int | None] = (None, None)
 
@@ -90,6 +89,7 @@ class Planner:
             scenario.narrator,
             scenario.language,
             self.state.save.bans,
+            think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
         )
 
     def reply_seed(self, turns: int) -> int:
@@ -100,31 +100,35 @@ class Planner:
         own = self.state.sampling.seed
         return ((self._seed if own is None else own) + 0x85EBCA6B * turns) & 0x7FFFFFFF
 
-    def notices(self, planned: PlayerTurn) -> tuple[str, ...]:
-        """Return what is to be said of a turn that is taken; what had no room is named once."""
-        names = [name for name in planned.left_out if name not in self._told_left_out]
-        self._told_left_out.update(names)
-        left = f"there is no room for {' and '.join(names)}: give a larger --ctx, or shorten the card"
-        return (*planned.context.notices, *([left] if names else ()))
-
-    def check(self, *, note: bool = False) -> None:
-        """Raise AdvreplError if the context has no room for the system text and a turn, and the player's `note`."""
-        window, text = self._build(Story()), self.state.save.scenario.injections.get(NOTE)
-        try:
-            self._build(WithTurn(Story(), Turn(None, "user", LEAST_LINE)))
-        except AdvreplError:
+    def check(self) -> None:
+        """Raise AdvreplError if the context has no room for the system text and a line."""
+        window = self._build(Story())
+        head, room = self._head_and_room(window)
+        if room < LEAST_ROOM:
             raise AdvreplError(
-                f"the system text takes {window.used} of the {window.budget} tokens that the context has besides the "
-                "reply, which leaves no room for a turn: shorten it, give a larger --ctx or a smaller --max-tokens"
-            ) from None
-        if note and text:
-            try:
-                self._build(WithTurn(Story(), Turn(None, "user", LEAST_LINE, injections={NOTE: text.text})))
-            except AdvreplError:
-                raise AdvreplError(
-                    f"the note has no room beside the system text, which takes {window.used} of {window.budget} "
-                    "tokens: shorten it, or give a larger --ctx"
-                ) from None
+                f"the system text takes {head} tokens of {window.budget} that the context has besides the "
+                f"reply, and {room} are too few to play: shorten it, give a larger --ctx or a smaller --max-tokens"
+            )
+
+    def check_note(self) -> None:
+        """Raise AdvreplError if the player's note can never stand in the context."""
+        note = self.state.save.scenario.injections.get(injections.NOTE)
+        if not note:
+            return
+        turn = Turn(None, "user", ".", injections={injections.NOTE: note.text})
+        window = self._build(WithTurn(Story(), turn))
+        if injections.NOTE in window.left_out:
+            size, (_, room) = self._engine.count(Segment("", note.text)), self._head_and_room(window)
+            raise AdvreplError(
+                f"the note takes {size} tokens and the context has room for {room} besides system text and reply: "
+                "write a shorter one, or give a larger --ctx"
+            )
+
+    def left_out(self, window: Window) -> list[str]:
+        """Say which texts a window that is shown now has no room for, each the first time alone."""
+        new = [name for name in dict.fromkeys(map(injections.named, window.left_out)) if name not in self._named]
+        self._named.update(new)
+        return [f"the context has no room for {name}, so it is left out: give a larger --ctx" for name in new]
 
     # --- how
 
@@ -134,25 +138,20 @@ class Planner:
         turn = Turn(story.head, "user", text, injections=context.injections)
         if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
             turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
-        left_out: list[str] = []
-        while True:
-            try:
-                window = self._build(WithTurn(story, turn))
-            except AdvreplError:  # what the player has not said himself gives way
-                source = least_wanted(turn)
-                if source is None:
-                    raise
-                left_out.append(label(source))
-                others = {name: text for name, text in turn.injections.items() if name != source}
-                turn = msgspec.structs.replace(turn, injections=others)
-            else:
-                return PlayerTurn(turn, context, window, tuple(dict.fromkeys(filter(None, left_out))))
+        window = self._build(WithTurn(story, turn))
+        told = {source: said for source, said in turn.injections.items() if source not in window.left_out}
+        return PlayerTurn(msgspec.structs.replace(turn, injections=told), context, window)
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
         start = max(save.window_start, start)
         return build(self._format, save.scenario, story, self._engine.count, budget, start, turns)
+
+    def _head_and_room(self, window: Window) -> tuple[int, int]:
+        """Tokens of what always stands in the prompt, and those that are left to the story."""
+        head = sum(map(self._engine.count, (*window.prompt.head, *window.prompt.cue)))
+        return head, window.budget - head
 
     def _once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returned for this key before, if the story has not changed since: a save is never changed in
@@ -167,7 +166,14 @@ class Planner:
         return found
 
     def _reserve(self) -> int:
-        """Tokens kept free for a reply; in a small context replies are shorter, so that there is a past to reply to."""
+        """Tokens kept free for a reply, and for the thoughts before it where the model is known to think."""
+        return self._reply_room() + (self._thoughts() if self._format.thinks else 0)
+
+    def _thoughts(self) -> int:
+        return thoughts.longest(self.state.save.scenario.think, self._engine.n_ctx)
+
+    def _reply_room(self) -> int:
+        """Tokens for the reply itself; in a small context it is shorter, so that there is a past to reply to."""
         return self._longest() + self.state.option_count * menu.LINE_TOKENS + SPARE_TOKENS
 
     def _is_helped(self) -> bool:

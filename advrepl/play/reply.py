@@ -57,6 +57,7 @@ class ReplyTask:
     speaker: str = ""  # whose reply it is: his label at its front is left out
     language: str = ""  # the code of the story's language; empty: as its text tells
     bans: tuple[str, ...] = ()  # phrases that must not come
+    think: int = 0  # tokens that the model may think first, if it does
 
 
 class EngineCalls:

@@ -24,6 +24,7 @@ from advrepl.lore.books import load_book
 from advrepl.play import guidance, lookup
 from advrepl.play.game import Game
 from advrepl.play.lookup import Agree, Notice
+from advrepl.play.thoughts import read_thinking
 from advrepl.prompt import bans, languages
 from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
@@ -54,6 +55,7 @@ class Settings:
     gpu_layers: int | None = None
     kv: str | None = None
     options: int | None = None
+    think: str | None = None  # "off", or how many tokens a model may think before it replies
     lore: tuple[Path, ...] = ()
     language: str | None = None
     ban: tuple[Path, ...] = ()  # files of phrases that must not come
@@ -194,6 +196,8 @@ def _open(
         sampling = _sampling(save.sampling, settings, notice)
         if settings.options is not None:
             save = saves.with_scenario(save, options=settings.options)
+        if settings.think is not None:
+            save = saves.with_scenario(save, think=read_thinking(settings.think))
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
         engine = _engine(path, save, settings, loading, notice)
         format = _format(save, settings, engine, notice)

@@ -73,6 +73,10 @@ class Format(Protocol):
     def writes_opening(self) -> bool:
         """Does the model write the opening itself, where the story has first words of the player that ask for it?"""
 
+    @property
+    def thinks(self) -> bool:
+        """Are its models known to think before they reply, so that room is kept for it?"""
+
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """The prompt for the turns, after those example dialogues that there is room for."""
 
@@ -95,6 +99,7 @@ class Metharme:
     models: re.Pattern[str] = re.compile(r"metharme|mythalion|pygmalion[-_ ]?2(?!\.?\d|b)", re.IGNORECASE)
     markers: tuple[str, ...] = ("<|user|>", "<|model|>")
     writes_opening: bool = True
+    thinks: bool = False
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """Spell the conversation, as Format says."""
@@ -129,6 +134,7 @@ class Pygmalion:
     models: re.Pattern[str] = re.compile(r"pygmalion(?!ai[-_ /]|[-_ ]?3(?!\.?\d|b))", re.IGNORECASE)
     markers: tuple[str, ...] = ("<START>", "Persona:")
     writes_opening: bool = False
+    thinks: bool = False
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """Spell the conversation, as Format says."""
@@ -172,6 +178,15 @@ def recognize(names: Iterable[str], texts: Iterable[str] = ()) -> str | None:
     by_name = (format.name for name in names for format in _BUILT_IN if format.models.search(name))
     by_text = (format.name for text in texts for format in _BUILT_IN if all(map(text.__contains__, format.markers)))
     return next(by_name, None) or next(by_text, None)
+
+
+def of_file(key: str | None, template: str | None, names: Iterable[str]) -> str | None:
+    """Name the format that a model's file tells: our own key, else the template inside, else what it is called.
+
+    A template is the format by itself unless it is one of those above: a name says less, even the publisher's.
+    """
+    inside = (recognize([], [template]) or CHAT) if template else None
+    return key or inside or recognize(names)
 
 
 def check_name(name: str) -> str:

@@ -47,6 +47,7 @@ class Window:
     evicted: int  # blocks of the whole story, from its beginning, that are not shown
     used: int
     budget: int
+    left_out: tuple[str, ...] = ()  # sources of texts before the last turn that had no room there
 
     @property
     def segments(self) -> Block:

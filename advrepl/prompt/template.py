@@ -6,26 +6,33 @@ Does not decide when a template is used (engines/models.py).
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, groupby, islice, product
 from typing import Any
 
 from jinja2 import Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from advrepl import AdvreplError
+from advrepl.prompt import thinking
 from advrepl.prompt.formats import CHAT, example, instruction, player_stops
-from advrepl.prompt.segments import Prompt, Segment
+from advrepl.prompt.rendering import NOTHING_MORE, compiled
+from advrepl.prompt.segments import Block, Prompt, Segment
 from advrepl.story.injections import shown
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 # Texts are rendered as placeholders and put back into the finished string: what was between them is the template's
 # own and may hold special tokens, what replaces them never does.
 PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
+# How templates mark whose turn it is: <|im_start|>, </s>, <start_of_turn>, [/INST], <<SYS>>, and with fullwidth bars.
+ROLE_MARK = re.compile(r"<{1,2}/?[^<>\s]{1,40}>{1,2}|\[/?[A-Za-z_]{1,30}\]")
+# Or in plain words, which end a reply only at the beginning of a line: `USER:`, `### Instruction:`.
+ROLE_LABEL = re.compile(r"^[ \t]*(#+[^\n]{1,40}|[^\W\d_][^\n:]{0,40}:)[ \t]*$", re.MULTILINE)
+
+
+JOINT = "\n\n"  # between turns of one role
 
 
 @dataclass(frozen=True)
@@ -45,36 +52,64 @@ class ChatTemplate:
         texts = [*system, *chain.from_iterable(said)]
         holders = iter([f"\ue000{i}\ue001" for i in range(len(texts))])
         messages = [{"role": "system", "content": "".join(islice(holders, len(system)))}]
-        for turn, parts in zip(turns, said, strict=True):
+        contents = []
+        for parts in said:
             *before, text = islice(holders, len(parts))
-            content = "".join(f"[{holder}]\n\n" for holder in before) + text
-            messages.append({"role": "user" if turn.role == "user" else "assistant", "content": content})
+            contents.append("".join(f"[{holder}]\n\n" for holder in before) + text)
+        # Strict templates refuse two turns of one role in a row, as after a reply that was stopped before it began.
+        for role, told in groupby(zip(turns, contents, strict=True), key=lambda pair: pair[0].role):
+            name = "user" if role == "user" else "assistant"
+            messages.append({"role": name, "content": JOINT.join(content for _, content in told)})
         speaks = not turns or turns[-1].role == "user"
-        rendered = self._render(messages, speaks, len(texts))
+        rendered = self._render(messages, speaks, len(texts), scenario.think)
         segments, end = _segments(rendered, texts)
-        cue = (Segment(rendered[end:], ""),) if speaks and rendered[end:] else ()
+        cue: Block = (Segment(rendered[end:], ""),) if speaks and rendered[end:] else ()
+        if scenario.think == 0:
+            cue = thinking.closed(cue)
         left = iter(segments)
         head = tuple(islice(left, 1))
         sizes = [1] * len(dialogues) + list(map(len, said))
         return Prompt(head, tuple(tuple(islice(left, size)) for size in sizes), cue)
+
+    @property
+    def thinks(self) -> bool:
+        """Does the template know of thoughts?"""
+        return any(form.begin in self.source for form in thinking.FORMS)
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         """Return the text as it is."""
         return text  # never parsed for special tokens, so there is nothing to make harmless
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
-        """Return the end token as text, and where the reply would speak for the player."""
-        return tuple(text for text in (self.eos, *player_stops(scenario)) if text)
+        """Return the end token and the template's role marks as text, and where a reply would speak for the player."""
+        return tuple(dict.fromkeys(text for text in (self.eos, *self.role_marks, *player_stops(scenario)) if text))
 
-    def _render(self, messages: list[Message], speaks: bool, texts: int) -> str:
-        """Try the conversation as it is, then with the system text before the first player turn, as some demand."""
-        refusal: TemplateError | None = None
-        for arrange in _ARRANGEMENTS:
+    @cached_property
+    def role_marks(self) -> tuple[str, ...]:
+        """The texts between the turns, by which a model that spells them as text shows that its turn is over."""
+        said = [Turn(None, "user", "x"), Turn(0, "model", "x"), Turn(1, "user", "x")]
+        try:
+            prompt = self.spell(Scenario(name="", title="", system="x"), said)
+        except AdvreplError:  # told when the story is spelled
+            return ()
+        between = [str(segment.mark) for segment in (*chain.from_iterable(prompt.blocks), *prompt.cue)]
+        marks = [mark for text in between for mark in ROLE_MARK.findall(text) if mark != self.bos]
+        labels = ["\n" + label for text in between for label in ROLE_LABEL.findall(ROLE_MARK.sub("\n", text))]
+        return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.is_mark(text)))
+
+    def _render(self, messages: list[Message], speaks: bool, texts: int, think: int | None) -> str:
+        """Try the conversation as it is, then with the system text before the first player turn, as some demand.
+
+        Each with plain texts first, then with texts as lists of parts, as templates of models that see pictures want.
+        """
+        refusal: Exception | None = None
+        more = NOTHING_MORE | {"add_generation_prompt": speaks, "bos_token": self.bos, "eos_token": self.eos}
+        if think is not None:
+            more |= dict.fromkeys(thinking.SWITCHES, think > 0)
+        for arrange, shape in product(_ARRANGEMENTS, _SHAPES):
             try:
-                text = self._template.render(
-                    messages=arrange(messages), add_generation_prompt=speaks, bos_token=self.bos, eos_token=self.eos
-                )
-            except TemplateError as error:
+                text = self._template.render(messages=shape(arrange(messages)), **more)
+            except Exception as error:  # whatever the template's own expressions may raise
                 refusal = refusal or error
                 continue
             if _complete(text, texts):
@@ -84,19 +119,12 @@ class ChatTemplate:
 
     @cached_property
     def _template(self) -> Template:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
         try:
-            return environment.from_string(self.source)
+            return compiled(self.source)
         except TemplateError as error:
             raise AdvreplError(
                 f"the model's chat template cannot be read ({error}): choose another with --format"
             ) from error
-
-
-def _refuse(message: str) -> Any:
-    raise TemplateError(message)
 
 
 def _complete(text: str, count: int) -> bool:
@@ -110,6 +138,17 @@ def _segments(rendered: str, texts: Sequence[str]) -> tuple[tuple[Segment, ...],
         segments.append(Segment(rendered[end : found.start()], texts[int(found[1])]))
         end = found.end()
     return tuple(segments), end
+
+
+def _as_text(messages: list[Message]) -> list[Message]:
+    return messages
+
+
+def _as_parts(messages: list[Message]) -> list[Message]:
+    return [message | {"content": [{"type": "text", "text": message["content"]}]} for message in messages]
+
+
+_SHAPES = (_as_text, _as_parts)
 
 
 def _as_it_is(messages: list[Message]) -> list[Message]:

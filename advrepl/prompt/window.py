@@ -10,8 +10,9 @@ from itertools import takewhile
 from advrepl import AdvreplError
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Prompt, Segment, Window
+from advrepl.story.injections import without_least
 from advrepl.story.scenario import Scenario
-from advrepl.story.tree import Turn, TurnPath
+from advrepl.story.tree import Turn, TurnPath, WithLastTurn
 
 # When turns must go, they go until the rest takes this share of the room: the prompt then stands still,
 # and with it the cache, for many turns.
@@ -70,12 +71,24 @@ def build(
     while dropped := surplus(sizes, limit, wanted * FULL_AFTER_EVICTION, min(len(story), 1)):
         start = _at_player(scenario, story, start + dropped)
         prompt, head, sizes = spell(start)
+    left_out: list[str] = []
+    while sum(sizes) > room and prompt.cue and (fewer := _without_least(story)):
+        story, source = fewer
+        left_out.append(source)
+        prompt, head, sizes = _spell(format, scenario, story, count, start)
     if sum(sizes) > room and prompt.cue:  # a reply may have used the room that is kept free for it
         raise AdvreplError(
             f"the last turn takes {sum(sizes)} tokens and the context has room for {room} besides the system text "
             "and the reply: say it in fewer words, or give a larger --ctx"
         )
-    return Window(prompt, evicted=start, used=head + sum(sizes), budget=budget)
+    return Window(prompt, evicted=start, used=head + sum(sizes), budget=budget, left_out=tuple(left_out))
+
+
+def _without_least(story: TurnPath) -> tuple[TurnPath, str] | None:
+    """The story with one text less before its last turn, and that one's source; None: there is none."""
+    last = story.path_turns(max(len(story) - 1, 0))
+    found = without_least(last[-1]) if last else None
+    return (WithLastTurn(story, found[0]), found[1]) if found else None
 
 
 def blocks_from(scenario: Scenario, story: TurnPath, start: int) -> tuple[list[Turn], tuple[str, ...]]:

@@ -23,6 +23,7 @@ from advrepl.story.saves import Save, with_scenario
 from advrepl.story.scenario import Injection, Scenario
 from advrepl.story.tree import Story, TurnPath
 
+STORY_ROOM = 128  # tokens that lore in the head leaves to the story, besides a share for the reply
 LORE_SHARE = 4  # lore takes at most this part of the context
 # Fields of an entry that keep it out of some turns, even if it is constant.
 RULES = (
@@ -90,6 +91,7 @@ class StoryContext:
             options=old.options,
             length=old.length,
             language=old.language,
+            think=old.think,
             memory=old.memory,
             injections={**fresh.injections, **note},
         )
@@ -117,7 +119,7 @@ class StoryContext:
         constant = sorted(filter(_always, self.lore(save).entries), key=lambda entry: (-entry.priority, entry.order))
         macros, values = self._macro_context(save), dict(save.macro_values)
         chosen: dict[str, str] = {}
-        room = self._room
+        room = self._head_room(save.scenario)
         for entry in constant:
             text = expand(entry.content, macros, values, "lore", seed=save.rng_seed).strip()
             size = self._count(text)
@@ -130,6 +132,11 @@ class StoryContext:
         ordered = [chosen[entry.id] for entry in sorted(constant, key=lambda e: e.order) if entry.id in chosen]
         save = msgspec.structs.replace(save, macro_values=values)
         return with_scenario(save, lore="\n".join(text for text in ordered if text))
+
+    def _head_room(self, scenario: Scenario) -> int:
+        """Tokens for lore in the head: less where the rest of that is large, so that a story still fits behind it."""
+        told = "\n".join((scenario.system, scenario.persona, scenario.memory, scenario.instruction))
+        return min(self._room, (LORE_SHARE - 1) * self._room - self._count(told) - STORY_ROOM)
 
     # --- a turn
 

@@ -7,6 +7,8 @@ Does not know how it is spelled (prompt/formats.py) or which lore applies (lore/
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
@@ -17,14 +19,6 @@ LORE = "lore "  # the source of an entry: this and its id
 POST_HISTORY_DEPTH = 4  # turns; a card's post-history instructions
 NOTE_DEPTH = 4  # as SillyTavern has it
 LORE_DEPTH = 8  # turns after which an entry that applies is told again
-# What gives way first where there is no room, and how the player knows it.
-LEAST_WANTED = {
-    GUIDANCE: "",
-    LORE: "lore",
-    DEPTH_PROMPT: "the card's depth note",
-    POST_HISTORY: "the card's last instructions",
-    NOTE: "your note",
-}
 
 
 def shown(scenario: Scenario, turn: Turn) -> tuple[str, ...]:
@@ -47,25 +41,33 @@ def due(scenario: Scenario, lore: Mapping[str, str], recent: Sequence[Turn]) -> 
     }
 
 
-def least_wanted(turn: Turn) -> str | None:
-    """Return the source that gives way first of a turn's injections; of several entries of lore the last one."""
-    order = list(LEAST_WANTED)
-    ranked = [(-order.index(_kind(source)), place, source) for place, source in enumerate(turn.injections)]
-    return max(ranked)[2] if ranked else None
-
-
-def label(source: str) -> str:
-    """Return how the player knows a source; "" for what is not his affair."""
-    return LEAST_WANTED[_kind(source)]
-
-
-def _kind(source: str) -> str:
-    return LORE if source.startswith(LORE) else source
-
-
 def reach(scenario: Scenario) -> int:
     """Return how many turns back a text may stand that is not due yet."""
     return max([LORE_DEPTH, *(injection.depth for injection in scenario.injections.values())])
+
+
+def without_least(turn: Turn) -> tuple[Turn, str] | None:
+    """Return the turn without the text before it that is wanted least, and that one's source; None: it has none.
+
+    First what small models are told, then lore (the entries that came last are the least of it), then what the card
+    wants said, in the end the player's own note.
+    """
+    if not turn.injections:
+        return None
+    source = max(enumerate(turn.injections), key=lambda placed: (_rank(placed[1]), placed[0]))[1]
+    rest = {other: text for other, text in turn.injections.items() if other != source}
+    return msgspec.structs.replace(turn, injections=rest), source
+
+
+def named(source: str) -> str:
+    """Say in words what a text is that has no room."""
+    names = {NOTE: "the note", POST_HISTORY: "the card's post-history instructions", DEPTH_PROMPT: "the card's note"}
+    return names.get(source, "lore")
+
+
+def _rank(source: str) -> int:
+    order = (NOTE, POST_HISTORY, DEPTH_PROMPT, "lore", GUIDANCE)
+    return order.index(source if source in order else "lore")
 
 
 def _is_wanted(scenario: Scenario, source: str, text: str) -> bool:

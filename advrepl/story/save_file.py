@@ -16,7 +16,7 @@ import filelock
 
 from advrepl import AdvreplError, atomic, program
 from advrepl.story.recovery import salvage
-from advrepl.story.saves import NewerSave, Save, encode, free_name, from_plain, load, write_copy
+from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, from_plain, load, write_copy
 
 BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
 LOCK_PATIENCE = 0.3  # seconds
@@ -82,7 +82,7 @@ class SaveFile:
 
     def _before(self) -> tuple[Save, str] | None:
         with suppress(AdvreplError):
-            return load(self.path.with_name(self.path.name + ".bak")), "the version before it goes on"
+            return load(backup_of(self.path)), "the version before it goes on"
         return None
 
     def _whole_part(self) -> tuple[Save, str] | None:
@@ -96,7 +96,7 @@ class SaveFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that was removed meanwhile
             self._set_changed_aside()
-            backup = self.path.with_name(self.path.name + ".bak")
+            backup = backup_of(self.path)
             data = encode(save)
             atomic.write(self.path, data, durable=True, backup=backup, private=True)
             self._written = self._version(data)

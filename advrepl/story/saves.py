@@ -146,6 +146,11 @@ def load(path: Path) -> Save:
     return parse(data, str(path))
 
 
+def backup_of(path: Path) -> Path:
+    """Return where the version before the last one of a save is kept."""
+    return path.with_name(path.name + ".bak")
+
+
 def title_of(path: Path) -> str:
     """Return the title of a story; empty: its file cannot be read."""
     try:

@@ -46,6 +46,7 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     place: str = ""  # where the player is all the time, as in "The user is …": small models forget it
     language: str = ""  # the code of the language it is told in (prompt/languages.py); empty: as its text tells
     length: Length = "long"  # of the replies
+    think: int | None = None  # tokens that a model may think before it replies; 0: it is not to; None: as it is used to
     you: str = "You"  # the player's name
     persona: str = ""  # who the player is
     lore: str = ""  # what is always true in this world

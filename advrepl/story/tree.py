@@ -25,6 +25,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
     # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
     injections: dict[str, str] = {}
+    thoughts: str = ""  # what the model thought before it said this; no prompt shows it
 
 
 class TurnPath(Protocol):
@@ -126,3 +127,19 @@ class WithTurn:
     def path_turns(self, start: int = 0) -> list[Turn]:
         """Return the turns from position `start` on."""
         return [*self.story.path_turns(start), self.turn][max(start - len(self.story), 0) :]
+
+
+@dataclass(frozen=True, slots=True)
+class WithLastTurn:
+    """The path of a story with another turn in place of its last one."""
+
+    story: TurnPath
+    turn: Turn
+
+    def __len__(self) -> int:
+        return len(self.story)
+
+    def path_turns(self, start: int = 0) -> list[Turn]:
+        """Return the turns from position `start` on."""
+        turns = self.story.path_turns(start)
+        return [*turns[:-1], self.turn] if turns else []

@@ -12,6 +12,7 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
+from advrepl.play.thoughts import Thought
 from advrepl.terminal import commands
 from advrepl.terminal.interrupts import Interrupts, await_line, closed
 from advrepl.terminal.lines import understood_in
@@ -56,8 +57,8 @@ class PlainOutput:
                 self.notice(f"{turns} turns are no longer seen by the model")
             case Note(text):
                 self.notice(text)
-            case Option():
-                pass  # comes again with the whole reply
+            case Option() | Thought():
+                pass  # comes again with the whole reply; /think shows thoughts
 
     def error(self, text: str) -> None:
         """Say what went wrong; the story goes on."""
@@ -93,6 +94,8 @@ class JsonOutput:
                 self._send("reply", text=text, options=options, stats=stats)
             case Note(text):
                 self._send("note", text=text)
+            case Thought(_, tokens):
+                self._send("thinking", tokens=tokens)
             case Option() | Slid():
                 pass  # in the reply and its stats
 

@@ -11,6 +11,7 @@ from typing import TextIO
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.reply import Option, Piece
+from advrepl.play.thoughts import Thought
 from advrepl.terminal import pictures
 from advrepl.terminal.columns import Table, lay_out
 from advrepl.terminal.emphasis import Emphasis, emphasized
@@ -46,6 +47,7 @@ class Screen:
         self._emphasis = Emphasis()  # in it
         self._blank = False  # is the last line empty?
         self._choices = 0  # of this reply, shown so far
+        self._thinking = False  # does a line say that the model thinks?
         self._progress = PrefillLine(self._draw_over, erases=capabilities.cursor)
 
     @property
@@ -69,7 +71,11 @@ class Screen:
 
     def show(self, event: Event) -> None:
         """Show an event of the game; raises AdvreplError for a picture that cannot be shown."""
+        if isinstance(event, Thought):
+            self._thinks(event.tokens)
+            return
         self._progress.end()
+        self._has_thought()
         match event:
             case Piece(text):
                 self._piece(visible(text))
@@ -87,6 +93,7 @@ class Screen:
     def end(self) -> None:
         """Tell that a reply is over, whole or not: what was held back is shown, and a new paragraph begins."""
         self._progress.end()
+        self._has_thought()
         if self._prose:
             rest = self._prose.feed(self._emphasis.end()) + self._prose.end()
             self._write(rest.translate(SLANTS) + "\n")
@@ -149,6 +156,22 @@ class Screen:
         self._write(text + "\n")
 
     # --- a reply
+
+    def _thinks(self, tokens: int) -> None:
+        """Count what the model thinks, in a dim line that the reply is written over; once where no line can be."""
+        if not self._thinking:
+            self._progress.end()
+        if self._can.cursor:
+            text = f"thinking… {tokens}"
+            self._draw_over(f"{DIM}{text}{RESET}" if self._can.style else text)
+        elif not self._thinking:
+            self._draw_over("thinking…")
+        self._thinking = True
+
+    def _has_thought(self) -> None:
+        if self._thinking and self._can.cursor:
+            self._draw_over("")
+        self._thinking = False
 
     def _piece(self, text: str) -> None:
         if self._prose is None:

@@ -34,8 +34,8 @@ def test_files_and_folders_of_the_models_folder(smollm2: Path, capsys: pytest.Ca
     (folder / "not.gguf").write_bytes(b"nothing")
     found = {entry.path.name: entry for entry in catalog.entries()}
     assert found["metharme-7b"].architecture == "LlamaForCausalLM" and found["metharme-7b"].format == "metharme"
-    assert found["pygmalion-mini.gguf"].format == "pygmalion"
-    assert "cannot be read" in found["broken.gguf"].problem and "not a GGUF file" in found["not.gguf"].problem
+    assert found["pygmalion-mini.gguf"].format == "chat"
+    assert "is cut short or damaged" in found["broken.gguf"].problem and "not a GGUF file" in found["not.gguf"].problem
     assert found["odd"].problem == "config.json cannot be read"
     shown.show()
     out = capsys.readouterr().out

@@ -1,6 +1,5 @@
 """Planning the next reply: each window is built once, and never from a story that has changed since."""
 
-import re
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -8,15 +7,11 @@ from typing import Any
 
 import pytest
 
-from advrepl import AdvreplError
 from advrepl.engines.prefetch import Prefetcher
 from advrepl.lore.activation import activate
-from advrepl.play.events import Note
 from advrepl.play.game import Game
 from advrepl.prompt.window import build
-from advrepl.story.injections import DEPTH_PROMPT, NOTE, POST_HISTORY
 from advrepl.story.saves import with_scenario
-from advrepl.story.scenario import Injection
 from advrepl.story.tree import Turn
 from tests.deterministic_engine import DeterministicEngine
 
@@ -87,46 +82,3 @@ def test_what_was_planned_is_forgotten_when_the_story_changes(game: Game, change
     assert game.planner.player_turn("I go.") == fresh.planner.player_turn("I go.")
     assert game.planner.earlier_window() == fresh.planner.earlier_window()
     game.close()
-
-
-def test_what_the_player_has_not_said_gives_way_and_is_named_once(new_game: NewGame) -> None:
-    game = new_game(DeterministicEngine(n_ctx=200), seed=3, max_tokens=20)
-    list(game.open())
-    room = game.window().budget - sum(map(game.engine.count, (*game.window().prompt.head, *game.window().prompt.cue)))
-    wanted = {
-        POST_HISTORY: Injection("last " * (room // 2), 4),
-        DEPTH_PROMPT: Injection("deep " * (room // 2), 4),
-        NOTE: Injection("mine " * (room // 4), 4),
-    }
-    game.state.save = with_scenario(game.state.save, injections=wanted)
-    first, second = list(game.act("I sing.")), list(game.act("I sing on."))
-    assert [event.text for event in first if isinstance(event, Note)] == [
-        "there is no room for the card's depth note: give a larger --ctx, or shorten the card"
-    ]
-    assert not any(isinstance(event, Note) for event in second)
-    asked = [turn for turn in game.story.path_turns() if turn.role == "user"]
-    assert [set(turn.injections) for turn in asked if turn.text.startswith("I sing")] == [
-        {POST_HISTORY, NOTE},
-        {DEPTH_PROMPT},
-    ]
-
-
-def test_a_note_that_can_never_fit_is_refused_when_it_is_set(new_game: NewGame) -> None:
-    game = new_game(DeterministicEngine(n_ctx=200), seed=3, max_tokens=20)
-    list(game.open())
-    with pytest.raises(AdvreplError, match="the note has no room beside the system text, which takes"):
-        game.change(game.context.with_note(game.state.save, "mine " * 200, 4))
-    assert NOTE not in game.scenario.injections
-
-
-def test_a_head_that_leaves_no_room_for_a_turn_is_told_with_its_size(new_game: NewGame) -> None:
-    game = new_game(DeterministicEngine(n_ctx=200), seed=3, max_tokens=20)
-    refused = []
-    for words in range(game.window().budget, 0, -1):
-        game.state.save = with_scenario(game.state.save, memory="word " * words)
-        try:
-            game.planner.check()
-        except AdvreplError as error:
-            refused.append(str(error))
-    assert any(re.search(r"takes \d+ tokens and the context has room for", each) for each in refused)
-    assert re.search(r"takes \d+ of the \d+ tokens .* leaves no room for a turn", refused[-1])

@@ -80,6 +80,22 @@ def test_resume_takes_the_newest_story_and_its_settings(tmp_path: Path, opened: 
     assert game.options() == ("Go inside the house.", "Ignore the call and move away.", "Run as fast as you can.")
 
 
+@pytest.mark.parametrize("foreign", ["[]", '{"schema": true}', '{"name": "Mira", "data": {}}', "{", ""])
+def test_resume_passes_over_what_is_no_story(tmp_path: Path, foreign: str, opened: Callable[[Game], Game]) -> None:
+    game = session.new_game("start", settings(tmp_path, save="mine"))
+    list(game.open())
+    game.close()
+    other = tmp_path / "saves" / "card.json"
+    other.write_text(foreign)
+    notices: list[str] = []
+    assert opened(session.resumed_game(None, settings(tmp_path), notices.append)).file.path.stem == "mine"
+    assert [notice.split(": ")[0] for notice in notices] == ["card.json is passed over"]
+    (tmp_path / "saves" / "mine.json").unlink()
+    with pytest.raises(AdvreplError, match="there is no story in"):
+        session.resumed_game(None, settings(tmp_path), notices.append)
+    assert other.read_text() == foreign
+
+
 CHANGES: dict[str, Callable[[Game], object]] = {
     "act": lambda game: list(game.act("I wait.")),
     "note": lambda game: game.change(game.context.with_note(game.state.save, "It rains.", 4)),
@@ -297,7 +313,7 @@ def test_models_are_found_by_path_by_name_and_by_environment(
     assert models.resolve(None) == smollm2
     folder = paths.models_folder()
     folder.mkdir(parents=True)
-    (folder / "metharme-7b.Q4_K_M.gguf").write_bytes(b"GGUF")
+    shutil.copy(smollm2, folder / "metharme-7b.Q4_K_M.gguf")
     assert models.resolve(None).name == "metharme-7b.Q4_K_M.gguf"
     assert models.resolve("metharme-7b.Q4_K_M") == folder / "metharme-7b.Q4_K_M.gguf"
     assert models.resolve(smollm2.stem) == smollm2

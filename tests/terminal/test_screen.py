@@ -5,6 +5,7 @@ import pytest
 
 from advrepl.play.events import Note, Reply, Slid, Verbatim
 from advrepl.play.reply import Option, Piece
+from advrepl.play.thoughts import Thought
 from advrepl.terminal.screen import Capabilities, Screen
 
 PLAIN = Capabilities(style=False, cursor=False)
@@ -36,6 +37,13 @@ def shown(*events: object, width: int = 40, capabilities: Capabilities = PLAIN) 
         screen.show(event)  # type: ignore[arg-type]
     screen.end()
     return paper.getvalue()
+
+
+def test_thinking_is_counted_in_a_line_that_the_reply_takes() -> None:
+    events = (Thought("hm", 1), Thought("hm, so", 2), Piece("Hello."))
+    counted = "".join(f"\r\x1b[K\x1b[2mthinking… {n}\x1b[0m" for n in (1, 2))
+    assert shown(*events, capabilities=FULL) == counted + "\r\x1b[K\nHello.\n"
+    assert shown(*events) == "thinking…\n\nHello.\n"
 
 
 def test_reply_is_a_paragraph_and_a_list() -> None:

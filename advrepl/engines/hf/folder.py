@@ -14,7 +14,7 @@ from pathlib import Path
 import advrepl
 from advrepl import AdvreplError
 from advrepl.engines.files import fingerprint
-from advrepl.prompt.formats import CHAT, recognize
+from advrepl.prompt.formats import FORMATS, of_file, recognize
 from convert import ConvertError
 from convert.archs.known import ARCHS, FLOATS, architecture
 from convert.checkpoint.folder import open_checkpoint
@@ -78,8 +78,12 @@ def converts(path: Path) -> bool:
 
 
 def prompt_format(path: Path, template: str | None) -> str | None:
-    """The prompt format that the folder's names, its README or its chat template tell; None: nothing does."""
-    return recognize(names_of(path), [readme_of(path), template or ""]) or (CHAT if template else None)
+    """The prompt format that the folder's chat template, its names or its README tell; None: nothing does.
+
+    A README that spells an old format out knows better than a template, which many a merge has only kept.
+    """
+    told = of_file(None, template, names_of(path))
+    return told if told in FORMATS else recognize([], [readme_of(path)]) or told
 
 
 def require(path: Path) -> None:

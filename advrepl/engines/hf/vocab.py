@@ -14,6 +14,7 @@ import sentencepiece
 
 from advrepl import AdvreplError
 from advrepl.prompt.segments import Segment
+from advrepl.prompt.thinking import SPELLED
 from advrepl.sampling.params import DRY_BREAKERS
 from convert import ConvertError
 from convert.config import read_object_if_there
@@ -61,10 +62,19 @@ class Vocabulary:
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
         """Return a segment's tokens: special tokens are found in its mark, and never in its text.
 
-        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space.
+        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
         """
-        mark = (self._prefix if first else "") + segment.mark
-        return (*self._tokenize(mark, self._in_marks), *self.plain(segment.text))
+        mark, opening = segment.mark, tuple[int, ...]()
+        if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
+            mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
+        if first:
+            mark = self._spaced(mark)
+        return (*opening, *self._tokenize(mark, self._in_marks), *self.plain(segment.text))
+
+    def _spaced(self, mark: str) -> str:
+        """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
+        tokens = self._tokenize(mark, self._in_marks) if self._prefix else []
+        return mark if tokens and not self.piece(tokens[0]) else self._prefix + mark
 
     def plain(self, text: str) -> list[int]:
         """Return the tokens of foreign text, in which no special token is found."""
@@ -81,10 +91,10 @@ class Vocabulary:
     def piece(self, token: int) -> bytes:
         """Return the bytes that a token spells, which may be a part of a character.
 
-        None for control tokens and for rows that are no token.
+        None for rows that are no token and for control tokens, but for those by which a model says that it thinks.
         """
         kind = self._types[token]
-        if kind == USER_DEFINED:
+        if kind == USER_DEFINED or self._tokens[token] in SPELLED:
             return self._tokens[token].encode()
         return self._bytes(self._tokens[token]) if kind in (NORMAL, BYTE) else b""
 

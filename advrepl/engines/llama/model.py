@@ -26,7 +26,7 @@ from advrepl.engines.llama.playable import check_playable
 from advrepl.engines.llama.threads import run_in_thread
 from advrepl.engines.llama.vocab import Vocabulary, metadata
 from advrepl.machine import physical_cores
-from advrepl.prompt.formats import recognize
+from advrepl.prompt.formats import of_file
 
 LEAST_CTX = 256  # tokens: a system text, a turn and a reply
 N_BATCH = 512
@@ -65,11 +65,10 @@ class LlamaModel(LlamaMemory):
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
         self.name, self.n_params = path.stem, int(lib.llama_model_n_params(self._model))
-        self.format_hint = metadata(self._model, "advrepl.prompt_format") or recognize(
-            [metadata(self._model, "general.name") or ""]
-        )
         template = lib.llama_model_chat_template(self._model, None)
         self.template = template.decode("utf-8", "replace") if template else None
+        names = (metadata(self._model, "general.name") or "", self.name)
+        self.format_hint = of_file(metadata(self._model, "advrepl.prompt_format"), self.template, names)
         quantized = self.cache_types[0] != "f16"
         movable = self.abilities.moves and (heads_of(self._model).quantized_keys_move or not quantized)
         self.can_shift = movable and bool(lib.llama_memory_can_shift(self._memory))

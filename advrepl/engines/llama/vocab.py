@@ -10,6 +10,7 @@ from typing import Any
 import llama_cpp.llama_cpp as lib
 
 from advrepl.prompt.segments import Segment
+from advrepl.prompt.thinking import SPELLED
 
 PIECE_BYTES = 512
 
@@ -38,10 +39,19 @@ class Vocabulary:
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
         """Return a segment's tokens: special tokens are found in its mark, and never in its text.
 
-        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space.
+        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
         """
-        mark = (self._prefix if first else "") + segment.mark
-        return (*self._tokenize(mark, special=True), *self._tokenize(segment.text, special=False))
+        mark, opening = segment.mark, tuple[int, ...]()
+        if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
+            mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
+        if first:
+            mark = self._spaced(mark)
+        return (*opening, *self._tokenize(mark, special=True), *self._tokenize(segment.text, special=False))
+
+    def _spaced(self, mark: str) -> str:
+        """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
+        tokens = self._tokenize(mark, special=True) if self._prefix else []
+        return mark if tokens and not self.piece(tokens[0]) else self._prefix + mark
 
     def plain(self, text: str) -> list[int]:
         """Return the tokens of foreign text, in which no special token is found."""
@@ -59,11 +69,17 @@ class Vocabulary:
         return ends
 
     def piece(self, token: int) -> bytes:
-        """Return the bytes that a token spells, which may be a part of a character; none for control tokens."""
+        """Return the bytes that a token spells, which may be a part of a character.
+
+        None for control tokens, but for those by which a model says that it thinks (prompt/thinking.py).
+        """
         piece = self._pieces.get(token)
         if piece is None:
             size = lib.llama_token_to_piece(self._vocab, token, self._buffer, PIECE_BYTES, 0, False)
-            piece = self._pieces[token] = self._buffer.raw[: max(size, 0)]
+            piece = self._buffer.raw[: max(size, 0)]
+            if not piece and (text := self.special(token)) in SPELLED:
+                piece = text.encode()
+            self._pieces[token] = piece
         return piece
 
     def special(self, token: int) -> str:

@@ -7,6 +7,7 @@ from advrepl import AdvreplError
 from advrepl.lore.books import load_book
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
+from advrepl.play.thoughts import read_thinking
 from advrepl.prompt.formats import LENGTHS
 from advrepl.prompt.window import blocks_from
 from advrepl.story.injections import LORE, NOTE, NOTE_DEPTH
@@ -28,6 +29,21 @@ def length(game: Game, argument: str) -> Iterator[Event]:
             raise AdvreplError(f"/length is {', '.join(LENGTHS)}, not {argument[:20]!r}")
         game.change(with_scenario(game.state.save, length=wanted[0]))
     yield Note(f"replies are {game.scenario.length}")
+
+
+@command("think", usage="[off | on | TOKENS]")
+def think(game: Game, argument: str) -> Iterator[Event]:
+    """Show what the model thought before its last reply, or how long it may think before one."""
+    if argument:
+        wanted = None if argument == "on" else read_thinking(argument)
+        game.change(with_scenario(game.state.save, think=wanted))
+        limit = game.scenario.think
+        yield Note(
+            "thinking is on" if limit is None else f"up to {limit} tokens of thinking" if limit else "no thinking"
+        )
+        return
+    last = game.story.last
+    yield Note(last.thoughts if last and last.thoughts else "there were no thoughts before the last reply")
 
 
 @command("you", usage="[NAME[: WHO YOU ARE]]")

@@ -17,7 +17,7 @@ from advrepl.engines.llama.model import LlamaModel
 from advrepl.play.events import Reply
 from advrepl.play.game import Game
 from advrepl.prompt.formats import Metharme
-from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from advrepl.story import save_file, saves
 from advrepl.story.scenario import START
@@ -94,3 +94,15 @@ def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None
             assert memory.tokens(reply) == (*cue, *(token for token, _ in memory.sampled))
             respelled += vocab.encode(reply, False) != memory.tokens(reply)
     assert respelled
+
+
+@pytest.mark.parametrize(
+    ("mark", "begins"),
+    [("<s>[INST] ", [1, "▁["]), ("[INST] ", [1, "▁["]), ("<s></s>x", [1, 2]), ("<unk>", [1, 0]), ("x", [1, "▁x"])],
+)
+def test_a_prompt_begins_with_one_begin_token_and_a_space_before_text_alone(
+    engine: LlamaEngine, pieces: sentencepiece.SentencePieceProcessor, mark: str, begins: list[int | str]
+) -> None:
+    ids = engine.follow(Window(Prompt((Segment(mark, "hi"),), (), ()), 0, 0, 512))
+    wanted = [part if isinstance(part, int) else pieces.piece_to_id(part) for part in begins]
+    assert ids[: len(wanted)] == wanted and ids.count(1) == 1

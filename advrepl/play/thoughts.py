@@ -1,0 +1,203 @@
+"""Let a model think before it replies: its thoughts are no prose, and are bounded.
+
+Stands between an engine and the writer of a reply, who never sees a thought. Does not know how thoughts are marked
+(prompt/thinking.py).
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from advrepl import AdvreplError
+from advrepl.engines.base import Engine, PrefillProgress, Stats, until_stop
+from advrepl.play.reply import PAUSE, Option, Piece, ReplyTask, Written
+from advrepl.play.writer import Writer
+from advrepl.prompt import thinking
+from advrepl.prompt.segments import Block, Segment, Window
+from advrepl.prompt.thinking import FORMS
+from advrepl.sampling.params import Sampling
+
+THINK_TOKENS = 1024  # that a model may think where nobody said how long
+THINK_SHARE = 4  # it takes at most this part of the context
+BEGINNINGS = tuple(form.begin for form in FORMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """So far the model has thought this, in so many tokens."""
+
+    text: str
+    tokens: int
+
+
+def read_thinking(text: str) -> int:
+    """Read how many tokens a model may think: a number, or `off`; raises AdvreplError."""
+    if text == "off":
+        return 0
+    if not (text.isascii() and text.isdecimal() and int(text) < 1_000_000):
+        raise AdvreplError(f"thinking is off, or a number of tokens such as 300, not {text[:20]!r}")
+    return int(text)
+
+
+def longest(think: int | None, n_ctx: int) -> int:
+    """Return how many tokens a model may think at the most."""
+    return min(THINK_TOKENS if think is None else think, n_ctx // THINK_SHARE)
+
+
+def written(
+    engine: Engine, task: ReplyTask, on_prefill: PrefillProgress | None, cancelled: Callable[[], bool]
+) -> Iterator[Piece | Option | Thought | Written]:
+    """Yield what a Writer yields on this engine, and each time that the model has thought some more, its thoughts."""
+    thinker = ThinkingEngine(engine, task.window.prompt.cue, task.think)
+    told = 0
+    for event in Writer(thinker, task, on_prefill, cancelled).write():
+        if event is PAUSE and getattr(engine, "waiting", None):  # a branch, which hands on nothing while it waits
+            yield event
+            continue
+        if thinker.tokens > told:
+            told = thinker.tokens
+            yield Thought(thinking.readable(thinker.thoughts), told)
+        if event is not PAUSE:
+            yield event
+
+
+class ThinkingEngine:
+    """An engine for one reply. What the model thinks is counted by itself, and stands behind the cue from then on.
+
+    An empty piece says that the model thinks, or that a branch waits to be served.
+    """
+
+    def __init__(self, engine: Engine, cue: Block, limit: int) -> None:
+        """`cue`: of the reply; empty where an earlier one goes on, which has been thought about."""
+        self._engine, self._cue, self._limit = engine, cue, limit
+        self._form = thinking.begun(cue)  # while it thinks
+        self._over = not cue or thinking.settled(cue)
+        self._behind = cue  # what the reply stands behind: the cue, and what was thought
+        self.thoughts = ""
+        self.tokens = 0  # of the thoughts
+        self.stats = Stats()
+        self.name, self.fingerprint = engine.name, engine.fingerprint
+        self.n_ctx, self.n_params, self.grammars = engine.n_ctx, engine.n_params, engine.grammars
+        self.template, self.text_borders = engine.template, engine.text_borders
+        self.format_hint = engine.format_hint
+
+    @property
+    def shifted(self) -> bool:
+        """Tell what the engine tells."""
+        return self._engine.shifted
+
+    def count(self, segment: Segment) -> int:
+        """Return how many tokens the segment takes."""
+        return self._engine.count(segment)
+
+    def cancel(self) -> None:
+        """End what is being written."""
+        self._engine.cancel()
+
+    def close(self) -> None:
+        """Leave the engine open: it is the game's."""
+
+    def generate(
+        self,
+        window: Window,
+        sampling: Sampling,
+        *,
+        stop: Iterable[str] = (),
+        grammar: str | None = None,
+        on_prefill: PrefillProgress | None = None,
+    ) -> Iterator[str]:
+        """Write what follows the window and the thoughts, as base.Engine says; before its first word, think."""
+        stops, first, rest = tuple(stop), Stats(), ""
+        thinks = not self._over and window.prompt.cue == self._cue and grammar is None
+        if thinks:
+            said = ""
+            if not self._form:  # it may begin to think by itself
+                try:
+                    said = yield from self._begins(window, sampling, stops, on_prefill)
+                finally:  # also where the writer has enough
+                    self.stats = first = self._engine.stats
+            if not self._form:
+                self._over = True
+                return
+            rest = yield from self._think(window, sampling, said, on_prefill)
+            self.stats = replace(self._engine.stats, generated=0)
+            first = first if said else self.stats
+            if not self._over:
+                return
+        answer = self._engine.generate(
+            self._after_thoughts(window, rest), sampling, stop=stops, grammar=grammar, on_prefill=on_prefill
+        )
+        try:
+            yield from self._noted(until_stop(chain([rest], answer), stops)) if thinks else answer
+        finally:
+            answer.close()  # type: ignore[attr-defined]
+            self.stats = self._engine.stats
+            if thinks:
+                self.stats = replace(self.stats, prompt=first.prompt, reused=first.reused, shifted=first.shifted)
+
+    def _noted(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Pass on how the reply begins, and keep the white space before it: prose begins behind that."""
+        begun = False
+        for piece in pieces:
+            if not begun:
+                *before, last = self._behind
+                space = piece[: len(piece) - len(piece.lstrip())]
+                self._behind, begun = (*before, Segment(last.mark, last.text + space)), bool(piece.strip())
+            yield piece
+
+    def _begins(
+        self, window: Window, sampling: Sampling, stops: tuple[str, ...], on_prefill: PrefillProgress | None
+    ) -> Generator[str, None, str]:
+        """Write the reply, unless the model begins to think: then return the mark by which it does, and set `_form`."""
+        said, spoken = "", False
+        pieces = self._engine.generate(window, sampling, stop=stops, on_prefill=on_prefill)
+        for piece in pieces:
+            if spoken or not piece:
+                yield piece
+                continue
+            said += piece
+            start = said.lstrip()
+            self._form = next((form for form in FORMS if start.startswith(form.begin)), None)
+            if self._form and not any(mark != self._form.begin and mark.startswith(start) for mark in BEGINNINGS):
+                pieces.close()  # type: ignore[attr-defined]
+                return said
+            if not self._form and start and not any(mark.startswith(start) for mark in BEGINNINGS):
+                spoken = True
+                yield said
+        if not spoken and said and not self._form:
+            yield said
+        return said
+
+    def _think(
+        self, window: Window, sampling: Sampling, said: str, on_prefill: PrefillProgress | None
+    ) -> Generator[str, None, str]:
+        """Let the model think behind `said`, to its end or the limit; return what it said behind its thoughts."""
+        assert self._form
+        *before, cue = self._cue
+        text, begun, end = said, len(said.partition(self._form.begin)[0]) + len(self._form.begin) if said else 0, -1
+        if self._limit:
+            window = replace(window, prompt=replace(window.prompt, cue=(*before, Segment(cue.mark, said))))
+            pieces = self._engine.generate(window, replace(sampling, max_tokens=self._limit), on_prefill=on_prefill)
+            for piece in pieces:
+                text += piece
+                self.tokens += bool(piece)
+                end = text.find(self._form.end, begun)
+                self.thoughts = text[begun : end if end >= 0 else len(text)]
+                if end >= 0:
+                    pieces.close()  # type: ignore[attr-defined]
+                    break
+                yield ""
+        self._over = self._engine.stats.stop != "interrupted" or not self._limit
+        if end >= 0:
+            self._behind = (*before, Segment(cue.mark, text[: end + len(self._form.end)]))
+            return text[end + len(self._form.end) :]
+        self._behind = (*before, Segment(cue.mark, text), Segment(f"\n{self._form.end}\n\n", ""))
+        return ""
+
+    def _after_thoughts(self, window: Window, rest: str) -> Window:
+        """The window with the thoughts between the cue and what there is of the reply, at its beginning the `rest`."""
+        if not window.prompt.cue or self._behind == self._cue:
+            return window
+        *before, last = self._behind
+        told = Segment(last.mark, last.text + (window.prompt.cue[-1].text or rest))
+        return replace(window, prompt=replace(window.prompt, cue=(*before, told)))
