@@ -64,7 +64,11 @@ def table(result: "BenchResult", runs: int) -> "Table":
         ("write / decode", f"{result.generate_rate.median / result.decode_rate.median:.3f}", "1 would cost nothing"),
         ("memory", f"{result.memory_mb:.0f} MB", "resident, the whole program with the model"),
         ("first piece", _ms(result.shift.first_before_ms), "from the line to the reply, before the window slides"),
-        ("  after sliding", _ms(result.shift.first_after_ms), _slides(result.shift.slid, "moved")),
+        (
+            "  after sliding",
+            _ms(result.shift.first_after_ms),
+            _slides(result.shift.slid, "moved" if result.shift.moved else "read again"),
+        ),
         ("  --no-shift", _ms(result.no_shift.first_after_ms), _slides(result.no_shift.slid, "read again")),
         ("  read beyond turn", str(result.shift.prefilled_beyond_turn), "most tokens beside those of the new turn"),
     ):

@@ -54,6 +54,7 @@ class Turns(msgspec.Struct, frozen=True):
     first_before_ms: Spread  # from the player's line to the first piece of the reply
     first_after_ms: Spread
     prefilled_beyond_turn: int  # the most tokens prefilled after sliding, beyond those of the player's new turn
+    moved: bool = False  # was what stayed moved? Else it was read again
 
 
 class BenchResult(msgspec.Struct, frozen=True):
@@ -174,7 +175,7 @@ def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[
     story, start, slid = Story(), 0, 0
     before: list[float] = []
     after: list[float] = []
-    beyond = 0
+    beyond, moved = 0, False
     for turn in range(turns):
         progress(turn + 1)
         story.say("user", LINES[turn % len(LINES)])
@@ -188,9 +189,10 @@ def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[
             first = first or time.perf_counter() - asked
             text += piece
         (after if slid else before).append(first * 1000)
+        moved |= engine.stats.shifted > 0
         if slid:
             new_turn = sum(map(engine.count, (*window.prompt.blocks[-1], *window.prompt.cue)))
             beyond = max(beyond, engine.stats.prefilled - new_turn)
         story.say("model", text.strip() or "…")
         engine.count(format.spell(START, story.path_turns(start)).blocks[-1][-1])
-    return Turns(turns, slid, spread(before[1:] or before or [0.0]), spread(after or [0.0]), beyond)
+    return Turns(turns, slid, spread(before[1:] or before or [0.0]), spread(after or [0.0]), beyond, moved)

@@ -51,7 +51,7 @@ def seen_whole(keep: int, missing: Iterable[tuple[int, int]], window: int) -> in
     """
     for start, end in sorted(missing, reverse=True):
         first = keep - window + 1 if window else 0
-        if start < min(end, keep) and end > first:
+        if max(start, first) < min(end, keep):
             keep = start
     return keep
 

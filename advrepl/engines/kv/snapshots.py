@@ -40,10 +40,11 @@ class Snapshots:
         return snapshots
 
     def worth_storing(self) -> list[tuple[int, int, bytes]]:
-        """List position, kind and copy of the newest, for what a player may ask for first."""
-        newest = sorted(self._kept, reverse=True)
-        most = max(STORED[0], min(STORED[1], STORED_ROOM // max(len(self.data(newest[0])), 1))) if newest else 0
-        return [(at, int(self._kept[at][0]), self._kept[at][1]) for at in sorted(newest[:most])]
+        """List position, kind and copy of those at the head and of the newest, for what a player may ask for first."""
+        first = lambda at: (self._kept[at][0] == SnapshotKind.HEAD, at)  # noqa: E731  # a slide begins at the head
+        wanted = sorted(self._kept, key=first, reverse=True)
+        most = max(STORED[0], min(STORED[1], STORED_ROOM // max(len(self.data(wanted[0])), 1))) if wanted else 0
+        return [(at, int(self._kept[at][0]), self._kept[at][1]) for at in sorted(wanted[:most])]
 
     def copy(self) -> "Snapshots":
         """Return one that goes its own way; the copies themselves are shared, and never changed."""

@@ -81,7 +81,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
             model.move(plan.source, plan.source + plan.moved, plan.source - plan.keep, seq_id)
             sequence.cached = cached[: plan.keep] + block
             sequence.unshifted = plan.keep if sequence.unshifted is None else min(sequence.unshifted, plan.keep)
-        elif plan.keep < len(cached) or model.abilities.cuts:
+        elif plan.keep < len(cached) or model.abilities.cuts or not plan.keep:
             model.remove(plan.keep if model.abilities.cuts else 0, -1, seq_id)
         self._leave_out_unseen()
         if not self.shifted:
@@ -103,8 +103,8 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         """Go on from a copy of the recurrent part, unless all of the `length` tokens are still cached."""
         sequence, model = self.sequence, self.model
         keep = len(sequence.cached)
-        if keep == length and self._intact:
-            if keep and keep - sequence.snapshots.last(keep) >= EVERY:
+        if keep and keep == length and self._intact:
+            if keep - sequence.snapshots.last(keep) >= EVERY:
                 self._keep(SnapshotKind.BORDER)
             return
         keep = sequence.snapshots.last(keep)

@@ -174,3 +174,12 @@ def test_a_recurrent_model_decodes_little_more_than_what_is_new(open_tiny: Open)
             decoded, own = decoded + engine.stats.decoded, own + 25
         story = told(engine, story, reply)
     assert decoded <= 1.2 * own
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3", "lfm2"])
+def test_a_second_engine_on_a_model_begins_with_an_empty_cache(name: str, open_tiny: Open) -> None:
+    first, fresh = open_tiny(name), open_tiny(name)
+    played(first, 2)
+    second = LlamaEngine(first.model)
+    assert compared(second, fresh, ["and then"]) < RIGHT
+    assert second.stats.reused == 0
