@@ -66,8 +66,13 @@ def decode(
     md5: Annotated[Path | None, typer.Option(help="A list of MD5 sums to check against (md5sum, rhash).")] = None,
     sha256: Annotated[Path | None, typer.Option(help="A list of SHA-256 sums to check against.")] = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Replace JSON files that come out wrong by their known text.")
-    ] = False,
+        int,
+        typer.Option(
+            "--rebuild",
+            count=True,
+            help="Replace JSON files that come out unreadable by their known text; twice: also those that are JSON.",
+        ),
+    ] = 0,
 ) -> None:
     """Turn an XOR release and its base weights into a usable Hugging Face folder, and verify it."""
     from convert.decode.plan import plan_jobs
@@ -92,18 +97,29 @@ def _given(md5: Path | None, sha256: Path | None) -> "dict[str, Sums]":
     return {name: first.get(name, Sums()).filled_from(second.get(name, Sums())) for name in {*first, *second}}
 
 
-def _offer(file: "Checked", out: Path, rebuild: bool) -> "Checked":
-    """Put a JSON file's known text in its place, if asked for or agreed to."""
-    from convert.decode.run import accept_rebuilt
+def _offer(file: "Checked", out: Path, asked: int) -> "Checked":
+    """Put a JSON file's known text in its place, if asked for or agreed to: twice, where what came out is JSON.
+
+    `asked`: how often the command line asks for it.
+    """
+    from convert.decode.run import accept_rebuilt, original_name
 
     if file.rebuilt is None:
         return file
     proof = "the published sum" if file.rebuilt.proved else "no published sum to compare with"
     typer.echo(f"{file.name} came out wrong, its text is known: SHA-256 {file.rebuilt.sums.sha256} ({proof})")
-    if not rebuild and not sys.stdin.isatty():
-        typer.echo("Run again with --rebuild to use it.")
+    questions = [("Use it?", True)]
+    if file.rebuilt.over_json:
+        typer.echo(f"But {file.name} reads as JSON as it is: if this is another model, it is right and must stay.")
+        questions.append((f"Replace {file.name}, which reads as JSON?", False))
+    left = questions[asked:]
+    if left and not sys.stdin.isatty():
+        typer.echo(f"Run again with {' '.join(['--rebuild'] * len(questions))} to use it.")
         return file
-    return accept_rebuilt(file, out, file.rebuilt) if rebuild or typer.confirm("Use it?", default=True) else file
+    if not all(typer.confirm(question, default=default) for question, default in left):
+        return file
+    typer.echo(f"What came out is kept as {original_name(out / file.name).name}.")
+    return accept_rebuilt(file, out, file.rebuilt)
 
 
 def _show_checked(checked: "list[Checked]", out: Path) -> None:

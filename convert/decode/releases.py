@@ -15,6 +15,8 @@ TRANSFORMERS = "4.28.0.dev0"  # the version both releases and their base were sa
 SHARDS = ("pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin")
 LAYERS = 32
 FIRST_LAYER_OF_SHARD_2 = 24
+# The files that no other release has, the surest first: all else is LLaMA's own, or the same in its whole family.
+TELLING = (*SHARDS, "config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,14 @@ class Release:
 
 
 def recognize_release(folders: Iterable[str], sums: Mapping[str, Sums]) -> Release | None:
-    """Tell the release by the sums of what was decoded, else by the name of a folder it came from or goes to.
+    """Tell the release by the sums of its weights or config, else by the name of a folder it came from or goes to.
 
     None if neither tells it, or the folders tell two.
     """
-    for release in RELEASES:
-        others = [other for other in RELEASES if other is not release]
-        for name, found in sums.items():
-            known = release.sums.get(name, Sums())
-            # Files that are the same in both releases tell nothing.
-            if found.agree(known) and all(found.agree(other.sums.get(name, Sums())) is not True for other in others):
+    for name in TELLING:
+        found = sums.get(name, Sums())
+        for release in RELEASES:
+            if found.agree(release.sums[name]):
                 return release
     names = [folder.lower() for folder in folders]
     matching = [release for release in RELEASES if any(release.name in name for name in names)]

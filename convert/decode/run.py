@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -47,13 +48,25 @@ def run_jobs(
 
 
 def accept_rebuilt(checked: Checked, out_dir: Path, rebuilt: Rebuilt) -> Checked:
-    """Put the rebuilt text in the place of a JSON file that came out wrong; what is known of it then."""
+    """Put the rebuilt text in the place of a JSON file that came out wrong; what is known of it then.
+
+    What came out is kept beside it, as NAME.orig; raises OSError.
+    """
     out = out_dir / checked.name
+    kept = original_name(out)
+    with _replacing(kept) as target:
+        target.write(out.read_bytes())
     with _replacing(out) as target:
         target.write(rebuilt.text.encode())
     sums = sum_text(rebuilt.text)
     verdict: Literal["right", "unknown"] = "right" if sums.agree(checked.wanted) else "unknown"
     return replace(checked, verdict=verdict, sums=sums, causes=(), rebuilt=None)
+
+
+def original_name(out: Path) -> Path:
+    """Where the file at `out` is kept when another takes its place: a name that is free."""
+    names = (out.with_name(f"{out.name}.orig{number or ''}") for number in count())
+    return next(name for name in names if not name.exists() and not name.is_symlink())
 
 
 def _folder_names(job: DecodeJob) -> list[str]:

@@ -29,6 +29,7 @@ class Rebuilt:
     text: str
     sums: Sums
     proved: bool  # its sum is the published one
+    over_json: bool  # what came out reads as JSON all the same, so it may be another model's and right
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,16 @@ def check_file(file: Decoded, wanted: Sums, release: Release | None, progress: P
     causes: tuple[str, ...] = ()
     if verdict == "wrong":
         causes = _causes(file, unreadable, release, progress)
-    rebuilt = _rebuilt(name, wanted, release) if verdict == "wrong" else None
+    rebuilt = _rebuilt(name, wanted, release, not unreadable) if verdict == "wrong" else None
     return Checked(name, verdict, file.sums, wanted, file.skipped, causes, rebuilt)
 
 
-def _rebuilt(name: str, wanted: Sums, release: Release | None) -> Rebuilt | None:
+def _rebuilt(name: str, wanted: Sums, release: Release | None, over_json: bool) -> Rebuilt | None:
     text = release.texts.get(name) if release else None
     if text is None:
         return None
     sums = sum_text(text)
-    return Rebuilt(text, sums, sums.agree(wanted) is True)
+    return Rebuilt(text, sums, sums.agree(wanted) is True, over_json)
 
 
 def is_json(path: Path) -> bool:

@@ -134,6 +134,22 @@ def test_a_known_json_that_came_out_wrong_is_offered_and_taken(tmp_path: Path) -
     assert json.loads((out / "special_tokens_map.json").read_text())["bos_token"]["content"] == "<s>"
 
 
+def test_what_reads_as_json_is_replaced_only_if_asked_for_twice(tmp_path: Path) -> None:
+    """Somebody's fine-tune in a folder that is called like the release it was made from."""
+    xor, base, out = tmp_path / "pygmalion-7b", tmp_path / "base", tmp_path / "out"
+    xor.mkdir()
+    base.mkdir()
+    (xor / "config.json").write_text('{"hidden_size": 5120}')
+    for asked in ((), ("--rebuild",)):
+        told = call("decode", xor, base, out, *asked, code=1)
+        assert "Run again with --rebuild --rebuild to use it." in told.stdout
+        assert (out / "config.json").read_text() == '{"hidden_size": 5120}'
+    told = call("decode", xor, base, out, "--rebuild", "--rebuild")
+    assert "What came out is kept as config.json.orig." in told.stdout
+    assert json.loads((out / "config.json").read_text())["hidden_size"] == 4096
+    assert (out / "config.json.orig").read_text() == '{"hidden_size": 5120}'
+
+
 def test_the_type_may_be_written_small(tmp_path: Path) -> None:
     folder = tiny.make("gptj", tmp_path / "m")
     result = call("convert", folder, "-q", "q8_0", "-o", tmp_path / "x.gguf")

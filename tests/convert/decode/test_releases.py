@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from convert.decode.releases import METHARME_7B, PYGMALION_7B, RELEASES, Release, recognize_release
+from convert.decode.releases import METHARME_7B, PYGMALION_7B, RELEASES, SHARDS, Release, recognize_release
 from convert.sums import Sums, sum_text
 
 # The list on the model card of Pygmalion 7B (`rhash -M *`), as far as the files can be rebuilt.
@@ -66,3 +66,15 @@ def test_sums_tell_the_release_whatever_the_folder_says() -> None:
     shared = {"generation_config.json": METHARME_7B.sums["generation_config.json"]}
     assert recognize_release(["pygmalion-7b"], shared) is PYGMALION_7B
     assert recognize_release([], shared) is None
+
+
+@pytest.mark.parametrize("name", PYGMALION_7B.texts.keys() | {"tokenizer.json", "tokenizer.model"})
+def test_files_that_llama_brings_tell_no_release(name: str) -> None:
+    """Metharme's tokenizer is LLaMA's own as well, only that no list names its sums."""
+    told = recognize_release(["downloads"], {name: PYGMALION_7B.sums[name]})
+    assert told is (PYGMALION_7B if name == "config.json" else None)
+
+
+def test_the_weights_go_before_the_config() -> None:
+    mixed = {"config.json": PYGMALION_7B.sums["config.json"], SHARDS[1]: METHARME_7B.sums[SHARDS[1]]}
+    assert recognize_release([], mixed) is METHARME_7B

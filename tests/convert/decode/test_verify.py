@@ -60,6 +60,24 @@ def test_a_release_is_known_by_its_sums_under_any_name(tmp_path: Path) -> None:
     assert {found.verdict for found in pygmalion(tmp_path / "b", "metharme-7b").run().values()} == {"right"}
 
 
+def test_metharme_keeps_its_config_beside_llamas_tokenizer(tmp_path: Path) -> None:
+    made = pygmalion(tmp_path, "downloads")
+    right = METHARME_7B.texts["config.json"].encode()
+    made.add("config.json", right, right.upper())
+    checked = made.run()
+    assert (checked["config.json"].verdict, checked["config.json"].rebuilt) == ("right", None)
+    assert checked["special_tokens_map.json"].verdict == "unknown"
+
+
+def test_a_release_that_is_not_known_is_not_taken_for_one_that_is(tmp_path: Path) -> None:
+    made = pygmalion(tmp_path, "pygmalion-13b")
+    right = PYGMALION_7B.texts["config.json"].replace("4096", "5120").encode()
+    made.add("config.json", right, right.upper())
+    checked = made.run()
+    assert {found.verdict for found in checked.values()} == {"unknown"}
+    assert json.loads(made.results()["config.json"])["hidden_size"] == 5120
+
+
 def test_unreadable_json_is_offered_rebuilt(tmp_path: Path) -> None:
     made = pygmalion(tmp_path)
     (made.base / "config.json").write_bytes(b'{"_name_or_path": "/home/someone/llama"}')
@@ -72,6 +90,7 @@ def test_unreadable_json_is_offered_rebuilt(tmp_path: Path) -> None:
     accepted = accept_rebuilt(found, made.out, found.rebuilt)
     assert accepted.verdict == "right"
     assert json.loads((made.out / "config.json").read_text())["_name_or_path"] == "pygmalion-7b"
+    assert sums_of((made.out / "config.json.orig").read_bytes()) == found.sums
     assert {found.verdict for found in made.run().values()} == {"right"}
 
 
