@@ -28,6 +28,7 @@ class OfferWriter:
     def __init__(self, calls: EngineCalls, task: ReplyTask, stops: tuple[str, ...], prose: str, marker: str) -> None:
         """`marker`: what the list's first line begins with."""
         self._calls, self._task, self._stops, self._prose, self._marker = calls, task, stops, prose, marker
+        self._story = "\n".join((*(menu.split(text)[0] for text in task.earlier[-1:]), prose))  # as it is told now
         self._language = languages.told_in(task.language, prose, *reversed(task.earlier))
 
     def write(self) -> Iterator[Piece | str]:
@@ -60,7 +61,7 @@ class OfferWriter:
             tries = [(recent, before), (before, before), (before, before)]
         for avoid, others in tries:
             pieces = self._calls.generate(
-                prefix, sampling, menu.LINE_TOKENS, menu.grammar(avoid, task.verbs), ("\n", *self._stops)
+                prefix, sampling, menu.LINE_TOKENS, menu.grammar(avoid, task.verbs, self._story), ("\n", *self._stops)
             )
             text = yield from whole(pieces)
             option = menu.tidy(text, self._language, cut=self._calls.stats.stop == "length")
