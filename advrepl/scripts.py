@@ -4,6 +4,7 @@ Knows no languages (prompt/languages.py does).
 """
 
 import unicodedata
+from functools import lru_cache
 
 import regex
 
@@ -40,6 +41,14 @@ _FULL_STOPS = (
 )
 # Quotation marks that open, each with those that may close it; the first one is meant where it is missing.
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』", "»": "«"}
+# By the names of their letters: Japanese mixes three scripts, and Korean may hold Chinese.
+_JAPANESE = ("Han", "Hiragana", "Katakana")
+_WRITTEN_TOGETHER = {
+    **dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC", "HALFWIDTH"), _JAPANESE),
+    "HANGUL": ("Hangul", "Han"),
+    "FULLWIDTH": (*_JAPANESE, "Latin"),
+}
+GAP = 0x40  # characters between two ranges of a script that belong to it as well: unassigned ones, signs, digits
 LONGEST_FILE_NAME = 200  # bytes: file systems take 255, and endings and numbers follow
 
 
@@ -74,6 +83,30 @@ def word_start(text: str, at: int) -> int:
     while at and not is_border(text[at - 1], text[at]):
         at -= 1
     return len(text[:at].rstrip())
+
+
+def script_names(text: str) -> frozenset[str]:
+    """Return the first words of the Unicode names of a text's letters, which name their scripts."""
+    return frozenset(unicodedata.name(char, "?").split()[0] for char in set(text) if char.isalpha())
+
+
+@lru_cache(maxsize=64)
+def script_ranges(name: str) -> tuple[tuple[int, int], ...]:
+    """Return the ranges of a script's characters, and of what stands between them; none for a name of no script."""
+    scripts = "".join(rf"\p{{Script={each}}}" for each in _WRITTEN_TOGETHER.get(name, (name,)))
+    ranges: list[tuple[int, int]] = []
+    try:
+        found = regex.finditer(
+            f"[{scripts}]+", "".join(map(chr, (*range(0xD800), *[32] * 0x800, *range(0xE000, 0x20000))))
+        )
+        for each in found:
+            low, high = each.start(), each.end() - 1
+            if ranges and low - ranges[-1][1] <= GAP:
+                low = ranges.pop()[0]
+            ranges.append((low, high))
+    except regex.error:
+        return ()
+    return (*ranges, (0x20000, 0x3FFFF)) if "Han" in scripts else tuple(ranges)
 
 
 def full_stop(text: str) -> str:

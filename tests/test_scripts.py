@@ -74,6 +74,17 @@ def test_borders_of_sentences_clauses_and_words() -> None:
     assert scripts.last_sentence_end("彼は頷く。そして", 8) == 5
 
 
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [("Дом", "яЁґ", "aאあ"), ("Café", "zß", "яあ"), ("दिन", "क़्०", "aक".replace("क", "ক")), ("家", "漢ひカー", "a한")],
+)
+def test_a_script_is_known_by_its_letters(text: str, inside: str, outside: str) -> None:
+    ranges = [each for name in scripts.script_names(text) for each in scripts.script_ranges(name)]
+    held = [any(low <= ord(char) <= high for low, high in ranges) for char in inside + outside]
+    assert held == [True] * len(inside) + [False] * len(outside)
+    assert scripts.script_ranges("MICRO") == ()
+
+
 @pytest.mark.parametrize("name", ["Nūr\u200cjahān", "می\u200cنا", "👩\u200d🚀", "नेहा", "李小龙", "O'Brien", "Dr. 7"])
 def test_names_may_need_joiners_and_marks(name: str) -> None:
     assert scripts.is_name(name)

@@ -27,6 +27,7 @@ class OfferWriter:
     def __init__(self, calls: EngineCalls, task: ReplyTask, stops: tuple[str, ...], prose: str, marker: str) -> None:
         """`marker`: what the list's first line begins with."""
         self._calls, self._task, self._stops, self._prose, self._marker = calls, task, stops, prose, marker
+        self._story = "\n".join((*(menu.split(text)[0] for text in task.earlier[-1:]), prose))  # as it is told now
         self._language = languages.told_in(task.language, prose, *reversed(task.earlier))
 
     def write(self) -> Iterator[Piece | str]:
@@ -57,9 +58,8 @@ class OfferWriter:
         if task.verbs:  # of which there are many, and with which lines begin that are alike otherwise
             recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])]
             tries = [(recent, before), (before, before), (before, before)]
-        told = " ".join((*(menu.split(text)[0] for text in task.earlier[-1:]), self._prose))
         for avoid, others in tries:
-            grammar = menu.grammar(avoid, task.verbs, told)
+            grammar = menu.grammar(avoid, task.verbs, self._story)
             pieces = self._calls.generate(prefix, sampling, menu.LINE_TOKENS, grammar, ("\n", *self._stops))
             option = self._tidied((yield from whole(pieces)))
             banned = bans.first_in(option, task.bans)

@@ -5,13 +5,14 @@ Does not write anything (writer.py does) and does not know how the menu is shown
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import chain, pairwise
 
 import regex
 
 from advrepl.prompt import actions
 from advrepl.prompt.languages import ENGLISH, YOU, Language
-from advrepl.scripts import ends_sentence, full_stop, is_unspaced, words
+from advrepl.scripts import ends_sentence, full_stop, is_unspaced, script_names, script_ranges, words
 
 # A list line: "- Go in", "* Go in", "• Go in", "1. Go in", "2) Go in", "a) Go in".
 _MARKER = r"(?:[-*•–]|\d{1,2}[.)]|[A-Ea-e][.)])"
@@ -122,31 +123,54 @@ def line_start(marker: str, position: int) -> str:
     raise AssertionError("unreachable: markers never end")
 
 
-def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = (), told: str = "") -> str:
-    """A GBNF grammar for the words of one option, up to its newline, in any script.
+def letters(story: str) -> list[tuple[int, int]]:
+    """Return the characters that words may hold in this story: its scripts, Latin and digits; all if it has no letters.
 
-    It begins with one of these verbs, if there are any, and a thing that was told of; and unlike those to avoid: with
-    another verb than theirs, or without verbs with another letter.
+    A model that was kept from its first choice would else take the next one from anywhere.
+    """
+    return _letters(script_names(story))
+
+
+@lru_cache(maxsize=64)
+def _letters(names: frozenset[str]) -> list[tuple[int, int]]:
+    found = [script_ranges(name) for name in names]
+    if not found or not all(found):
+        return list(LETTERS)
+    scripts = chain.from_iterable((*found, script_ranges("LATIN")))
+    return _both(LETTERS, [(0x30, 0x39), (0x300, 0x36F), (0x200C, 0x200D), *scripts])
+
+
+def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = (), story: str = "") -> str:
+    """A GBNF grammar for the words of one option, up to its newline, in the scripts of the story.
+
+    It begins with one of these verbs, if there are any, and a thing that the story names; and unlike those to avoid:
+    with another verb than theirs, or without verbs with another letter. `story`: what was told last.
     """
     if verbs:
         spoken = actions.first_words(avoid)
-        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), told)
+        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), story)
         word = r"word ::= [A-Za-zÀ-ÿ] [A-Za-zÀ-ÿ'’-]{0,17}"
         return "\n".join((rf'root ::= " " action (" " word){{0,{MAX_WORDS_WITH_VERB - 4}}} [.!?]? "\n"', rules, word))
     taken = {said[0][0] for option in avoid if (said := words(option))}
-    ranges = without(LETTERS, [(0x30, 0x39), *SMALL, *((ord(c), ord(c)) for one in taken for c in {one, one.lower()})])
+    inside = letters(story)
+    ranges = without(inside, [(0x30, 0x39), *SMALL, *((ord(c), ord(c)) for one in taken for c in {one, one.lower()})])
+    unspaced, begun = _both(inside, UNSPACED), _both(ranges, UNSPACED)
+    without_spaces = (
+        *((f"first tail{{0,12}} [{gbnf(unspaced)}]",) if unspaced else ()),
+        *((f"[{gbnf(begun)}]",) if begun else ()),
+    )
+    unspaced_line = rf"unspaced ::= ({' | '.join(without_spaces)}) sign{{1,{MAX_CHARACTERS}}}"
     return "\n".join(
         (
-            r'root ::= " " (spaced | unspaced) "\n"',
+            rf'root ::= " " (spaced{" | unspaced" * bool(unspaced)}) "\n"',
             rf'spaced ::= [¿¡]? first tail{{0,24}} (" " word){{1,{MAX_WORDS - 1}}}',
             rf"first ::= [{gbnf(without(ranges, UNSPACED))}]",
             r"word ::= ([-–—] | open? letter tail{0,24} close)",
-            rf"letter ::= [{gbnf(without(LETTERS, UNSPACED))}]",
+            rf"letter ::= [{gbnf(without(inside, UNSPACED))}]",
             "tail ::= letter | ['’-]",
             r"""open ::= ["'“‘„«»(¿¡]""",
-            r"""close ::= [,;:.!?…]? ["'”’“»«)]?""",
-            rf"unspaced ::= (first tail{{0,12}} [{gbnf(UNSPACED)}] | begun) sign{{1,{MAX_CHARACTERS}}}",
-            rf"begun ::= [{gbnf(_both(ranges, UNSPACED))}]",
+            r"""close ::= [,;:.!?…।॥،؛؟۔]? ["'”’“»«)]?""",
+            *((unspaced_line,) if unspaced else ()),
             r"sign ::= [^\x00-\x1F<>|{}\x5B\x5C\x5D*_#~`@\x7F]",
         )
     )

@@ -152,7 +152,8 @@ OFFERED = (
 def test_the_grammar_takes_options_in_any_script(option: str, open_engine: Callable[..., LlamaEngine]) -> None:
     """Also in a vocabulary that spells most of their letters by parts."""
     vocab = open_engine().model.vocab
-    assert accepted(vocab, menu.grammar(), f" {option}\n") == len(vocab.plain(f" {option}\n"))
+    for story in ("", f"{option} {option}"):
+        assert accepted(vocab, menu.grammar(story=story), f" {option}\n") == len(vocab.plain(f" {option}\n"))
     taken = menu.grammar([option])
     assert accepted(vocab, taken, f" {option}\n") < len(vocab.plain(f" {option}"))
 
@@ -177,6 +178,27 @@ def test_prose_can_be_asked_for_in_any_script(text: str, begun: bool, open_engin
     vocab = open_engine().model.vocab
     said = f" {text}" if begun else text
     assert accepted(vocab, menu.prose_grammar(begun), said) == len(vocab.plain(said))
+
+
+@pytest.mark.parametrize(
+    ("story", "option", "fits"),
+    [
+        ("You stand before the old door.", "扉を開ける。", False),
+        ("You stand before the old door.", "Войти в дом.", False),
+        ("You stand before the old door.", "Ask Élodie’s naïve brother.", True),
+        ("Ты стоишь у двери.", "Спросить Eleanor.", True),
+        ("Ты стоишь у двери.", "Ouvrir la porte.", True),
+        ("あなたは扉の前だ。", "扉をノックする！", True),
+        ("あなたはルームの前だ。々", "Войти в дом.", False),
+        ("…", "Войти в дом.", True),
+    ],
+)
+def test_options_keep_to_the_scripts_of_the_story(
+    story: str, option: str, fits: bool, open_engine: Callable[..., LlamaEngine]
+) -> None:
+    vocab = open_engine().model.vocab
+    whole = len(vocab.plain(f" {option}\n"))
+    assert (accepted(vocab, menu.grammar(story=story), f" {option}\n") == whole) is fits
 
 
 def accepted(vocab: Vocabulary, grammar: str, text: str) -> int:
