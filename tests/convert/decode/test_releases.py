@@ -68,7 +68,7 @@ def test_sums_tell_the_release_whatever_the_folder_says() -> None:
     assert recognize_release([], shared) is None
 
 
-@pytest.mark.parametrize("name", PYGMALION_7B.texts.keys() | {"tokenizer.json", "tokenizer.model"})
+@pytest.mark.parametrize("name", sorted(PYGMALION_7B.texts.keys() | {"tokenizer.json", "tokenizer.model"}))
 def test_files_that_llama_brings_tell_no_release(name: str) -> None:
     """Metharme's tokenizer is LLaMA's own as well, only that no list names its sums."""
     told = recognize_release(["downloads"], {name: PYGMALION_7B.sums[name]})
