@@ -73,7 +73,8 @@ def charx(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byte
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, body in members.items():
-            archive.writestr(name, body)
+            # A fixed date: the bytes become names of tests, which must be the same in each worker.
+            archive.writestr(zipfile.ZipInfo(name), body, method)
     return file.getvalue()
 
 
