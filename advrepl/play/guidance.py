@@ -31,6 +31,7 @@ ROLEPLAY_NOTE = "{essence}. Reply as {char} in two or three sentences."
 ESSENCE_WORDS = 10
 NARRATOR_BIAS = -2.0  # a narrator who speaks of himself soon tells another story
 LANDMARK_BIAS = 1.5  # what the opening names is to be seen again
+NEAR_BIAS = 1.0  # and so is what the last reply has named
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
 
@@ -82,8 +83,12 @@ def verbs(scenario: Scenario) -> tuple[str, ...]:
     return () if scenario.roleplay else actions.VERBS
 
 
-def sampling(scenario: Scenario, sampling: Sampling) -> Sampling:
-    """Return how prose is sampled; what the player has chosen himself stays."""
+def sampling(scenario: Scenario, sampling: Sampling, recent: Sequence[Turn]) -> Sampling:
+    """Return how prose is sampled behind these turns; what the player has chosen himself stays."""
+    if scenario.roleplay:
+        return sampling
+    told = next((turn.text for turn in reversed(recent) if turn.role == "model"), "")
+    near = {" " + word: NEAR_BIAS for word in sorted(named(told))}
     landmarks = {" " + word: LANDMARK_BIAS for word in sorted(named(f"{scenario.opening} {scenario.place}"))}
-    bias = {} if scenario.roleplay else landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS)
+    bias = near | landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS)
     return replace(sampling, logit_bias={**bias, **sampling.logit_bias})

@@ -76,7 +76,7 @@ class Planner:
         return ReplyTask(
             window,
             lambda text: self._format.spelled(scenario, text),
-            guidance.sampling(scenario, sampling) if guided else sampling,
+            guidance.sampling(scenario, sampling, recent) if guided else sampling,
             seed,
             self._format.stops(scenario),
             self.state.option_count,

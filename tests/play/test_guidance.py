@@ -85,7 +85,7 @@ def test_a_note_is_made_of_the_place() -> None:
     assert guidance.notes(Scenario("mine", "Mine", "A game.")) == {}
     for scenario in BUILT_IN.values():
         assert guidance.notes(scenario)["guidance"].startswith(f"The user is {scenario.place}. ")
-    assert guidance.sampling(START, Sampling(logit_bias={" I": 1.0})).logit_bias[" I"] == 1.0
+    assert guidance.sampling(START, Sampling(logit_bias={" I": 1.0}), []).logit_bias[" I"] == 1.0
 
 
 def test_in_roleplay_it_says_who_the_model_is() -> None:
@@ -94,7 +94,7 @@ def test_in_roleplay_it_says_who_the_model_is() -> None:
     note = "Brindle is a badger the size of a stout man. Reply as Brindle in two or three sentences."
     assert guidance.notes(mine) == {"guidance": note}
     assert guidance.beginning(mine, [Turn(None, "user", "open it")]) == "" and guidance.verbs(mine) == ()
-    assert guidance.sampling(mine, Sampling()) == Sampling()
+    assert guidance.sampling(mine, Sampling(), []) == Sampling()
     small, large = SmallEngine(grammars=True), ScriptedEngine(grammars=True)
     chat = ChatTemplate("{{ messages }}")
     assert guidance.applies(small, chat, mine) and not guidance.applies(large, chat, mine)
@@ -116,6 +116,7 @@ def test_the_essence_of_a_persona_is_its_beginning(persona: str, essence: str) -
 
 def test_what_the_opening_names_is_made_likelier_and_no_other_word() -> None:
     """A word like "down" that is made likelier is written until nothing else comes."""
-    bias = guidance.sampling(LIGHTHOUSE, Sampling()).logit_bias
+    bias = guidance.sampling(LIGHTHOUSE, Sampling(), [Turn(None, "model", "A sword lies there.")]).logit_bias
     assert bias[" lantern"] == bias[" stairs"] == guidance.LANDMARK_BIAS
+    assert bias[" sword"] == guidance.NEAR_BIAS
     assert not {" down", " away", " small", " dark"} & bias.keys()
