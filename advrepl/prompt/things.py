@@ -33,14 +33,14 @@ PLACE = """
     cave tunnel tower lighthouse cottage mansion castle church chapel barn shed cabin street alley alleyway road path
     bridge river beach shore boat ship train carriage compartment station village town city field hill mountain doorway
     entrance building inn tavern shop store office temple tomb crypt dungeon chamber staircase stairs porch shadows
-    darkness fog balcony deck platform ruins clearing
+    darkness fog balcony deck platform ruins clearing island sea ocean mountains cliff
 """
 HEIGHT = "stairs staircase ladder wall tree tower hill mountain rope roof fence rocks steps"
 PORTABLE = """
     lantern lamp candle torch key keys book letter note map sword knife dagger axe rope coin coins ring necklace bottle
     bag box umbrella coat hat cloak mask mirror photograph photo picture ticket suitcase stone rock stick cup glass
     plate food bread water gift doll toy flower paper scroll diary journal pen watch clock bell flashlight matches
-    blanket shovel hammer gun bow shield potion crystal gem jewel amulet pendant feather bone skull lightsaber package
+    blanket shovel hammer gun bow shield potion crystal gem jewel amulet pendant feather bone skull package
 """
 GARMENT = "coat hat cloak mask ring boots gloves necklace amulet pendant dress shirt jacket armor armour"
 COVER = """

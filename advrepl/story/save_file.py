@@ -44,9 +44,8 @@ class SaveFile:
         self._failing = False  # could it not be written the last time?
         self._changed: tuple[str, ...] = ()  # what is still to be said of a file that another program has changed
         self._rescued: tuple[Save, Path] | None = None
-        for left in path.parent.glob(
-            f".{glob.escape(path.name)}.*tmp"
-        ):  # by a program that was killed; the lock is ours
+        # The lock is ours, so a program that was killed has left these.
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*tmp"):
             with suppress(OSError):
                 left.unlink()
         with suppress(OSError):  # only there to be shown
