@@ -56,7 +56,6 @@ OUTSIDE = (
 )
 
 _ENGLISH = ENGLISH.common
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 _WHERE = {"up", "in", "on"}
 # What names nothing in an option. Not where it leads to: "Go up" and "Go down" are two.
@@ -91,13 +90,13 @@ _KNOWN_IN_LINES = _ENGLISH | _IN_LINES | _TYPED | KIND.keys()
 
 def is_english(text: str) -> bool:
     """Tell whether a text is English, by the words that stand in any; an empty one is not."""
-    words = [word.casefold() for word in _WORD.findall(text)]
+    words = [word.casefold() for word in things.WORD.findall(text)]
     return sum(word in _ENGLISH for word in words) > SHARE * len(words)
 
 
 def is_foreign(action: str) -> bool:
     """Tell whether a line is in another language: it is long enough to tell, and no word of it is known."""
-    words = [word.casefold() for word in _WORD.findall(action)]
+    words = [word.casefold() for word in things.WORD.findall(action)]
     return len(words) > 2 and not any(word in _KNOWN_IN_LINES for word in words)
 
 
@@ -138,15 +137,15 @@ def _spelled(words: str, thing: str) -> str:
 
 def kind(option: str) -> int | None:
     """Return which kind of action an option begins with; None: none that is known."""
-    return KIND.get(next(iter(_WORD.findall(option)), "").casefold())
+    return KIND.get(next(iter(things.WORD.findall(option)), "").casefold())
 
 
 def named(option: str) -> set[str]:
     """Return what an option names: its words after the first, but those that stand in any sentence."""
-    words = (word.casefold().removesuffix("'s") for word in _WORD.findall(option)[1:])
+    words = (word.casefold().removesuffix("'s") for word in things.WORD.findall(option)[1:])
     return {word.removesuffix("s") for word in words if (len(word) > 2 or word in _WHERE) and word not in _LITTLE}
 
 
 def first_words(options: Iterable[str]) -> set[str]:
     """Return the words that options begin with, without case."""
-    return {words[0].casefold() for option in options if (words := _WORD.findall(option))}
+    return {words[0].casefold() for option in options if (words := things.WORD.findall(option))}

@@ -6,7 +6,7 @@ told of. Pure functions on text; the verbs are in actions.py.
 
 import re
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _NAME = re.compile(r"(?<=[^\W\d_,] )[A-Z][a-z]{2,}\b")  # not what begins a sentence
 
 PERSON = """
@@ -65,12 +65,12 @@ PRONOUNS = ("him", "her", "them")
 
 def named(told: str) -> set[str]:
     """Return the things and persons that a text names."""
-    return {word.casefold() for word in _WORD.findall(told)} & KINDS["any"]
+    return {word.casefold() for word in WORD.findall(told)} & KINDS["any"]
 
 
 def rules(told: str) -> dict[str, str]:
     """Return a GBNF rule for each kind of which the text has named something: what an option may be about."""
-    words = {word.casefold() for word in _WORD.findall(told)}
+    words = {word.casefold() for word in WORD.findall(told)}
     names = set(_NAME.findall(told)) - {word.capitalize() for word in KINDS["any"]}
     persons = [*sorted(names), *PRONOUNS] if names or words & KINDS["person"] else []
     told_of = {kind: [f"the {word}" for word in sorted(members & words)] for kind, members in KINDS.items()}

@@ -117,9 +117,8 @@ def write(path: Path, snapshot: KvSnapshot, state: memoryview) -> int:
     """
     contents = msgspec.msgpack.encode(snapshot)
     front = FRONT.pack(MAGIC, VERSION, len(contents), len(state))
-    with atomic.replacing(
-        path, temporary=path.name + ".tmp", private=True
-    ) as file:  # one program per story: one name is enough
+    # One program per story: one name is enough.
+    with atomic.replacing(path, temporary=path.name + ".tmp", private=True) as file:
         file.write(front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
         total = 0
         for start in range(0, len(state), CHUNK):
