@@ -123,5 +123,5 @@ def choose_format(name: str | None, engine: Engine) -> Format:
     if check_name(chosen) == CHAT:
         if not engine.template:
             raise AdvreplError(f"{engine.name} carries no chat template: use --format metharme or pygmalion")
-        return ChatTemplate(engine.template, *engine.text_borders)
+        return ChatTemplate(engine.template, *engine.text_borders, engine.is_forgeable)
     return FORMATS[chosen]
