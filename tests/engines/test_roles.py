@@ -45,7 +45,8 @@ FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"),
     ),
     "llama 3": (
-        "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content }}<|eot_id|>{% endfor %}"
+        "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content }}<|eot_id|>"
+        "{% endfor %}"
         "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
         ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
     ),
