@@ -13,6 +13,7 @@ from advrepl.engines.files import fingerprint
 from advrepl.engines.installed import folders, how_to_get_one, installed, name_of, starter_model
 from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
+from advrepl.prompt.template import ChatTemplate
 
 __all__ = ["folders", "how_to_get_one", "installed", "name_of", "starter_model"]  # also those of installed.py
 
@@ -76,8 +77,6 @@ def choose_format(name: str | None, engine: Engine) -> Format:
 
     A base model that was trained on no format goes on with prose best (docs/game.md).
     """
-    from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
-
     chosen = name or engine.format_hint or (CHAT if engine.template else "pygmalion")
     if check_name(chosen) == CHAT:
         if not engine.template:
