@@ -20,10 +20,8 @@ __all__ = ["folders", "how_to_get_one", "installed", "name_of", "starter_model"]
 
 def default() -> Path | None:
     """The first of the installed files that can be played; None: there is none."""
-    from advrepl.engines.llama.log import Log  # loads llama.cpp
-    from advrepl.engines.llama.playable import problem
+    from advrepl.engines.llama.playable import problem  # loads numpy
 
-    Log(paths.llama_log()).attach()
     return next((path for path in installed() if not problem(path)), None)
 
 
