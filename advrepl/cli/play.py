@@ -43,7 +43,10 @@ def _sampling_option(parameter: Parameter) -> Any:
 # name of the parameter -> (type, option); the options that `play` and `resume` share.
 PLAY_OPTIONS: dict[str, Any] = {
     "model": Annotated[
-        str | None, option("-m", "--model", help="GGUF file or Hugging Face folder, or (a part of) its name.")
+        str | None,
+        option(
+            "-m", "--model", help="GGUF file or Hugging Face folder, or (a part of) its name; or a server's http://…"
+        ),
     ],
     "format": Annotated[str | None, option("--format", help="Prompt format: metharme, pygmalion or chat.")],
     "saves": SavesFolder,
@@ -80,9 +83,23 @@ PLAY_OPTIONS: dict[str, Any] = {
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
     "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take: 500M; 4G if not given.")],
+    "tokenizer": Annotated[
+        Path | None, option("--tokenizer", help="A GGUF file or folder that counts tokens for a server that does not.")
+    ],
+    "insecure": Annotated[
+        bool, typer.Option("--insecure", help="Play on another machine over plain http, which can be read on the way.")
+    ],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "ban": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
+DEFAULTS: dict[str, Any] = {
+    "lore": [],
+    "ban": [],
+    "shift": True,
+    "plain_model": False,
+    "kv_file": True,
+    "json": False,
+    "insecure": False,
+}
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
