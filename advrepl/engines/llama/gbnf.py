@@ -8,6 +8,8 @@ import llama_cpp.llama_cpp as lib
 
 def parses(grammar: str) -> bool:
     """Tell whether this is GBNF with a rule `root`."""
+    if not grammar:
+        return False
     made = lib.llama_sampler_init_grammar(None, grammar.encode(), b"root")
     if made:
         lib.llama_sampler_free(made)

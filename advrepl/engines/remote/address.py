@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import ip_address
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from advrepl import AdvreplError
 
@@ -25,7 +25,7 @@ class Address:
     model: str = ""
 
     def __str__(self) -> str:
-        return f"{self.root}#{self.model}" if self.model else self.root
+        return f"{self.root}#{quote(self.model, safe='/: @+')}" if self.model else self.root
 
     @property
     def host(self) -> str:
@@ -56,7 +56,13 @@ def read_address(spec: str) -> Address:
         raise AdvreplError(f"this is no address of a server: it is {FORM}") from None
     if parts.username or parts.password:
         raise AdvreplError(f"an address holds no password, since it is kept in the save: put the key into {KEY}")
-    if not parts.hostname or port == 0 or parts.query or set(spec) & set(" \t\r\n\x00"):
+    if (
+        not parts.hostname
+        or port == 0
+        or parts.query
+        or not spec.partition("#")[0].isprintable()
+        or " " in parts.netloc
+    ):
         raise AdvreplError(f"{spec!r} is no address of a server: it is {FORM}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/").removesuffix("/v1")

@@ -193,9 +193,12 @@ class RemoteTokens:
 
 
 def estimate(text: str) -> int:
-    """Return a number of tokens that hardly any text exceeds: a byte for each letter of other scripts than Latin."""
-    plain = sum(char.isascii() for char in text)
-    return -(-plain // 3) + len(text.encode("utf-8", "replace")) - plain
+    """Return a number of tokens that hardly any text exceeds: one for three letters, and for each digit and sign.
+
+    In other scripts than Latin one for each byte, as tokenizers have that do not know them.
+    """
+    letters = sum(char.isascii() and (char.isalpha() or char == " ") for char in text)
+    return -(-letters // 3) + len(text.encode("utf-8", "replace")) - letters
 
 
 def _parted(found: "re.Match[str]") -> str:
