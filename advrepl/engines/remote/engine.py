@@ -69,6 +69,11 @@ class RemoteEngine:
             return len(self._token_cache.tokens(segment))
         return self.tokens.count(segment)
 
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself, or may be."""
+        encode = self.tokens.encode
+        return not self.tokens.takes_ids or encode(Segment("", mark), False) == encode(Segment(mark, ""), False)
+
     def generate(
         self,
         window: Window,

@@ -229,7 +229,8 @@ def serving(kind: str, *acts: Act) -> Iterator[Scripted]:
 
 
 def _facts(server: Scripted) -> dict[str, Any]:
-    kind, entry = server.kind, {"id": server.model, "owned_by": OWNERS.get(server.kind, "somebody")}
+    kind = server.kind
+    entry: dict[str, Any] = {"id": server.model, "owned_by": OWNERS.get(kind, "somebody")}
     facts: dict[str, Any] = {"/v1/models": {"data": [entry]}}
     if kind == LLAMA:
         entry["meta"] = {"n_ctx": CONTEXT, "n_params": 134_515_008}
@@ -253,7 +254,7 @@ def _facts(server: Scripted) -> dict[str, Any]:
 
 
 def _tokens(server: Scripted, body: dict[str, Any]) -> dict[str, Any]:
-    text = body.get("content", body.get("prompt", body.get("input")))
+    text: Any = body.get("content", body.get("prompt", body.get("input")))
     if isinstance(text, list):
         parts = [server.ids(each, False) if isinstance(each, str) else [each] for each in text]
         return {"tokens": [token for part in parts for token in part]}

@@ -61,7 +61,7 @@ def test_other_machines_are_spoken_to_in_secret_unless_told_otherwise(spec: str,
         check_encrypted(read_address(spec), insecure)
     except AdvreplError as error:
         assert not fine
-        assert "--insecure" in str(error)  # noqa: PT017
+        assert "--insecure" in str(error)
     else:
         assert fine
 

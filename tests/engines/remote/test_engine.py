@@ -171,7 +171,7 @@ def test_why_a_reply_ended(kind: str, finish: str, stop: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_grammar_is_sent_where_the_server_looks_for_it(kind: str) -> None:
-    with serving(kind, says(" yes", "\n")) as server, engine_on(server) as (engine, told):
+    with serving(kind, says(" yes", "\n")) as server, engine_on(server) as (engine, _):
         assert pieces_and_error(engine, grammar=GRAMMAR, stop=("\n",)) == (" yes", "")
         asked = server.asked[0]
         found = asked["structured_outputs"]["grammar"] if kind in (VLLM, APHRODITE) else asked["grammar"]

@@ -186,7 +186,7 @@ def test_a_server_that_is_gone_when_a_text_is_to_be_counted() -> None:
         assert engine.count(Segment("<|user|>", "one two")) == 3
         server.is_dead = True
         assert engine.count(Segment("<|user|>", "one two")) == 3  # known by now
-        with pytest.raises(AdvreplError, match="no longer tells how long a text is .*: try again, or go on with"):
+        with pytest.raises(AdvreplError, match=r"no longer tells how long a text is .*: try again, or go on with"):
             engine.count(Segment("<|user|>", "three"))
 
 

@@ -7,6 +7,8 @@ from advrepl.engines.remote.grammar import fits
 from advrepl.prompt import actions
 from advrepl.prompt import options as menu
 
+ESCAPES = r"""root ::= "a\"b" [\x41-\x43]{2,3} c?
+c ::= ([^\n] | "\n")"""
 TOLD = "You see an old door and a lamp on the table. The garden is near."
 
 
@@ -22,7 +24,7 @@ TOLD = "You see an old door and a lamp on the table. The garden is near."
         (menu.grammar((), (), "Она вошла в дом"), (" Идти в дом.\n",), (" 家に入る。\n", "- Идти")),
         (menu.grammar((), (), "彼は家に入った。"), (" 家に入る。\n",), (" <|user|>",)),
         (menu.prose_grammar(True), (" The door opens.",), ("The door",)),
-        (r'root ::= "a\"b" [\x41-\x43]{2,3} c?' + "\nc ::= ([^\\n] | \"\\n\")", ('a"bAB', 'a"bABCx', 'a"'), ('a"bAD', "b")),
+        (ESCAPES, ('a"bAB', 'a"bABCx', 'a"'), ('a"bAD', "b")),
     ],
 )  # fmt: skip
 def test_an_answer_is_checked_as_llama_cpp_would_hold_it(
