@@ -26,7 +26,7 @@ _SECOND_LINE = {kind: regex.compile(rf"[ \t]*{mark}[ \t]+\S") for kind, mark in 
 _PERHAPS = regex.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
 MAX_OPTIONS = 8
-LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice
+LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice, where more than one option is asked for
 MAX_WORDS = 14
 MAX_WORDS_WITH_VERB = 9  # a small model has no more to say of it
 MAX_CHARACTERS = 40  # of an option in a script without spaces
@@ -55,8 +55,8 @@ _LOOSE = " ,;:-–—"
 _TWICE = regex.compile(r"\b(?=(\w+) \1\b)")
 
 
-def split(text: str) -> tuple[str, tuple[str, ...]]:
-    """Part a reply into its prose and the options of its closing list (none: the whole is prose)."""
+def split(text: str, least: int = LEAST_OPTIONS) -> tuple[str, tuple[str, ...]]:
+    """Part a reply into its prose and the options of its closing list; all is prose if it has less than `least`."""
     lines = text.rstrip().split("\n")
     options: list[str] = []
     while lines:
@@ -66,7 +66,7 @@ def split(text: str) -> tuple[str, tuple[str, ...]]:
         elif lines[-1].strip() or not options:
             break
         lines.pop()
-    if len(options) < LEAST_OPTIONS:
+    if len(options) < least:
         return text.strip(), ()
     return "\n".join(lines).rstrip(), tuple(reversed(options))
 
@@ -79,7 +79,7 @@ def join(prose: str, options: Iterable[str], marker: str = "-") -> str:
 
 def parted(text: str, option_count: int) -> tuple[str, tuple[str, ...]]:
     """Part a reply as it is shown: where no options are asked for, a list in it is prose."""
-    return split(text) if option_count else (text.strip(), ())
+    return split(text, min(option_count, LEAST_OPTIONS)) if option_count else (text.strip(), ())
 
 
 @dataclass(frozen=True, slots=True)

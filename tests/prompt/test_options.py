@@ -290,3 +290,8 @@ def test_a_line_ends_before_a_word_that_comes_twice() -> None:
     assert menu.before_repeat("Hide from the man down down down down.") == "Hide from the man "
     assert menu.before_repeat("Walk on. On and on.") == "Walk on. On and on."
     assert menu.before_repeat("down down") == ""
+
+
+def test_a_list_of_one_line_is_speech_unless_one_option_is_asked_for() -> None:
+    assert menu.parted("The door opens.\n- Go in.", 1) == ("The door opens.", ("Go in.",))
+    assert menu.parted("The door opens.\n- Who goes there?", 2) == ("The door opens.\n- Who goes there?", ())
