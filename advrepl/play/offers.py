@@ -27,7 +27,9 @@ class OfferWriter:
     def __init__(self, calls: EngineCalls, task: ReplyTask, stops: tuple[str, ...], prose: str, marker: str) -> None:
         """`marker`: what the list's first line begins with."""
         self._calls, self._task, self._stops, self._prose, self._marker = calls, task, stops, prose, marker
-        self._story = "\n".join((*(menu.parted(text, task.option_count)[0] for text in task.earlier[-1:]), prose))  # as it is told now
+        self._story = "\n".join(
+            (*(menu.parted(text, task.option_count)[0] for text in task.earlier[-1:]), prose)
+        )  # as it is told now
         self._language = languages.told_in(task.language, prose, *reversed(task.earlier))
 
     def write(self) -> Iterator[Piece | str]:
