@@ -79,7 +79,7 @@ class OfferWriter:
     def _tidied(self, line: str) -> str:
         cut = self._calls.stats.stop == "length"
         if self._task.verbs:
-            return menu.tidy(menu.before_repeat(line), self._language, cut, menu.MAX_WORDS_WITH_VERB)
+            return menu.tidy(menu.before_stumble(line), self._language, cut, menu.MAX_WORDS_WITH_VERB)
         return menu.tidy(line, self._language, cut)
 
     def _spare(self) -> Iterator[str]:

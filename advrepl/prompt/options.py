@@ -53,6 +53,11 @@ Ranges = Sequence[tuple[int, int]]
 
 _LOOSE = " ,;:-–—"
 _TWICE = regex.compile(r"\b(?=(\w+) \1\b)")
+_NO_NOUN = regex.compile(
+    r"(?:\s(?:that|of|to|in|on|at|with|for|from|by|into|behind|under|and|or))*"
+    r"\s(?:a|an|the|your|its|my|and|or)[.!?…]*\s*$",
+    regex.IGNORECASE,
+)
 
 
 def split(text: str, least: int = LEAST_OPTIONS) -> tuple[str, tuple[str, ...]]:
@@ -235,9 +240,9 @@ def _dangling(text: str, language: Language) -> "regex.Match[str] | None":
     return regex.search(rf"(?:^|\s)(?:{language.dangling})[.!?…]*$", text, regex.IGNORECASE)
 
 
-def before_repeat(line: str) -> str:
-    """Return the line up to the word that comes twice in a row: from there on a small model only repeats itself."""
-    return _TWICE.split(line, maxsplit=1)[0]
+def before_stumble(line: str) -> str:
+    """Return what a small model wrote before it stumbled: over a word twice in a row, or an article with no noun."""
+    return _NO_NOUN.sub("", _TWICE.split(line, maxsplit=1)[0])
 
 
 def key(option: str) -> tuple[str, ...]:
