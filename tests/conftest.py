@@ -51,6 +51,9 @@ class ScriptedEngine:
     def count(self, segment: Segment) -> int:
         return len(segment.text.split()) + 1
 
+    def is_forgeable(self, mark: str) -> bool:
+        return True
+
     def generate(
         self,
         window: Window,

@@ -98,6 +98,9 @@ class Engine(Protocol):
     def count(self, segment: Segment) -> int:
         """Return how many tokens the segment takes."""
 
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
+
     def generate(
         self,
         window: Window,

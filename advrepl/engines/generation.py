@@ -131,6 +131,11 @@ class SequenceEngine(ABC, Generic[M]):
         """Return how many tokens the segment takes, other than at the beginning of a prompt."""
         return len(self.sequence.token_cache.tokens(segment))
 
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
+        encode = self.model.vocab.encode
+        return encode(Segment("", mark), False) == encode(Segment(mark, ""), False)
+
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""
         self.model.abort(True)

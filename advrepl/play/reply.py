@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 
 from advrepl.engines.base import Engine, PrefillProgress, Stats
-from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.segments import Window
 from advrepl.sampling.params import Sampling
 
 
@@ -115,8 +115,8 @@ def continued(window: Window, prefix: str) -> Window:
     prompt = window.prompt
     if prompt.cue:
         *before, cue = prompt.cue
-        begun = Segment(cue.mark, prefix)
+        begun = replace(cue, text=prefix)
         return replace(window, prompt=replace(prompt, cue=(*before, begun)))
     *before, last = prompt.blocks[-1]
-    begun = Segment(last.mark, prefix)
+    begun = replace(last, text=prefix)
     return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))
