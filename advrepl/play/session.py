@@ -6,7 +6,6 @@ Does not read the command line (cli/play.py) and does not play (game.py).
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -238,11 +237,12 @@ def _offers(game: Game) -> Iterator[str]:
 def _prepare(game: Game, settings: Settings) -> None:
     """What the command line says about the player, the language, the lore and the phrases that must not come."""
     books = [load_book(path) for path in settings.lore]
-    banned = tuple(chain.from_iterable(map(bans.load, settings.ban)))
+    lists = [bans.load(path) for path in settings.ban]
     if settings.language is not None:
         game.state.save = with_scenario(game.state.save, language=languages.code(settings.language))
-    if banned:
-        game.state.replace(bans=bans.added(game.state.save.bans, banned))
+    for phrases, notes in lists:
+        game.state.replace(bans=bans.added(game.state.save.bans, phrases))
+        game.context.notes += notes
     if settings.you is not None:
         game.set_player(*player(settings.you))
     for book, notes in books:
