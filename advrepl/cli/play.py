@@ -92,9 +92,24 @@ PLAY_OPTIONS: dict[str, Any] = {
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
     "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take, as 500M.  [default: 4G]")],
+    "plain": Annotated[
+        bool, typer.Option("--plain", help="Lines of words only, for screen readers: nothing is drawn over.")
+    ],
+    "theme": Annotated[
+        str | None,
+        option("--theme", help="Colors for a dark or a light terminal.  [default: as it tells]", metavar="dark|light"),
+    ],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "ban": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
+DEFAULTS: dict[str, Any] = {
+    "lore": [],
+    "ban": [],
+    "shift": True,
+    "plain_model": False,
+    "kv_file": True,
+    "json": False,
+    "plain": False,
+}
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -131,7 +146,7 @@ def play(
     from advrepl.play import lookup, session
 
     settings = _settings(chosen, save=save)
-    beginning = what or _chosen_beginning(chosen["json"])
+    beginning = what or _chosen_beginning(chosen)
 
     def begin(notice: "Notice", loading: "LoadProgress", ask: "Ask | None") -> "Game":
         game = session.new_game(beginning, settings, notice, loading, ask)
@@ -139,7 +154,7 @@ def play(
             notice(f"you have played this before: `{program.resume_command(before)}` goes on with it")
         return game
 
-    _play(chosen["json"], begin)
+    _play(chosen, begin)
 
 
 @_with_play_options
@@ -157,16 +172,16 @@ def resume(
         agree = (lambda question: agrees(question, ask)) if ask else None
         return session.resumed_game(name, settings, notice, loading, agree)
 
-    _play(chosen["json"], go_on)
+    _play(chosen, go_on)
 
 
-def _chosen_beginning(as_json: bool) -> str:
+def _chosen_beginning(chosen: dict[str, Any]) -> str:
     """What somebody at a terminal picks; the usual adventure in a pipe, and for make, which says that it begins one."""
     from advrepl.story.scenario import START
 
-    if not at_terminal(as_json) or os.environ.get(program.BY_MAKE):
+    if not at_terminal(chosen["json"]) or os.environ.get(program.BY_MAKE):
         return START.name
-    if picked := home.pick_beginning():
+    if picked := home.pick_beginning(plain=chosen["plain"]):
         return picked
     raise typer.Exit
 
@@ -198,11 +213,13 @@ def _ahead(chosen: dict[str, Any]) -> bool | None:
     return False if chosen["ahead"] is None and (not reads or on_battery()) else chosen["ahead"]
 
 
-def _play(as_json: bool, open_game: "OpenGame") -> None:
+def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
     """Open a game and play it: at a terminal if there is one, else line by line."""
-    from advrepl.terminal import pipe
+    from advrepl.terminal import pipe, theme
 
+    as_json = chosen["json"]
     reads = at_terminal(as_json)
+    theme.choose(chosen["theme"], os.environ)  # refuses a wrong name before anything is loaded
     notices: list[str] = []
     game = _opened(open_game, notices.append, reads)
     opening = game.waits_for_opening
@@ -210,7 +227,8 @@ def _play(as_json: bool, open_game: "OpenGame") -> None:
         if reads:
             from advrepl.terminal import repl
 
-            code = repl.play(game, opening=opening, notices=notices)
+            look = repl.Look(chosen["plain"], chosen["theme"])
+            code = repl.play(game, opening=opening, notices=notices, look=look)
         else:
             output = pipe.JsonOutput(sys.stdout) if as_json else pipe.PlainOutput(sys.stdout, sys.stderr)
             code = pipe.play(game, output, pipe.unbuffered_input(), opening, notices)

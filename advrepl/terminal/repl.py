@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
@@ -20,27 +20,38 @@ from advrepl.terminal import commands
 from advrepl.terminal.bare_words import BareWords
 from advrepl.terminal.commands import Quit, portrait
 from advrepl.terminal.early import pastes_marked
-from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
+from advrepl.terminal.editor import PROMPT, SPOKEN_PROMPT, Editor, LineEditor, PlainEditor
 from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.theme import choose
 
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the player wants to see the story."""
+
+    plain: bool = False  # in lines of words only, for a screen reader
+    theme: str | None = None  # by its name; None: as the terminal's background
+
+
+LOOK = Look()
 PATIENCE = 10.0  # seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved
 
 
-def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
+def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look = LOOK) -> int:
     """Play until the player leaves; returns the exit code. KeyboardInterrupt: Ctrl-C twice, and all is saved."""
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "replace")
-    can = Capabilities.of(os.environ)
+    can, theme = Capabilities.of(os.environ, plain=look.plain), choose(look.theme, os.environ)
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
-        editor: Editor = PlainEditor(game, interrupts.reading)
+        editor: Editor = PlainEditor(game, interrupts.reading, SPOKEN_PROMPT if can.words else PROMPT)
         if can.cursor:
-            editor = LineEditor(game, paths.history(), style=can.style)
-        repl = Repl(game, Screen(sys.stdout, can), editor, interrupts)
+            editor = LineEditor(game, paths.history(), theme=theme if can.style else None)
+        repl = Repl(game, Screen(sys.stdout, can, theme), editor, interrupts)
         repl.show_heading(notices)
         repl.show_portrait()
         try:
