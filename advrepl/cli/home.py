@@ -5,6 +5,7 @@ Prints before anything slow is loaded. What is picked is a command line; whoever
 
 import os
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def home(*, at_terminal: bool) -> list[str]:
         return []
     sys.stdout.write("\n")
     sys.stdout.flush()
-    chosen = _pick("Where to?", choices)
+    chosen = _pick("Where to?", choices, _plain())
     return chosen.name.split(" ", 1) if chosen else []
 
 
@@ -59,7 +60,7 @@ def pick_story(folder: Path, *, plain: bool) -> str | None:
     return chosen.name if chosen else None
 
 
-def _pick(title: str, choices: "list[Choice]", plain: bool = False) -> "Choice | None":
+def _pick(title: str, choices: "list[Choice]", plain: bool) -> "Choice | None":
     from advrepl.terminal.picker import pick
     from advrepl.terminal.screen import Capabilities
 
@@ -90,6 +91,14 @@ def _stories(folder: Path, most: int | None) -> "list[Choice]":
 def _saves() -> Path | None:
     usual = os.environ.get("ADVREPL_SAVES")
     return Path(usual) if usual else None
+
+
+def _plain() -> bool:
+    """Does the player's own configuration ask for words only? What is wrong with it is told when he plays."""
+    try:
+        return paths.config_file().exists() and tomllib.loads(paths.config_file().read_text("utf-8"))["plain"] is True
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _models() -> list[str]:

@@ -12,10 +12,13 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
-from advrepl.terminal import pictures
+from advrepl.terminal import clipboard, pictures
+from advrepl.terminal.charts import Bar
+from advrepl.terminal.clipboard import Copied
 from advrepl.terminal.columns import Table
 from advrepl.terminal.emphasis import Emphasis, emphasized
 from advrepl.terminal.layout import lay_out
+from advrepl.terminal.pager import page
 from advrepl.terminal.progress import PrefillLine
 from advrepl.terminal.speech import Speech, spoken
 from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
@@ -53,6 +56,11 @@ class Screen:
         self._progress = PrefillLine(self._draw_over, erases=capabilities.cursor)
 
     @property
+    def can(self) -> Capabilities:
+        """Return what the terminal can do."""
+        return self._can
+
+    @property
     def width(self) -> int:
         """Return the columns that the terminal has now."""
         try:
@@ -60,6 +68,13 @@ class Screen:
         except (OSError, ValueError):  # not a terminal, as in tests
             columns = 0
         return columns or 80
+
+    @property
+    def _height(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).lines
+        except (OSError, ValueError):
+            return 1 << 30
 
     @property
     def measure(self) -> int:
@@ -101,6 +116,11 @@ class Screen:
             self._write_prose(self._prose.feed(rest if self._can.style else "") + self._prose.end() + "\n")
         self._prose, self._choices = None, 0
 
+    def ring(self) -> None:
+        """Call the player, who may look at another window."""
+        self._out.write("\a" if self._can.cursor or self._can.words else "")
+        self._out.flush()
+
     def line_entered(self) -> None:
         """Tell that the player's line stands there now, written by the line editor."""
         self._blank = False
@@ -129,16 +149,20 @@ class Screen:
                 self.picture(data)
             case Verbatim(text):
                 self._verbatim(visible(text))
-            case Table(_, rows):
-                self._table(rows)
+            case Table(text, rows):
+                self.note(text) if self._can.words else self._table(rows)
+            case Bar() if not self._can.words:
+                self.begin_paragraph()
+                self._write(note.drawn(self.measure - 1) + "\n")
+            case Copied(_, content, what):
+                self._copy(content, what)
             case Note(text):
                 self.note(text)
 
     def note(self, text: str) -> None:
         """Show text of several lines that was asked for, in a paragraph of its own; a line that is wrapped hangs."""
-        self.begin_paragraph()
-        for line in visible(text).split("\n"):
-            self._line(line.rstrip(), indent=4)
+        lines = visible(text).split("\n")
+        self._asked_for("\n".join(wrap(line.rstrip(), self.measure, 4) for line in lines))
 
     def picture(self, data: bytes) -> None:
         """Draw a picture as well as this terminal can; raises AdvreplError where that is not possible."""
@@ -149,11 +173,22 @@ class Screen:
         self._write(drawing)
 
     def _table(self, rows: Iterable[tuple[str, str]]) -> None:
-        self.begin_paragraph()
-        self._write(lay_out([(visible(first), visible(second)) for first, second in rows], self.measure) + "\n")
+        self._asked_for(lay_out([(visible(first), visible(second)) for first, second in rows], self.measure))
+
+    def _copy(self, content: str, what: str) -> None:
+        """Put a text on the clipboard; a terminal that is asked for it does not say whether it has done so."""
+        asked = clipboard.put(content)
+        self._out.write(asked if self._can.cursor else "")
+        self.notice(f"{what} is copied" + (", if your terminal allows it" if asked else ""))
 
     def _verbatim(self, text: str) -> None:
         """Leave the lines as they are: whoever copies them from the screen gets the text itself."""
+        self._asked_for(text)
+
+    def _asked_for(self, text: str) -> None:
+        """Show a text in a paragraph of its own; in the player's pager if it is longer than the screen."""
+        if self._can.cursor and text.count("\n") + 2 > self._height and page(text + "\n"):
+            return
         self.begin_paragraph()
         self._write(text + "\n")
 
