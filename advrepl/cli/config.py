@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
@@ -21,8 +21,6 @@ from advrepl.hints import did_you_mean
 
 SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 SECTION = re.compile(r"^\s*\[")
-SWITCHED = ("ahead", "json", "kv-file", "plain", "plain-model", "shift")  # the options without a value
-SEVERAL = ("ban", "lore")  # those that may be given again
 ENVIRONMENT = {"saves": "ADVREPL_SAVES", "model": "ADVREPL_MODEL"}  # what goes before the file
 
 
@@ -85,13 +83,13 @@ def _arguments(key: str, value: Any) -> Iterator[str]:
             yield flag if each is True else f"{flag}={each}"
 
 
-def _options() -> dict[str, tuple[str, Any]]:
-    """The options of play under their flags without dashes: how they are spelled, and what typer knows of them."""
+def _options() -> dict[str, tuple[str, Any, Any]]:
+    """The options of play under their flags without dashes: how they are spelled, their type, what typer knows."""
     found = {}
     for annotated in PLAY_OPTIONS.values():
-        info = get_args(annotated)[1]
+        kind, info = get_args(annotated)
         spelled = max((each for each in (info.default, *(info.param_decls or ())) if isinstance(each, str)), key=len)
-        found[spelled.partition("/")[0].lstrip("-")] = spelled, info
+        found[spelled.partition("/")[0].lstrip("-")] = spelled, kind, info
     return found
 
 
@@ -99,8 +97,12 @@ def _spelling(key: str) -> str:
     return _options()[key][0]
 
 
+def _kind(key: str) -> Any:
+    return _options()[key][1]
+
+
 def _about(key: str) -> str:
-    return " ".join((_options()[key][1].help or "").split())
+    return " ".join((_options()[key][2].help or "").split())
 
 
 def _known(name: str) -> str:
@@ -124,11 +126,11 @@ def _check(context: typer.Context, key: str, value: Any) -> None:
 
 def _typed(key: str, text: str) -> Any:
     """A value as TOML has it: switches as such, numbers where they are ones, lists where an option may come again."""
-    if key in SWITCHED:
+    if _kind(key) is bool or bool in get_args(_kind(key)):
         if text.casefold() not in SWITCHES:
             raise AdvreplError(f"{key} is on or off, not {text[:40]!r}")
         return SWITCHES[text.casefold()]
-    if key in SEVERAL:
+    if get_origin(_kind(key)) is list:
         return [text]
     if re.fullmatch(r"-?(0|[1-9]\d{0,15})", text):
         return int(text)

@@ -53,7 +53,8 @@ PLAY_OPTIONS: dict[str, Any] = {
         option(
             "-m",
             "--model",
-            help="GGUF file or Hugging Face folder, or (a part of) its name.  [default: the newest]",
+            help="GGUF file or Hugging Face folder, or (a part of) its name; or a server's http://…  "
+            "[default: the newest]",
             autocompletion=completion.models,
         ),
     ],
@@ -112,6 +113,12 @@ PLAY_OPTIONS: dict[str, Any] = {
         int | None,
         option("--bell", help="Ring when a reply took so many seconds; 0: never.  [default: 30]", min=0),
     ],
+    "tokenizer": Annotated[
+        Path | None, option("--tokenizer", help="A GGUF file or folder that counts tokens for a server that does not.")
+    ],
+    "insecure": Annotated[
+        bool, typer.Option("--insecure", help="Play on another machine over plain http, which can be read on the way.")
+    ],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
 DEFAULTS: dict[str, Any] = {
@@ -122,6 +129,7 @@ DEFAULTS: dict[str, Any] = {
     "kv_file": True,
     "json": False,
     "plain": False,
+    "insecure": False,
 }
 
 
