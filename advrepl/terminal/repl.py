@@ -61,7 +61,7 @@ class Repl:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
         self._bare_words = BareWords()
         self._read_at: int | None = None  # the turn at which the last line was read
-        game.on_prefill = screen.show_prefill
+        game.on_prefill, game.tell = screen.show_prefill, screen.remark
 
     def show_heading(self, notices: Sequence[str]) -> None:
         """Show what is played and where it is kept, and what there is to say about it."""

@@ -25,6 +25,7 @@ GROUPS = {
     "scenario": "set the scene",
     "portrait": "see who it is",
     "window": "see the prompt",
+    "model": "change the model",
     "save": "save, leave",
     "help": "more on these",
 }
