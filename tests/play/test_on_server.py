@@ -99,7 +99,7 @@ def test_a_model_that_cannot_be_had_changes_nothing(tmp_path: Path) -> None:
             with pytest.raises(AdvreplError):
                 list(commands.run(game, f"/model {spec}"))
         assert played(game, "I open the door.")[0] == "The door opens."
-        assert "smol-135M writes" in notes(commands.run(game, "/model"))
+        assert "this story is played on smol-135M" in notes(commands.run(game, "/model"))
         game.close()
 
 
