@@ -299,10 +299,15 @@ def open_engine(
     from advrepl.engines.llama.loading import devices
     from advrepl.engines.llama.log import Log
     from advrepl.engines.llama.model import LlamaModel
+    from advrepl.engines.llama.playable import check_playable
+    from advrepl.engines.llama.trial import check_loads
 
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
         notice(told)
+    check_playable(path)
+    if path != models.starter_model():
+        check_loads(path, paths.tried_models())
     loaded = LlamaModel(path, options, Log(paths.llama_log()), loading)
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
