@@ -4,13 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+from advrepl import regular
+
+LONGEST_TEXT = 64 << 20  # bytes; merges of the largest vocabularies take 5 MB
 MANY = 5  # names told in one sentence
 
 
 def is_lfs_pointer(path: Path) -> bool:
     """Is this the little text that Git LFS leaves in the place of a file it has not fetched?"""
-    with path.open("rb") as source:
+    with regular.opened(path) as source:
         return source.read(24) == b"version https://git-lfs."
+
+
+class NoText(Exception):
+    """Bytes that are no text; the words complete "the file …"."""
 
 
 class NotJson(Exception):
@@ -22,7 +29,15 @@ def read_json(path: Path, limit: int, unique: bool = False) -> Any:
     size = path.stat().st_size
     if size > limit:
         raise NotJson(f"has {size:,} bytes, more than the {limit:,} allowed")
-    return parse_json(path.read_bytes(), unique)
+    return parse_json(regular.read(path, limit), unique)
+
+
+def read_text(path: Path, limit: int = LONGEST_TEXT) -> str:
+    """Read a text in UTF-8, its lines as they are; raises NoText, whose words complete "the file …", and OSError."""
+    try:
+        return regular.read(path, limit).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NoText(f"is no text in UTF-8 ({error.reason} at byte {error.start})") from error
 
 
 def parse_json(raw: bytes, unique: bool = False) -> Any:
@@ -31,7 +46,10 @@ def parse_json(raw: bytes, unique: bool = False) -> Any:
     `unique`: refuse a name that occurs twice in one object, of which two readers could take two different values.
     """
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique if unique else None)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique if unique else None)
+        if b"\\ud" in raw.lower():  # half a character, which no text can hold
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise NotJson(f"is not readable as JSON ({error})") from error
 
