@@ -13,6 +13,11 @@ import pytest
 from tests import ROOT
 
 
+def hatchling(source: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", *arguments]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
@@ -51,8 +56,7 @@ def test_the_sdist_builds_the_same_wheel(built: Path, wheel: Path, tmp_path: Pat
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         archive.extractall(tmp_path, filter="data")
     (source,) = tmp_path.iterdir()
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    hatchling(source, "-t", "wheel", "-d", str(tmp_path))
     again = zipfile.ZipFile(next(tmp_path.glob("*.whl")))
     assert sorted(again.namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
 
@@ -74,3 +78,15 @@ def test_the_wheel_plays_outside_of_the_checkout(wheel: Path, tmp_path: Path) ->
     assert run("--version").startswith("advrepl ")
     assert "> Start!" in run("saves", "show", "the-old-house", "--saves", str(site / "advrepl" / "saves"))
     assert "abandoned house" in run("play", "start", "--threads", "1", "--ctx", "256", lines="/quit\n")
+
+
+def test_the_first_make_shows_how_far_llama_cpp_is_compiled() -> None:
+    log = (
+        "Collecting numpy==2.1\n  [1/3] Building x\n  [47/188] Building CXX object a.cpp.o\nSuccessfully installed x\n"
+    )
+    shown = subprocess.run(
+        ["awk", "-f", ROOT / "requirements" / "progress.awk"], input=log, capture_output=True, text=True, check=True
+    ).stdout.split("\r")
+    assert shown[1].rstrip() == "installing numpy"
+    assert shown[2].startswith("compiling llama.cpp: 47 of 188 files, 25%, about 0:0")
+    assert shown[3].rstrip() == "installed" and len(shown) == 4
