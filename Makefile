@@ -123,7 +123,7 @@ $(VENV)/installed: pyproject.toml requirements/build.txt requirements/play.txt
 	@$(BIN)/python $(LOCKED) -q -r requirements/build.txt
 	@rm -f $(VENV)/compiled
 	@{ $(COMPILING) $(BIN)/python $(LOCKED) -v -r requirements/play.txt 2>&1 && touch $(VENV)/compiled; } | \
-		tee $(VENV)/install.log | awk -f requirements/progress.awk
+		tee $(VENV)/install.log | $(BIN)/python -u requirements/progress.py
 	@test -e $(VENV)/compiled || { tail -40 $(VENV)/install.log; echo "The whole log: $(VENV)/install.log"; exit 1; }
 	@$(BIN)/python $(ITSELF)
 	@touch $@
