@@ -12,8 +12,9 @@ from typing import Any, overload
 import msgspec
 
 from advrepl.lore import activation
-from advrepl.lore.activation import LoreState
-from advrepl.lore.books import Book, Entry, combine, parse_book
+from advrepl.lore.timing import LoreState
+from advrepl.lore.books import combine, parse_book
+from advrepl.lore.entries import Book, Entry
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
 from advrepl.story import injections

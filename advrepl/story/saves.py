@@ -11,8 +11,8 @@ import msgspec
 
 from advrepl import AdvreplError, atomic, program
 from advrepl.cards.character import Character
-from advrepl.lore.activation import LoreState
-from advrepl.lore.books import Book
+from advrepl.lore.timing import LoreState
+from advrepl.lore.entries import Book
 from advrepl.scripts import is_file_name
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.scenario import Scenario

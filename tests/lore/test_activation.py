@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advrepl.lore.activation import ActiveEntry, LoreState, activate, switched_off_notes
-from advrepl.lore.books import Book, Entry, Logic
+from advrepl.lore.activation import ActiveEntry, activate, switched_off_notes
+from advrepl.lore.entries import Book, Entry, Logic
+from advrepl.lore.timing import LoreState
 
 FRESH = LoreState()
 

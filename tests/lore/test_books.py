@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from advrepl import AdvreplError
 from advrepl.cards.character import shipped
-from advrepl.lore.books import Book, Entry, combine, load_book, parse_book
+from advrepl.lore.books import combine, load_book, parse_book
+from advrepl.lore.entries import Book, Entry
 from tests.card_files import END, HEAD, PIXELS, text
 
 CARD_ENTRY = {
