@@ -19,6 +19,7 @@ from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.window import FULL_AFTER_EVICTION
 from advrepl.sampling.params import Sampling
 
 NO_WINDOW = WindowShape(b"", (), 0)
@@ -106,6 +107,7 @@ class SequenceEngine(ABC, Generic[M]):
 
     grammars = False
     can_shift = False  # may cached tokens be moved?
+    slide_to = FULL_AFTER_EVICTION
 
     def __init__(self, model: M) -> None:
         self.model = model
@@ -130,6 +132,11 @@ class SequenceEngine(ABC, Generic[M]):
     def count(self, segment: Segment) -> int:
         """Return how many tokens the segment takes, other than at the beginning of a prompt."""
         return len(self.sequence.token_cache.tokens(segment))
+
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
+        encode = self.model.vocab.encode
+        return encode(Segment("", mark), False) == encode(Segment(mark, ""), False)
 
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""

@@ -17,6 +17,7 @@ from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
 from advrepl.terminal import commands
+from advrepl.terminal.bare_words import BareWords
 from advrepl.terminal.commands import Quit, portrait
 from advrepl.terminal.early import pastes_marked
 from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
@@ -58,6 +59,7 @@ class Repl:
 
     def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts) -> None:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
+        self._bare_words = BareWords()
         self._read_at: int | None = None  # the turn at which the last line was read
         game.on_prefill = screen.show_prefill
 
@@ -148,6 +150,10 @@ class Repl:
             return
         if line.is_number:
             self._screen.player_line(line.text)
+        asked = "" if line.text in self._game.options() else self._bare_words.question(line.text)
+        if asked:
+            self._screen.notice(asked)
+            return
         self.show(commands.answer(self._game, line))
 
     def _readable(self, line: PlayerLine) -> PlayerLine:

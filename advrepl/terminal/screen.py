@@ -13,8 +13,9 @@ from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
 from advrepl.terminal import pictures
-from advrepl.terminal.columns import Table, lay_out
+from advrepl.terminal.columns import Table
 from advrepl.terminal.emphasis import Emphasis, emphasized
+from advrepl.terminal.layout import lay_out
 from advrepl.terminal.progress import PrefillLine
 from advrepl.terminal.text import ITALIC, UPRIGHT, StreamWrapper, clip, max_cells, one_line, visible, wrap
 

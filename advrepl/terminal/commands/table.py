@@ -46,6 +46,20 @@ COMMANDS: dict[str, Command] = {}
 
 
 MOST_DIGITS = 9  # of a number in a command
+# What commands of other programs are called here, where it is not just another name.
+ELSEWHERE = {
+    "clear": "nothing of a story is ever removed; Ctrl-L clears the screen, `advrepl play` begins another story",
+    "reset": "nothing of a story is ever removed; `advrepl play` begins another story, /undo goes back in this one",
+    "fork": "each /retry is a branch already, and the old take stays in the save",
+    "system": "/raw shows the system text; /memory TEXT adds to what the model never forgets",
+    "persona": "/you NAME: WHO YOU ARE says who you are",
+    "worldinfo": "/lore FILE adds a world info file",
+    "temp": "/set temperature VALUE changes it",
+    "temperature": "/set temperature VALUE changes it",
+    "model": "leave with /quit, and go on with `advrepl resume --model NAME`",
+    "read": "paste the text, or write it into /memory or /note",
+    "image": "a model sees no pictures here; /portrait shows the character's",
+}
 
 
 def command(name: str, *aliases: str, usage: str = "", arguments: Arguments = dict) -> Callable[[Handler], Handler]:
@@ -90,6 +104,8 @@ def find(name: str) -> Command:
     names = {alias: entry for entry in COMMANDS.values() for alias in (entry.name, *entry.aliases)}
     if name in names:
         return names[name]
+    if told := ELSEWHERE.get(name.casefold()):
+        raise AdvreplError(f"there is no command /{name}: {told}")
     hint = did_you_mean(name, {known: f"/{entry.name}" for known, entry in names.items()})
     shown = name if len(name) <= 30 else name[:30] + "…"
     hint = hint or "/help lists those there are"

@@ -7,6 +7,7 @@ import pytest
 from advrepl.play.game import Game
 from advrepl.terminal import commands
 from advrepl.terminal.commands import COMMANDS, Quit
+from advrepl.terminal.commands.table import find
 from tests import ROOT
 from tests.terminal.commands.conftest import refused, told
 
@@ -33,7 +34,7 @@ def test_help_lists_every_command_and_the_keys(game: Game) -> None:
 def test_help_on_one_command(game: Game) -> None:
     line = "/set [NAME [VALUE]]  Show how the words are chosen, or change a value; `off` and `default` are values too."
     assert told(game, "/help set") == told(game, "/help /set") == line
-    assert told(game, "/help r").endswith(" (/r)")
+    assert told(game, "/help r").endswith(" (/r, /regen, /regenerate, /reroll, /swipe)")
     assert refused(game, "/help rety").startswith("there is no command /rety: did you mean /retry?")
 
 
@@ -57,6 +58,19 @@ def test_help_fits_a_screen(game: Game) -> None:
 def test_unknown_command_names_the_nearest(game: Game, line: str, hint: str) -> None:
     sentence = refused(game, line)
     assert sentence.startswith("there is no command /") and hint in sentence and len(sentence) < 150
+
+
+@pytest.mark.parametrize(
+    ("line", "does"),
+    [("/bye", "quit"), ("/exit", "quit"), ("/regen", "retry"), ("/reroll", "retry"), ("/back", "undo")],
+)
+def test_names_of_other_programs_do_what_they_do_there(line: str, does: str) -> None:
+    assert find(line.removeprefix("/")).name == does
+
+
+@pytest.mark.parametrize(("line", "told"), [("/clear", "Ctrl-L"), ("/fork", "/retry is a branch"), ("/System", "/raw")])
+def test_what_is_called_otherwise_here_is_told(game: Game, line: str, told: str) -> None:
+    assert told in refused(game, line) and "did you mean" not in refused(game, line)
 
 
 def test_command_without_arguments_refuses_them(game: Game) -> None:
