@@ -1,6 +1,6 @@
 """Decide which entries of a lorebook apply to a turn, and in which order they stand in the prompt.
 
-The rules are SillyTavern's (`checkWorldInfo`), with what card specifications add; docs/characters.md lists what differs.
+The rules are SillyTavern's, with what card specifications add; docs/characters.md lists what differs.
 Results depend on the arguments alone, with one exception: a pattern that takes too long is switched off for the story.
 Does not know how books are written (books.py), nor where in the prompt lore stands (story/injections.py).
 """
@@ -61,35 +61,30 @@ def activate(
     entries alone.
     """
     scan = _Scan(book, turns, state, expand, greeting, told or Told())
+    tokens = _Tokens(count, min(budget, book.token_budget or budget))
+    text_of = expand_entry or (lambda entry: expand(entry.content))
     active: dict[int, ActiveEntry] = {}
-    spent, limit, overflowed = 0, min(budget, book.token_budget or budget), False
     while True:
-        matched = scan.matches(active)
         chosen = groups.one_of_each(
-            matched,
+            scan.matches(active),
             book.entries,
             taken={group for number in active for group in book.entries[number].groups},
             is_sticky=scan.timing.is_sticky,
             score=scan.score,
             rng=rng,
         )
-        new: list[str] = []
+        new: dict[int, ActiveEntry] = {}
         for number in chosen:
             entry = book.entries[number]
-            if (overflowed and not entry.ignore_budget) or not scan.is_drawn(number, rng):
-                continue
-            text = (expand_entry(entry) if expand_entry else expand(entry.content)).strip()
-            tokens = count(f"{text}\n") if text else 0
-            if not entry.ignore_budget and tokens >= limit:
-                scan.out.add(number)  # however little else there is to tell
-            elif not entry.ignore_budget and spent + tokens >= limit:
-                overflowed = True
-            else:
-                spent += tokens
-                active[number] = ActiveEntry(entry, text, tokens)
-                if not entry.prevent_recursion:
-                    new.append(f"{text}\n{hidden}" if (hidden := hidden_keys(entry.content)) else text)
-        if not scan.goes_on(new if book.recursive and not overflowed else [], new):
+            if tokens.may_fit(entry) and scan.is_drawn(number, rng):
+                text = text_of(entry).strip()
+                if tokens.take(entry, text):
+                    new[number] = ActiveEntry(entry, text, count(text) if text else 0)
+                elif not tokens.used_up:
+                    scan.out.add(number)
+        active |= new
+        read = [_read(each) for each in new.values() if not each.entry.prevent_recursion]
+        if not scan.goes_on(read, wakes=bool(read) and book.recursive and not tokens.used_up):
             break
     for each in active.values():
         scan.timing.begin(each.entry)
@@ -105,6 +100,25 @@ def switched_off_notes(before: LoreState, after: LoreState) -> list[str]:
         for key in after.slow
         if key not in before.slow
     ]
+
+
+class _Tokens:
+    """What is left of the budget. The first entry that does not fit ends it, as in SillyTavern."""
+
+    def __init__(self, count: Callable[[str], int], budget: int) -> None:
+        self.count, self.budget, self.left, self.used_up = count, budget, budget, False
+
+    def may_fit(self, entry: Entry) -> bool:
+        return entry.ignore_budget or not self.used_up
+
+    def take(self, entry: Entry, text: str) -> bool:
+        """Whether an entry fits; one that would fit no turn at all does not keep the others out."""
+        tokens = self.count(f"{text}\n") if text else 0
+        if entry.ignore_budget or tokens < self.left:
+            self.left -= tokens
+            return True
+        self.used_up = tokens < self.budget
+        return False
 
 
 class _Scan:
@@ -227,19 +241,25 @@ class _Scan:
         self.out.add(number)
         return False
 
-    def goes_on(self, woke: list[str], new: list[str]) -> bool:
-        """Add the text of new entries to what is searched, or take in those that wait for it; whether there is either."""
-        if not woke and not self.levels:
+    def goes_on(self, read: list[str], *, wakes: bool) -> bool:
+        """Search again with the text of new entries, or for those that wait for recursion; whether there is either."""
+        if not wakes and not self.levels:
             return False
-        if not woke:
+        if not wakes:
             self.level = self.levels.pop(0)
         self.recursive = True
-        self.recursion += new
+        self.recursion += read
         self.haystacks.clear()
         return True
 
     def next_state(self) -> LoreState:
         return LoreState(self.timing.started, tuple(sorted(self.patterns.switched_off)), self.timing.cooling)
+
+
+def _read(active: ActiveEntry) -> str:
+    """What keys are looked for in when an entry has been told."""
+    hidden = hidden_keys(active.entry.content)
+    return f"{active.text}\n{hidden}" if hidden else active.text
 
 
 def _has_secondary(entry: Entry, has: Callable[[str], bool]) -> bool:

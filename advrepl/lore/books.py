@@ -1,8 +1,8 @@
 """Lorebooks as other programs write them, read into one kind of entry.
 
 Knows the books of V2 and V3 cards, standalone V3 lorebooks, SillyTavern's world files, those of Agnai, NovelAI and
-RisuAI (foreign.py), world info of KoboldAI and Kobold Lite, and AI Dungeon's story cards. What is odd is read as well as it can be, with a note that names the field.
-Does not know when an entry applies (activation.py).
+RisuAI (foreign.py), world info of KoboldAI and Kobold Lite, and AI Dungeon's story cards. What is odd is read as well
+as it can be, with a note that names the field. Does not know when an entry applies (activation.py).
 """
 
 from collections import Counter
@@ -116,9 +116,7 @@ def _decoded(data: bytes, source: str) -> tuple[object, list[str]]:
 
 def _find(data: object, source: str, notes: list[str]) -> tuple[dict[Any, Any], list[tuple[str, Any]]]:
     """The object that holds the entries, and these with their keys or numbers."""
-    if (foreign := world_entries(data)) is not None:
-        return {}, [(str(number), value) for number, value in enumerate(foreign)]
-    holder: Any = data
+    holder: Any = world_entries(data) or data
     for name in HOLDERS:
         if isinstance(holder, dict) and name in holder and "entries" not in holder:
             holder = holder[name]

@@ -62,4 +62,4 @@ def _risu(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(value: object) -> list[object]:
-    return value if isinstance(value, list) else split_keys(value) if isinstance(value, str) else []
+    return [*split_keys(value)] if isinstance(value, str) else value if isinstance(value, list) else []

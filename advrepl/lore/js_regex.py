@@ -1,7 +1,7 @@
 """Regular expressions of JavaScript, in which the keys of lore are written, as patterns of the library `regex`.
 
-What JavaScript refuses is refused, with and without its flag u, and what it takes means the same; but for letters beyond
-U+FFFF, which are whole here also without u.
+What JavaScript refuses is refused, with and without its flag u, and what it takes means the same; but for letters
+beyond U+FFFF, which are whole here also without u.
 Reference: ECMA-262, 2023, 22.2 and Annex B.1.2. Does not search (key_match.py).
 """
 
@@ -22,7 +22,7 @@ SETS = {"d": DIGIT, "w": WORD, "s": SPACE}
 CONTROLS = {"f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 ANY = "(?s:.)"
 NOTHING = "(?!)"
-DASH = ("-", False)  # between the ends of a range
+DASH = r"\-"  # between the ends of a range, where it can be
 BORDER = f"(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
 INSIDE = f"(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))"
 
@@ -43,14 +43,12 @@ _PLAIN_SET = re.compile(r"\[\^?[\w ]+\]")
 _NAMED = re.compile(r"\\[uxpP]")
 _SPECIAL = re.compile(r"[^\w\s\0-\x1f]")
 _GROUP_NAME = re.compile(r"[^\W\d$][\w$]*|[$][\w$]*")
-_CATEGORIES = frozenset(
-    "C Cc Cf Cn Co Cs L LC Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp Zs "
-    "Letter Lowercase_Letter Uppercase_Letter Mark Number Decimal_Number Punctuation Symbol Separator Other".split()
-)
-_PROPERTIES = frozenset(
-    "ASCII Alphabetic Alpha Any Assigned Dash Diacritic Emoji Emoji_Presentation Extended_Pictographic Hex_Digit "
-    "Ideographic Lowercase Lower Math Quotation_Mark Sentence_Terminal Terminal_Punctuation Uppercase Upper White_Space "
-    "XID_Continue XID_Start ID_Continue ID_Start".split()
+# Of the categories and properties of Unicode, those that keys are likely to name.
+_NAMES = re.compile(
+    "C[cfnos]?|L[Clmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?|Letter|(?:Lower|Upper)case_Letter|Mark|Number"
+    "|Decimal_Number|Punctuation|Symbol|Separator|Other|ASCII|Alpha(?:betic)?|Any|Assigned|Dash|Diacritic|Emoji"
+    "|Emoji_Presentation|Extended_Pictographic|Hex_Digit|Ideographic|Lower(?:case)?|Math|Quotation_Mark"
+    "|(?:Sentence_Terminal|Terminal_Punctuation)|Upper(?:case)?|White_Space|X?ID_(?:Continue|Start)"
 )
 
 
@@ -97,7 +95,9 @@ class _Translation:
         self.pattern, self.flags = pattern, flags
         self.strict = "u" in flags
         # There regex's own \b, \w and \d are those of JavaScript, and ready four times as fast.
-        self.ascii = pattern.isascii() and not _NAMED.search(pattern)
+        caseless = self.strict and "i" in flags  # then also the long s and the sign for kelvins are of a word
+        self.ascii = pattern.isascii() and not _NAMED.search(pattern) and not caseless
+        self.sets = {**SETS, "w": f"{WORD}\u017f\u212a"} if caseless else SETS
         self.at = 0
         self.stack = [_Group()]
         self.opened = 0  # groups that capture, so far
@@ -134,10 +134,11 @@ class _Translation:
         if times:
             self.at = times.end()
             least = {"*": 0, "+": 1, "?": 0}[times[1]] if times[2] is None else min(int(times[2]), MOST)
-            most = "" if times[3] and not times[4] else min(int(times[4] or least), MOST)
-            if most != "" and times[2] and most < least:
+            most = min(int(times[4] or MOST), MOST) if times[3] else least
+            if times[2] and most < least:
                 raise NotJavaScript("a repeat from more to less")
-            source += times[0] if times[2] is None else f"{{{least},{most}}}{times[5]}"
+            written = f"{{{least},{most if times[4] or not times[3] else ''}}}"
+            source += times[0] if times[2] is None else f"{written}{times[5]}"
             cost *= max(least, 1)
         if cost > MAX_COST:
             raise NotJavaScript("too large")
@@ -202,39 +203,38 @@ class _Translation:
         items = [item for found in _SET_ITEM.finditer(token[1 + negated : -1]) for item in self.set_items(found[0])]
         made, others, at = "", list[str](), 0
         while at < len(items):
-            low, is_letter = items[at]
-            high, follows = items[at + 2] if at + 2 < len(items) and items[at + 1] == DASH else ("", False)
+            low, high = items[at], items[at + 2] if at + 2 < len(items) and items[at + 1] == DASH else ""
             at += 1
-            if high and is_letter and follows:
-                if low > high:
+            if high and _is_letter(low) and _is_letter(high):
+                if low[-1] > high[-1]:
                     raise NotJavaScript("a range from more to less")
-                made, at = f"{made}{_in_set(low)}-{_in_set(high)}", at + 2
+                made, at = f"{made}{_in_set(low[-1])}-{_in_set(high[-1])}", at + 2
             elif high and self.strict:
                 raise NotJavaScript("a range of classes")
-            elif low[0] == "^" and not is_letter:
+            elif low[0] == "^" and len(low) > 1:
                 others.append(f"[{low}]")
             else:
-                made += _in_set(low) if is_letter or low == "-" else low
+                made += _in_set(low[-1]) if _is_letter(low) else low
         if not others:
             return f"[{'^' if negated else ''}{made}]"
         either = "|".join([*others, *([f"[{made}]"] if made else [])])
         return f"(?:(?!{either}){ANY})" if negated else f"(?:{either})"
 
-    def set_items(self, token: str) -> list[tuple[str, bool]]:
-        """What a piece of a class stands for: a letter (and True), or what belongs between brackets."""
+    def set_items(self, token: str) -> list[str]:
+        """What a piece of a class stands for: letters, or what belongs between brackets."""
         if len(token) == 1:
-            return [DASH if token == "-" else (token, True)]
+            return [DASH if token == "-" else token]
         kind = token[1]
         if kind in "dws":
-            return [(SETS[kind], False)]
+            return [self.sets[kind]]
         if kind in "DWS":
-            return [(f"^{SETS[kind.lower()]}", False)]
+            return [f"^{self.sets[kind.lower()]}"]
         if kind in "pP" and self.strict:
-            return [(_property(token), False)]
-        if kind == "-":
-            return [("-", True)]
-        letter, rest = ("\b", "") if kind == "b" else self.octal(token[1:]) if kind.isdigit() else self.letter(token)
-        return [(letter, True), *(DASH if each == "-" else (each, True) for each in rest)]
+            return [_property(token)]
+        if kind in "b-":
+            return ["\b" if kind == "b" else "-"]
+        letter, rest = self.octal(token[1:]) if kind.isdigit() else self.letter(token)
+        return [letter, *(DASH if each == "-" else each for each in rest)]
 
     # --- escapes
 
@@ -242,19 +242,14 @@ class _Translation:
         kind = token[1]
         if kind in "bB":
             self.assertion(token if self.ascii else BORDER if kind == "b" else INSIDE)
-        elif kind in "dwDW" and self.ascii:
-            self.atom(token)
-        elif kind in "dws":
-            self.atom(f"[{SETS[kind]}]")
-        elif kind in "DWS":
-            self.atom(f"[^{SETS[kind.lower()]}]")
+        elif kind in "dswDSW":
+            outside = "^" if kind.isupper() else ""
+            self.atom(token if self.ascii and kind not in "sS" else f"[{outside}{self.sets[kind.lower()]}]")
         elif kind == "k" and (self.named or self.strict):
             self.reference(token)
         elif kind in "pP" and self.strict:
             self.atom(f"[{_property(token)}]")
         elif kind.isdigit() and kind != "0" and (self.strict or int(token[1:]) <= self.groups):
-            if int(token[1:]) > self.groups:
-                raise NotJavaScript("a reference to no group")
             self.back(int(token[1:]))
         else:
             letter, rest = self.octal(token[1:]) if kind.isdigit() else self.letter(token)
@@ -272,6 +267,8 @@ class _Translation:
 
     def back(self, number: int) -> None:
         """What a group held; nothing while it has held nothing, where other languages would not match at all."""
+        if number > self.groups:
+            raise NotJavaScript("a reference to no group")
         self.atom(rf"(?({number})\{number}|)" if number in self.closed else "(?:)")
 
     def octal(self, digits: str) -> tuple[str, str]:
@@ -312,7 +309,7 @@ def _property(token: str) -> str:
         if name not in ("Script", "sc", "Script_Extensions", "scx", "General_Category", "gc"):
             raise NotJavaScript(f"no property: {name}")
         token = rf"\{token[1]}{{{'gc' if name in ('General_Category', 'gc') else 'sc'}={value}}}"
-    elif name not in _CATEGORIES and name not in _PROPERTIES:
+    elif not _NAMES.fullmatch(name):
         raise NotJavaScript(f"no property: {name}")
     try:
         regex.compile(token)
@@ -323,6 +320,10 @@ def _property(token: str) -> str:
 
 def _literal(text: str) -> str:
     return text if text.isalnum() else _SPECIAL.sub(r"\\\g<0>", text)
+
+
+def _is_letter(item: str) -> bool:
+    return len(item) == 1 or item == DASH
 
 
 def _in_set(letter: str) -> str:

@@ -1,7 +1,7 @@
 """Which entries of a book a text could wake, found without looking for each of their keys.
 
-A key can only be in a text that holds any four letters of it. Each key is filed under four that few
-others are filed under; so a text costs what it is long, and not what the book is large. Where a key is said to be possible it is still
+A key can only be in a text that holds any four letters of it. Each key is filed under four that few others are filed
+under; so a text costs what it is long, and not what the book is large. Where a key is said to be possible it is still
 looked for (key_match.py). What was found in a text is remembered, as most of what is searched was searched before.
 """
 
@@ -17,13 +17,13 @@ LONGEST = 64  # letters of a key that are looked at: enough to find some that ar
 MAX_CHOICES = 16  # texts of which a pattern needs one
 MACRO = re.compile(r"\{\{|<(?:user|bot|char|group|charifnotgroup)>", re.IGNORECASE)
 
-_SET = re.compile(r"\[(?:[^\]\\]|\\.)*\]", re.DOTALL)
-_ESCAPE = re.compile(
-    r"\\(?:([ -/:-@\[-^`{-~])|u[0-9a-fA-F]{4}|u\{[^}]*\}|x[0-9a-fA-F]{2}|[cC].|k<[^>]*>|[pP]\{[^}]*\}|[0-9]+|.)",
+_NO_TEXT = re.compile(
+    r"\\(?:([ -/:-@\[-^`{-~])|u[0-9a-fA-F]{4}|u\{[^}]*\}|x[0-9a-fA-F]{2}|c[A-Za-z]|k<[^>]*>|[pP]\{[^}]*\}|[0-9]+|.)"
+    r"|\[(?:[^\]\\]|\\.)*\]",
     re.DOTALL,
 )
 _GROUP = re.compile(r"\((\?(?:<?[=!]|:|<[^>]*>))?([^()]*)\)(\?|\*|\{[0-9,]*\}?)?")
-_REPEATED = re.compile(r"[^\0](?:[?*]|\{[0-9,]*\})|[+.^$\\]")
+_REPEATED = re.compile(r"[^\0]?(?:[?*]|\{[0-9,]*\})|[+.^$\\]")
 _OWN = "\ue000"  # and the characters behind it stand for groups, \ue800 and those behind it for escaped marks
 _MARKS = 0xE800
 
@@ -36,7 +36,7 @@ def needles(pattern: str) -> tuple[str, ...]:
     if _OWN <= max(pattern, default="") <= "\uf8ff":
         return ()
     groups: list[tuple[str, ...]] = []
-    rest = _SET.sub("\0", _ESCAPE.sub(lambda found: chr(_MARKS + ord(found[1])) if found[1] else "\0", pattern))
+    rest = _NO_TEXT.sub(lambda found: chr(_MARKS + ord(found[1])) if found[1] else "\0", pattern)
     while "(" in rest:
         rest, count = _GROUP.subn(lambda found: _group(found, groups), rest)
         if not count:

@@ -69,9 +69,9 @@ class Haystack:
 
 @lru_cache(KEPT_TEXTS)
 def readable(text: str, case_sensitive: bool, words: bool = False) -> str:
-    """Return a text so that what reads the same is the same; with `words`, \\x02 and \\x03 stand where one may begin and end.
+    """Return a text so that what reads the same is the same.
 
-    A key stands in a text as a whole word where both, made so, hold it.
+    With `words` \\x02 and \\x03 stand where one may begin and end: a key is a whole word of a text that holds it then.
     """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.translate(ALIKE))

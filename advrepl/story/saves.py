@@ -11,8 +11,8 @@ import msgspec
 
 from advrepl import AdvreplError, atomic, program
 from advrepl.cards.character import Character
-from advrepl.lore.timing import LoreState
 from advrepl.lore.entries import Book
+from advrepl.lore.timing import LoreState
 from advrepl.scripts import is_file_name
 from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
