@@ -10,20 +10,26 @@ from pathlib import Path
 from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint
-from advrepl.engines.installed import folders, how_to_get_one, installed, name_of, starter_model
+from advrepl.engines.installed import bytes_of, folders, how_to_get_one, installed, name_of, starter_model
 from advrepl.engines.remote.address import Address, is_address, read_address
 from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
+from advrepl.prompt.template import ChatTemplate
 
-__all__ = ["folders", "how_to_get_one", "installed", "name_of", "starter_model"]  # also those of installed.py
+__all__ = [
+    "bytes_of",
+    "folders",
+    "how_to_get_one",
+    "installed",
+    "name_of",
+    "starter_model",
+]  # also those of installed.py
 
 
 def default() -> Path | None:
     """The first of the installed files that can be played; None: there is none."""
-    from advrepl.engines.llama.log import Log  # loads llama.cpp
-    from advrepl.engines.llama.playable import problem
+    from advrepl.engines.llama.playable import problem  # loads numpy
 
-    Log(paths.llama_log()).attach()
     return next((path for path in installed() if not problem(path)), None)
 
 
@@ -83,8 +89,6 @@ def choose_format(name: str | None, engine: Engine) -> Format:
 
     A base model that was trained on no format goes on with prose best (docs/game.md).
     """
-    from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
-
     chosen = name or engine.format_hint or (CHAT if engine.template else "pygmalion")
     if check_name(chosen) == CHAT:
         if not engine.template:
