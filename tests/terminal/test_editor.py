@@ -177,7 +177,7 @@ def test_history_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
     ("text", "tab", "offered"),
     [
         ("/re", False, ["/retry"]),
-        ("/co", False, ["/continue", "/context"]),
+        ("/co", False, ["/continue", "/context", "/copy"]),
         ("/retry", False, []),
         ("/set mirostat", False, ["mirostat_tau", "mirostat_eta"]),
         ("go", False, []),
