@@ -102,7 +102,7 @@ class Game:
 
         Raises AdvreplError, and then nothing has changed; also where only the file could not be written.
         """
-        with self._changing():
+        with self.changing():
             self.state.save = save
 
     def set_sampling(self, sampling: Sampling) -> None:
@@ -116,7 +116,7 @@ class Game:
     def set_player(self, name: str, persona: str) -> None:
         """Give the player a name and a persona; a greeting that was not answered yet calls him by it."""
         greeted = self._greeted()
-        with self._changing():
+        with self.changing():
             self.state.save = self.context.with_player(self.state.save, name, persona)
             if greeted is not None:
                 self.state.begin_with(self.scenario.greetings[greeted])
@@ -127,7 +127,8 @@ class Game:
         self._unplayed = None
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def changing(self) -> Iterator[None]:
+        """Save what is changed meanwhile, or refuse it as `change` does."""
         with self.state.restored_on_error():
             yield
             self.planner.check()
@@ -147,7 +148,7 @@ class Game:
         try:
             if scenario.opening and not (scenario.start and self.format.writes_opening):
                 self.state.add(Turn(self.story.head, "model", scenario.opening))
-                yield from self._told(scenario.opening)
+                yield from self.told(scenario.opening)
             else:
                 yield from self._reply(self.window())
         finally:
@@ -162,7 +163,7 @@ class Game:
             raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
         self._asks()
         self.state.begin_with(greetings[number - 1])
-        yield from self._told(greetings[number - 1])
+        yield from self.told(greetings[number - 1])
 
     def act(self, text: str) -> Iterator[Event]:
         """Add a turn of the player, and the model's answer to it. `text` is said as it is, also if it is a number."""
@@ -280,7 +281,7 @@ class Game:
 
     # --- one reply
 
-    def _told(self, text: str) -> Iterator[Event]:
+    def told(self, text: str) -> Iterator[Event]:
         """Save a turn that nobody has to write, and show it."""
         yield from self._kept()
         self.last = Reply(menu.parted(text, self.option_count)[0], self.options(), self._stats(None, 0))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
-from advrepl.play.events import Event, Reply
+from advrepl.play.events import Draft, Event, Reply
 from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
@@ -61,6 +61,7 @@ class Repl:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
         self._bare_words = BareWords()
         self._read_at: int | None = None  # the turn at which the last line was read
+        self._draft = ""  # what stands in the next line at first
         game.on_prefill = screen.show_prefill
 
     def show_heading(self, notices: Sequence[str]) -> None:
@@ -98,7 +99,8 @@ class Repl:
             unseen, self._read_at = self._game.story.head != self._read_at, self._game.story.head
             try:
                 with self._interrupts.reading(prompting=True):
-                    line = self._editor.read(unseen=unseen)
+                    draft, self._draft = self._draft, ""
+                    line = self._editor.read(unseen=unseen, draft=draft)
             except KeyboardInterrupt:
                 self._screen.line_entered()
                 continue
@@ -119,7 +121,10 @@ class Repl:
             with closed(events), self._interrupts.writing(), keys_unechoed(sys.stdin):
                 for event in events:
                     offered |= isinstance(event, Option)
-                    self._screen.show(event)
+                    if isinstance(event, Draft) and self._editor.drafts:
+                        self._draft = event.line
+                    else:
+                        self._screen.show(event)
         except AdvreplError as error:
             self._screen.error(str(error))
         finally:

@@ -11,6 +11,7 @@ ALL = "all"
 KEYS = (
     ("1, 2, 3", "pick an option; anything else is what you do or say"),
     ("Up, Down", "go through the options on offer, else through earlier lines"),
+    ("Left, Right", "at an empty line: other takes of the reply"),
     ("Ctrl-P, Ctrl-N", "go through earlier lines; Ctrl-R searches them"),
     ("Tab", "complete a command, or an option from one of its words"),
     ("Alt-Enter", "a new line in what you write; Enter sends it"),
@@ -21,6 +22,7 @@ KEYS = (
 # What the commands of each module are for, in a word or two.
 GROUPS = {
     "story": "go on, go back",
+    "tree": "takes, branches",
     "sampling": "choose words",
     "scenario": "set the scene",
     "portrait": "see who it is",
