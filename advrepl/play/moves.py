@@ -8,6 +8,7 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.play.game import Game
+from advrepl.prompt.window import blocks_from
 from advrepl.story import editing
 from advrepl.story.tree import Story
 
@@ -163,7 +164,8 @@ class Costs:
 
     def __init__(self, game: Game) -> None:
         window = game.window()
-        seen = sum(len(turn.text) for turn in game.story.path_turns(game.state.evicted()))
+        turns, _ = blocks_from(game.scenario, game.story, window.evicted)
+        seen = sum(len(turn.text) for turn in turns)
         head = sum(map(game.engine.count, window.prompt.head))
         self._per_character = max(window.used - head, 1) / max(seen, 1)
         self._most, self._speed = window.budget, speed(game)
