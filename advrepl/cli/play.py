@@ -48,7 +48,10 @@ PLAY_OPTIONS: dict[str, Any] = {
     "model": Annotated[
         str | None,
         option(
-            "-m", "--model", help="GGUF file or Hugging Face folder, or (a part of) its name.  [default: the newest]"
+            "-m",
+            "--model",
+            help="GGUF file or Hugging Face folder, or (a part of) its name; or a server's http://…  "
+            "[default: the newest]",
         ),
     ],
     "format": Annotated[
@@ -92,9 +95,23 @@ PLAY_OPTIONS: dict[str, Any] = {
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
     "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take, as 500M.  [default: 4G]")],
+    "tokenizer": Annotated[
+        Path | None, option("--tokenizer", help="A GGUF file or folder that counts tokens for a server that does not.")
+    ],
+    "insecure": Annotated[
+        bool, typer.Option("--insecure", help="Play on another machine over plain http, which can be read on the way.")
+    ],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "ban": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
+DEFAULTS: dict[str, Any] = {
+    "lore": [],
+    "ban": [],
+    "shift": True,
+    "plain_model": False,
+    "kv_file": True,
+    "json": False,
+    "insecure": False,
+}
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:

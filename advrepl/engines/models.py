@@ -11,6 +11,7 @@ from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint
 from advrepl.engines.installed import folders, how_to_get_one, installed, name_of, starter_model
+from advrepl.engines.remote.address import Address, is_address, read_address
 from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
 
@@ -56,8 +57,8 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
         if found := default():
             return found
         raise AdvreplError(how_to_get_one())
-    if spec.startswith(("http://", "https://")):
-        raise AdvreplError(f"{spec}: playing on a server is not possible yet; give a GGUF file")
+    if is_address(spec):
+        raise AdvreplError("this is for a model on this machine, not for one on a server: give a GGUF file")
     path = Path(spec).expanduser()
     if path.is_dir() and not (path / "config.json").is_file():
         raise AdvreplError(f"{path} holds no config.json: give a GGUF file, or a whole Hugging Face model folder")
@@ -69,6 +70,12 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
     unknown = f"there is no model {spec}, neither here nor in {paths.models_folder()}"
     names = {name: name_of(model) for name, model in named.items()}
     return named[understood(spec, [names], unknown, f"see `{program.command('models')}`", notice)]
+
+
+def locate(spec: str | None, notice: Callable[[str], None] = lambda _: None) -> Path | Address:
+    """Return the model that is to be played: `resolve`, or the address of a server that has it."""
+    spec = spec or os.environ.get("ADVREPL_MODEL")
+    return read_address(spec) if spec and is_address(spec) else resolve(spec, notice)
 
 
 def choose_format(name: str | None, engine: Engine) -> Format:
