@@ -8,7 +8,8 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
-.PHONY: play resume test test-long lint check parity sillytavern newest lock bench bench-convert caches game seven clean
+.PHONY: play resume test test-long lint check docs parity sillytavern newest lock bench bench-convert caches game \
+	seven clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
@@ -31,6 +32,10 @@ lint: $(VENV)/tested
 	$(BIN)/mypy
 
 check: lint test
+
+# Writes the tables of commands and options into the docs, from the program itself.
+docs: $(VENV)/tested
+	$(BIN)/python -m tests.docs_tables
 
 # Compares with torch and transformers, the locked one and the oldest that pyproject.toml allows, in environments
 # of their own: outside Linux on x86 torch is gigabytes.

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from advrepl import __version__
-from advrepl.cli import bench, card, models, play, saves, tune, weights
+from advrepl.cli import bench, card, config, models, play, saves, tune, weights
 from advrepl.cli.examples import EXAMPLES
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ for name, run in (
     ("play", play.play),
     ("resume", play.resume),
     ("models", models.show),
+    ("config", config.config),
     ("decode", weights.decode),
     ("convert", weights.convert),
     ("bench", bench.bench),

