@@ -5,7 +5,7 @@ Does not import any engine; models.py chooses one. The loop that both engines sh
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -129,6 +129,16 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the model's memory back; nothing may be asked for after that."""
+
+
+@runtime_checkable
+class OnServer(Protocol):
+    """What an engine has besides where its model is on a server."""
+
+    tell: Callable[[str], None]  # told in one line what is waited for, and what the server cannot do
+
+    def described(self) -> dict[str, str]:
+        """Return what there is to know of the server, as rows of /context."""
 
 
 class Branch(Engine, Protocol):

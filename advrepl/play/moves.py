@@ -4,9 +4,12 @@ Each is one change of the game's state, saved or refused as a whole. Does not wr
 the tree (story/outline.py).
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from advrepl import AdvreplError
+from advrepl.play.events import Event
 from advrepl.play.game import Game
 from advrepl.prompt.window import blocks_from
 from advrepl.story import editing
@@ -142,6 +145,17 @@ def delete(game: Game, turn: int) -> int:
             game.state.replace(window_start=len(game.scenario.dialogues) + max(len(game.story) - 1, 0))
     forget(game)
     return before - len(game.story.turns)
+
+
+def greet(game: Game, number: int) -> Iterator[Event]:
+    """Let the character greet in other words, before the player has said any; counted from 1."""
+    greetings = game.scenario.greetings
+    if game.greeted() is None:
+        raise AdvreplError("greetings can be chosen before your first words; `advrepl play` begins a new story")
+    if not 0 < number <= len(greetings):
+        raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
+    game.state.begin_with(greetings[number - 1])
+    yield from game.told(greetings[number - 1])
 
 
 # --- what it costs

@@ -113,11 +113,11 @@ class LineEditor:
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
-        if game.prefetcher:
-            game.prefetcher.changed = self._session.app.invalidate
 
     def read(self, *, unseen: bool = False, draft: str = "") -> PlayerLine:
         """Read the next line, as Editor says; what is typed before stands in it."""
+        if prefetcher := self._game.prefetcher:  # another one since /model
+            prefetcher.changed = self._session.app.invalidate
         self._offered = tuple(map(one_line, self._game.options()))
         self._status, self._hint = _status(self._game), ""
         self._line, self._session.app.erase_when_done = None, False

@@ -87,7 +87,7 @@ class Repl:
         self._pick: Pick | None = None  # what he is to choose from, when all else is said
         self._read_at: int | None = None  # the turn at which the last line was read
         self._draft = ""  # what stands in the next line at first
-        game.on_prefill = screen.show_prefill
+        game.on_prefill, game.tell = screen.show_prefill, screen.remark
 
     def show_heading(self, notices: Sequence[str]) -> None:
         """Show what is played and where it is kept, and what there is to say about it."""

@@ -19,7 +19,7 @@ from advrepl.terminal.past import noted
 class Then:
     """What to do when the game is closed."""
 
-    kind: Literal["new", "load", "model"]
+    kind: Literal["new", "load"]
     name: str  # of what is to be opened
 
 
