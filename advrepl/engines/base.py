@@ -121,6 +121,9 @@ class Engine(Protocol):
         window does not fit the context, or the model cannot go on.
         """
 
+    def forget_moved(self) -> None:
+        """Give up what makes it `shifted`, to prefill it again: for words that are to be as if they had never been."""
+
     def cancel(self) -> None:
         """End the reply that is being written, also while its prompt is being prefilled."""
 

@@ -48,6 +48,7 @@ class Known:
     last: Asked | None = None  # what its cache holds, and what a next request is compared with
     before: Asked | None = None
     shifted: bool = False  # does its cache hold tokens that were moved?
+    afresh: bool = False  # is the next prompt to be read from its beginning?
 
 
 class RemoteEngine:
@@ -121,6 +122,10 @@ class RemoteEngine:
                 self.n_ctx = overflow.n_ctx
             raise
 
+    def forget_moved(self) -> None:
+        """Let a server that can be told so read the next prompt from its beginning."""
+        self.known.afresh, self.known.shifted = True, False
+
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""
         self.cancelled = True
@@ -161,7 +166,7 @@ class RemoteEngine:
         biases = self._biases(sampling)
         self._was_slid, known = self._slid(window), self.known
         known.before, known.last = known.last, Asked(window, ids)
-        return payload(
+        request = payload(
             self._dialect,
             self.server.model,
             ids or self.tokens.spelled(segments),
@@ -172,6 +177,10 @@ class RemoteEngine:
             biases=biases,
             slid=self._was_slid,
         )
+        if known.afresh and "cache_prompt" in request:
+            request["cache_prompt"] = False
+        known.afresh = False
+        return request
 
     def _biases(self, sampling: Sampling) -> dict[int, float]:
         """What is added for which token; says once what the server cannot do."""
