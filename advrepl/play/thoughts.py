@@ -4,7 +4,7 @@ Stands between an engine and the writer of a reply, who never sees a thought. Do
 (prompt/thinking.py).
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -87,8 +87,12 @@ class ThinkingEngine:
         return self._engine.shifted
 
     def count(self, segment: Segment) -> int:
-        """Return how many tokens the segment takes."""
+        """Return how many tokens the segment takes by itself."""
         return self._engine.count(segment)
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment takes where it stands."""
+        return self._engine.sizes(segments)
 
     def cancel(self) -> None:
         """End what is being written."""

@@ -69,7 +69,9 @@ class Vocabulary:
             mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
         if first:
             mark = self._spaced(mark)
-        return (*opening, *self._tokenize(mark, self._in_marks), *self.plain(segment.text))
+        # What stands behind the last special token is one text with what follows: it may merge with it.
+        end = max((found.end() for found in self._in_marks.finditer(mark)), default=0) if self._in_marks else 0
+        return (*opening, *self._tokenize(mark[:end], self._in_marks), *self.plain(mark[end:] + segment.text))
 
     def _spaced(self, mark: str) -> str:
         """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""

@@ -21,6 +21,7 @@ from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.reuse import ReusePlan
 from advrepl.engines.kv.store import OtherFile, parse_limit, to_remove
+from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
@@ -116,9 +117,12 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
     slid, respelled, shifted = set(), 0, False
     for line in LINES[1:]:
         game = player.opened()
-        last = game.window().prompt.blocks[-1][-1]
         assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
-        respelled += game.engine.model.vocab.encode(last, False) != game.engine.sequence.token_cache.tokens(last)
+        ids = game.engine.sequence.token_cache.parts(game.window().segments)[-1]
+        respelled += (
+            TokenCache(game.engine.model.vocab.encode, game.engine.model.vocab.piece).parts(game.window().segments)[-1]
+            != ids
+        )
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
         shifted = game.engine.shifted
