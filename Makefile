@@ -8,7 +8,8 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
-.PHONY: play resume test test-long lint check parity newest lock bench bench-convert caches game seven clean
+.PHONY: play resume test test-long lint check docs parity sillytavern newest lock bench bench-convert caches game \
+	seven clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
@@ -32,11 +33,19 @@ lint: $(VENV)/tested
 
 check: lint test
 
+# Writes the tables of commands and options into the docs, from the program itself.
+docs: $(VENV)/tested
+	$(BIN)/python -m tests.docs_tables
+
 # Compares with torch and transformers, the locked one and the oldest that pyproject.toml allows, in environments
 # of their own: outside Linux on x86 torch is gigabytes.
 parity: $(VENV)-parity/installed $(VENV)-parity-lowest/installed
 	ADVREPL_PARITY=1 $(VENV)-parity/bin/python -m pytest tests/parity
 	ADVREPL_PARITY=1 $(VENV)-parity-lowest/bin/python -m pytest tests/parity
+
+# Compares macros, lore and cards with SillyTavern's own modules under node, and with other programs that read cards.
+sillytavern: $(VENV)/tested $(VENV)-sillytavern/installed
+	ADVREPL_SILLYTAVERN=$(VENV)-sillytavern $(BIN)/python -m pytest tests/sillytavern
 
 # All tests on what is newest today, without the lock; new each time.
 newest:
@@ -85,7 +94,7 @@ seven: $(VENV)/tested
 	$(BIN)/python -m tests.bench.make_llama $(VENV)/random-llama-7b --size 7b --gguf $(VENV)/random-llama-7b-Q4_K_M.gguf
 
 clean:
-	rm -rf $(VENV) $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock
+	rm -rf $(VENV) $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern
 
 # Each stamp is an environment with what its name says. A lock file names everything, so pip resolves nothing; what is
 # built (llama.cpp, advrepl) is built with build.txt, not with the newest tools of the day.
@@ -109,6 +118,15 @@ $(VENV)/installed: pyproject.toml requirements/build.txt requirements/play.txt
 
 $(VENV)/tested: $(VENV)/installed requirements/test.txt
 	$(BIN)/python $(LOCKED) -q -r requirements/test.txt
+	@touch $@
+
+# Only SillyTavern's files: of what it depends on, its macros and its lore need these few.
+$(VENV)-sillytavern/installed: tests/sillytavern/packages.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	npm pack --silent --pack-destination $(@D) sillytavern@1.19.0 && tar -xzf $(@D)/sillytavern-1.19.0.tgz -C $(@D)
+	npm install --silent --no-save --prefix $(@D) chevrotain@11.2.0 moment@2.30.1 seedrandom@3.0.5 droll@0.2.1 \
+		@risuai/ccardlib@0.4.2 character-card-utils@2.0.3
+	$(@D)/bin/python $(INSTALL) -q -r tests/sillytavern/packages.txt
 	@touch $@
 
 $(VENV)-%/installed: pyproject.toml requirements/build.txt requirements/%.txt

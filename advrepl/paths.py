@@ -37,6 +37,11 @@ def history() -> Path:
     return home() / "history"
 
 
+def config_file() -> Path:
+    """Return the file of the player's own defaults."""
+    return home() / "config.toml"
+
+
 def tuning_file() -> Path:
     """Return the file that keeps what `advrepl tune` found."""
     return home() / "tuned.json"

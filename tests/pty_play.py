@@ -4,7 +4,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +26,12 @@ class Answering(pyte.HistoryScreen):
 
     def write_process_input(self, data: str) -> None:
         self.answer(data)
+
+
+def with_a_story(arguments: Sequence[str]) -> list[str]:
+    """Name the usual story where `play` has none: at a terminal it would show a list."""
+    first, *rest = arguments or [""]
+    return [first, *(["start"] if first == "play" and (not rest or rest[0].startswith("-")) else []), *rest]
 
 
 class Terminal:

@@ -1,37 +1,12 @@
-"""The command line: one module for each `advrepl COMMAND`, which parses, calls and prints."""
+"""The command line: what runs a command, and the first screen where none is named. commands.py has them all."""
 
 import os
 import sys
 from contextlib import suppress
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
-
-from advrepl import AdvreplError, __version__
-from advrepl.cli import bench, card, models, play, saves, tune, weights
+from advrepl import AdvreplError
 from convert import ConvertError
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.add_typer(saves.app, name="saves")
-app.add_typer(card.app, name="card")
-for name, run in (
-    ("play", play.play),
-    ("resume", play.resume),
-    ("models", models.show),
-    ("decode", weights.decode),
-    ("convert", weights.convert),
-    ("bench", bench.bench),
-    ("tune", tune.tune),
-):
-    app.command(name)(run)
-
-
-@app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False) -> None:
-    """Text adventures and roleplay on local language models."""
-    if version:
-        typer.echo(f"advrepl {__version__}")
-        raise typer.Exit
 
 
 def main() -> None:
@@ -42,7 +17,7 @@ def main() -> None:
     if sys.argv[1:] and sys.argv[1].casefold().endswith(".gguf"):
         sys.argv.insert(1, "play")  # a model alone is there to be played
     try:
-        app()
+        _run()
     except (AdvreplError, ConvertError) as error:
         _tell(str(error))
     except KeyboardInterrupt:
@@ -53,6 +28,25 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # a disk that is full, a folder that nobody may write to
         _tell(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _run() -> None:
+    if not sys.argv[1:] and not any(name.endswith("ADVREPL_COMPLETE") for name in os.environ):  # which shells set
+        from advrepl.cli.home import home  # loads none of the commands: it is there at once
+
+        sys.argv[1:] = home(at_terminal=sys.stdin.isatty() and sys.stdout.isatty())
+        if not sys.argv[1:]:
+            return
+    from advrepl.cli.commands import app
+
+    if sys.argv[1:2] in (["play"], ["resume"]):
+        from advrepl import paths
+
+        if (own := paths.config_file()).exists():
+            from advrepl.cli.config import arguments
+
+            sys.argv[2:2] = arguments(own)
+    app()
 
 
 def _tell(error: str) -> NoReturn:

@@ -4,35 +4,34 @@ import os
 from pathlib import Path
 
 from advrepl import paths
-from advrepl.cli.tables import listing, plain
+from advrepl.cli.options import say
+from advrepl.cli.tables import listing, screen_width
+
+HEADINGS = ("  model", "architecture", "size", "type", "format", "context")
 
 
 def show() -> None:
     """Show the models that can be played, and which is the default."""
-    from rich.console import Console
-
     from advrepl.engines import catalog, models
 
     found = catalog.entries()
     default = _default()
     if not found:
-        print(f"There is no model yet. Put a GGUF file into {paths.models_folder()} or make one: advrepl convert")
+        say(models.how_to_get_one())
         return
-    table = listing(("", "model", "architecture", "size", "type", "format", "context"), right=("size",))
+    rows = []
     for entry in found:
-        mark = "*" if entry.path == default else ""
+        name = f"{'*' if entry.path == default else ' '} {models.name_of(entry.path)}"
         architecture = " ".join(filter(None, (entry.architecture, _billions(entry.parameters))))
         size, context = f"{entry.bytes / 1e9:.2f} GB", str(entry.context or "")
-        table.add_row(
-            *map(plain, (mark, models.name_of(entry.path), architecture, size, entry.kind, entry.format, context))
-        )
-    console = Console(highlight=False)
-    console.print(table)
+        rows.append((name, architecture, size, entry.kind, entry.format, context))
+    for line in listing(HEADINGS, rows, screen_width(), right=("size",)):
+        print(line)
     for entry in found:
         if entry.problem:
             named = entry.problem.startswith(entry.path.name)
-            console.print(plain(entry.problem if named else f"{entry.path.name}: {entry.problem}"), soft_wrap=True)
-    console.print(plain(f"\n* is the default. They are looked for in {paths.models_folder()}"), soft_wrap=True)
+            say(entry.problem if named else f"{entry.path.name}: {entry.problem}")
+    say(f"\n* is the default. They are looked for in {paths.models_folder()}")
 
 
 def _default() -> Path | None:

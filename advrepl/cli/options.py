@@ -25,11 +25,12 @@ def tell(notice: str) -> None:
 
 SavesFolder = Annotated[Path | None, typer.Option("--saves", envvar="ADVREPL_SAVES", help="The folder of the stories.")]
 KvType = Annotated[
-    str | None, option("--kv", help="Type of the cache: f16, or q8_0 for half the memory.", metavar="f16|q8_0")
+    str | None,
+    option("--kv", help="Type of the cache; q8_0 takes half the memory.  [default: f16]", metavar="f16|q8_0"),
 ]
 ModelFlag = Annotated[
     str | None, option("-m", "--model", help="GGUF file, or (a part of) its name in the models folder.")
 ]
-Threads = Annotated[int | None, option("--threads", help="CPU threads; all cores if not given.", min=1)]
-GpuLayers = Annotated[int | None, option("--gpu-layers", help="Layers on the GPU; all if not given.")]
+Threads = Annotated[int | None, option("--threads", help="CPU threads.  [default: all cores]", min=1)]
+GpuLayers = Annotated[int | None, option("--gpu-layers", help="Layers on the GPU.  [default: all]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

@@ -1,46 +1,54 @@
-"""`advrepl saves`: list, show and delete stories."""
+"""`advrepl saves`: list, show, rename and delete stories."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from advrepl import AdvreplError, paths, program
+from advrepl import paths, program
+from advrepl.cli import completion
 from advrepl.cli.options import SavesFolder, say
 from advrepl.cli.questions import agrees
-from advrepl.cli.tables import listing, plain
+from advrepl.cli.tables import INDENT, listing, screen_width
 
-app = typer.Typer(no_args_is_help=True, help="List, show and delete stories.")
+app = typer.Typer(no_args_is_help=True, help="List, show, rename and delete stories.")
+
+StoryName = Annotated[str, typer.Argument(autocompletion=completion.stories, help="The story's name.")]
+HEADINGS = ("name", "title", "turns", "changed", "model", "cache")
+MEASURE = 100  # columns of a story's last words
 
 
 @app.command("list")
 def show_list(folder: SavesFolder = None) -> None:
     """Show the stories there are, the newest first."""
-    from rich.console import Console
-
     from advrepl.story import saves
-    from advrepl.story.tree import Story
+    from advrepl.story.glance import find, glance
+    from advrepl.terminal.text import clip, one_line
 
-    found = saves.find(place := paths.saves_folder(folder))
+    found = list(map(glance, find(place := paths.saves_folder(folder))))
     if not found:
         say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
         return
-    table = listing(("name", "title", "turns", "changed", "model", "cache"), right=("turns", "cache"))
-    for path in found:
-        try:
-            save = saves.load(path)
-        except AdvreplError as error:
-            table.add_row(*map(plain, (path.stem, str(error), "", "", "", _cache(path))))
-            continue
-        turns = str(len(Story(save.turns, save.head).path))
-        cells = (path.stem, save.title, turns, _when(save.updated), save.model.name, _cache(path))
-        table.add_row(*map(plain, cells))
-    Console().print(table)
+    width = screen_width()
+    rows = [(each.name, each.title, each.length, each.changed, each.model, _cache(each.path)) for each in found]
+    room = min(width, MEASURE) - len(INDENT)
+    below = [clip(one_line(each.last), room) if each.readable else saves.problem(each.path) for each in found]
+    for line in listing(HEADINGS, rows, width, below=below):
+        print(line)
+
+
+@app.command("rename")
+def rename(
+    name: StoryName, new: Annotated[str, typer.Argument(help="Its new name.")], folder: SavesFolder = None
+) -> None:
+    """Give a story another name."""
+    from advrepl.story import renaming, saves
+
+    say(f"It is {renaming.rename(saves.path_of(paths.saves_folder(folder), name), new)} now.")
 
 
 @app.command("show")
-def show_story(name: str, folder: SavesFolder = None) -> None:
+def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     """Print a story as it was read."""
     from advrepl.prompt import options as menu
     from advrepl.story import saves
@@ -60,7 +68,7 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
 
 @app.command("delete")
 def delete(
-    name: str,
+    name: StoryName,
     folder: SavesFolder = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
@@ -85,10 +93,3 @@ def _cache(path: Path) -> str:
         return f"{max(path.with_name(path.stem + kv_store.SUFFIX).stat().st_size >> 20, 1)} MB"
     except OSError:
         return ""
-
-
-def _when(stamp: str) -> str:
-    try:
-        return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
-    except ValueError:
-        return stamp

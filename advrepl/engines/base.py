@@ -85,7 +85,11 @@ class Engine(Protocol):
     template: str | None  # its own chat template, if it carries one
     text_borders: tuple[str, str]  # what the template calls bos_token and eos_token
     format_hint: str | None  # the prompt format that its file names
-    grammars: bool  # can it be held to a grammar?
+    slide_to: float  # to which share of the room turns slide out at once: less where what stays is read again
+
+    @property
+    def grammars(self) -> bool:
+        """Tell whether it can be held to a grammar; a server may turn out to have none."""
 
     @property
     def shifted(self) -> bool:
@@ -100,6 +104,9 @@ class Engine(Protocol):
 
     def sizes(self, segments: Sequence[Segment]) -> list[int]:
         """Return how many tokens each segment of a prompt takes where it stands: they add up to the prompt's."""
+
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
 
     def generate(
         self,

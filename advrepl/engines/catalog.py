@@ -75,12 +75,11 @@ def _folder(path: Path) -> CatalogEntry:
         context = config.get("max_position_embeddings") or config.get("n_positions")  # GPT-J's name for it
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return CatalogEntry(path, problem="config.json cannot be read")
-    size = sum(file.stat().st_size for file in path.iterdir() if file.suffix in (".safetensors", ".bin"))
     return CatalogEntry(
         path,
         architecture,
         None,
-        size,
+        models.bytes_of(path),
         "Hugging Face",
         recognize([path.name]) or "",
         context if isinstance(context, int) else None,

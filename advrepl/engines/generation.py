@@ -14,11 +14,13 @@ from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
+from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.file import WindowShape, segments_digest
 from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.window import FULL_AFTER_EVICTION
 from advrepl.sampling.params import Sampling
 
 NO_WINDOW = WindowShape(b"", (), 0)
@@ -106,6 +108,7 @@ class SequenceEngine(ABC, Generic[M]):
 
     grammars = False
     can_shift = False  # may cached tokens be moved?
+    slide_to = FULL_AFTER_EVICTION
 
     def __init__(self, model: M) -> None:
         self.model = model
@@ -114,7 +117,7 @@ class SequenceEngine(ABC, Generic[M]):
         self.n_ctx, self.n_params = model.n_ctx, model.n_params
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
-        self.sequence = SequenceState(TokenCache(vocab.encode, vocab.piece))
+        self.sequence = SequenceState(TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)))
 
     @property
     def stats(self) -> Stats:
@@ -134,6 +137,11 @@ class SequenceEngine(ABC, Generic[M]):
     def sizes(self, segments: Sequence[Segment]) -> list[int]:
         """Return how many tokens each segment of a prompt takes where it stands (base.Engine)."""
         return list(map(len, self.sequence.token_cache.parts(segments)))
+
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
+        encode = self.model.vocab.encode
+        return encode(Segment("", mark), False) == encode(Segment(mark, ""), False)
 
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""

@@ -32,6 +32,8 @@ ESSENCE_WORDS = 10
 NARRATOR_BIAS = -2.0  # a narrator who speaks of himself soon tells another story
 LANDMARK_BIAS = 1.5  # what the opening names is to be seen again
 NEAR_BIAS = 1.0  # and so is what the last reply has named
+NEVER = -100.0  # a bias
+NOTE_MARKS = ("[", " [")  # in which the notes stand: Gemma 3 270M writes its own after some turns
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
 
@@ -90,5 +92,5 @@ def sampling(scenario: Scenario, sampling: Sampling, recent: Sequence[Turn]) -> 
     told = next((turn.text for turn in reversed(recent) if turn.role == "model"), "")
     near = {" " + word: NEAR_BIAS for word in sorted(named(told))}
     landmarks = {" " + word: LANDMARK_BIAS for word in sorted(named(f"{scenario.opening} {scenario.place}"))}
-    bias = near | landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS)
+    bias = near | landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS) | dict.fromkeys(NOTE_MARKS, NEVER)
     return replace(sampling, logit_bias={**bias, **sampling.logit_bias})

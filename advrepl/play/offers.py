@@ -27,18 +27,20 @@ class OfferWriter:
     def __init__(self, calls: EngineCalls, task: ReplyTask, stops: tuple[str, ...], prose: str, marker: str) -> None:
         """`marker`: what the list's first line begins with."""
         self._calls, self._task, self._stops, self._prose, self._marker = calls, task, stops, prose, marker
-        self._story = "\n".join((*(menu.split(text)[0] for text in task.earlier[-1:]), prose))  # as it is told now
+        self._story = "\n".join(
+            (*(menu.parted(text, task.option_count)[0] for text in task.earlier[-1:]), prose)
+        )  # as it is told now
         self._language = languages.told_in(task.language, prose, *reversed(task.earlier))
 
     def write(self) -> Iterator[Piece | str]:
         """Yield each option when it is whole; PAUSE among them on a branch."""
-        if not self._calls.grammars:
-            yield from self._unconstrained()
-            return
         done: list[str] = []
         for _ in range(self._task.option_count):
-            option = yield from self._option(done)
+            option = (yield from self._option(done)) if self._calls.grammars else ""
             if self._calls.stats.stop == "interrupted":
+                return
+            if not self._calls.grammars:  # a server may turn out to have none
+                yield from self._unconstrained()
                 return
             if option:
                 done.append(option)
@@ -50,7 +52,7 @@ class OfferWriter:
         Empty where the model has none, and the language no written ones.
         """
         task = self._task
-        menus = [menu.split(text)[1] for text in task.earlier[-SEEN_MENUS if task.verbs else -1 :]]
+        menus = [menu.parted(text, task.option_count)[1] for text in task.earlier[-SEEN_MENUS if task.verbs else -1 :]]
         before = [*done, *chain.from_iterable(menus)]
         prefix = menu.join(self._prose, done, self._marker) + menu.line_start(self._marker, len(done))
         sampling = _for_options(task.sampling, self._language, bool(task.verbs))
@@ -62,6 +64,8 @@ class OfferWriter:
             grammar = menu.grammar(avoid, task.verbs, self._story)
             pieces = self._calls.generate(prefix, sampling, menu.LINE_TOKENS, grammar, ("\n", *self._stops))
             option = self._tidied((yield from whole(pieces)))
+            if not self._calls.grammars:
+                return ""
             banned = bans.first_in(option, task.bans)
             if banned is not None:
                 kept_out = bans.kept_out(" " + option, banned + 1)
@@ -77,7 +81,7 @@ class OfferWriter:
     def _tidied(self, line: str) -> str:
         cut = self._calls.stats.stop == "length"
         if self._task.verbs:
-            return menu.tidy(menu.before_repeat(line), self._language, cut, menu.MAX_WORDS_WITH_VERB)
+            return menu.tidy(menu.before_stumble(line), self._language, cut, menu.MAX_WORDS_WITH_VERB)
         return menu.tidy(line, self._language, cut)
 
     def _spare(self) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 
 from advrepl.engines.base import Engine, PrefillProgress, Stats
-from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.segments import Window
 from advrepl.sampling.params import Sampling
 
 
@@ -70,7 +70,11 @@ class EngineCalls:
         self._engine, self._task, self._on_prefill, self._cancelled = engine, task, on_prefill, cancelled
         self._count = 0
         self.stats = Stats()
-        self.grammars = engine.grammars
+
+    @property
+    def grammars(self) -> bool:
+        """Tell whether the engine can be held to a grammar, as far as it is known by now."""
+        return self._engine.grammars
 
     def generate(
         self, prefix: str, sampling: Sampling, limit: int, grammar: str | None, stops: Iterable[str]
@@ -115,8 +119,8 @@ def continued(window: Window, prefix: str) -> Window:
     prompt = window.prompt
     if prompt.cue:
         *before, cue = prompt.cue
-        begun = Segment(cue.mark, prefix)
+        begun = replace(cue, text=prefix)
         return replace(window, prompt=replace(prompt, cue=(*before, begun)))
     *before, last = prompt.blocks[-1]
-    begun = Segment(last.mark, prefix)
+    begun = replace(last, text=prefix)
     return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))

@@ -6,7 +6,6 @@ Does not read the command line (cli/play.py) and does not play (game.py).
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from advrepl.engines.base import Engine, LoadOptions, LoadProgress
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
+from advrepl.engines.remote.address import Address
 from advrepl.lore.books import load_book
 from advrepl.play import guidance, lookup
 from advrepl.play.game import Game
@@ -65,6 +65,8 @@ class Settings:
     kv_file: bool = True  # is what the model has read put away beside the save?
     kv_limit: str | None = None  # what these files may take in a folder
     plain_model: bool = False  # is the model left alone, without help for small ones?
+    tokenizer: Path | None = None  # a file that counts the tokens of a server that does not
+    insecure: bool = False  # may a story go to another machine unencrypted?
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
 
     @property
@@ -144,16 +146,16 @@ def resumed_game(
     return _open(save, file, model, settings, loading, notice)
 
 
-def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path, str]:
+def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path | Address, str]:
     """The model and what to play on it, which is the usual adventure where only a model was named."""
     if not lookup.is_model(what):
-        return models.resolve(settings.model, notice), lookup.beginning(what, notice)
+        return models.locate(settings.model, notice), lookup.beginning(what, notice)
     if settings.model:
         raise AdvreplError(
             f"{what} is a model, and so is --model {settings.model}: name a scenario or a card beside it"
         )
     notice(f"{what} is a model: {scenario.START.name} is played on it")
-    return models.resolve(what, notice), scenario.START.name
+    return models.locate(what, notice), scenario.START.name
 
 
 def _character(what: str, notice: Notice) -> Character:
@@ -186,7 +188,7 @@ def _card_path(what: str) -> str:
 def _open(
     save: Save,
     file: SaveFile,
-    path: Path,
+    path: Path | Address,
     settings: Settings,
     loading: LoadProgress | None,
     notice: Notice,
@@ -203,7 +205,8 @@ def _open(
         format = _format(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
             sampling = replace(sampling, **{**guidance.SAMPLING, **_given_sampling(settings)})
-        model = msgspec.structs.replace(save.model, spec=settings.model or save.model.spec)
+        spec = str(path) if isinstance(path, Address) else settings.model
+        model = msgspec.structs.replace(save.model, spec=spec or save.model.spec)
         save = msgspec.structs.replace(save, model=model, sampling=sampling.to_save())
         game = Game(engine, format, save, file)
         game.planner.plain_model = settings.plain_model
@@ -234,11 +237,12 @@ def _offers(game: Game) -> Iterator[str]:
 def _prepare(game: Game, settings: Settings) -> None:
     """What the command line says about the player, the language, the lore and the phrases that must not come."""
     books = [load_book(path) for path in settings.lore]
-    banned = tuple(chain.from_iterable(map(bans.load, settings.ban)))
+    lists = [bans.load(path) for path in settings.ban]
     if settings.language is not None:
         game.state.save = with_scenario(game.state.save, language=languages.code(settings.language))
-    if banned:
-        game.state.replace(bans=bans.added(game.state.save.bans, banned))
+    for phrases, notes in lists:
+        game.state.replace(bans=bans.added(game.state.save.bans, phrases))
+        game.context.notes += notes
     if settings.you is not None:
         game.set_player(*player(settings.you))
     for book, notes in books:
@@ -267,9 +271,15 @@ def _restore_kv(game: Game, notice: Notice) -> None:
         notice(remark)
 
 
-def _engine(path: Path, save: Save, settings: Settings, loading: LoadProgress | None, notice: Notice) -> Engine:
+def _engine(
+    path: Path | Address, save: Save, settings: Settings, loading: LoadProgress | None, notice: Notice
+) -> Engine:
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
+    if isinstance(path, Address):
+        from advrepl.engines.remote.opening import open_server
+
+        return open_server(path, asked, notice, settings.tokenizer, settings.insecure)
     if path.is_dir():
         return _folder_engine(path, asked, loading, notice)
     from advrepl.engines.llama.branches import BranchingEngine

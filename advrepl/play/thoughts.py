@@ -77,9 +77,14 @@ class ThinkingEngine:
         self.tokens = 0  # of the thoughts
         self.stats = Stats()
         self.name, self.fingerprint = engine.name, engine.fingerprint
-        self.n_ctx, self.n_params, self.grammars = engine.n_ctx, engine.n_params, engine.grammars
+        self.n_ctx, self.n_params, self.slide_to = engine.n_ctx, engine.n_params, engine.slide_to
         self.template, self.text_borders = engine.template, engine.text_borders
         self.format_hint = engine.format_hint
+
+    @property
+    def grammars(self) -> bool:
+        """Tell what the engine tells, which a server's may learn while it writes."""
+        return self._engine.grammars
 
     @property
     def shifted(self) -> bool:
@@ -93,6 +98,10 @@ class ThinkingEngine:
     def sizes(self, segments: Sequence[Segment]) -> list[int]:
         """Return how many tokens each segment takes where it stands."""
         return self._engine.sizes(segments)
+
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
+        return self._engine.is_forgeable(mark)
 
     def cancel(self) -> None:
         """End what is being written."""
@@ -146,7 +155,7 @@ class ThinkingEngine:
             if not begun:
                 *before, last = self._behind
                 space = piece[: len(piece) - len(piece.lstrip())]
-                self._behind, begun = (*before, Segment(last.mark, last.text + space)), bool(piece.strip())
+                self._behind, begun = (*before, replace(last, text=last.text + space)), bool(piece.strip())
             yield piece
 
     def _begins(
@@ -180,7 +189,7 @@ class ThinkingEngine:
         *before, cue = self._cue
         text, begun, end = said, len(said.partition(self._form.begin)[0]) + len(self._form.begin) if said else 0, -1
         if self._limit:
-            window = replace(window, prompt=replace(window.prompt, cue=(*before, Segment(cue.mark, said))))
+            window = replace(window, prompt=replace(window.prompt, cue=(*before, replace(cue, text=said))))
             pieces = self._engine.generate(window, replace(sampling, max_tokens=self._limit), on_prefill=on_prefill)
             for piece in pieces:
                 text += piece
@@ -193,9 +202,9 @@ class ThinkingEngine:
                 yield ""
         self._over = self._engine.stats.stop != "interrupted" or not self._limit
         if end >= 0:
-            self._behind = (*before, Segment(cue.mark, text[: end + len(self._form.end)]))
+            self._behind = (*before, replace(cue, text=text[: end + len(self._form.end)]))
             return text[end + len(self._form.end) :]
-        self._behind = (*before, Segment(cue.mark, text), Segment(f"\n{self._form.end}\n\n", ""))
+        self._behind = (*before, replace(cue, text=text), Segment(f"\n{self._form.end}\n\n", ""))
         return ""
 
     def _after_thoughts(self, window: Window, rest: str) -> Window:
@@ -203,5 +212,5 @@ class ThinkingEngine:
         if not window.prompt.cue or self._behind == self._cue:
             return window
         *before, last = self._behind
-        told = Segment(last.mark, last.text + (window.prompt.cue[-1].text or rest))
+        told = replace(last, text=last.text + (window.prompt.cue[-1].text or rest))
         return replace(window, prompt=replace(window.prompt, cue=(*before, told)))

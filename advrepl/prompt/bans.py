@@ -35,8 +35,11 @@ def checked(phrase: str) -> str:
     return phrase
 
 
-def load(path: Path) -> tuple[str, ...]:
-    """Read a list of phrases: one a line, quoted or not, or JSON; raises AdvreplError that names the file."""
+def load(path: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Read a list of phrases: one a line, quoted or not, or JSON; raises AdvreplError that names the file.
+
+    Returns the phrases, and what is to be said of lines that are none: others' lists also hold single characters.
+    """
     try:
         if path.stat().st_size > LARGEST:
             raise AdvreplError(f"{path} is too large for a list of phrases: they take {LARGEST >> 20} MB at most")
@@ -47,10 +50,17 @@ def load(path: Path) -> tuple[str, ...]:
         raise AdvreplError(f"{path} is no list of phrases: save it as UTF-8, one phrase a line") from None
     lines = _json(text, path) if text.lstrip().startswith("[") else text.splitlines()
     phrases = (line.strip().removesuffix(",").strip().strip('"“”').strip() for line in lines)
-    found = tuple(checked(phrase) for phrase in phrases if phrase and not phrase.startswith("#"))
+    found, notes = list[str](), list[str]()
+    for phrase in phrases:
+        try:
+            if phrase and not phrase.startswith("#"):
+                found.append(checked(phrase))
+        except AdvreplError as error:
+            notes.append(str(error))
     if not found:
-        raise AdvreplError(f"there are no phrases in {path}: write one a line")
-    return added((), found)
+        raise AdvreplError(notes[0] if notes else f"there are no phrases in {path}: write one a line")
+    more = f", nor {len(notes) - 1} more of its lines" if len(notes) > 1 else ""
+    return added((), found), [f"{path.name}: {notes[0]}{more}"] if notes else []
 
 
 def _json(text: str, path: Path) -> list[str]:

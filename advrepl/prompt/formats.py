@@ -23,6 +23,7 @@ RP_MODE = (
 )
 # The same where a card brings its own instruction and quotes the usual one.
 RP_QUOTED = "Enter RP mode. You shall reply to the user while staying in character, and generate {length} responses."
+NEW_LINE = r"[\n\r\v\f\x85\u2028\u2029]"  # whatever a model may take for one
 LENGTHS = {"short": "short", "medium": "medium-length", "long": "long"}
 
 
@@ -138,29 +139,38 @@ class Pygmalion:
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
         """Spell the conversation, as Format says."""
-        char = scenario.narrator
+        char = self._label(scenario.narrator)
         persona = self.spelled(scenario, background(scenario)).lstrip()
-        head = (Segment(f"{char}'s Persona: ", persona), Segment("\n<START>", ""))
+        head = (Segment(f"{char}'s Persona: ", persona, plain=True), Segment("\n<START>", ""))
         # The player is "You" here whatever he is called, so the examples are ours to open lines with.
         player = re.compile(rf"^{re.escape(scenario.you)}:", flags=re.M)
-        examples = [(Segment("\n", player.sub("You:", dialogue)),) for dialogue in dialogues]
+        examples = [(Segment("\n", self._unmarked(player.sub("You:", dialogue))),) for dialogue in dialogues]
         told = [self._turn(scenario, turn) for turn in turns]
-        cue = () if turns and turns[-1].role == "model" else (Segment(f"\n{char}:", ""),)
+        cue = () if turns and turns[-1].role == "model" else (Segment(f"\n{char}:", "", plain=True),)
         return Prompt(head, (*examples, *told), cue)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the texts at which a reply ends."""
-        return tuple(dict.fromkeys(("\nYou:", f"\n{scenario.narrator}:", "<START>", *player_stops(scenario))))
+        names = scenario.narrator, self._label(scenario.narrator)
+        return tuple(dict.fromkeys(("\nYou:", *(f"\n{name}:" for name in names), "<START>", *player_stops(scenario))))
 
     def spelled(self, scenario: Scenario, text: str) -> str:
-        """Foreign text cannot open a line in somebody's name, nor a new dialogue."""
-        speaker = re.compile(rf"\n(?=\s*(?:You|{re.escape(scenario.narrator)})\s*:)")
-        return " " + speaker.sub(" ", text.replace("<START>", "< START>"))
+        """Foreign text cannot open a line in somebody's name, nor a new dialogue, nor tell who anybody is."""
+        names = "|".join(map(re.escape, ("You", scenario.narrator, self._label(scenario.narrator))))
+        return " " + re.sub(rf"{NEW_LINE}(?=\s*(?:{names})\s*:)", " ", self._unmarked(text))
+
+    def _unmarked(self, text: str) -> str:
+        text = re.sub(rf"{NEW_LINE}(?=[^\n]*Persona\s*:)", " ", text)
+        return text.replace("<START>", "< START>").replace("'s Persona", "' s Persona")
+
+    def _label(self, name: str) -> str:
+        """A card's name as it stands in a mark: in one line, and none of the marks."""
+        return self._unmarked(" ".join(name.split()))
 
     def _turn(self, scenario: Scenario, turn: Turn) -> Block:
-        name = "You" if turn.role == "user" else scenario.narrator
+        name = "You" if turn.role == "user" else self._label(scenario.narrator)
         before = [Segment("\n[", self.spelled(scenario, text).strip() + "]") for text in shown(scenario, turn)]
-        return (*before, Segment(f"\n{name}:", self.spelled(scenario, turn.text)))
+        return (*before, Segment(f"\n{name}:", self.spelled(scenario, turn.text), plain=True))
 
 
 _BUILT_IN = (Metharme(), Pygmalion())  # in the order in which they are looked for: most names hold "pygmalion"

@@ -19,9 +19,7 @@ class Language:
 
     code: str  # ISO 639-1, as `--language` takes it
     name: str
-    common: frozenset[
-        str
-    ]  # words, or in Japanese characters, that stand in nearly every text and seldom in another language
+    common: frozenset[str]  # words (Japanese: characters) of nearly every text, and seldom of one in another language
     letters: str = ""  # what only this language writes, as a class of characters
     # Should a model offer the same thing three times; more than a menu has, all unlike each other.
     spare: tuple[str, ...] = ()

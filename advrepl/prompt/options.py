@@ -26,7 +26,7 @@ _SECOND_LINE = {kind: regex.compile(rf"[ \t]*{mark}[ \t]+\S") for kind, mark in 
 _PERHAPS = regex.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
 MAX_OPTIONS = 8
-LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice
+LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice, where more than one option is asked for
 MAX_WORDS = 14
 MAX_WORDS_WITH_VERB = 9  # a small model has no more to say of it
 MAX_CHARACTERS = 40  # of an option in a script without spaces
@@ -53,10 +53,15 @@ Ranges = Sequence[tuple[int, int]]
 
 _LOOSE = " ,;:-–—"
 _TWICE = regex.compile(r"\b(?=(\w+) \1\b)")
+_NO_NOUN = regex.compile(
+    r"(?:\s(?:that|of|to|in|on|at|with|for|from|by|into|behind|under|and|or))*"
+    r"\s(?:a|an|the|your|its|my|and|or)[.!?…]*\s*$",
+    regex.IGNORECASE,
+)
 
 
-def split(text: str) -> tuple[str, tuple[str, ...]]:
-    """Part a reply into its prose and the options of its closing list (none: the whole is prose)."""
+def split(text: str, least: int = LEAST_OPTIONS) -> tuple[str, tuple[str, ...]]:
+    """Part a reply into its prose and the options of its closing list; all is prose if it has less than `least`."""
     lines = text.rstrip().split("\n")
     options: list[str] = []
     while lines:
@@ -66,7 +71,7 @@ def split(text: str) -> tuple[str, tuple[str, ...]]:
         elif lines[-1].strip() or not options:
             break
         lines.pop()
-    if len(options) < LEAST_OPTIONS:
+    if len(options) < least:
         return text.strip(), ()
     return "\n".join(lines).rstrip(), tuple(reversed(options))
 
@@ -79,7 +84,7 @@ def join(prose: str, options: Iterable[str], marker: str = "-") -> str:
 
 def parted(text: str, option_count: int) -> tuple[str, tuple[str, ...]]:
     """Part a reply as it is shown: where no options are asked for, a list in it is prose."""
-    return split(text) if option_count else (text.strip(), ())
+    return split(text, min(option_count, LEAST_OPTIONS)) if option_count else (text.strip(), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +240,9 @@ def _dangling(text: str, language: Language) -> "regex.Match[str] | None":
     return regex.search(rf"(?:^|\s)(?:{language.dangling})[.!?…]*$", text, regex.IGNORECASE)
 
 
-def before_repeat(line: str) -> str:
-    """Return the line up to the word that comes twice in a row: from there on a small model only repeats itself."""
-    return _TWICE.split(line, maxsplit=1)[0]
+def before_stumble(line: str) -> str:
+    """Return what a small model wrote before it stumbled: over a word twice in a row, or an article with no noun."""
+    return _NO_NOUN.sub("", _TWICE.split(line, maxsplit=1)[0])
 
 
 def key(option: str) -> tuple[str, ...]:

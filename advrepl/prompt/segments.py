@@ -14,6 +14,7 @@ class Segment:
 
     mark: str
     text: str
+    plain: bool = False  # the mark holds somebody's name, so special tokens are not recognized in it either
 
     def __str__(self) -> str:
         return self.mark + self.text

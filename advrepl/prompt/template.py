@@ -15,6 +15,7 @@ from jinja2 import Template, TemplateError
 from advrepl import AdvreplError
 from advrepl.prompt import thinking
 from advrepl.prompt.formats import CHAT, example, instruction, player_stops
+from advrepl.prompt.marks import ROLE_LABEL, ROLE_MARK, Forgeable, Marks
 from advrepl.prompt.rendering import NOTHING_MORE, compiled
 from advrepl.prompt.segments import Block, Prompt, Segment
 from advrepl.story.injections import shown
@@ -26,12 +27,6 @@ Message = dict[str, Any]
 # Texts are rendered as placeholders and put back into the finished string: what was between them is the template's
 # own and may hold special tokens, what replaces them never does.
 PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
-# How templates mark whose turn it is: <|im_start|>, </s>, <start_of_turn>, [/INST], <<SYS>>, and with fullwidth bars.
-ROLE_MARK = re.compile(r"<{1,2}/?[^<>\s]{1,40}>{1,2}|\[/?[A-Za-z_]{1,30}\]")
-# Or in plain words, which end a reply only at the beginning of a line: `USER:`, `### Instruction:`.
-ROLE_LABEL = re.compile(r"^[ \t]*(#+[^\n]{1,40}|[^\W\d_][^\n:]{0,40}:)[ \t]*$", re.MULTILINE)
-
-
 JOINT = "\n\n"  # between turns of one role
 
 
@@ -42,6 +37,8 @@ class ChatTemplate:
     source: str
     bos: str = ""
     eos: str = ""
+    # Is a mark spelled by the same tokens where foreign text holds it? Where it is a special token, it is not.
+    forgeable: Forgeable = lambda mark: False
     name: str = field(default=CHAT)
     writes_opening: bool = False
 
@@ -62,7 +59,7 @@ class ChatTemplate:
             messages.append({"role": name, "content": JOINT.join(content for _, content in told)})
         speaks = not turns or turns[-1].role == "user"
         rendered = self._render(messages, speaks, len(texts), scenario.think)
-        segments, end = _segments(rendered, texts)
+        segments, end = self._segments(rendered, texts)
         cue: Block = (Segment(rendered[end:], ""),) if speaks and rendered[end:] else ()
         if scenario.think == 0:
             cue = thinking.closed(cue)
@@ -77,8 +74,8 @@ class ChatTemplate:
         return any(form.begin in self.source for form in thinking.FORMS)
 
     def spelled(self, scenario: Scenario, text: str) -> str:
-        """Return the text as it is."""
-        return text  # never parsed for special tokens, so there is nothing to make harmless
+        """Return the text with those marks of the template broken up that ordinary text can spell."""
+        return self._marks.broken(text)
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the end token and the template's role marks as text, and where a reply would speak for the player."""
@@ -87,15 +84,35 @@ class ChatTemplate:
     @cached_property
     def role_marks(self) -> tuple[str, ...]:
         """The texts between the turns, by which a model that spells them as text shows that its turn is over."""
-        said = [Turn(None, "user", "x"), Turn(0, "model", "x"), Turn(1, "user", "x")]
-        try:
-            prompt = self.spell(Scenario(name="", title="", system="x"), said)
-        except AdvreplError:  # told when the story is spelled
-            return ()
-        between = [str(segment.mark) for segment in (*chain.from_iterable(prompt.blocks), *prompt.cue)]
+        between = self._between[1:]
         marks = [mark for text in between for mark in ROLE_MARK.findall(text) if mark != self.bos]
         labels = ["\n" + label for text in between for label in ROLE_LABEL.findall(ROLE_MARK.sub("\n", text))]
         return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.is_mark(text)))
+
+    @cached_property
+    def _between(self) -> tuple[str, ...]:
+        """What the template writes before and between four texts, and at the end; nothing if it refuses them."""
+        roles = ("system", "user", "assistant", "user")
+        messages = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
+        try:
+            return tuple(PLACEHOLDER.split(self._render(messages, True, len(roles), None))[::2])
+        except AdvreplError:  # told when the story is spelled
+            return ()
+
+    @cached_property
+    def _marks(self) -> Marks:
+        """Those that end a turn of the model stand behind it: it is followed by the player's."""
+        return Marks(self._between, lambda mark: not thinking.is_mark(mark) and self.forgeable(mark))
+
+    def _segments(self, rendered: str, texts: Sequence[str]) -> tuple[tuple[Segment, ...], int]:
+        """One segment a text, each with the template's words before it, and where the last one ended."""
+        marks = PLACEHOLDER.split(rendered)[::2]
+        segments, before = [], ""
+        for mark, following, found in zip(marks, marks[1:], PLACEHOLDER.finditer(rendered), strict=False):
+            text = self._marks.broken(texts[int(found[1])], before + mark, following)
+            segments.append(Segment(mark, text))
+            before = text if mark else before + text  # the end of what stands before the next mark
+        return tuple(segments), len(rendered) - len(marks[-1])
 
     def _render(self, messages: list[Message], speaks: bool, texts: int, think: int | None) -> str:
         """Try the conversation as it is, then with the system text before the first player turn, as some demand.
@@ -129,15 +146,6 @@ class ChatTemplate:
 
 def _complete(text: str, count: int) -> bool:
     return [int(number) for number in PLACEHOLDER.findall(text)] == list(range(count))
-
-
-def _segments(rendered: str, texts: Sequence[str]) -> tuple[tuple[Segment, ...], int]:
-    """One segment a text, each with the template's words before it, and where the last one ended."""
-    segments, end = [], 0
-    for found in PLACEHOLDER.finditer(rendered):
-        segments.append(Segment(rendered[end : found.start()], texts[int(found[1])]))
-        end = found.end()
-    return tuple(segments), end
 
 
 def _as_text(messages: list[Message]) -> list[Message]:

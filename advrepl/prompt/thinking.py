@@ -27,6 +27,8 @@ FORMS = (
     Marks("<reasoning>", "</reasoning>"),
     Marks("<seed:think>", "</seed:think>"),  # Seed-OSS
     Marks("[THINK]", "[/THINK]"),  # Magistral
+    Marks("◁think▷", "◁/think▷"),  # Kimi-VL
+    Marks("<|begin_of_thought|>", "<|end_of_thought|>"),  # models trained on OpenThoughts and Sky-T1
     Marks("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A
     Marks("<|channel>", "<channel|>"),  # Gemma 4, whose channel is named on the first line
     Marks("<|channel|>", "final<|message|>"),  # gpt-oss: whatever comes before the channel that is to be read

@@ -14,6 +14,7 @@ from advrepl.cards.character import Character
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book
 from advrepl.scripts import is_file_name
+from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
@@ -151,18 +152,21 @@ def backup_of(path: Path) -> Path:
     return path.with_name(path.name + ".bak")
 
 
+def problem(path: Path) -> str:
+    """Return why a save cannot be read; empty: it can."""
+    try:
+        load(path)
+    except AdvreplError as error:
+        return str(error)
+    return ""
+
+
 def title_of(path: Path) -> str:
     """Return the title of a story; empty: its file cannot be read."""
     try:
         return load(path).title
     except AdvreplError:
         return ""
-
-
-def find(saves: Path) -> list[Path]:
-    """Return the save files of a folder, the one changed last first."""
-    paths = [path for path in saves.glob("*.json") if not path.name.startswith(".")] if saves.is_dir() else []
-    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _check_tree(save: Save, source: str) -> None:

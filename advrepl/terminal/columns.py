@@ -1,6 +1,6 @@
-"""Tables of two columns: what they say as plain text, and how they fit a screen.
+"""Tables of two columns among what a game tells: their rows, and what they say as plain text.
 
-Does not write; screen.py does.
+layout.py fits them to a screen.
 """
 
 from collections.abc import Iterable
@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from advrepl.play.events import Note
-from advrepl.terminal.text import max_cells, wrap
-
-GAP = 2  # blanks between the columns
-LEAST = 20  # columns of the screen for the second column; with fewer it stands below the first
-INDENT = 4  # of what stands below
-ENDLESS = 1 << 30
+from advrepl.terminal.layout import ENDLESS, lay_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +22,3 @@ class Table(Note):
         """Return the table of these rows."""
         kept = tuple(rows)
         return cls(lay_out(kept, ENDLESS), kept)
-
-
-def lay_out(rows: Iterable[tuple[str, str]], width: int) -> str:
-    """Return the rows in so many columns of a screen: the second cells in a column that hangs, or below the first."""
-    rows = tuple(rows)
-    column = max((max_cells(first) for first, _ in rows), default=0) + GAP
-    row = _beside if width - column >= LEAST else _below
-    return "\n".join(row(first, second, column, width) for first, second in rows)
-
-
-def _beside(first: str, second: str, column: int, width: int) -> str:
-    return (first + " " * (column - max_cells(first)) + _hanging(second, column, width)).rstrip()
-
-
-def _below(first: str, second: str, _column: int, width: int) -> str:
-    return (wrap(first, width) + "\n" + " " * INDENT + _hanging(second, INDENT, width)).rstrip()
-
-
-def _hanging(text: str, column: int, width: int) -> str:
-    return wrap(text, width - column).replace("\n", "\n" + " " * column)

@@ -124,8 +124,10 @@ def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: I
             line = understood_in(game, _decode(raw, output))
             try:
                 _show(commands.answer(game, line), output, interrupts)
-            except commands.Quit:
-                break
+            except commands.Quit as quit:
+                if not quit.then:
+                    break
+                output.error(f"/{quit.then.kind} {quit.then.name}: leave, and start again with that")
     if remark := game.leave() or game.store_kv():
         output.notice(remark)
     return 0

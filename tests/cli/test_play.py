@@ -8,7 +8,7 @@ import pytest
 
 from advrepl.story import save_file, saves
 from advrepl.story.saves import ModelRef
-from tests.pty_play import Terminal
+from tests.pty_play import Terminal, with_a_story
 from tests.terminal.test_pipe import Program
 
 QUICK = ("--threads", "1", "--ctx", "512", "--max-tokens", "8")
@@ -25,7 +25,7 @@ def open_terminal(program: Program) -> Callable[..., Terminal]:
 
     def start(*arguments: str, **environment: str) -> Terminal:
         own = {name: text for name, text in program.environment.items() if name.startswith("ADVREPL_")}
-        return Terminal(*arguments, *QUICK, columns=120, rows=30, **own | environment)
+        return Terminal(*with_a_story(arguments), *QUICK, columns=120, rows=30, **own | environment)
 
     return start
 

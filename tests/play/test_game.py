@@ -163,6 +163,13 @@ def test_a_story_goes_on_where_it_was_left(game: Game, new_game: NewGame) -> Non
     assert reply(again.act("Go up.")).text == "You climb." and told(again)[4] == "Go up."
 
 
+def test_a_single_option_is_on_offer_after_its_reply(new_game: NewGame) -> None:
+    game = new_game(ScriptedEngine("A house.", " Enter.\n", *HALL[:2], grammars=True))
+    game.set_option_count(1)
+    assert reply(game.open()).options == game.options() == ("Enter.",)
+    assert reply(game.act("Enter.")).options == game.options() == ("Go up.",)
+
+
 def test_without_options_a_reply_is_prose_alone(new_game: NewGame) -> None:
     game = new_game(ScriptedEngine("A house.\n- with a dash", n_ctx=900))
     game.set_option_count(0)

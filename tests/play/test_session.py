@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from advrepl import AdvreplError, paths
-from advrepl.engines import models
+from advrepl.engines import installed, models
 from advrepl.play import lookup, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
@@ -343,6 +343,6 @@ def test_a_folder_is_a_model_only_with_its_config(tmp_path: Path) -> None:
 
 
 def test_without_any_model_the_ways_to_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "STARTER", "no-such-distribution")
-    with pytest.raises(AdvreplError, match=r"no model: give a GGUF file with -m, put one into .*pip install"):
+    monkeypatch.setattr(installed, "STARTER", "no-such-distribution")
+    with pytest.raises(AdvreplError, match=r"no model yet(?s:.*)pip install(?s:.*)with -m\.(?s:.*)convert"):
         models.resolve(None)

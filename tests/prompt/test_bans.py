@@ -81,10 +81,20 @@ def test_a_plain_phrase_is_found_wherever_it_stands(text: str, phrase: str) -> N
 def test_lists_come_as_lines_or_json(tmp_path: Path) -> None:
     lines = tmp_path / "worn.txt"
     lines.write_text('\ufeff# worn\nshivers down\n\n"a testament to",\nShivers  down\n', encoding="utf-8")
-    assert bans.load(lines) == ("shivers down", "a testament to")
+    assert bans.load(lines) == (("shivers down", "a testament to"), [])
     listed = tmp_path / "worn.json"
     listed.write_text('["shivers down", "orbs"]')
-    assert bans.load(listed) == ("shivers down", "orbs")
+    assert bans.load(listed) == (("shivers down", "orbs"), [])
+
+
+def test_a_line_of_a_list_that_cannot_be_banned_is_told_and_the_others_are_kept(tmp_path: Path) -> None:
+    listed = tmp_path / "worn.txt"
+    listed.write_text("shivers down\n—\nx\norbs\n", encoding="utf-8")
+    phrases, notes = bans.load(listed)
+    assert phrases == ("shivers down", "orbs")
+    assert notes == [
+        "worn.txt: '—' cannot be banned: a phrase has 2 letters at least, 200 at most, nor 1 more of its lines"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from advrepl import AdvreplError
-from advrepl.cli import app
+from advrepl.cli.commands import app
 from advrepl.sampling import presets
 from advrepl.sampling.params import NAMES, PARAMETERS, Parameter, Sampling, parameter, read_saved
 from advrepl.story import saves

@@ -7,7 +7,7 @@ import pytest
 
 from advrepl.story import saves
 from advrepl.story.tree import Story
-from tests.pty_play import Terminal
+from tests.pty_play import Terminal, with_a_story
 
 # One thread: two that wait for each other on a busy machine are many times slower.
 SMALL = ("--threads", "1", "--ctx", "1024", "--seed", "3", "--max-tokens", "24")
@@ -21,7 +21,7 @@ def open_terminal(tmp_path: Path, smollm2: Path) -> Callable[..., Terminal]:
 
     def start(*arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> Terminal:
         own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
-        return Terminal(*arguments, columns=columns, rows=rows, **own | environment)
+        return Terminal(*with_a_story(arguments), columns=columns, rows=rows, **own | environment)
 
     return start
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advrepl.terminal.columns import Table, lay_out
+from advrepl.terminal.columns import Table
+from advrepl.terminal.layout import lay_out
 
 ROWS = (("name", "what it is"), ("a longer name", "one line of some length\nand another line"), ("", ""))
 

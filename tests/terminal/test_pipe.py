@@ -28,7 +28,7 @@ class Program:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         pipe = subprocess.PIPE
-        threads = THREADS if arguments[0] in ("play", "resume") else ()
+        threads = THREADS if arguments[:1] in (("play",), ("resume",)) and "-h" not in arguments else ()
         command = [sys.executable, "-m", "advrepl", *arguments, *threads]
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=self.environment, cwd=ROOT)
 

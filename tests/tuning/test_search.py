@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from advrepl import paths
-from advrepl.cli import app, tune
+from advrepl.cli import tune
+from advrepl.cli.commands import app
 from advrepl.cli.tune import summary
 from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.files import fingerprint

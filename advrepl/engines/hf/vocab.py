@@ -64,6 +64,8 @@ class Vocabulary:
 
         `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
         """
+        if segment.plain:
+            return tuple(self.plain((self._prefix if first else "") + str(segment)))
         mark, opening = segment.mark, tuple[int, ...]()
         if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
             mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself

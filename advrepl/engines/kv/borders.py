@@ -5,6 +5,7 @@ place where it merges nothing: what stands before that place, the mark's lead, i
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 
 from advrepl.prompt.segments import Segment
@@ -37,7 +38,7 @@ class Borders:
 
     def __init__(self, encode: Encode) -> None:
         self._encode = encode
-        self._leads: dict[tuple[str, int], int] = {}
+        self._leads: dict[tuple[str, int, bool], int] = {}
 
     def lead(self, segment: Segment) -> str:
         """Return what of the segment's beginning belongs to the text before it; mostly nothing or a character."""
@@ -47,10 +48,11 @@ class Borders:
             mark, most = whole[: blank + _MOST_TEXT], blank
         if not mark:
             return ""
-        key = mark, most
+        key = mark, most, segment.plain
         if key not in self._leads:
             lengths = range(min(most, _MOST_LEAD) + 1)
-            self._leads[key] = next((length for length in lengths if self._separates(mark, length)), 0)
+            apart = partial(self._separates, mark, plain=segment.plain)
+            self._leads[key] = next(filter(apart, lengths), 0)
         return mark[: self._leads[key]]
 
     def split(self, segments: Sequence[Segment]) -> list[tuple[Segment, str]]:
@@ -58,19 +60,31 @@ class Borders:
         leads = ["", *map(self.lead, segments[1:]), ""]
         return [(without(part, leads[i]), leads[i + 1]) for i, part in enumerate(segments)]
 
-    def _separates(self, mark: str, length: int) -> bool:
+    def _separates(self, mark: str, length: int, plain: bool) -> bool:
         """Tell whether the tokens before and behind this place in the mark are those of the whole, in any probe."""
         before, behind = mark[:length], mark[length:]
         for right in _RIGHT:
-            rest = self._encode(Segment(behind, right), False)
+            rest = self._encode(Segment(behind, right, plain), False)
             for left in _LEFT:
                 apart = (*self._encode(Segment("", left + before), False), *rest)
-                if apart != self._encode(Segment(left + mark, right), False):
+                if apart != self._encode(Segment(left + mark, right, plain), False):
                     return False
         return True
 
 
+class Apart:
+    """Let each segment be tokenized by itself: for a tokenizer that is too slow to be tried a thousand times."""
+
+    def lead(self, segment: Segment) -> str:
+        """Return that nothing of the segment belongs to the text before it."""
+        return ""
+
+    def split(self, segments: Sequence[Segment]) -> list[tuple[Segment, str]]:
+        """Return the segments as they are."""
+        return [(part, "") for part in segments]
+
+
 def without(segment: Segment, lead: str) -> Segment:
     """Return the segment without its lead."""
-    size = len(segment.mark)
-    return Segment(segment.mark[len(lead) :], segment.text[max(len(lead) - size, 0) :])
+    text = segment.text[max(len(lead) - len(segment.mark), 0) :]
+    return Segment(segment.mark[len(lead) :], text, segment.plain)

@@ -5,7 +5,7 @@ Does not tokenize (a vocabulary does) and does not know a KV cache.
 
 from collections.abc import Callable, Sequence
 
-from advrepl.engines.kv.borders import Borders, Encode, without
+from advrepl.engines.kv.borders import Apart, Borders, Encode, without
 from advrepl.engines.kv.file import segments_digest
 from advrepl.engines.kv.reuse import match_sampled
 from advrepl.prompt.segments import Segment
@@ -22,9 +22,8 @@ class TokenCache:
     `tokens` and what is stored know segments without their leads (borders.py).
     """
 
-    def __init__(self, encode: Encode, piece: PieceOf, borders: Borders | None = None) -> None:
-        self._encode, self._piece = encode, piece
-        self._borders = borders or Borders(encode)
+    def __init__(self, encode: Encode, piece: PieceOf, borders: Borders | Apart) -> None:
+        self._encode, self._piece, self._borders = encode, piece, borders
         self._tokens: dict[tuple[Segment, bool, str], tuple[int, ...]] = {}
         self._cue = Segment("", "")  # what the last reply followed
         # What the last reply was sampled as: tokens and the bytes they spell, in order. The generation loop appends.

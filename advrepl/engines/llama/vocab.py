@@ -4,6 +4,7 @@ Does not know prompts; what a segment is, prompt/segments.py says.
 """
 
 import ctypes
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ class Vocabulary:
             self._prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
+        self._controls: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
 
     @property
@@ -43,6 +45,8 @@ class Vocabulary:
 
         `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
         """
+        if segment.plain:
+            return tuple(self.plain((self._prefix if first else "") + str(segment)))
         mark, opening = segment.mark, tuple[int, ...]()
         if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
             mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
@@ -55,9 +59,9 @@ class Vocabulary:
         tokens = self._tokenize(mark, special=True)
         last = next((i for i in reversed(range(len(tokens))) if self._is_found_in(mark, tokens[i])), None)
         if last is None:
-            return self._tokenize(mark + text, special=False)
+            return self.plain(mark + text)
         rest = mark.rpartition(self.special(tokens[last]))[2]
-        return [*tokens[: last + 1], *self._tokenize(rest + text, special=False)]
+        return [*tokens[: last + 1], *self.plain(rest + text)]
 
     def _spaced(self, mark: str) -> str:
         """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
@@ -65,12 +69,27 @@ class Vocabulary:
         return mark if tokens and not self.piece(tokens[0]) else self._prefix + mark
 
     def plain(self, text: str) -> list[int]:
-        """Return the tokens of foreign text, in which no special token is found."""
-        return self._tokenize(text, special=False)
+        """Return the tokens of foreign text, in which no special token is found.
+
+        SentencePiece may still merge letters to one, where the pieces between are in the vocabulary.
+        """
+        tokens = self._tokenize(text, special=False)
+        found = {self.special(token).replace("▁", " ") for token in tokens if self._is_control(token)}
+        if not found:
+            return tokens
+        parts = re.split("|".join(rf"(?<={re.escape(mark[:1])})(?={re.escape(mark[1:])})" for mark in found), text)
+        apart = [token for part in parts for token in self._tokenize(part, special=False)]
+        return [token for token in apart if not self._is_control(token)]
 
     def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
         """Return what must stand before the first tokens of a prompt: a beginning of text, unless it is there."""
         return (self.bos,) if self._add_bos and tokens[:1] != (self.bos,) else ()
+
+    def _is_control(self, token: int) -> bool:
+        control = self._controls.get(token)
+        if control is None:
+            control = self._controls[token] = bool(lib.llama_vocab_is_control(self._vocab, token))
+        return control
 
     def ends(self, token: int) -> bool:
         """Tell whether the token ends a text."""

@@ -23,7 +23,7 @@ def save(game: Game, argument: str) -> Iterator[Event]:
     yield Note(f"saved in {game.file.path}" + (f"; {remark}" if remark else ""))
 
 
-@command("quit", "q", "exit")
+@command("quit", "q", "exit", "bye", "leave", "stop")
 def leave(game: Game, argument: str) -> Iterator[Event]:
     """Save and leave, as Ctrl-D does."""
     raise Quit

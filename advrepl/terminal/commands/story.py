@@ -12,7 +12,7 @@ from advrepl.terminal.commands.table import command, whole_number
 SHOWN = 100  # characters of the prose at which the story stands
 
 
-@command("retry", "r")
+@command("retry", "r", "regen", "regenerate", "reroll", "swipe")
 def retry(game: Game, argument: str) -> Iterator[Event]:
     """Write the last reply again; the old one stays in the save."""
     return game.retry()
@@ -24,7 +24,7 @@ def go_on(game: Game, argument: str) -> Iterator[Event]:
     return game.go_on()
 
 
-@command("undo", "u")
+@command("undo", "u", "back")
 def undo(game: Game, argument: str) -> Iterator[Event]:
     """Take back your last turn and the reply to it."""
     text = game.undo()

@@ -14,6 +14,7 @@ import sentencepiece
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from advrepl.engines.hf.vocab import Vocabulary
+from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.formats import FORMATS, Format
 from advrepl.prompt.segments import Prompt
@@ -167,7 +168,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def check(pair: tuple[Vocabulary, Reference], format: Format, count: int) -> None:
     vocab, reference = pair
-    cache = TokenCache(vocab.encode, vocab.piece)
+    cache = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode))
     for prompt in stories(format, 1, count):
         ids = [token for part in cache.parts(prompt.segments) for token in part]
         assert ids == reference(str(prompt)), repr(str(prompt))

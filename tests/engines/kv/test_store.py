@@ -18,6 +18,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv import store as kv_store
+from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.reuse import ReusePlan
 from advrepl.engines.kv.store import OtherFile, parse_limit, to_remove
@@ -118,11 +119,9 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
     for line in LINES[1:]:
         game = player.opened()
         assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
-        ids = game.engine.sequence.token_cache.parts(game.window().segments)[-1]
-        respelled += (
-            TokenCache(game.engine.model.vocab.encode, game.engine.model.vocab.piece).parts(game.window().segments)[-1]
-            != ids
-        )
+        vocab, segments = game.engine.model.vocab, game.window().segments
+        spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)).parts(segments)
+        respelled += spelled[-1] != game.engine.sequence.token_cache.parts(segments)[-1]
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
         shifted = game.engine.shifted

@@ -11,6 +11,7 @@ import sentencepiece
 
 from advrepl.engines import models
 from advrepl.engines.base import LoadOptions
+from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
@@ -91,9 +92,11 @@ def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None
         text = "".join(engine.generate(Window(prompt, 0, 0, 512), Sampling(seed=seed, max_tokens=30)))
         if "\ufffd" not in text and text == text.strip():
             reply = Segment("<|model|>", text)
-            ids = memory.parts((*prompt.segments[:-1], reply))[-1]
+            segments = (*prompt.segments[:-1], reply)
+            ids = memory.parts(segments)[-1]
             assert ids == (*cue, *(token for token, _ in memory.sampled))
-            respelled += TokenCache(vocab.encode, vocab.piece).parts((*prompt.segments[:-1], reply))[-1] != ids
+            spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)).parts(segments)
+            respelled += spelled[-1] != ids
     assert respelled
 
 
@@ -122,6 +125,6 @@ def test_a_reply_ends_as_the_tokenizer_has_it_with_what_follows(engine: LlamaEng
     memory.begin(start.segments)
     reply = memory.parts(Metharme().spell(START, told).segments)[2]
     assert reply == (*vocab.plain("|model|>"), *vocab.plain(' He says "></<'))
-    copy = TokenCache(vocab.encode, vocab.piece)
+    copy = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode))
     copy.stored = memory.stores(Metharme().spell(START, told).segments)
     assert copy.parts(Metharme().spell(START, told).segments)[2] == reply

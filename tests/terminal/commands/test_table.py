@@ -7,7 +7,8 @@ import pytest
 from advrepl.play.game import Game
 from advrepl.terminal import commands
 from advrepl.terminal.commands import COMMANDS, Quit
-from tests import ROOT
+from advrepl.terminal.commands.table import find
+from advrepl.terminal.commands.topics import TOPICS
 from tests.terminal.commands.conftest import refused, told
 
 
@@ -33,8 +34,20 @@ def test_help_lists_every_command_and_the_keys(game: Game) -> None:
 def test_help_on_one_command(game: Game) -> None:
     line = "/set [NAME [VALUE]]  Show how the words are chosen, or change a value; `off` and `default` are values too."
     assert told(game, "/help set") == told(game, "/help /set") == line
-    assert told(game, "/help r").endswith(" (/r)")
+    assert told(game, "/help r").endswith(" (/r, /regen, /regenerate, /reroll, /swipe)")
     assert refused(game, "/help rety").startswith("there is no command /rety: did you mean /retry?")
+
+
+def test_help_on_a_topic_has_its_commands_and_examples_that_are_commands(game: Game) -> None:
+    modules = [module for each, _, _ in TOPICS.values() for module in each]
+    assert len(modules) == len(set(modules))
+    for name, (_, _, examples) in TOPICS.items():
+        text = told(game, f"/help {name}")
+        for line, about in examples:
+            assert line in text and about in text
+            if line.startswith("/"):
+                find(line[1:].partition(" ")[0])
+    assert "Ctrl-R" in told(game, "/help keys")
 
 
 def test_help_fits_a_screen(game: Game) -> None:
@@ -59,6 +72,19 @@ def test_unknown_command_names_the_nearest(game: Game, line: str, hint: str) -> 
     assert sentence.startswith("there is no command /") and hint in sentence and len(sentence) < 150
 
 
+@pytest.mark.parametrize(
+    ("line", "does"),
+    [("/bye", "quit"), ("/exit", "quit"), ("/regen", "retry"), ("/reroll", "retry"), ("/back", "undo")],
+)
+def test_names_of_other_programs_do_what_they_do_there(line: str, does: str) -> None:
+    assert find(line.removeprefix("/")).name == does
+
+
+@pytest.mark.parametrize(("line", "told"), [("/clear", "Ctrl-L"), ("/fork", "/retry is a branch"), ("/System", "/raw")])
+def test_what_is_called_otherwise_here_is_told(game: Game, line: str, told: str) -> None:
+    assert told in refused(game, line) and "did you mean" not in refused(game, line)
+
+
 def test_command_without_arguments_refuses_them(game: Game) -> None:
     assert refused(game, "/undo 3") == "/undo takes nothing after its name"
     assert len(game.story.path) == 4
@@ -69,10 +95,3 @@ def test_nothing_happens_before_the_first_event(game: Game) -> None:
     assert len(game.story.path) == 4
     with pytest.raises(Quit):
         list(commands.run(game, "/q"))
-
-
-def test_the_readme_lists_the_commands_as_help_does() -> None:
-    readme = (ROOT / "README.md").read_text()
-    table = next(block for block in readme.split("\n\n") if block.startswith("| command | |"))
-    usages = {entry: f"{entry.name} {entry.usage}".rstrip().replace("|", "\\|") for entry in COMMANDS.values()}
-    assert set(table.split("\n")[2:]) == {f"| `/{usage}` | {entry.help} |" for entry, usage in usages.items()}

@@ -1,0 +1,39 @@
+"""The table of the commands: a module of this folder for each `advrepl COMMAND`, which parses, calls and prints."""
+
+from typing import Annotated
+
+import typer
+
+from advrepl import __version__
+from advrepl.cli import bench, card, config, models, play, saves, tune, weights
+from advrepl.cli.examples import EXAMPLES
+
+app = typer.Typer(
+    pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+)
+app.add_typer(saves.app, name="saves")
+app.add_typer(card.app, name="card")
+for name, run in (
+    ("play", play.play),
+    ("resume", play.resume),
+    ("models", models.show),
+    ("config", config.config),
+    ("decode", weights.decode),
+    ("convert", weights.convert),
+    ("bench", bench.bench),
+    ("tune", tune.tune),
+):
+    app.command(name, epilog=EXAMPLES.get(name))(run)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    """Text adventures and roleplay on local language models."""
+    if version:
+        typer.echo(f"advrepl {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

@@ -1,0 +1,32 @@
+"""What is shown below the help of a command: lines to try, as they are typed.
+
+Does not run them; the tests parse each.
+"""
+
+LINES = {
+    "play": (
+        "advrepl play                              choose from a list",
+        "advrepl play lighthouse --seed 7          the same story each time for the same moves",
+        "advrepl play brindle --you Anna           talk to a character",
+        "advrepl play card.png -m pygmalion-2-7b   your own card, on a model of that name",
+        "printf '1\\n' | advrepl play start --json  for other programs",
+    ),
+    "resume": (
+        "advrepl resume                            the newest story",
+        "advrepl resume start-2 --ctx 2048         a story by its name, with a smaller context",
+    ),
+    "config": (
+        "advrepl config                            what is set",
+        "advrepl config theme light                play and resume use it from now on",
+        "advrepl config temperature --unset",
+    ),
+    "convert": (
+        "advrepl convert pygmalion-6b              to Q4_K_M, in the models folder",
+        "advrepl convert folder -q Q8_0 -o out.gguf",
+    ),
+    "decode": ("advrepl decode xor_encoded_files llama-7b-hf metharme-7b-hf",),
+    "bench": ("advrepl bench -m pygmalion --runs 5", "advrepl bench --json"),
+    "tune": ("advrepl tune", "advrepl tune -m pygmalion --ctx 2048"),
+}
+
+EXAMPLES = {name: "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines) for name, lines in LINES.items()}

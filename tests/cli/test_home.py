@@ -1,0 +1,137 @@
+"""The first screen, what `play` shows without a name, and the help."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from advrepl.cli import examples
+from advrepl.cli.commands import app
+from tests import ROOT
+from tests.pty_play import Terminal
+from tests.terminal.test_pipe import Program
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def open_terminal(program: Program) -> Callable[..., Terminal]:
+    """Starts the program with the arguments as they are, and the same home and stories as `program`."""
+
+    def start(*arguments: str, columns: int = 80, **environment: str) -> Terminal:
+        own: dict[str, Any] = {
+            name: text for name, text in program.environment.items() if name.startswith("ADVREPL_")
+        } | environment
+        return Terminal(*arguments, columns=columns, **own)
+
+    return start
+
+
+def test_the_first_screen_in_a_pipe_lists_all_there_is_to_do(program: Program) -> None:
+    code, out, err = program.run()
+    assert (code, err) == (0, "")
+    for what in ("play [NAME]", "resume [NAME]", "--help", "SmolLM2-135M", "play night-train", "play halcyon"):
+        assert what in out
+
+
+def test_without_a_model_three_lines_say_how_to_get_one(program: Program) -> None:
+    code = "from advrepl.engines import installed; installed.STARTER = 'none'; from advrepl.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=program.environment | {"PYTHONPATH": str(ROOT)},
+    )
+    told = result.stdout.partition("There is no model yet.")[2].split("\n\n")[0].splitlines()
+    assert len(told) == 3 and "pip install" in told[0] and "-m" in told[1] and "convert" in told[2]
+
+
+@pytest.mark.parametrize("columns", [40, 200])
+def test_what_is_picked_on_the_first_screen_is_played(open_terminal: Callable[..., Terminal], columns: int) -> None:
+    environment = {"ADVREPL_MODEL": "gone.gguf"}  # what is played is seen without loading it
+    with open_terminal(columns=columns, **environment) as terminal:
+        terminal.until("Where to?")
+        terminal.until(lambda: any(line.startswith("❯ play start") for line in terminal.lines))
+        assert max(map(len, terminal.lines)) <= columns
+        terminal.press("down")
+        terminal.until(lambda: any(line.startswith("❯ play lighthouse") for line in terminal.lines))
+        terminal.type("brin")
+        terminal.until(lambda: any(line.startswith("❯ play brindle") for line in terminal.lines))
+        terminal.press("enter")
+        assert terminal.left() == 1
+        assert "there is no model gone.gguf" in terminal.text
+        assert not any("Where to?" in line for line in terminal.lines), "the list is gone again"
+
+
+def test_play_without_a_name_shows_a_list_and_leaving_it_begins_nothing(
+    open_terminal: Callable[..., Terminal], program: Program
+) -> None:
+    with open_terminal("play") as terminal:
+        terminal.until("Begin which story?")
+        terminal.until("the mind of a sleeping ship")
+        terminal.press("ctrl-c")
+        assert terminal.left() == 0
+    assert not program.saves.exists()
+
+
+def test_a_terminal_without_a_cursor_gets_a_numbered_list(open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", TERM="dumb", ADVREPL_MODEL="gone.gguf") as terminal:
+        terminal.until("1 to 6, or a part of a name")
+        assert "5. captain-okoro: a mail captain" in terminal.text
+        terminal.line("9")
+        terminal.until("9: there are 1 to 6")
+        terminal.line("halc")
+        assert terminal.left() == 1 and "there is no model" in terminal.text
+        assert b"\x1b" not in terminal.raw
+
+
+def test_make_begins_an_adventure_without_asking(open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", ADVREPL_BY_MAKE="1", ADVREPL_MODEL="gone.gguf") as terminal:
+        assert terminal.left() == 1 and "there is no model" in terminal.text
+
+
+def test_the_first_screen_and_the_help_are_there_at_once(program: Program) -> None:
+    """Measured in the processor's time, which a busy machine does not stretch as much; the best of three."""
+    for arguments, most in (((), 0.2), (("--help",), 0.15)):
+        least = min(_cpu_seconds(program, arguments) for _ in range(3))
+        assert least < most, arguments
+
+
+def _cpu_seconds(program: Program, arguments: tuple[str, ...]) -> float:
+    # pydantic, which only the tests install, is loaded by typer where it is there.
+    code = "import sys; sys.modules['pydantic'] = None; from advrepl.cli import main; main()"
+    before = os.times()
+    subprocess.run([sys.executable, "-c", code, *arguments], env=program.environment, cwd=ROOT, capture_output=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+@pytest.mark.parametrize("words", ["-h", "play -h", "saves -h", "saves list -h"])
+def test_h_is_help_everywhere(words: str) -> None:
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 0 and "Usage:" in result.output
+
+
+def test_the_help_of_play_shows_defaults_and_examples() -> None:
+    out = CliRunner().invoke(app, ["play", "-h"]).output
+    assert re.search(r"default:\s+0\.8\]", out) and "advrepl play brindle --you Anna" in out
+
+
+@pytest.mark.parametrize("line", [line for lines in examples.LINES.values() for line in lines])
+def test_an_example_is_a_line_that_the_program_understands(line: str) -> None:
+    words = shlex.split(line.rpartition("| ")[2].split("  ")[0])
+    assert words[0] == "advrepl"
+    group = typer.main.get_command(app)
+    command = group.commands[words[1]]  # type: ignore[attr-defined]
+    command.make_context(words[1], words[2:])
