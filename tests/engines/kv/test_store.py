@@ -26,9 +26,10 @@ from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
-from advrepl.play import session
+from advrepl.play import guidance, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
+from advrepl.prompt.segments import Segment
 from advrepl.story import saves
 from advrepl.story.tree import Story
 from advrepl.terminal.lines import understood
@@ -71,10 +72,12 @@ class Player:
 
 
 def beyond_turn(game: Game) -> int:
-    """Tokens that the last reply fed beyond those of the player's turn and what follows it."""
-    prompt = game.format.spell(game.scenario, game.story.path_turns()[:-1])
+    """Tokens that the last reply fed beyond those of the player's turn and what follows it, to the reply's own."""
+    turns = game.story.path_turns()[:-1]
+    prompt = game.format.spell(game.scenario, turns)
+    begun = guidance.beginning(game.scenario, turns) if game.planner._is_guided(turns) else ""
     fed = game.last.stats["prompt"] - game.last.stats["reused"] if game.last else 0
-    return int(fed - sum(map(game.engine.count, (*prompt.blocks[-1], *prompt.cue))))
+    return int(fed - sum(map(game.engine.count, (*prompt.blocks[-1], *prompt.cue, Segment("", begun)))))
 
 
 def saved(player: Player, name: str = "story") -> Story:
