@@ -86,6 +86,9 @@ class ScriptedEngine:
             yield word
         self.stats.stop = "end"
 
+    def forget_moved(self) -> None:
+        pass  # it has no cache
+
     def cancel(self) -> None:
         self._cancelled = True
 

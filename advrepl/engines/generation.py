@@ -147,6 +147,11 @@ class SequenceEngine(ABC, Generic[M]):
         """End the reply that is being written; from any thread, or a signal handler."""
         self.model.abort(True)
 
+    def forget_moved(self) -> None:
+        """Give up the cached tokens that were moved: they know of words that are to be as if they had never been."""
+        if self.shifted:
+            self._reuse(ReusePlan(self.sequence.unshifted or 0))
+
     def close(self) -> None:
         """Give the model's memory back."""
         self.model.close()

@@ -98,7 +98,7 @@ class Planner:
         It follows from the story's own, and differs between takes of one turn.
         """
         own = self.state.sampling.seed
-        return ((self._seed if own is None else own) + 0x85EBCA6B * turns) & 0x7FFFFFFF
+        return ((self._seed if own is None else own) + 0x85EBCA6B * (turns + self.state.save.deleted)) & 0x7FFFFFFF
 
     def check(self) -> None:
         """Raise AdvreplError if the context has no room for the system text and a line."""

@@ -103,6 +103,10 @@ class ThinkingEngine:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
         return self._engine.is_forgeable(mark)
 
+    def forget_moved(self) -> None:
+        """Give up what makes it `shifted`."""
+        self._engine.forget_moved()
+
     def cancel(self) -> None:
         """End what is being written."""
         self._engine.cancel()

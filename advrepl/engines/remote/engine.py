@@ -59,7 +59,7 @@ class RemoteEngine:
         self._token_cache = TokenCache(tokens.encode, lambda _: b"", Apart())
         self._asked: Asked | None = None
         self._before: Asked | None = None  # the request before that
-        self._was_slid = False
+        self._was_slid = self._afresh = False
         self._completion: Completion | None = None
         self._cancelled = self._checked = False
         self._told: set[str] = set()
@@ -107,6 +107,10 @@ class RemoteEngine:
                 self.n_ctx = overflow.n_ctx
             raise
 
+    def forget_moved(self) -> None:
+        """Let a server that can be told so read the next prompt from its beginning."""
+        self._afresh, self.shifted = True, False
+
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""
         self._cancelled = True
@@ -143,7 +147,7 @@ class RemoteEngine:
         biases = self._biases(sampling)
         self._was_slid, self._before = self._slid(window), self._asked
         self._asked = Asked(window, ids)
-        return payload(
+        request = payload(
             self._dialect,
             self.server.model,
             ids or self.tokens.spelled(segments),
@@ -154,6 +158,10 @@ class RemoteEngine:
             biases=biases,
             slid=self._was_slid,
         )
+        if self._afresh and "cache_prompt" in request:
+            request["cache_prompt"] = False
+        self._afresh = False
+        return request
 
     def _biases(self, sampling: Sampling) -> dict[int, float]:
         """What is added for which token; says once what the server cannot do."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from advrepl.engines.base import OnServer
 from advrepl.play.events import Event, Verbatim
 from advrepl.play.game import Game
 from advrepl.prompt.segments import Segment
@@ -76,7 +77,8 @@ def _seen(game: Game) -> dict[str, str]:
 def _cache(game: Game) -> dict[str, str]:
     """What the engine has kept of the text that it has read."""
     times = "once" if game.read_in_full == 1 else f"{game.read_in_full} times"
-    return {
+    server = game.engine.described() if isinstance(game.engine, OnServer) else {}
+    return server | {
         "cache": "shifted: it has traces of turns that are gone" if game.engine.shifted else "fresh",
         "whole prompt": f"read {times} since the story was opened",
     }
