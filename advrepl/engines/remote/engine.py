@@ -12,6 +12,7 @@ from typing import Any
 
 from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, PrefillProgress, Stats, until_stop
+from advrepl.engines.kv.borders import Apart
 from advrepl.engines.kv.reuse import common_prefix
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.gbnf import parses
@@ -66,7 +67,7 @@ class RemoteEngine:
         self.stats, self.known = Stats(), Known(bool(server.dialect.grammar))
         self.tell: Tell = lambda _: None
         self._dialect = server.dialect
-        self.token_cache = TokenCache(tokens.encode)
+        self.token_cache = TokenCache(tokens.encode, lambda _: b"", Apart())
         self._was_slid = False
         self._completion: Completion | None = None
         self.cancelled = False
@@ -87,6 +88,10 @@ class RemoteEngine:
         if self.tokens.takes_ids:
             return len(self.token_cache.tokens(segment))
         return self.tokens.count(segment)
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment of a prompt takes."""
+        return list(map(self.count, segments))
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself, or may be."""
@@ -156,10 +161,10 @@ class RemoteEngine:
         segments, stats = window.segments, self.stats
         ids: list[int] = []
         if self.tokens.takes_ids:
-            parts = [self.token_cache.tokens(part, first=not index) for index, part in enumerate(segments)]
+            parts = self.token_cache.parts(segments)
             opening = self.tokens.opening
             ids = [*(() if parts[0][: len(opening)] == opening else opening), *(i for part in parts for i in part)]
-            self.token_cache.begin(segments[-1])
+            self.token_cache.begin(segments)
         stats.prompt = len(ids) or sum(map(self.tokens.count, segments))
         if stats.prompt >= self.n_ctx:
             raise AdvreplError(f"{stats.prompt} tokens do not fit the server's context of {self.n_ctx}")

@@ -70,12 +70,18 @@ def test_only_a_server_that_shares_the_story_writes_several_at_once(kind: str, a
 
     def act(handler: scripted._Handler, kind: str) -> None:
         nonlocal open_now, most
+        handler.begin()
         with lock:
             open_now += 1
             most = max(most, open_now)
-        says(*"abcdefghij", pause=0.01)(handler, kind)
+        for piece in "abcdefghij":
+            handler.event(scripted.piece(handler.server, kind, piece))
+            time.sleep(0.01)
         with lock:
             open_now -= 1
+        for line in scripted.last(kind, "stop", 20, 0, 10):
+            handler.event(line)
+        handler.end()
 
     with serving(kind, act) as server:
         ahead, engine = begun(server)
