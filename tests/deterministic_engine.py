@@ -31,7 +31,7 @@ WORDS = [
 class DeterministicEngine(ScriptedEngine):
     """Muses a few words for each call; the same for the same prompt and seed."""
 
-    branches, spare, in_turn = 6, 5000, False
+    branches, spare = 6, 5000
 
     def __init__(self, n_ctx: int = 2000) -> None:
         super().__init__(n_ctx=n_ctx, grammars=True)

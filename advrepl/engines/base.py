@@ -171,7 +171,6 @@ class Branching(Engine, Protocol[B]):
 
     branches: int  # the most that may be there at a time; 0: it cannot branch
     spare: int  # tokens that fit the cache besides those of the engine: what a refresh may take
-    in_turn: bool  # must a reply be whole before another is begun?
 
     def prepare(self, window: Window) -> int:
         """Make the cache fit a window that comes next; return how many tokens `prime` has to prefill for it."""

@@ -74,7 +74,7 @@ class Prefetcher(Generic[E]):
     """
 
     def __init__(self, engine: "Branching[Any]", changed: Callable[[], None] = lambda: None) -> None:
-        self._engine, self._shares = engine, () if engine.in_turn else SHARES
+        self._engine = engine
         self.changed = changed  # called from the worker when all is written
         self._jobs: list[PrefetchJob[E]] = []  # not begun
         self._planned: list[object] | None = None
@@ -210,7 +210,7 @@ class Prefetcher(Generic[E]):
         for later in (False, True):
             live = [slot for slot in self._slots if slot.job and slot.job.later == later and not slot.over]
             if live:
-                return next((slot for share in self._shares for slot in live if slot.steps < share), live[0])
+                return next((slot for share in SHARES for slot in live if slot.steps < share), live[0])
         return self._refresh if self._refresh_goes_on() else None
 
     def _serve(self, slot: Slot[Any]) -> None:

@@ -269,11 +269,7 @@ def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
     if getattr(engine, "branches", 0):
         game.prefetcher = Prefetcher(engine)
     elif settings.prefetch:
-        notice(
-            "no replies are written ahead: there is too little memory, or this model's cache cannot be shared"
-            if not isinstance(engine, OnServer)
-            else "no replies are written ahead: this server cannot do two things at a time"
-        )
+        notice("no replies are written ahead: too little memory, or this model's cache or server cannot be shared")
 
 
 def _restore_kv(game: Game, notice: Notice) -> None:

@@ -25,7 +25,7 @@ class BranchingEngine(LlamaEngine):
 
     def __init__(self, model: LlamaModel, *, shift: bool = True) -> None:
         super().__init__(model, shift=shift)
-        self.branches, self.spare, self.in_turn = model.branches, model.spare, False
+        self.branches, self.spare = model.branches, model.spare
         self._missing: list[int] = []  # tokens of the coming window
         self._resident: LlamaBranch | None = None  # the branch whose tokens are in the cache
         # The engine's own tokens from some position on, while those of the resident branch are in their cells.

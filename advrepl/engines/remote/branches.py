@@ -28,7 +28,7 @@ class RemoteBranching(RemoteEngine):
     def __init__(self, wire: Wire, server: Server, tokens: RemoteTokens, n_ctx: int, branches: int) -> None:
         super().__init__(wire, server, tokens, n_ctx)
         self._most, self._live = branches, list[RemoteBranch]()
-        self.branches, self.in_turn = branches, server.dialect.ahead == "in turn"
+        self.branches, self._in_turn = branches, server.dialect.ahead == "in turn"
 
     def cancel(self) -> None:
         """End what is being written, and hang up wherever something is written ahead."""
@@ -43,7 +43,7 @@ class RemoteBranching(RemoteEngine):
         """
         self.stats, self.branches = Stats(), self._most
         self._live = [branch for branch in self._live if not branch.detached]
-        if self.in_turn and self.server.slots > 1:
+        if self._in_turn and self.server.slots > 1:
             reply = self.n_ctx - window.budget
             self.branches = min(self._most, 1 + self.n_ctx // (window.used + LINE + reply))
         return 0
@@ -74,8 +74,11 @@ class RemoteBranching(RemoteEngine):
         """Nothing is refreshed, as `spare` says."""
         raise NotImplementedError
 
-    def enter(self, _: "RemoteBranch") -> None:
-        """Do nothing: the server has room for it or makes it wait."""
+    def enter(self, branch: "RemoteBranch") -> None:
+        """Hang up for all others where the server would read the story once for each, or let this one wait."""
+        for other in self._live if self._in_turn else ():
+            if other is not branch:
+                other.hang_up()
 
     def settle(self) -> None:
         """Do nothing: no branch is in a cache of ours."""
@@ -122,9 +125,10 @@ class RemoteBranch(RemoteEngine):
         """Wait for the next event, in this thread; False if that was cancelled."""
         try:
             self._event = next(self._opened(), None)
+            while self._event and self._event.progress and not self.detached:  # nobody looks at it
+                self._event = next(self._opened(), None)
         except Interrupted:
             self.hang_up()
-            self._is_anew = True
             return False
         self.waiting = ()
         return True
@@ -134,9 +138,10 @@ class RemoteBranch(RemoteEngine):
         self.detached, self.tell = True, self._engine.tell
 
     def hang_up(self) -> None:
-        """Close the request that is open."""
+        """Close the request that is open; another one goes on."""
         source, self._source, self._completion = self._source, None, None
         if source:
+            self._is_anew = True
             source.close()  # type: ignore[attr-defined]
 
     def clear_cancel(self) -> None:

@@ -277,7 +277,7 @@ class RemoteEngine:
         kept = common_prefix(before.ids, asked.ids[: stats.prompt]) if before else 0
         if figures and self._dialect.tells_cache:
             stats.prompt = stats.prompt if asked.ids else figures.prompt or stats.prompt
-            stats.reused = min(figures.cached, stats.prompt)
+            stats.reused = min(figures.cached, stats.prompt - 1)
             stats.shifted = max(stats.reused - max(kept, head), 0) if self._was_slid else 0
             self.known.shifted = (self.shifted or stats.shifted > 0) and stats.reused > head
         elif kept:

@@ -137,6 +137,20 @@ def says(*pieces: str, finish: str = "stop", cached: int = 0, pause: float = 0.0
     return act
 
 
+def goes_on(*pieces: str) -> Act:
+    """A reply of which only so much is said as does not stand at the end of the prompt yet."""
+
+    def act(handler: _Handler, kind: str) -> None:
+        server = handler.server
+        prompt, ids = server.asked[-1]["prompt"], [server.ids(text, False) for text in pieces]
+        there = next(
+            k for k in range(len(pieces), -1, -1) if k == 0 or prompt[-k:] == [i for each in ids[:k] for i in each]
+        )
+        says(*pieces[there:])(handler, kind)
+
+    return act
+
+
 def breaks_off(*pieces: str) -> Act:
     """Dies in the middle of a reply: the body is never finished."""
 

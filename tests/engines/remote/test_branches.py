@@ -50,42 +50,29 @@ def test_a_server_that_cannot_do_it_is_never_asked(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [LLAMA, VLLM])
 def test_a_reply_that_was_written_ahead_is_there_and_costs_no_request(kind: str) -> None:
-    with serving(kind, says(" The", " door", ".")) as server:
+    with serving(kind, scripted.goes_on(" The", " door", " is", " open", " now", ".")) as server:
         ahead, engine = begun(server)
         until(lambda: ahead.state == "ready")
-        assert len(server.asked) == 3
+        asked = len(server.asked)
+        # First words of each, then more of each: where that is done in turn, each is asked for again.
+        assert asked == (6 if kind == LLAMA else 3)
         taken = ahead.take("I walk away.")
         assert taken
-        assert "".join(taken.done) == " The door."
+        assert "".join(taken.done) == " The door is open now."
         assert list(taken.events) == []
-        assert len(server.asked) == 3
+        assert len(server.asked) == asked
         ahead.close()
         engine.close()
 
 
 @pytest.mark.parametrize(("kind", "at_once"), [(LLAMA, False), (VLLM, True)])
 def test_only_a_server_that_shares_the_story_writes_several_at_once(kind: str, at_once: bool) -> None:
-    open_now, most = 0, 0
-    lock = threading.Lock()
-
-    def act(handler: scripted._Handler, kind: str) -> None:
-        nonlocal open_now, most
-        handler.begin()
-        with lock:
-            open_now += 1
-            most = max(most, open_now)
-        for piece in "abcdefghij":
-            handler.event(scripted.piece(handler.server, kind, piece))
-            time.sleep(0.01)
-        with lock:
-            open_now -= 1
-        for line in scripted.last(kind, "stop", 20, 0, 10):
-            handler.event(line)
-        handler.end()
-
-    with serving(kind, act) as server:
+    with serving(kind, says(*"abcdefghij", pause=0.01)) as server:
         ahead, engine = begun(server)
-        until(lambda: ahead.state == "ready")
+        most = 0
+        while ahead.state != "ready":
+            most = max(most, sum(branch._source is not None for branch in engine._live))
+            time.sleep(0.002)
         assert (most > 1) == at_once
         ahead.close()
         engine.close()
