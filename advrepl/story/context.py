@@ -15,7 +15,7 @@ from advrepl.lore import activation
 from advrepl.lore.activation import LoreState
 from advrepl.lore.books import Book, Entry, combine, parse_book
 from advrepl.macros.context import MacroContext
-from advrepl.macros.expand import expand
+from advrepl.macros.expand import expand, is_new_each_turn
 from advrepl.story import injections
 from advrepl.story.injections import LORE, NOTE
 from advrepl.story.roleplay import check_other, context_of, scenario_of
@@ -121,7 +121,7 @@ class StoryContext:
         chosen: dict[str, str] = {}
         room = self._head_room(save.scenario)
         for entry in constant:
-            text = expand(entry.content, macros, values, "lore", seed=save.rng_seed).strip()
+            text = expand(entry.content, macros, values, _place(entry), seed=save.rng_seed).strip()
             size = self._count(text)
             if size <= room:
                 chosen[entry.id], room = text, room - size
@@ -144,13 +144,13 @@ class StoryContext:
         """Work out what to put before a turn of the player that says or does `text`."""
         scenario, values = save.scenario, dict(save.macro_values)
         recent = story.path_turns(max(len(story) - injections.reach(scenario), 0))
-        spoken = _SpokenTurns(story, scenario, text)
+        spoken, number = _SpokenTurns(story, scenario, text), str(len(story))
         context = self._macro_context(
             save,
             last_message=spoken.last("user", "model"),
             last_user_message=spoken.last("user"),
             last_char_message=spoken.last("model"),
-            last_message_id=str(len(story)),
+            last_message_id=number,
             input=text,
         )
         active, lore_state = activation.activate(
@@ -159,8 +159,8 @@ class StoryContext:
             save.lore_state,
             count=self._count,
             budget=self._room,
-            rng=random.Random(f"{save.rng_seed}|{len(story)}"),
-            expand=lambda text: expand(text, context, values, "lore", seed=save.rng_seed, current_messages=True),
+            rng=random.Random(f"{save.rng_seed}|{number}"),
+            expand=lambda text: expand(text, context, values, "lore", seed=save.rng_seed, turn=number),
             greeting=self.greeting(save, story),
         )
         lore = {LORE + each.entry.id: each.text for each in active if not _always(each.entry)}
@@ -183,10 +183,16 @@ class StoryContext:
 
 
 def _always(entry: Entry) -> bool:
-    """Does it apply in every turn, whatever is said?"""
+    """Does it apply in every turn, whatever is said, and read the same?"""
     bare = Entry(entry.id, entry.content)
     unruled = all(getattr(entry, rule) == getattr(bare, rule) for rule in RULES)
-    return (entry.constant or entry.activate) and unruled and bool(entry.content.strip())
+    said = bool(entry.content.strip()) and not is_new_each_turn(entry.content)
+    return (entry.constant or entry.activate) and unruled and said
+
+
+def _place(entry: Entry) -> str:
+    """Where the text of an entry stands: what its macros roll is its own."""
+    return f"lore.{entry.id}"
 
 
 class _SpokenTurns(Sequence[str]):
