@@ -39,6 +39,7 @@ class ScriptedEngine:
     text_borders = ("", "")
     format_hint: str | None = "metharme"
     shifted = False
+    slide_to = 0.75
 
     def __init__(self, *replies: str, n_ctx: int = 2000, grammars: bool = False) -> None:
         self.replies, self.n_ctx, self.grammars = list(replies), n_ctx, grammars

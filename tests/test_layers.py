@@ -32,6 +32,7 @@ ONLY_IN = {
         "convert/quantize/collect.py",
     },
     "gguf": {"convert/"},
+    "httpx": {"advrepl/engines/remote/"},
     "torch": {"advrepl/engines/hf/"},
     "transformers": {"advrepl/engines/hf/"},
     "prompt_toolkit": {"advrepl/terminal/"},

@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    if not sys.argv[1:]:
+    if not sys.argv[1:] and not any(name.endswith("ADVREPL_COMPLETE") for name in os.environ):  # which shells set
         from advrepl.cli.home import home  # loads none of the commands: it is there at once
 
         sys.argv[1:] = home(at_terminal=sys.stdin.isatty() and sys.stdout.isatty())
@@ -39,6 +39,13 @@ def _run() -> None:
             return
     from advrepl.cli.commands import app
 
+    if sys.argv[1:2] in (["play"], ["resume"]):
+        from advrepl import paths
+
+        if (own := paths.config_file()).exists():
+            from advrepl.cli.config import arguments
+
+            sys.argv[2:2] = arguments(own)
     app()
 
 

@@ -5,6 +5,7 @@ Prints before anything slow is loaded. What is picked is a command line; whoever
 
 import os
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
 MOST_STORIES, MOST_MODELS = 8, 5
 MEASURE = 100  # columns
 COMMANDS = (
-    (("play",), " [NAME]", "a new story: a scenario, a character, or a card of yours"),
-    (("resume",), " [NAME]", "go on with a story"),
-    (("saves", "list"), "", "your stories; also show, rename, delete"),
-    (("models",), "", "the models that are here"),
-    (("--help",), "", "all commands; COMMAND --help tells more of one"),
+    ("play [NAME]", "a new story: a scenario, a character, or a card of yours"),
+    ("resume [NAME]", "go on with a story"),
+    ("saves list", "your stories; also show, rename, delete"),
+    ("models", "the models that are here"),
+    ("--help", "all commands; COMMAND --help tells more of one"),
 )
 
 
 def home(*, at_terminal: bool) -> list[str]:
     """Show the first screen, and return the command that the player has picked; empty: none."""
     _say(f"advrepl {__version__} · stories that you and a language model on this machine tell each other\n")
-    _table((program.command(*words) + more, about) for words, more, about in COMMANDS)
+    _say(f"`{program.command()} …` with one of these words, or choose below:")
+    _table(COMMANDS)
     there = _models()
     _say(f"\nModels: {', '.join(there)}" if there else f"\n{_no_model()}")
     choices = _choices()
@@ -38,31 +40,31 @@ def home(*, at_terminal: bool) -> list[str]:
         return []
     sys.stdout.write("\n")
     sys.stdout.flush()
-    chosen = _pick("Where to?", choices)
+    chosen = _pick("Where to?", choices, _plain())
     return chosen.name.split(" ", 1) if chosen else []
 
 
-def pick_beginning() -> str | None:
+def pick_beginning(*, plain: bool) -> str | None:
     """Let the player choose a scenario or a character; None: he gave it up."""
     from advrepl.play.beginnings import beginnings
     from advrepl.terminal.picker import Choice
 
-    chosen = _pick("Begin which story?", [Choice(each.name, each.about) for each in beginnings()])
+    chosen = _pick("Begin which story?", [Choice(each.name, each.about) for each in beginnings()], plain)
     return chosen.name if chosen else None
 
 
-def pick_story(folder: Path) -> str | None:
+def pick_story(folder: Path, *, plain: bool) -> str | None:
     """Let the player choose a story to go on with; None: he gave it up, or there is none."""
     choices = _stories(folder, None)
-    chosen = _pick("Go on with which story?", choices) if choices else None
+    chosen = _pick("Go on with which story?", choices, plain) if choices else None
     return chosen.name if chosen else None
 
 
-def _pick(title: str, choices: "list[Choice]") -> "Choice | None":
+def _pick(title: str, choices: "list[Choice]", plain: bool) -> "Choice | None":
     from advrepl.terminal.picker import pick
     from advrepl.terminal.screen import Capabilities
 
-    can = Capabilities.of(os.environ)
+    can = Capabilities.of(os.environ, plain=plain)
     return pick(title, choices, cursor=can.cursor, style=can.style)
 
 
@@ -89,6 +91,14 @@ def _stories(folder: Path, most: int | None) -> "list[Choice]":
 def _saves() -> Path | None:
     usual = os.environ.get("ADVREPL_SAVES")
     return Path(usual) if usual else None
+
+
+def _plain() -> bool:
+    """Does the player's own configuration ask for words only? What is wrong with it is told when he plays."""
+    try:
+        return paths.config_file().exists() and tomllib.loads(paths.config_file().read_text("utf-8"))["plain"] is True
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _models() -> list[str]:

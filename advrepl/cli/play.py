@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advrepl import AdvreplError, program
-from advrepl.cli import home
+from advrepl.cli import completion, home
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
 from advrepl.cli.questions import agrees, answer
 from advrepl.prompt.options import MAX_OPTIONS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from advrepl.play.game import Game
     from advrepl.play.lookup import Notice
     from advrepl.play.session import Ask, Settings
+    from advrepl.terminal.commands import Then
 
     OpenGame = Callable[[Notice, LoadProgress, Ask | None], Game]
 
@@ -43,12 +44,18 @@ def _sampling_option(parameter: Parameter) -> Any:
     return Annotated[parameter.kind | None, option(parameter.flag, help=words, parser=read, metavar=metavar)]
 
 
+BELL = 30  # seconds
+
 # name of the parameter -> (type, option); the options that `play` and `resume` share.
 PLAY_OPTIONS: dict[str, Any] = {
     "model": Annotated[
         str | None,
         option(
-            "-m", "--model", help="GGUF file or Hugging Face folder, or (a part of) its name.  [default: the newest]"
+            "-m",
+            "--model",
+            help="GGUF file or Hugging Face folder, or (a part of) its name; or a server's http://…  "
+            "[default: the newest]",
+            autocompletion=completion.models,
         ),
     ],
     "format": Annotated[
@@ -62,7 +69,10 @@ PLAY_OPTIONS: dict[str, Any] = {
     "threads": Threads,
     "gpu_layers": GpuLayers,
     "kv": KvType,
-    "preset": Annotated[str | None, option("--preset", help="Sampler settings by name, as /preset lists them.")],
+    "preset": Annotated[
+        str | None,
+        option("--preset", help="Sampler settings by name, as /preset lists them.", autocompletion=completion.presets),
+    ],
     **{name: _sampling_option(each) for name, each in PARAMETERS.items() if each.is_flag},
     "you": Annotated[str | None, option("--you", help="Your name, or `NAME: who you are`.  [default: asked for]")],
     "lore": Annotated[list[Path], option("--lore", help="A lorebook or world info file; may be given again.")],
@@ -92,9 +102,35 @@ PLAY_OPTIONS: dict[str, Any] = {
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
     "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take, as 500M.  [default: 4G]")],
+    "plain": Annotated[
+        bool, typer.Option("--plain", help="Lines of words only, for screen readers: nothing is drawn over.")
+    ],
+    "theme": Annotated[
+        str | None,
+        option("--theme", help="Colors for a dark or a light terminal.  [default: as it tells]", metavar="dark|light"),
+    ],
+    "bell": Annotated[
+        int | None,
+        option("--bell", help="Ring when a reply took so many seconds; 0: never.  [default: 30]", min=0),
+    ],
+    "tokenizer": Annotated[
+        Path | None, option("--tokenizer", help="A GGUF file or folder that counts tokens for a server that does not.")
+    ],
+    "insecure": Annotated[
+        bool, typer.Option("--insecure", help="Play on another machine over plain http, which can be read on the way.")
+    ],
     "json": Annotated[bool, typer.Option("--json", help="Talk JSON lines, for other programs.")],
 }
-DEFAULTS: dict[str, Any] = {"lore": [], "ban": [], "shift": True, "plain_model": False, "kv_file": True, "json": False}
+DEFAULTS: dict[str, Any] = {
+    "lore": [],
+    "ban": [],
+    "shift": True,
+    "plain_model": False,
+    "kv_file": True,
+    "json": False,
+    "plain": False,
+    "insecure": False,
+}
 
 
 def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -120,7 +156,9 @@ def play(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="A scenario, a character or a card; without one, a list of them is shown.", show_default=False
+            help="A scenario, a character or a card; without one, a list of them is shown.",
+            show_default=False,
+            autocompletion=completion.beginnings,
         ),
     ] = None,
     save: Annotated[str | None, typer.Option("--save", help="The story's name.", show_default=False)] = None,
@@ -128,10 +166,13 @@ def play(
     chosen: dict[str, Any],
 ) -> None:
     """Begin a new story."""
+    _begin(what or _chosen_beginning(chosen), chosen, save)
+
+
+def _begin(beginning: str, chosen: dict[str, Any], save: str | None = None) -> None:
     from advrepl.play import lookup, session
 
     settings = _settings(chosen, save=save)
-    beginning = what or _chosen_beginning(chosen["json"])
 
     def begin(notice: "Notice", loading: "LoadProgress", ask: "Ask | None") -> "Game":
         game = session.new_game(beginning, settings, notice, loading, ask)
@@ -139,16 +180,23 @@ def play(
             notice(f"you have played this before: `{program.resume_command(before)}` goes on with it")
         return game
 
-    _play(chosen["json"], begin)
+    _play(chosen, begin)
 
 
 @_with_play_options
 def resume(
-    name: Annotated[str | None, typer.Argument(help="The story's name; the newest if none is given.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The story's name; the newest if none is given.", autocompletion=completion.stories),
+    ] = None,
     *,
     chosen: dict[str, Any],
 ) -> None:
     """Go on with a story."""
+    _resume(name, chosen)
+
+
+def _resume(name: str | None, chosen: dict[str, Any]) -> None:
     from advrepl.play import session
 
     settings = _settings(chosen)
@@ -157,16 +205,16 @@ def resume(
         agree = (lambda question: agrees(question, ask)) if ask else None
         return session.resumed_game(name, settings, notice, loading, agree)
 
-    _play(chosen["json"], go_on)
+    _play(chosen, go_on)
 
 
-def _chosen_beginning(as_json: bool) -> str:
+def _chosen_beginning(chosen: dict[str, Any]) -> str:
     """What somebody at a terminal picks; the usual adventure in a pipe, and for make, which says that it begins one."""
     from advrepl.story.scenario import START
 
-    if not at_terminal(as_json) or os.environ.get(program.BY_MAKE):
+    if not at_terminal(chosen["json"]) or os.environ.get(program.BY_MAKE):
         return START.name
-    if picked := home.pick_beginning():
+    if picked := home.pick_beginning(plain=chosen["plain"]):
         return picked
     raise typer.Exit
 
@@ -198,25 +246,44 @@ def _ahead(chosen: dict[str, Any]) -> bool | None:
     return False if chosen["ahead"] is None and (not reads or on_battery()) else chosen["ahead"]
 
 
-def _play(as_json: bool, open_game: "OpenGame") -> None:
+def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
     """Open a game and play it: at a terminal if there is one, else line by line."""
-    from advrepl.terminal import pipe
+    from advrepl.terminal import pipe, theme
 
+    as_json = chosen["json"]
     reads = at_terminal(as_json)
+    theme.choose(chosen["theme"], os.environ)  # refuses a wrong name before anything is loaded
     notices: list[str] = []
     game = _opened(open_game, notices.append, reads)
-    opening = game.waits_for_opening
+    opening, then = game.waits_for_opening, None
     try:
         if reads:
             from advrepl.terminal import repl
 
-            code = repl.play(game, opening=opening, notices=notices)
+            look = repl.Look(chosen["plain"], chosen["theme"], BELL if chosen["bell"] is None else chosen["bell"])
+            left = repl.play(game, opening=opening, notices=notices, look=look)
+            code, then = left.code, left.then
         else:
             output = pipe.JsonOutput(sys.stdout) if as_json else pipe.PlainOutput(sys.stdout, sys.stderr)
             code = pipe.play(game, output, pipe.unbuffered_input(), opening, notices)
     finally:
         game.close()
+    if then and not code:
+        _go_on(then, game.file.path, chosen)
     raise typer.Exit(code)
+
+
+def _go_on(then: "Then", story: Path, chosen: dict[str, Any]) -> None:
+    """Play what the player has asked for in a story that is closed now, with the same options."""
+    try:
+        match then.kind:
+            case "new":
+                _begin(then.name, chosen)
+            case "load":
+                _resume(then.name, chosen | {"model": None})  # on its own model
+    except AdvreplError as error:
+        again = program.resume_command(story)
+        raise AdvreplError(f"{error}\nThe story that you left is kept: {again}") from error
 
 
 def _opened(open_game: "OpenGame", notice: "Notice", at_terminal: bool) -> "Game":

@@ -1,4 +1,4 @@
-"""`advrepl saves`: list, show, rename and delete stories."""
+"""`advrepl saves`: list, show, rename, check and delete stories."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from advrepl import paths, program
+from advrepl.cli import completion
 from advrepl.cli.options import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
-app = typer.Typer(no_args_is_help=True, help="List, show, rename and delete stories.")
+app = typer.Typer(no_args_is_help=True, help="List, show, rename, check and delete stories.")
 
+StoryName = Annotated[str, typer.Argument(autocompletion=completion.stories, help="The story's name.")]
 HEADINGS = ("name", "title", "turns", "changed", "model", "cache")
 MEASURE = 100  # columns of a story's last words
 
@@ -36,7 +38,9 @@ def show_list(folder: SavesFolder = None) -> None:
 
 
 @app.command("rename")
-def rename(name: str, new: Annotated[str, typer.Argument(help="Its new name.")], folder: SavesFolder = None) -> None:
+def rename(
+    name: StoryName, new: Annotated[str, typer.Argument(help="Its new name.")], folder: SavesFolder = None
+) -> None:
     """Give a story another name."""
     from advrepl.story import renaming, saves
 
@@ -44,7 +48,7 @@ def rename(name: str, new: Annotated[str, typer.Argument(help="Its new name.")],
 
 
 @app.command("show")
-def show_story(name: str, folder: SavesFolder = None) -> None:
+def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     """Print a story as it was read."""
     from advrepl.prompt import options as menu
     from advrepl.story import saves
@@ -62,9 +66,41 @@ def show_story(name: str, folder: SavesFolder = None) -> None:
         print(visible("\n".join(lines) + "\n"))
 
 
+@app.command("check")
+def check(
+    name: Annotated[
+        str | None, typer.Argument(autocompletion=completion.stories, help="The story's name; else all are checked.")
+    ] = None,
+    folder: SavesFolder = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Write what can be recovered as a story of its own.")
+    ] = False,
+) -> None:
+    """Tell whether stories are what was written, and what can be recovered; changes none."""
+    from advrepl.story import checking, saves
+    from advrepl.story.glance import find
+
+    place = paths.saves_folder(folder)
+    found = list(map(checking.check, [saves.path_of(place, name)] if name else find(place)))
+    for each in found:
+        if not each.trouble:
+            say(f"{each.path.name}: whole, {each.turns} turn{'s' * (each.turns != 1)}")
+            continue
+        say(each.trouble)
+        if each.found and repair:
+            say(f"  {each.source} is kept as {checking.repair(each).name}, {len(each.found.turns)} turns")
+        elif each.found:
+            again = program.command("saves", "check", each.path.stem, "--repair")
+            say(f"  {each.source} can be had, {len(each.found.turns)} turns: `{again}`")
+        else:
+            say("  nothing of it can be recovered")
+    if any(each.trouble for each in found):
+        raise typer.Exit(1)
+
+
 @app.command("delete")
 def delete(
-    name: str,
+    name: StoryName,
     folder: SavesFolder = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:

@@ -5,7 +5,7 @@ Does not import any engine; models.py chooses one. The loop that both engines sh
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -85,7 +85,11 @@ class Engine(Protocol):
     template: str | None  # its own chat template, if it carries one
     text_borders: tuple[str, str]  # what the template calls bos_token and eos_token
     format_hint: str | None  # the prompt format that its file names
-    grammars: bool  # can it be held to a grammar?
+    slide_to: float  # to which share of the room turns slide out at once: less where what stays is read again
+
+    @property
+    def grammars(self) -> bool:
+        """Tell whether it can be held to a grammar; a server may turn out to have none."""
 
     @property
     def shifted(self) -> bool:
@@ -122,6 +126,16 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the model's memory back; nothing may be asked for after that."""
+
+
+@runtime_checkable
+class OnServer(Protocol):
+    """What an engine has besides where its model is on a server."""
+
+    tell: Callable[[str], None]  # told in one line what is waited for, and what the server cannot do
+
+    def described(self) -> dict[str, str]:
+        """Return what there is to know of the server, as rows of /context."""
 
 
 class Branch(Engine, Protocol):

@@ -19,6 +19,7 @@ from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.window import FULL_AFTER_EVICTION
 from advrepl.sampling.params import Sampling
 
 NO_WINDOW = WindowShape(b"", (), 0)
@@ -106,6 +107,7 @@ class SequenceEngine(ABC, Generic[M]):
 
     grammars = False
     can_shift = False  # may cached tokens be moved?
+    slide_to = FULL_AFTER_EVICTION
 
     def __init__(self, model: M) -> None:
         self.model = model

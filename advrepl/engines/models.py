@@ -10,19 +10,26 @@ from pathlib import Path
 from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint
-from advrepl.engines.installed import folders, how_to_get_one, installed, name_of, starter_model
+from advrepl.engines.installed import bytes_of, folders, how_to_get_one, installed, name_of, starter_model
+from advrepl.engines.remote.address import Address, is_address, read_address
 from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
+from advrepl.prompt.template import ChatTemplate
 
-__all__ = ["folders", "how_to_get_one", "installed", "name_of", "starter_model"]  # also those of installed.py
+__all__ = [
+    "bytes_of",
+    "folders",
+    "how_to_get_one",
+    "installed",
+    "name_of",
+    "starter_model",
+]  # also those of installed.py
 
 
 def default() -> Path | None:
     """The first of the installed files that can be played; None: there is none."""
-    from advrepl.engines.llama.log import Log  # loads llama.cpp
-    from advrepl.engines.llama.playable import problem
+    from advrepl.engines.llama.playable import problem  # loads numpy
 
-    Log(paths.llama_log()).attach()
     return next((path for path in installed() if not problem(path)), None)
 
 
@@ -56,8 +63,8 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
         if found := default():
             return found
         raise AdvreplError(how_to_get_one())
-    if spec.startswith(("http://", "https://")):
-        raise AdvreplError(f"{spec}: playing on a server is not possible yet; give a GGUF file")
+    if is_address(spec):
+        raise AdvreplError("this is for a model on this machine, not for one on a server: give a GGUF file")
     path = Path(spec).expanduser()
     if path.is_dir() and not (path / "config.json").is_file():
         raise AdvreplError(f"{path} holds no config.json: give a GGUF file, or a whole Hugging Face model folder")
@@ -71,13 +78,17 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
     return named[understood(spec, [names], unknown, f"see `{program.command('models')}`", notice)]
 
 
+def locate(spec: str | None, notice: Callable[[str], None] = lambda _: None) -> Path | Address:
+    """Return the model that is to be played: `resolve`, or the address of a server that has it."""
+    spec = spec or os.environ.get("ADVREPL_MODEL")
+    return read_address(spec) if spec and is_address(spec) else resolve(spec, notice)
+
+
 def choose_format(name: str | None, engine: Engine) -> Format:
     """The format the player asked for, else what the model's file tells (formats.py), else pygmalion.
 
     A base model that was trained on no format goes on with prose best (docs/game.md).
     """
-    from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
-
     chosen = name or engine.format_hint or (CHAT if engine.template else "pygmalion")
     if check_name(chosen) == CHAT:
         if not engine.template:

@@ -4,8 +4,8 @@ Does not print or read anything: the terminal passes in what the player said and
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any
 
@@ -48,12 +48,14 @@ class Game:
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
         self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
+        self.tell: Callable[[str], None] = lambda _: None  # set by the terminal: a line on what is waited for
+        self.switch: Callable[[str], str] | None = None  # set by the session: goes on with another model
         self.read_in_full = 0  # times that the whole prompt was fed
         self.last: Reply | None = None
         self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
         self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
-        self._cancelled = False
+        self.cancelled = False
 
     # --- what can be asked
 
@@ -222,7 +224,7 @@ class Game:
             window, jobs = candidates(self.planner, self.write)
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
-        self._cancelled, self._prefetch_start = False, window.evicted
+        self.cancelled, self._prefetch_start = False, window.evicted
         self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 
@@ -237,14 +239,13 @@ class Game:
             return ""
         if self.prefetcher:
             self.prefetcher.settle()
-        try:
+        with suppress(AdvreplError):  # there is no room for the next turn: then there is no window to keep
             return self.kv_store.store(self.window())
-        except AdvreplError:  # there is no room for the next turn: then there is no window to keep
-            return ""
+        return ""
 
     def cancel(self) -> None:
         """End the reply that is being written; what there is of it is kept. From any thread, or a signal handler."""
-        self._cancelled = True  # heard between two calls of the engine, which each begin afresh
+        self.cancelled = True  # heard between two calls of the engine, which each begin afresh
         self.engine.cancel()
 
     def forget_unless_played(self) -> None:
@@ -289,10 +290,10 @@ class Game:
 
     def write(self, engine: Engine, task: ReplyTask) -> Iterator[WriterEvent]:
         """Answer a task on this engine, which may be a branch of the game's."""
-        return thoughts.written(engine, task, self.on_prefill, lambda: self._cancelled)
+        return thoughts.written(engine, task, self.on_prefill, lambda: self.cancelled)
 
     def _asks(self) -> None:
-        self._asked, self._cancelled = time.perf_counter(), False
+        self._asked, self.cancelled = time.perf_counter(), False
 
     def _reply(self, window: Window, prefix: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `prefix`, and save it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import shipped
 from advrepl.engines import models
+from advrepl.engines.remote.address import Address, is_address
 from advrepl.hints import understood
 from advrepl.story import saves, scenario
 from advrepl.story.saves import ModelRef
@@ -109,13 +110,13 @@ def _is_shipped(path: Path) -> bool:
 def is_model(what: str) -> bool:
     """Tell whether this is a model where a scenario or card was to be."""
     path = Path(what).expanduser()
-    return path.suffix.casefold() == ".gguf" or (path / "config.json").is_file()
+    return is_address(what) or path.suffix.casefold() == ".gguf" or (path / "config.json").is_file()
 
 
-def model(played: ModelRef, asked: str | None, notice: Notice, agree: Agree | None) -> Path:
+def model(played: ModelRef, asked: str | None, notice: Notice, agree: Agree | None) -> Path | Address:
     """Return the model that was asked for, else the one that the story was played on, else another if one agrees."""
-    if asked:
-        return models.resolve(asked, notice)
+    if asked or is_address(played.spec):
+        return models.locate(asked or played.spec, notice)
     named = [path for spec in (played.spec, "") if (path := _resolved(spec))]
     if not named or not played.fingerprint:
         return named[0] if named else models.resolve(None)

@@ -34,13 +34,13 @@ class OfferWriter:
 
     def write(self) -> Iterator[Piece | str]:
         """Yield each option when it is whole; PAUSE among them on a branch."""
-        if not self._calls.grammars:
-            yield from self._unconstrained()
-            return
         done: list[str] = []
         for _ in range(self._task.option_count):
-            option = yield from self._option(done)
+            option = (yield from self._option(done)) if self._calls.grammars else ""
             if self._calls.stats.stop == "interrupted":
+                return
+            if not self._calls.grammars:  # a server may turn out to have none
+                yield from self._unconstrained()
                 return
             if option:
                 done.append(option)
@@ -64,6 +64,8 @@ class OfferWriter:
             grammar = menu.grammar(avoid, task.verbs, self._story)
             pieces = self._calls.generate(prefix, sampling, menu.LINE_TOKENS, grammar, ("\n", *self._stops))
             option = self._tidied((yield from whole(pieces)))
+            if not self._calls.grammars:
+                return ""
             banned = bans.first_in(option, task.bans)
             if banned is not None:
                 kept_out = bans.kept_out(" " + option, banned + 1)

@@ -70,7 +70,11 @@ class EngineCalls:
         self._engine, self._task, self._on_prefill, self._cancelled = engine, task, on_prefill, cancelled
         self._count = 0
         self.stats = Stats()
-        self.grammars = engine.grammars
+
+    @property
+    def grammars(self) -> bool:
+        """Tell whether the engine can be held to a grammar, as far as it is known by now."""
+        return self._engine.grammars
 
     def generate(
         self, prefix: str, sampling: Sampling, limit: int, grammar: str | None, stops: Iterable[str]

@@ -15,10 +15,11 @@ from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import Character, shipped
 from advrepl.cards.read import load_card
 from advrepl.engines import models
-from advrepl.engines.base import Engine, LoadOptions, LoadProgress
+from advrepl.engines.base import Engine, LoadOptions, LoadProgress, OnServer
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
+from advrepl.engines.remote.address import Address
 from advrepl.lore.books import load_book
 from advrepl.play import guidance, lookup
 from advrepl.play.game import Game
@@ -64,6 +65,8 @@ class Settings:
     kv_file: bool = True  # is what the model has read put away beside the save?
     kv_limit: str | None = None  # what these files may take in a folder
     plain_model: bool = False  # is the model left alone, without help for small ones?
+    tokenizer: Path | None = None  # a file that counts the tokens of a server that does not
+    insecure: bool = False  # may a story go to another machine unencrypted?
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
 
     @property
@@ -143,16 +146,16 @@ def resumed_game(
     return _open(save, file, model, settings, loading, notice)
 
 
-def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path, str]:
+def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path | Address, str]:
     """The model and what to play on it, which is the usual adventure where only a model was named."""
     if not lookup.is_model(what):
-        return models.resolve(settings.model, notice), lookup.beginning(what, notice)
+        return models.locate(settings.model, notice), lookup.beginning(what, notice)
     if settings.model:
         raise AdvreplError(
             f"{what} is a model, and so is --model {settings.model}: name a scenario or a card beside it"
         )
     notice(f"{what} is a model: {scenario.START.name} is played on it")
-    return models.resolve(what, notice), scenario.START.name
+    return models.locate(what, notice), scenario.START.name
 
 
 def _character(what: str, notice: Notice) -> Character:
@@ -185,40 +188,49 @@ def _card_path(what: str) -> str:
 def _open(
     save: Save,
     file: SaveFile,
-    path: Path,
+    path: Path | Address,
     settings: Settings,
     loading: LoadProgress | None,
     notice: Notice,
 ) -> Game:
+    from advrepl.play.switching import switch  # which opens engines by this module
+
     engine: Engine | None = None
     try:
         sampling = _sampling(save.sampling, settings, notice)
-        if settings.options is not None:
-            save = saves.with_scenario(save, options=settings.options)
-        if settings.think is not None:
-            save = saves.with_scenario(save, think=read_thinking(settings.think))
+        save = _as_asked(save, settings)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
-        engine = _engine(path, save, settings, loading, notice)
-        format = _format(save, settings, engine, notice)
+        engine = open_engine(path, save, settings, loading, notice)
+        format = format_for(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
             sampling = replace(sampling, **{**guidance.SAMPLING, **_given_sampling(settings)})
-        model = msgspec.structs.replace(save.model, spec=settings.model or save.model.spec)
+        spec = str(path) if isinstance(path, Address) else settings.model
+        model = msgspec.structs.replace(save.model, spec=spec or save.model.spec)
         save = msgspec.structs.replace(save, model=model, sampling=sampling.to_save())
         game = Game(engine, format, save, file)
         game.planner.plain_model = settings.plain_model
         _prepare(game, settings)
-        _set_up_prefetch(game, settings, notice)
+        set_up_engine(game, settings, notice)
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
         if settings.kv_file and isinstance(engine, KvPersistent):
             game.kv_store = KvStore(engine, file.path, limit)
             _restore_kv(game, notice)
+        game.switch = lambda spec: switch(game, settings, spec)
         return game
     except BaseException:  # also Ctrl-C
         file.close()
         if engine:
             engine.close()
         raise
+
+
+def _as_asked(save: Save, settings: Settings) -> Save:
+    if settings.options is not None:
+        save = saves.with_scenario(save, options=settings.options)
+    if settings.think is not None:
+        save = saves.with_scenario(save, think=read_thinking(settings.think))
+    return save
 
 
 def _offers(game: Game) -> Iterator[str]:
@@ -247,10 +259,13 @@ def _prepare(game: Game, settings: Settings) -> None:
     game.planner.check()
 
 
-def _set_up_prefetch(game: Game, settings: Settings, notice: Notice) -> None:
+def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
+    """Let replies be written ahead where the engine can do that, and a server's engine say what it waits for."""
     from advrepl.engines.llama.branches import BranchingEngine
     from advrepl.engines.prefetch import Prefetcher
 
+    if isinstance(game.engine, OnServer):
+        game.engine.tell = lambda line: game.tell(line)
     if isinstance(game.engine, BranchingEngine) and game.engine.branches:
         game.prefetcher = Prefetcher(game.engine)
     elif settings.prefetch:
@@ -267,9 +282,16 @@ def _restore_kv(game: Game, notice: Notice) -> None:
         notice(remark)
 
 
-def _engine(path: Path, save: Save, settings: Settings, loading: LoadProgress | None, notice: Notice) -> Engine:
+def open_engine(
+    path: Path | Address, save: Save, settings: Settings, loading: LoadProgress | None, notice: Notice
+) -> Engine:
+    """Return an engine for a model; raises AdvreplError where it cannot be played here, or is not there."""
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
+    if isinstance(path, Address):
+        from advrepl.engines.remote.opening import open_server
+
+        return open_server(path, asked, notice, settings.tokenizer, settings.insecure)
     if path.is_dir():
         return _folder_engine(path, asked, loading, notice)
     from advrepl.engines.llama.branches import BranchingEngine
@@ -277,10 +299,15 @@ def _engine(path: Path, save: Save, settings: Settings, loading: LoadProgress | 
     from advrepl.engines.llama.loading import devices
     from advrepl.engines.llama.log import Log
     from advrepl.engines.llama.model import LlamaModel
+    from advrepl.engines.llama.playable import check_playable
+    from advrepl.engines.llama.trial import check_loads
 
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
         notice(told)
+    check_playable(path)
+    if path != models.starter_model():
+        check_loads(path, paths.tried_models())
     loaded = LlamaModel(path, options, Log(paths.llama_log()), loading)
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
@@ -298,7 +325,7 @@ def _folder_engine(path: Path, options: LoadOptions, loading: LoadProgress | Non
     return HfEngine(HfModel(folder, options, loading))
 
 
-def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:
+def format_for(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:
     """The format asked for, else the story's while its model stays the same, else the model's own."""
     same = save.model.fingerprint == engine.fingerprint
     if save.model.fingerprint and not same:

@@ -77,9 +77,14 @@ class ThinkingEngine:
         self.tokens = 0  # of the thoughts
         self.stats = Stats()
         self.name, self.fingerprint = engine.name, engine.fingerprint
-        self.n_ctx, self.n_params, self.grammars = engine.n_ctx, engine.n_params, engine.grammars
+        self.n_ctx, self.n_params, self.slide_to = engine.n_ctx, engine.n_params, engine.slide_to
         self.template, self.text_borders = engine.template, engine.text_borders
         self.format_hint = engine.format_hint
+
+    @property
+    def grammars(self) -> bool:
+        """Tell what the engine tells, which a server's may learn while it writes."""
+        return self._engine.grammars
 
     @property
     def shifted(self) -> bool:

@@ -18,8 +18,8 @@ from advrepl.story.tree import Turn, TurnPath, WithLastTurn
 # and with it the cache, for many turns.
 FULL_AFTER_EVICTION = 0.75
 # After an undo, or with a larger context, evicted turns come back only below this share: bringing them back
-# means feeding everything behind the head again.
-FULL_ENOUGH = 0.5
+# means feeding everything behind the head again. Of what stays after an eviction it is this part.
+FULL_ENOUGH = 2 / 3
 STEP_BACK = 8  # turns looked at in one go when evicted turns come back
 
 CountTokens = Callable[[Segment], int]
@@ -47,10 +47,12 @@ def build(
     budget: int,
     start: int = 0,
     turns: int | None = None,
+    slide_to: float = FULL_AFTER_EVICTION,
 ) -> Window:
     """The window for the story's head; `start` is the first block of the window before it, 0 for a new story.
 
-    `turns`: the tokens that all turns but the last may take, where the context has room for more.
+    `turns`: the tokens that all turns but the last may take, where the context has room for more. `slide_to`: the share
+    of the room that they take once they have slid.
 
     Example dialogues are the first blocks: they stand behind the head and slide out as turns do, before them.
     Costs what the window costs, however long the story is.
@@ -65,10 +67,10 @@ def build(
             "shorten it, give a larger --ctx or a smaller --max-tokens"
         )
     limit = wanted = room if turns is None else min(room, turns)
-    while start > 0 and sum(sizes) < wanted * (FULL_ENOUGH if limit == wanted else FULL_AFTER_EVICTION):
-        start, limit = max(start - STEP_BACK, 0), int(wanted * FULL_AFTER_EVICTION)
+    while start > 0 and sum(sizes) < wanted * slide_to * (FULL_ENOUGH if limit == wanted else 1):
+        start, limit = max(start - STEP_BACK, 0), int(wanted * slide_to)
         prompt, head, sizes = spell(start)
-    while dropped := surplus(sizes, limit, wanted * FULL_AFTER_EVICTION, min(len(story), 1)):
+    while dropped := surplus(sizes, limit, wanted * slide_to, min(len(story), 1)):
         start = _at_player(scenario, story, start + dropped)
         prompt, head, sizes = spell(start)
     left_out: list[str] = []

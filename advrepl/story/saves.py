@@ -9,14 +9,15 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError, atomic, program
+from advrepl import AdvreplError, atomic, program, regular
 from advrepl.cards.character import Character
-from advrepl.lore.activation import LoreState
-from advrepl.lore.books import Book
+from advrepl.lore.entries import Book
+from advrepl.lore.timing import LoreState
 from advrepl.scripts import is_file_name
 from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.scenario import Scenario
+from advrepl.story.seal import is_altered, sealed
 from advrepl.story.tree import Turn
 
 SCHEMA = len(MIGRATIONS) + 1
@@ -94,7 +95,12 @@ def parse(data: bytes, source: str) -> Save:
         raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
     except RecursionError:
         raise AdvreplError(f"{source} is no story of advrepl: it has no end of brackets") from None
-    return from_plain(plain, source)
+    try:
+        return from_plain(plain, source)
+    except NewerSave:
+        if is_altered(data):
+            raise AdvreplError(f"{source} is damaged: it is not what was written") from None
+        raise
 
 
 def from_plain(plain: Any, source: str) -> Save:
@@ -117,7 +123,7 @@ def from_plain(plain: Any, source: str) -> Save:
 def encode(save: Save) -> bytes:
     """Return the bytes of a save file that is written now; the time goes into the file, not into `save`."""
     save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
-    return msgspec.json.format(msgspec.json.encode(save), indent=1)
+    return sealed(msgspec.json.format(msgspec.json.encode(save), indent=1))
 
 
 def write_copy(path: Path, save: Save) -> None:
@@ -137,7 +143,7 @@ class NewerSave(AdvreplError):
 def load(path: Path) -> Save:
     """Read a save from its file; raises AdvreplError."""
     try:
-        data = path.read_bytes()
+        data = regular.read(path)
     except FileNotFoundError:
         raise AdvreplError(
             f"there is no story {path}: `{program.command('saves', 'list')}` shows those there are"

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from advrepl.play.events import Note
-from advrepl.terminal.layout import lay_out
-
-ENDLESS = 1 << 30
+from advrepl.terminal.layout import ENDLESS, lay_out
 
 
 @dataclass(frozen=True, slots=True)

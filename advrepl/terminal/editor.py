@@ -29,13 +29,14 @@ from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.interrupts import await_line
 from advrepl.terminal.lines import PlayerLine, understood_in
 from advrepl.terminal.text import one_line
+from advrepl.terminal.theme import Theme
 from advrepl.terminal.toolbar import Status, toolbar
 
 PROMPT = "> "
+SPOKEN_PROMPT = "Your turn: "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 DROPPED = "what you typed before the reply was there is not sent"
-STYLE = {"bottom-toolbar": "noreverse fg:ansibrightblack", "accepted": "ansicyan"}  # sent lines as screen.py has them
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
@@ -52,15 +53,17 @@ class Editor(Protocol):
 class PlainEditor:
     """Lines as the terminal itself edits them; Ctrl-C has to be let through by `interruptible`."""
 
-    def __init__(self, game: Game, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
-        self._game, self._interruptible = game, interruptible
+    def __init__(
+        self, game: Game, interruptible: Callable[[], AbstractContextManager[None]], prompt: str = PROMPT
+    ) -> None:
+        self._game, self._interruptible, self._prompt = game, interruptible, prompt
 
     def read(self, *, unseen: bool = False) -> PlayerLine:
         """Read the next line, as Editor says; what is typed before is lost, since it cannot be put into the line."""
         if unseen and early.drop(sys.stdin):
             print(DROPPED)
         with self._interruptible():
-            print(end=PROMPT, flush=True)
+            print(end=self._prompt, flush=True)
             await_line(sys.stdin)
             if not (line := sys.stdin.readline()):
                 raise EOFError
@@ -68,9 +71,9 @@ class PlainEditor:
 
 
 class LineEditor:
-    """A prompt with all the comforts, for a game."""
+    """A prompt with all the comforts, for a game; without a theme it has no colors."""
 
-    def __init__(self, game: Game, history: Path, *, style: bool) -> None:
+    def __init__(self, game: Game, history: Path, *, theme: Theme | None) -> None:
         self._game = game
         self._offered: tuple[str, ...] = ()
         self._searched_from = 0, 0  # history line and cursor position at which Ctrl-R was pressed
@@ -91,16 +94,16 @@ class LineEditor:
             bottom_toolbar=self._toolbar,
             placeholder=self._placeholder,
             enable_suspend=True,
-            style=Style.from_dict(STYLE if style else {"bottom-toolbar": "noreverse"}),
+            style=Style.from_dict(theme.editor if theme else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
-        if game.prefetcher:
-            game.prefetcher.changed = self._session.app.invalidate
 
     def read(self, *, unseen: bool = False) -> PlayerLine:
         """Read the next line, as Editor says; what is typed before stands in it."""
+        if prefetcher := self._game.prefetcher:  # another one since /model
+            prefetcher.changed = self._session.app.invalidate
         self._offered = tuple(map(one_line, self._game.options()))
         self._status, self._hint = _status(self._game), ""
         self._line = None

@@ -10,6 +10,7 @@ from advrepl.terminal.text import max_cells, wrap
 GAP = 2  # blanks between the columns
 LEAST = 20  # columns of the screen for the second column; with fewer it stands below the first
 INDENT = 4  # of what stands below
+ENDLESS = 1 << 30  # columns of what is not laid out
 
 
 def lay_out(rows: Iterable[tuple[str, str]], width: int) -> str:

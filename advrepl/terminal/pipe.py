@@ -115,6 +115,7 @@ class JsonOutput:
 def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: Iterable[str] = ()) -> int:
     """Play until the input ends or /quit; returns the exit code. KeyboardInterrupt: Ctrl-C that no reply has taken."""
     with Interrupts(game.cancel, patience=0) as interrupts:
+        game.tell = output.notice
         output.ready(game, opening)
         for notice in notices:
             output.notice(notice)
@@ -124,8 +125,10 @@ def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: I
             line = understood_in(game, _decode(raw, output))
             try:
                 _show(commands.answer(game, line), output, interrupts)
-            except commands.Quit:
-                break
+            except commands.Quit as quit:
+                if not quit.then:
+                    break
+                output.error(f"/{quit.then.kind} {quit.then.name}: leave, and start again with that")
     if remark := game.leave() or game.store_kv():
         output.notice(remark)
     return 0

@@ -5,9 +5,10 @@ Nothing else ends the loop: errors are shown, Ctrl-C ends a reply or clears the 
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
@@ -16,31 +17,52 @@ from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
-from advrepl.terminal import commands
+from advrepl.terminal import commands, picker
 from advrepl.terminal.bare_words import BareWords
-from advrepl.terminal.commands import Quit, portrait
+from advrepl.terminal.choosing import Pick
+from advrepl.terminal.commands import Quit, Then, portrait
 from advrepl.terminal.early import pastes_marked
-from advrepl.terminal.editor import Editor, LineEditor, PlainEditor
+from advrepl.terminal.editor import PROMPT, SPOKEN_PROMPT, Editor, LineEditor, PlainEditor
 from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.theme import choose
 
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the player wants to see the story."""
+
+    plain: bool = False  # in lines of words only, for a screen reader
+    theme: str | None = None  # by its name; None: as the terminal's background
+    bell: int = 0  # seconds from which on a reply that is ready rings; 0: none does
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How the player has left."""
+
+    code: int  # the exit code
+    then: Then | None  # what he goes on with
+
+
+LOOK = Look()
 PATIENCE = 10.0  # seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved
 
 
-def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
-    """Play until the player leaves; returns the exit code. KeyboardInterrupt: Ctrl-C twice, and all is saved."""
+def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look = LOOK) -> Left:
+    """Play until the player leaves. KeyboardInterrupt: Ctrl-C twice, and all is saved."""
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "replace")
-    can = Capabilities.of(os.environ)
+    can, theme = Capabilities.of(os.environ, plain=look.plain), choose(look.theme, os.environ)
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
-        editor: Editor = PlainEditor(game, interrupts.reading)
+        editor: Editor = PlainEditor(game, interrupts.reading, SPOKEN_PROMPT if can.words else PROMPT)
         if can.cursor:
-            editor = LineEditor(game, paths.history(), style=can.style)
-        repl = Repl(game, Screen(sys.stdout, can), editor, interrupts)
+            editor = LineEditor(game, paths.history(), theme=theme if can.style else None)
+        repl = Repl(game, Screen(sys.stdout, can, theme), editor, interrupts, look.bell)
         repl.show_heading(notices)
         repl.show_portrait()
         try:
@@ -51,17 +73,20 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = ()) -> int:
             repl.read_lines()
         finally:
             code = repl.save_and_leave()
-    return code
+    return Left(code, repl.then)
 
 
 class Repl:
     """A game at a terminal."""
 
-    def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts) -> None:
+    def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts, bell: int = 0) -> None:
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
+        self._bell = bell
         self._bare_words = BareWords()
+        self.then: Then | None = None  # what the player goes on with when he has left
+        self._pick: Pick | None = None  # what he is to choose from, when all else is said
         self._read_at: int | None = None  # the turn at which the last line was read
-        game.on_prefill = screen.show_prefill
+        game.on_prefill, game.tell = screen.show_prefill, screen.remark
 
     def show_heading(self, notices: Sequence[str]) -> None:
         """Show what is played and where it is kept, and what there is to say about it."""
@@ -109,17 +134,23 @@ class Repl:
             self._screen.line_entered()
             try:
                 self._take(self._readable(line))
-            except Quit:
+            except Quit as quit:
+                self.then = quit.then
                 return
 
     def show(self, events: Iterator[Event]) -> None:
         """Show events as they happen; errors are one line, Ctrl-C ends the reply, twice raises KeyboardInterrupt."""
-        offered = False
+        offered, began = False, time.monotonic()
         try:
             with closed(events), self._interrupts.writing(), keys_unechoed(sys.stdin):
                 for event in events:
                     offered |= isinstance(event, Option)
-                    self._screen.show(event)
+                    if isinstance(event, Reply) and 0 < self._bell <= time.monotonic() - began:
+                        self._screen.ring()
+                    if isinstance(event, Pick) and self._screen.can.cursor:
+                        self._pick = event
+                    else:
+                        self._screen.show(event)
         except AdvreplError as error:
             self._screen.error(str(error))
         finally:
@@ -140,7 +171,10 @@ class Repl:
             self._screen.notice(remark)
             return 0
         path = self._game.file.path
-        self._screen.notice(f"The story is kept in {path}. Go on with: {program.resume_command(path)}")
+        if self.then:
+            self._screen.notice(f"the story is kept in {path}")
+        else:
+            self._screen.notice(f"The story is kept in {path}. Go on with: {program.resume_command(path)}")
         if remark := self._game.store_kv():
             self._screen.notice(remark)
         return 0
@@ -155,6 +189,19 @@ class Repl:
             self._screen.notice(asked)
             return
         self.show(commands.answer(self._game, line))
+        if pick := self._pick:
+            self._pick = None
+            self._choose(pick)
+
+    def _choose(self, pick: Pick) -> None:
+        """Let the player choose, and do what the choice says, in a line that stands there as if he had typed it."""
+        can = self._screen.can
+        with self._interrupts.reading(prompting=True):
+            chosen = picker.pick(pick.title, pick.choices, cursor=can.cursor, style=can.style)
+        if chosen:
+            line = f"{pick.command} {chosen.name}"
+            self._screen.player_line(line)
+            self.show(commands.run(self._game, line))
 
     def _readable(self, line: PlayerLine) -> PlayerLine:
         """Bytes that are not UTF-8 come as lone surrogates, which neither a model nor a save can hold."""

@@ -12,15 +12,18 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
-from advrepl.terminal import pictures
+from advrepl.terminal import clipboard, pictures
+from advrepl.terminal.charts import Bar
+from advrepl.terminal.clipboard import Copied
 from advrepl.terminal.columns import Table
 from advrepl.terminal.emphasis import Emphasis, emphasized
 from advrepl.terminal.layout import lay_out
+from advrepl.terminal.pager import page
 from advrepl.terminal.progress import PrefillLine
-from advrepl.terminal.text import ITALIC, UPRIGHT, StreamWrapper, clip, max_cells, one_line, visible, wrap
+from advrepl.terminal.speech import Speech, spoken
+from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
+from advrepl.terminal.theme import THEMES, Theme, unstyled
 
-BOLD, DIM, RED, CYAN, RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
-SLANTS = str.maketrans({ITALIC: "\x1b[3m", UPRIGHT: "\x1b[23m"})
 MEASURE = 90  # columns of a line at the most: longer ones are hard to read
 LEAST_QUOTE = 20  # columns of the text with which the model's memory begins
 
@@ -31,25 +34,31 @@ class Capabilities:
 
     style: bool  # bold, dim and color
     cursor: bool  # going back in a line
+    words: bool = False  # all is told in words, for a screen reader: no marks that are only seen
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> "Capabilities":
-        """Read them from TERM and NO_COLOR (https://no-color.org)."""
-        cursor = environment.get("TERM", "").lower() not in ("", "dumb", "unknown")
-        return cls(style=cursor and not environment.get("NO_COLOR"), cursor=cursor)
+    def of(cls, environment: Mapping[str, str], *, plain: bool = False) -> "Capabilities":
+        """Read them from TERM and NO_COLOR (https://no-color.org); `plain`: nothing but lines of words is wanted."""
+        cursor = not plain and environment.get("TERM", "").lower() not in ("", "dumb", "unknown")
+        return cls(style=cursor and not environment.get("NO_COLOR"), cursor=cursor, words=plain)
 
 
 class Screen:
     """The terminal's normal screen, written from top to bottom."""
 
-    def __init__(self, out: TextIO, capabilities: Capabilities) -> None:
-        self._out, self._can = out, capabilities
+    def __init__(self, out: TextIO, capabilities: Capabilities, theme: Theme = THEMES["dark"]) -> None:
+        self._out, self._can, self._theme = out, capabilities, theme
         self._prose: StreamWrapper | None = None  # while prose is being written
-        self._emphasis = Emphasis()  # in it
+        self._emphasis, self._speech = Emphasis(), Speech()  # in it
         self._blank = False  # is the last line empty?
         self._choices = 0  # of this reply, shown so far
         self._thinking = False  # does a line say that the model thinks?
         self._progress = PrefillLine(self._draw_over, erases=capabilities.cursor)
+
+    @property
+    def can(self) -> Capabilities:
+        """Return what the terminal can do."""
+        return self._can
 
     @property
     def width(self) -> int:
@@ -59,6 +68,13 @@ class Screen:
         except (OSError, ValueError):  # not a terminal, as in tests
             columns = 0
         return columns or 80
+
+    @property
+    def _height(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).lines
+        except (OSError, ValueError):
+            return 1 << 30
 
     @property
     def measure(self) -> int:
@@ -96,9 +112,14 @@ class Screen:
         self._progress.end()
         self._has_thought()
         if self._prose:
-            rest = self._prose.feed(self._emphasis.end()) + self._prose.end()
-            self._write(rest.translate(SLANTS) + "\n")
+            rest = self._speech.feed(self._emphasis.end()) + self._speech.end()
+            self._write_prose(self._prose.feed(rest if self._can.style else "") + self._prose.end() + "\n")
         self._prose, self._choices = None, 0
+
+    def ring(self) -> None:
+        """Call the player, who may look at another window."""
+        self._out.write("\a" if self._can.cursor or self._can.words else "")
+        self._out.flush()
 
     def line_entered(self) -> None:
         """Tell that the player's line stands there now, written by the line editor."""
@@ -106,21 +127,29 @@ class Screen:
 
     def heading(self, text: str) -> None:
         """Show the title of a story, in bold."""
-        self._line(one_line(text), BOLD)
+        self._line(one_line(text), "title")
 
     def player_line(self, text: str) -> None:
         """Show what the player has said, where it was not typed in these words."""
         for line in visible(text).split("\n"):
-            self._line(f"> {line}", CYAN, indent=2)
+            self._line(f"> {line}", "player", indent=2)
 
     def notice(self, text: str) -> None:
         """Show what the program has to say by itself, dim and in one line."""
-        self._line(one_line(text), DIM)
+        self._line(one_line(text), "note")
+
+    def remark(self, text: str) -> None:
+        """Show a notice while a reply is waited for, or stands half written."""
+        self._progress.end()
+        self._has_thought()
+        if self._prose:
+            self._write("\n")
+        self.notice(text)
 
     def error(self, text: str) -> None:
         """Show what went wrong, in red and in one line of its own."""
         self.end()
-        self._line(one_line(text), RED)
+        self._line(one_line(text), "error")
 
     def _show_note(self, note: Note) -> None:
         match note:
@@ -128,16 +157,20 @@ class Screen:
                 self.picture(data)
             case Verbatim(text):
                 self._verbatim(visible(text))
-            case Table(_, rows):
-                self._table(rows)
+            case Table(text, rows):
+                self.note(text) if self._can.words else self._table(rows)
+            case Bar() if not self._can.words:
+                self.begin_paragraph()
+                self._write(note.drawn(self.measure - 1) + "\n")
+            case Copied(_, content, what):
+                self._copy(content, what)
             case Note(text):
                 self.note(text)
 
     def note(self, text: str) -> None:
         """Show text of several lines that was asked for, in a paragraph of its own; a line that is wrapped hangs."""
-        self.begin_paragraph()
-        for line in visible(text).split("\n"):
-            self._line(line.rstrip(), indent=4)
+        lines = visible(text).split("\n")
+        self._asked_for("\n".join(wrap(line.rstrip(), self.measure, 4) for line in lines))
 
     def picture(self, data: bytes) -> None:
         """Draw a picture as well as this terminal can; raises AdvreplError where that is not possible."""
@@ -148,11 +181,22 @@ class Screen:
         self._write(drawing)
 
     def _table(self, rows: Iterable[tuple[str, str]]) -> None:
-        self.begin_paragraph()
-        self._write(lay_out([(visible(first), visible(second)) for first, second in rows], self.measure) + "\n")
+        self._asked_for(lay_out([(visible(first), visible(second)) for first, second in rows], self.measure))
+
+    def _copy(self, content: str, what: str) -> None:
+        """Put a text on the clipboard; a terminal that is asked for it does not say whether it has done so."""
+        asked = clipboard.put(content)
+        self._out.write(asked if self._can.cursor else "")
+        self.notice(f"{what} is copied" + (", if your terminal allows it" if asked else ""))
 
     def _verbatim(self, text: str) -> None:
         """Leave the lines as they are: whoever copies them from the screen gets the text itself."""
+        self._asked_for(text)
+
+    def _asked_for(self, text: str) -> None:
+        """Show a text in a paragraph of its own; in the player's pager if it is longer than the screen."""
+        if self._can.cursor and text.count("\n") + 2 > self._height and page(text + "\n"):
+            return
         self.begin_paragraph()
         self._write(text + "\n")
 
@@ -164,7 +208,7 @@ class Screen:
             self._progress.end()
         if self._can.cursor:
             text = f"thinking… {tokens}"
-            self._draw_over(f"{DIM}{text}{RESET}" if self._can.style else text)
+            self._draw_over(self._theme.styled("note", text) if self._can.style else text)
         elif not self._thinking:
             self._draw_over("thinking…")
         self._thinking = True
@@ -179,29 +223,33 @@ class Screen:
             self.begin_paragraph()
             self._prose, text = StreamWrapper(self.measure), text.lstrip()
         self._prose.width = self.measure
-        text = self._emphasis.feed(text) if self._can.style else text
-        self._write(self._prose.feed(text).translate(SLANTS))
+        text = self._speech.feed(self._emphasis.feed(text)) if self._can.style else text
+        self._write_prose(self._prose.feed(text))
 
     def _choice(self, number: int, text: str) -> None:
         if not self._choices:
             self.end()
             self.begin_paragraph()
+            if self._can.words:
+                self._line("You can:")
         self._choices += 1
         mark = f"{number}."
         if self._can.style:
-            self._choice_in_style(mark, emphasized(one_line(text)))
+            self._choice_in_style(mark, spoken(emphasized(one_line(text))))
         else:
             self._line(f"{mark} {one_line(text)}", indent=len(mark) + 1)
 
     def _choice_in_style(self, mark: str, text: str) -> None:
-        text = wrap(f"{mark} {text}", self.measure, len(mark) + 1).translate(SLANTS)
-        self._write(text.replace(mark, f"{BOLD}{mark}{RESET}", 1) + "\n")
+        text = wrap(f"{mark} {text}", self.measure, len(mark) + 1)
+        self._write_prose(text.replace(mark, self._theme.styled("option", mark), 1) + "\n")
 
     def _slid(self, turns: int, first: str) -> None:
         before, after = "── memory now begins at “", f"” · {turns} {'turn' if turns == 1 else 'turns'} no longer seen"
+        if self._can.words:
+            before = before.removeprefix("── ")
         room = max(self.measure - max_cells(before + after) - 1, LEAST_QUOTE)
         self.begin_paragraph()
-        self.notice(before + clip(one_line(first), room) + after)
+        self._line(before + clip(one_line(first), room) + after, "memory")
 
     # --- writing
 
@@ -211,9 +259,12 @@ class Screen:
             self._write("\n")
             self._blank = True
 
-    def _line(self, text: str, style: str = "", indent: int = 0) -> None:
-        text = wrap(text, self.measure, indent)
-        self._write(f"{style}{text}{RESET}\n" if style and self._can.style else text + "\n")
+    def _line(self, text: str, kind: str = "", indent: int = 0) -> None:
+        text = wrap(text if self._can.style else unstyled(kind, text), self.measure, indent)
+        self._write(self._theme.styled(kind, text) + "\n" if kind and self._can.style else text + "\n")
+
+    def _write_prose(self, text: str) -> None:
+        self._write(text.translate(self._theme.marks))
 
     def _write(self, text: str) -> None:
         if text:

@@ -23,8 +23,8 @@ _INVISIBLE = (
 )  # fmt: skip
 _CONTROLS |= dict.fromkeys(_INVISIBLE, "")
 
-# Where italics begin and end; two of the controls that no visible text holds. They take no room.
-ITALIC, UPRIGHT = "\x0e", "\x0f"
+# Where italics and speech begin and end; some of the controls that no visible text holds. They take no room.
+ITALIC, UPRIGHT, SPEECH, SPOKEN = "\x0e", "\x0f", "\x11", "\x12"
 
 TAB_SIZE = 8
 # What may not begin a line, and what may not end one, where lines can be broken between any two wide characters.
@@ -119,7 +119,7 @@ class StreamWrapper:
         elif grapheme in " \t":
             self._end_word()
             self._write_blank(grapheme)
-        elif grapheme in (ITALIC, UPRIGHT):
+        elif grapheme in (ITALIC, UPRIGHT, SPEECH, SPOKEN):
             self._word.append(grapheme)
         else:
             self._grow_word(grapheme)

@@ -13,6 +13,7 @@ from prompt_toolkit.output import DummyOutput
 from advrepl.play.game import Game
 from advrepl.story.tree import Turn
 from advrepl.terminal.editor import Completions, History, LineEditor
+from advrepl.terminal.theme import THEMES
 from tests.conftest import ScriptedEngine
 
 UP, DOWN, ALT_ENTER, ENTER = "\x1b[A", "\x1b[B", "\x1b\r", "\r"
@@ -36,7 +37,7 @@ def house(new_game: Callable[..., Game]) -> Game:
 
 @pytest.fixture
 def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[..., str]:
-    editor = LineEditor(house, tmp_path / "home" / "history", style=True)
+    editor = LineEditor(house, tmp_path / "home" / "history", theme=THEMES["dark"])
 
     def type_keys(*keys: str) -> str:
         keyboard.send_text("".join(keys))

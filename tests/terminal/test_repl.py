@@ -272,6 +272,20 @@ def test_no_colour(open_terminal: Callable[..., Terminal], environment: dict[str
             assert b"\x1b" not in terminal.raw
 
 
+def test_plain_play_tells_all_in_words_and_draws_nothing(open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", *SMALL, "--plain") as terminal:
+        terminal.until("You can:")
+        terminal.until(lambda: terminal.lines[terminal.screen.cursor.y] == "Your turn:")
+        terminal.line("/nothing")
+        terminal.until("error: there is no command /nothing")
+        terminal.line("3")
+        terminal.until(lambda: terminal.text.count("You can:") == 2)
+        terminal.until(lambda: terminal.text.count("Your turn:") == 3)
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
+        assert b"\x1b" not in terminal.raw
+
+
 def test_dumb_terminal_hears_control_c_and_control_d(open_terminal: Callable[..., Terminal]) -> None:
     with open_terminal("play", *LONG, TERM="dumb") as terminal:
         terminal.ready()

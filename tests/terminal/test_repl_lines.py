@@ -86,3 +86,46 @@ def test_tab_completes(open_terminal: Callable[..., Terminal]) -> None:
         terminal.until("> /context")
         terminal.press("enter")
         terminal.until("always seen")
+
+
+def test_what_is_longer_than_the_screen_goes_to_the_pager(
+    open_terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    (pager := tmp_path / "pager").write_text('#!/bin/sh\nread -r first\necho "paged: $first"\n')
+    pager.chmod(0o700)
+    with open_terminal("play", *SMALL, PAGER=str(pager)) as terminal:
+        terminal.ready()
+        terminal.line("/set")
+        terminal.until("paged: temperature")
+        terminal.ready()
+        terminal.line("/options")
+        terminal.until("3 options after each reply")
+        terminal.ready()
+        terminal.line("/preset")
+        terminal.until("paged: ")
+
+
+def test_another_story_is_picked_and_played_and_the_first_one_is_kept(
+    open_terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    with open_terminal("play", *SMALL) as terminal:
+        terminal.ready()
+        terminal.line("/save")
+        terminal.until("saved in")
+        terminal.ready()
+        terminal.line("/new")
+        terminal.until("Begin which story?")
+        terminal.type("train")
+        terminal.until(lambda: any(line.startswith("❯ night-train") for line in terminal.lines))
+        terminal.press("enter")
+        terminal.until("> /new night-train")
+        terminal.until("The night train · SmolLM2")
+        terminal.ready()
+        terminal.line("/load")
+        terminal.until("❯ start")
+        terminal.press("enter")
+        terminal.until(lambda: terminal.text.count("The old house · SmolLM2") == 2)
+        terminal.ready()
+        terminal.line("/bye")
+        assert terminal.left() == 0
+    assert story(tmp_path)[0] == ("user", "Start!") and not (tmp_path / "night-train.json").exists()

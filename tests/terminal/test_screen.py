@@ -185,3 +185,27 @@ def test_terminal_without_a_cursor_is_told_once() -> None:
     screen.show_prefill(128, 200)
     screen.show_prefill(200, 200)
     assert paper.getvalue() == "reading 200 tokens: 0%\n"
+
+
+def test_speech_has_a_colour_and_keeps_its_marks() -> None:
+    said = shown(Piece('He says: "Come *in'), Piece('*!" You "do"'), Reply("", ("Say “no”.",), {}), capabilities=FULL)
+    assert said == (
+        '\nHe says: \x1b[32m"Come \x1b[3min\x1b[23m!"\x1b[39m You \x1b[32m"do"\x1b[39m\n'
+        "\n\x1b[1m1.\x1b[0m Say \x1b[32m“no”\x1b[39m.\n"
+    )
+
+
+def test_without_a_style_the_programs_own_words_are_told_apart_by_marks() -> None:
+    paper = Paper(80)
+    screen = paper.screen(PLAIN)
+    screen.notice("kept in x.json")
+    screen.error("the disk is full")
+    screen.show(Slid(1, "You enter"))
+    assert paper.getvalue() == (
+        "[kept in x.json]\nerror: the disk is full\n\n── memory now begins at “You enter” · 1 turn no longer seen\n"
+    )
+
+
+def test_for_a_screen_reader_options_are_announced_and_nothing_is_drawn() -> None:
+    said = shown(Piece("A."), Reply("A.", ("In.",), {}), Slid(1, "A."), capabilities=Capabilities.of({}, plain=True))
+    assert said == "\nA.\n\nYou can:\n1. In.\n\nmemory now begins at “A.” · 1 turn no \nlonger seen\n"

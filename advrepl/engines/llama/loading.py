@@ -30,7 +30,8 @@ def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load
     if options.layers is not None:
         params.n_gpu_layers = options.layers
     params.load_mode, params.use_extra_bufts = _load_mode(path, on_gpu, options.tuning)
-    params.kv_overrides = overrides = _no_space_prefix()
+    check_playable(path)
+    params.kv_overrides = overrides = no_space_prefix()
     if on_load:
         params.progress_callback = lib.llama_progress_callback(lambda share, _: on_load(share) is not False)
     model = lib.llama_model_load_from_file(os.fsencode(path), params)
@@ -94,8 +95,11 @@ def devices() -> list[str]:
     return [describe(ggml.ggml_backend_dev_get(i)).decode("utf-8", "replace") for i in range(count)]
 
 
-def _no_space_prefix() -> Any:
-    """Segments are tokenized one by one; the space that SentencePiece adds to each text belongs to the first only."""
+def no_space_prefix() -> Any:
+    """Return overrides for llama_model_params, to be kept while a model is loaded.
+
+    Segments are tokenized one by one; the space that SentencePiece adds to each text belongs to the first only.
+    """
     overrides = (lib.llama_model_kv_override * 2)()
     overrides[0].tag = lib.LLAMA_KV_OVERRIDE_TYPE_BOOL
     overrides[0].key = b"tokenizer.ggml.add_space_prefix"

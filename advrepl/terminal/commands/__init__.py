@@ -6,8 +6,8 @@ terminal, in a pipe and as JSON.
 """
 
 # In the order of `/help all`.
-from advrepl.terminal.commands import help, story, sampling, scenario, portrait, window, save  # noqa: F401, I001
-from advrepl.terminal.commands.table import COMMANDS, Quit, answer, run
+from advrepl.terminal.commands import help, story, sampling, scenario, portrait, window, reading, switch, save  # noqa: F401, I001
+from advrepl.terminal.commands.table import COMMANDS, Quit, Then, answer, run
 from advrepl.terminal.commands.window import speed
 
-__all__ = ["COMMANDS", "Quit", "answer", "run", "speed"]
+__all__ = ["COMMANDS", "Quit", "Then", "answer", "run", "speed"]

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from advrepl.play.events import Event
 from advrepl.play.game import Game
 from advrepl.terminal.columns import Table
+from advrepl.terminal.commands import topics
 from advrepl.terminal.commands.table import COMMANDS, Command, command, find
+from advrepl.terminal.commands.topics import topic_names
 
 ALL = "all"
 KEYS = (
@@ -25,6 +27,8 @@ GROUPS = {
     "scenario": "set the scene",
     "portrait": "see who it is",
     "window": "see the prompt",
+    "reading": "speed, copying",
+    "switch": "go elsewhere",
     "save": "save, leave",
     "help": "more on these",
 }
@@ -32,24 +36,35 @@ GROUPS = {
 
 def help_completions() -> dict[str, str]:
     """Return what may follow `/help`, with a word on each."""
-    return {entry.name: entry.help for entry in COMMANDS.values()} | {ALL: "all commands, one by one"}
+    return {entry.name: entry.help for entry in COMMANDS.values()} | topic_names() | {ALL: "all commands, one by one"}
 
 
-@command("help", "h", "?", usage="[COMMAND | all]", arguments=help_completions)
+@command("help", "h", "?", usage="[COMMAND | TOPIC | all]", arguments=help_completions)
 def show_help(game: Game, argument: str) -> Iterator[Event]:
-    """Show the commands and keys, or what a command does."""
+    """Show the commands and keys, or more on a command or a topic."""
     if not argument:
         yield Table.of((*KEYS, ("", ""), *_groups()))
     elif argument == ALL:
         yield Table.of(map(_row, COMMANDS.values()))
+    elif argument == topics.KEYS:
+        yield Table.of(KEYS)
+    elif argument in topics.TOPICS:
+        yield from _topic(argument)
     else:
         yield Table.of([_row(find(argument.removeprefix("/")))])
+
+
+def _topic(name: str) -> Iterator[Event]:
+    modules, _, examples = topics.TOPICS[name]
+    yield Table.of(_row(entry) for entry in COMMANDS.values() if entry.module in modules)
+    yield Table.of(examples)
 
 
 def _groups() -> Iterator[tuple[str, str]]:
     for module, meaning in GROUPS.items():
         names = [f"/{entry.name}" for entry in COMMANDS.values() if entry.module == module]
         yield meaning, ", ".join(names if module != "help" else [*names, "/help COMMAND", f"/help {ALL}"])
+    yield "examples", f"/help {' | '.join(topics.TOPICS)}"
 
 
 def _row(entry: Command) -> tuple[str, str]:

@@ -5,16 +5,30 @@ Does not know any command: their modules put them in, and the package hands the 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from advrepl import AdvreplError
 from advrepl.hints import did_you_mean
 from advrepl.play.events import Event
 from advrepl.play.game import Game
 from advrepl.terminal.lines import PlayerLine
+from advrepl.terminal.past import noted
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What to do when the game is closed."""
+
+    kind: Literal["new", "load"]
+    name: str  # of what is to be opened
 
 
 class Quit(Exception):
-    """The player wants to leave."""
+    """The player wants to leave, or to go on with something else."""
+
+    def __init__(self, then: Then | None = None) -> None:
+        super().__init__()
+        self.then = then
 
 
 Handler = Callable[[Game, str], Iterator[Event]]
@@ -48,15 +62,14 @@ COMMANDS: dict[str, Command] = {}
 MOST_DIGITS = 9  # of a number in a command
 # What commands of other programs are called here, where it is not just another name.
 ELSEWHERE = {
-    "clear": "nothing of a story is ever removed; Ctrl-L clears the screen, `advrepl play` begins another story",
-    "reset": "nothing of a story is ever removed; `advrepl play` begins another story, /undo goes back in this one",
+    "clear": "nothing of a story is ever removed; Ctrl-L clears the screen, /new begins another story",
+    "reset": "nothing of a story is ever removed; /new begins another story, /undo goes back in this one",
     "fork": "each /retry is a branch already, and the old take stays in the save",
     "system": "/raw shows the system text; /memory TEXT adds to what the model never forgets",
     "persona": "/you NAME: WHO YOU ARE says who you are",
     "worldinfo": "/lore FILE adds a world info file",
     "temp": "/set temperature VALUE changes it",
     "temperature": "/set temperature VALUE changes it",
-    "model": "leave with /quit, and go on with `advrepl resume --model NAME`",
     "read": "paste the text, or write it into /memory or /note",
     "image": "a model sees no pictures here; /portrait shows the character's",
 }
@@ -79,7 +92,7 @@ def answer(game: Game, line: PlayerLine) -> Iterator[Event]:
     if line.is_command:
         yield from run(game, line.text)
     elif line.text:
-        yield from game.act(line.text)
+        yield from noted(game, game.act(line.text))
 
 
 def run(game: Game, line: str) -> Iterator[Event]:
@@ -91,7 +104,7 @@ def run(game: Game, line: str) -> Iterator[Event]:
     found = find(name)
     if argument.strip() and not found.usage:
         raise AdvreplError(f"/{found.name} takes nothing after its name")
-    yield from found.run(game, argument.strip())
+    yield from noted(game, found.run(game, argument.strip()))
 
 
 def whole_number(text: str) -> int | None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from advrepl.engines.base import OnServer
 from advrepl.play.events import Event, Verbatim
 from advrepl.play.game import Game
+from advrepl.prompt.segments import Segment
 from advrepl.prompt.window import blocks_from
 from advrepl.story.injections import shown
+from advrepl.terminal.charts import Bar
 from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command
 
@@ -13,6 +16,7 @@ from advrepl.terminal.commands.table import command
 @command("context", "ctx")
 def show_context(game: Game, argument: str) -> Iterator[Event]:
     """Show what the model sees of the story, and what the last reply cost."""
+    yield _bar(game)
     rows = {**_seen(game), **_cache(game), **_last_reply(game)}
     yield Table.of(rows.items())
 
@@ -30,6 +34,24 @@ def speed(game: Game) -> float:
     """
     stats = game.last.stats if game.last else {"generated": 0, "seconds": 0, "ahead": False}
     return float(stats["generated"] / stats["seconds"]) if stats["seconds"] and not stats["ahead"] else 0.0
+
+
+def _bar(game: Game) -> Bar:
+    """The context as a bar: what is in it, and how much is kept free."""
+    window, scenario = game.window(), game.scenario
+    head = sum(map(game.engine.count, window.prompt.head))
+    memory = game.engine.count(Segment("", scenario.memory)) if scenario.memory else 0
+    turns, _ = blocks_from(scenario, game.story, window.evicted)
+    told = [text for turn in turns for text in shown(scenario, turn)]
+    lore = sum(game.engine.count(Segment("", text)) for text in told)
+    parts = [
+        ("head", head - memory),
+        ("memory", memory),
+        ("lore, notes", lore),
+        ("turns", window.used - head - lore),
+        ("room for the reply", game.engine.n_ctx - window.budget),
+    ]
+    return Bar.of(parts, game.engine.n_ctx)
 
 
 def _seen(game: Game) -> dict[str, str]:
@@ -55,7 +77,8 @@ def _seen(game: Game) -> dict[str, str]:
 def _cache(game: Game) -> dict[str, str]:
     """What the engine has kept of the text that it has read."""
     times = "once" if game.read_in_full == 1 else f"{game.read_in_full} times"
-    return {
+    server = game.engine.described() if isinstance(game.engine, OnServer) else {}
+    return server | {
         "cache": "shifted: it has traces of turns that are gone" if game.engine.shifted else "fresh",
         "whole prompt": f"read {times} since the story was opened",
     }

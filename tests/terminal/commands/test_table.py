@@ -8,7 +8,7 @@ from advrepl.play.game import Game
 from advrepl.terminal import commands
 from advrepl.terminal.commands import COMMANDS, Quit
 from advrepl.terminal.commands.table import find
-from tests import ROOT
+from advrepl.terminal.commands.topics import TOPICS
 from tests.terminal.commands.conftest import refused, told
 
 
@@ -36,6 +36,18 @@ def test_help_on_one_command(game: Game) -> None:
     assert told(game, "/help set") == told(game, "/help /set") == line
     assert told(game, "/help r").endswith(" (/r, /regen, /regenerate, /reroll, /swipe)")
     assert refused(game, "/help rety").startswith("there is no command /rety: did you mean /retry?")
+
+
+def test_help_on_a_topic_has_its_commands_and_examples_that_are_commands(game: Game) -> None:
+    modules = [module for each, _, _ in TOPICS.values() for module in each]
+    assert len(modules) == len(set(modules))
+    for name, (_, _, examples) in TOPICS.items():
+        text = told(game, f"/help {name}")
+        for line, about in examples:
+            assert line in text and about in text
+            if line.startswith("/"):
+                find(line[1:].partition(" ")[0])
+    assert "Ctrl-R" in told(game, "/help keys")
 
 
 def test_help_fits_a_screen(game: Game) -> None:
@@ -83,10 +95,3 @@ def test_nothing_happens_before_the_first_event(game: Game) -> None:
     assert len(game.story.path) == 4
     with pytest.raises(Quit):
         list(commands.run(game, "/q"))
-
-
-def test_the_readme_lists_the_commands_as_help_does() -> None:
-    readme = (ROOT / "README.md").read_text()
-    table = next(block for block in readme.split("\n\n") if block.startswith("| command | |"))
-    usages = {entry: f"{entry.name} {entry.usage}".rstrip().replace("|", "\\|") for entry in COMMANDS.values()}
-    assert set(table.split("\n")[2:]) == {f"| `/{usage}` | {entry.help} |" for entry, usage in usages.items()}

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 
 from advrepl.play.game import Game
+from advrepl.terminal import commands
+from advrepl.terminal.charts import Bar
 from tests.conftest import ScriptedEngine
 from tests.terminal.commands.conftest import told
 
@@ -18,12 +20,21 @@ def test_raw_is_the_exact_prompt(game: Game) -> None:
 
 
 def test_context_adds_up(game: Game) -> None:
-    rows = dict(re.split(r"  +", row, maxsplit=1) for row in told(game, "/context").split("\n"))
+    rows = dict(re.split(r"  +", row, maxsplit=1) for row in told(game, "/context").split("\n")[1:])
     window = game.window()
     assert rows["tokens used"] == f"{window.used} of {window.budget}"
     assert rows["turns seen"] == "4" and rows["no longer seen"] == "0"
     assert rows["system text"] == "24 tokens, always seen"
     assert rows["context"] == f"2000 tokens, {2000 - window.budget} of them kept free for the reply"
+
+
+def test_the_bar_of_the_context_adds_up(game: Game) -> None:
+    list(commands.run(game, "/memory The key is lost."))
+    (bar,) = [event for event in commands.run(game, "/context") if isinstance(event, Bar)]
+    parts, window = dict(bar.parts), game.window()
+    assert parts["memory"] == 5 and parts["room for the reply"] == 2000 - window.budget
+    assert sum(parts.values()) == window.used + 2000 - window.budget
+    assert "memory 5" in bar.text and bar.text.endswith("of 2,000 tokens")
 
 
 def test_context_counts_the_turns_that_are_gone(new_game: Callable[..., Game]) -> None:

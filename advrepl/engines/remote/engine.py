@@ -1,0 +1,278 @@
+"""Play a model that is on a server: an Engine whose prompts are spelled and counted here, and written there.
+
+The wire is in wire.py, what differs between servers in dialects.py.
+"""
+
+import hashlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+from advrepl import AdvreplError
+from advrepl.engines.base import DEFAULT_CTX, PrefillProgress, Stats, until_stop
+from advrepl.engines.kv.reuse import common_prefix
+from advrepl.engines.kv.tokens import TokenCache
+from advrepl.engines.llama.gbnf import parses
+from advrepl.engines.remote import dialects
+from advrepl.engines.remote.completion import Completion, Overflow, Tell, told_context
+from advrepl.engines.remote.events import Event, Figures
+from advrepl.engines.remote.grammar import fits
+from advrepl.engines.remote.identify import Server
+from advrepl.engines.remote.request import lacking, payload
+from advrepl.engines.remote.tokens import RemoteTokens
+from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
+from advrepl.prompt.formats import of_file
+from advrepl.prompt.segments import Segment, Window
+from advrepl.sampling.params import Sampling
+
+UNKNOWN_SIZE = 7_000_000_000  # parameters of a model that does not say: large enough to do without help
+PROBE = 1 << 18  # words of a prompt that is longer than any context of a llama_cpp.server
+
+
+@dataclass
+class Asked:
+    """The last request: what a next one is compared with."""
+
+    window: Window
+    ids: list[int]  # of the prompt, and of the reply as far as it came; empty where text was sent
+
+
+class RemoteEngine:
+    """Continue text on a server. Has the methods of base.Engine; `tell` is told, in one line, what is waited for."""
+
+    def __init__(self, wire: Wire, server: Server, tokens: RemoteTokens, n_ctx: int) -> None:
+        self.wire, self.server, self.tokens = wire, server, tokens
+        self.name, self.n_ctx = server.name, n_ctx
+        self.n_params = server.n_params or UNKNOWN_SIZE
+        self.template, self.text_borders = server.template, server.borders
+        self.format_hint = of_file(None, server.template, (server.name, server.model))
+        self.grammars = bool(server.dialect.grammar)
+        self.slide_to = server.dialect.slide_to
+        kind = f"{server.dialect.name}\n{server.model}\n{server.n_params}"
+        self.fingerprint = f"server-{hashlib.sha256(kind.encode()).hexdigest()[:32]}"
+        self.stats, self.shifted = Stats(), False
+        self.tell: Tell = lambda _: None
+        self._dialect = server.dialect
+        self._token_cache = TokenCache(tokens.encode)
+        self._asked: Asked | None = None
+        self._before: Asked | None = None  # the request before that
+        self._was_slid = False
+        self._completion: Completion | None = None
+        self._cancelled = self._checked = False
+        self._told: set[str] = set()
+
+    def count(self, segment: Segment) -> int:
+        """Return how many tokens the segment takes, or about as many where nobody can say."""
+        if self.tokens.takes_ids:
+            return len(self._token_cache.tokens(segment))
+        return self.tokens.count(segment)
+
+    def is_forgeable(self, mark: str) -> bool:
+        """Tell whether foreign text that holds the mark is the same tokens as the mark itself, or may be."""
+        encode = self.tokens.encode
+        return not self.tokens.takes_ids or encode(Segment("", mark), False) == encode(Segment(mark, ""), False)
+
+    def generate(
+        self,
+        window: Window,
+        sampling: Sampling,
+        *,
+        stop: Iterable[str] = (),
+        grammar: str | None = None,
+        on_prefill: PrefillProgress | None = None,
+    ) -> Iterator[str]:
+        """Write what follows the window (base.Engine); raises AdvreplError with what to do where the server fails."""
+        if grammar is not None and not self.grammars:
+            raise ValueError("this engine has no grammars")
+        self._cancelled, self.stats, stops = False, Stats(stop="end"), tuple(stop)
+        if grammar is not None and not parses(grammar):
+            raise AdvreplError("llama.cpp does not understand the grammar for the options")
+        try:
+            request = self._request(window, sampling, stops, grammar)
+            with closing(self._pieces(request, on_prefill)) as pieces:
+                whole = until_stop(pieces, stops)
+                self.stats.stop = "stop"  # until the pieces end by themselves
+                yield from whole if grammar is None or self._checked else self._check(whole, grammar)
+        except Interrupted:
+            self.stats.stop = "interrupted"
+        except Overflow as overflow:
+            if overflow.n_ctx and overflow.n_ctx < self.n_ctx:
+                self.n_ctx = overflow.n_ctx
+            raise
+
+    def cancel(self) -> None:
+        """End the reply that is being written; from any thread, or a signal handler."""
+        self._cancelled = True
+        self.wire.cancel()
+        if completion := self._completion:
+            completion.interrupt()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.wire.close()
+
+    def described(self) -> dict[str, str]:
+        """Return what there is to know of the server, as rows of /context."""
+        server = self.server
+        slots = f", {server.slots} at a time" if server.slots > 1 else ""
+        return {
+            "server": f"{server.dialect.name} {server.version}".rstrip() + f" at {self.wire.address.root}{slots}",
+            "tokens": self.tokens.how,
+        }
+
+    # --- the request
+
+    def _request(self, window: Window, sampling: Sampling, stops: Sequence[str], grammar: str | None) -> dict[str, Any]:
+        segments, stats = window.segments, self.stats
+        ids: list[int] = []
+        if self.tokens.takes_ids:
+            parts = [self._token_cache.tokens(part, first=not index) for index, part in enumerate(segments)]
+            opening = self.tokens.opening
+            ids = [*(() if parts[0][: len(opening)] == opening else opening), *(i for part in parts for i in part)]
+            self._token_cache.begin(segments[-1])
+        stats.prompt = len(ids) or sum(map(self.tokens.count, segments))
+        if stats.prompt >= self.n_ctx:
+            raise AdvreplError(f"{stats.prompt} tokens do not fit the server's context of {self.n_ctx}")
+        biases = self._biases(sampling)
+        self._was_slid, self._before = self._slid(window), self._asked
+        self._asked = Asked(window, ids)
+        return payload(
+            self._dialect,
+            self.server.model,
+            ids or self.tokens.spelled(segments),
+            sampling,
+            n_ctx=self.n_ctx,
+            stops=stops,
+            grammar=grammar,
+            biases=biases,
+            slid=self._was_slid,
+        )
+
+    def _biases(self, sampling: Sampling) -> dict[int, float]:
+        """What is added for which token; says once what the server cannot do."""
+        missing = lacking(self._dialect, sampling)
+        biased = sampling.logit_bias if "logit_bias" not in missing else {}
+        if biased and not self.tokens.knows_ids:
+            missing, biased = [*missing, "logit_bias"], {}
+        if new := sorted({*missing} - self._told):
+            self._told.update(new)
+            self.tell(f"{self._dialect.name} has no {', '.join(new)}: the story goes on without")
+        biases: dict[int, float] = {}
+        for word, token in self.tokens.first_ids(biased).items():
+            biases[token] = biases.get(token, 0.0) + biased[word]
+        return biases
+
+    def _slid(self, window: Window) -> bool:
+        """Did the window drop turns since the last request, and is all the rest as it was?
+
+        What was said is then moved in the server's cache. After an edit it must not be: it has seen what is gone.
+        """
+        if not (last := self._asked):
+            return False
+        old, new = last.window.prompt, window.prompt
+        gone = window.evicted - last.window.evicted
+        if not 0 < gone < len(old.blocks) or old.head != new.head:
+            return False
+        kept = old.blocks[gone:]
+        behind = new.blocks[len(kept) : len(kept) + 1]
+        begun = str(old.cue[-1]) if old.cue else ""
+        return new.blocks[: len(kept)] == kept and (not behind or str(behind[0][-1]).startswith(begun))
+
+    # --- the reply
+
+    def _pieces(self, request: dict[str, Any], on_prefill: PrefillProgress | None) -> Generator[str, None, None]:
+        self._completion = Completion(self.wire, self._dialect, request, self.tell, lambda: self._cancelled)
+        limit, pending, begun, told = int(request[self._dialect.limit]), list[int](), False, False
+        try:
+            for event in self._completion.events():
+                if event.progress and on_prefill and not begun:
+                    on_prefill(*event.progress)
+                pending += event.ids if event.progress is None else ()
+                if event.text:
+                    if on_prefill and not begun:
+                        on_prefill(self.stats.prompt, self.stats.prompt)
+                    begun = True
+                    self._note(event.text, pending)
+                    yield event.text
+                    pending.clear()
+                told |= event.figures is not None
+                self._end(event, limit)
+        finally:
+            self._completion = None
+            if not told:  # whoever reads has had enough before the server said what it cost
+                self._cost(None)
+            self.stats.decoded = self.stats.prefilled + self.stats.generated
+
+    def _note(self, text: str, ids: Sequence[int]) -> None:
+        """Remember a piece with its tokens: the first one spells it, whatever part of it each stands for."""
+        self.stats.generated += len(ids) or 1
+        if self._asked and self.tokens.takes_ids:
+            self._asked.ids += ids
+            self._token_cache.sampled += [(token, b"" if i else text.encode()) for i, token in enumerate(ids)]
+
+    def _end(self, event: Event, limit: int) -> None:
+        stats = self.stats
+        if event.finish:
+            room = self.n_ctx - stats.prompt
+            stats.stop = "context" if event.finish == "length" and room < limit else event.finish
+        if event.figures:
+            stats.generated = event.figures.generated or stats.generated
+            self._cost(event.figures)
+
+    def _cost(self, figures: Figures | None) -> None:
+        """Note what was read and what was there, as the server says, else as far as the prompt is the last one's."""
+        stats, asked = self.stats, self._asked
+        assert asked
+        head = sum(map(self.count, asked.window.prompt.head))
+        kept = common_prefix(self._before.ids, asked.ids[: stats.prompt]) if self._before else 0
+        if figures and self._dialect.tells_cache:
+            stats.prompt, stats.reused = figures.prompt or stats.prompt, figures.cached
+            stats.shifted = max(stats.reused - max(kept, head), 0) if self._was_slid else 0
+            self.shifted = (self.shifted or stats.shifted > 0) and stats.reused > head
+        elif kept:
+            stats.reused = min(kept, stats.prompt - 1)
+        elif self._before:
+            pairs = zip(self._before.window.segments, asked.window.segments, strict=False)
+            same = takewhile(lambda pair: pair[0] == pair[1], pairs)
+            stats.reused = min(sum(self.count(segment) for segment, _ in same), stats.prompt - 1)
+        stats.whole = int(stats.reused < min(head, stats.prompt - 1))
+
+    def _check(self, pieces: Iterator[str], grammar: str) -> Iterator[str]:
+        """Hand a text on if it fits the grammar; if not, the server has none, and it is never sent one again."""
+        text = "".join(pieces)
+        if text and not fits(text, grammar):
+            self.grammars = False
+            self.tell(f"{self._dialect.name} does not hold to a grammar: options are read from what the model writes")
+            return
+        self._checked = bool(text)
+        yield text
+
+
+def context_of(wire: Wire, server: Server, asked: int | None, tell: Tell) -> int:
+    """Return how many tokens the context has: what the server says, or the player, or what it takes at the most."""
+    told = server.n_ctx
+    if told is None and asked is None and server.dialect is dialects.LLAMA_CPP_SERVER:
+        told = _overflowing(wire, server)
+    if told is None:
+        if asked is None:
+            tell(
+                f"the server does not say how long its context is: {DEFAULT_CTX} tokens are taken for it; --ctx says it"
+            )
+        return asked or DEFAULT_CTX
+    if asked and asked > told:
+        tell(f"the server's context has {told} tokens, not {asked}")
+    return min(asked or told, told)
+
+
+def _overflowing(wire: Wire, server: Server) -> int | None:
+    """A llama_cpp.server says how long its context is only to a prompt that is longer, which it does not read."""
+    asked = {"model": server.model, "prompt": " a" * PROBE, "max_tokens": 1, "stream": False}
+    try:
+        wire.post(server.dialect.path, asked)
+    except Refused as no:
+        return told_context(no)
+    except (Gone, Interrupted):
+        return None
+    return None

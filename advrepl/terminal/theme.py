@@ -1,0 +1,66 @@
+"""How a story looks: one style for each kind of text, for dark and for light terminals.
+
+Pure: screen.py and editor.py use it. What is told apart by a style is told apart by a mark too, where there is none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advrepl import AdvreplError
+from advrepl.terminal.text import ITALIC, SPEECH, SPOKEN, UPRIGHT
+
+RESET = "\x1b[0m"
+NAMES = {31: "ansired", 32: "ansigreen", 34: "ansiblue", 35: "ansimagenta", 36: "ansicyan"}  # of prompt_toolkit
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colors by their ANSI numbers, which the terminal's own palette fills in; the narrator has none."""
+
+    speech: int
+    player: int
+    error: int = 31
+
+    @property
+    def marks(self) -> dict[int, str]:
+        """Return a table for str.translate: the marks of text.py to what a terminal makes of them."""
+        codes = {ITALIC: "\x1b[3m", UPRIGHT: "\x1b[23m", SPEECH: f"\x1b[{self.speech}m", SPOKEN: "\x1b[39m"}
+        return str.maketrans(codes)
+
+    def styled(self, kind: str, text: str) -> str:
+        """Return a text in the style of its kind: title, option, note, memory, player, error."""
+        code = {"title": 1, "option": 1, "note": 2, "memory": 2, "player": self.player, "error": self.error}[kind]
+        return f"\x1b[{code}m{text}{RESET}"
+
+    @property
+    def editor(self) -> dict[str, str]:
+        """Return the styles of the line editor: a line that was sent looks as screen.py shows the player's."""
+        return {"bottom-toolbar": "noreverse fg:ansibrightblack", "accepted": NAMES[self.player]}
+
+
+# Cyan and green are hard to read on white, blue on black.
+THEMES = {"dark": Theme(speech=32, player=36), "light": Theme(speech=34, player=35)}
+LIGHT = ("7", "15")  # the backgrounds of COLORFGBG that are light
+
+
+def choose(name: str | None, environment: Mapping[str, str]) -> Theme:
+    """Return the theme of a name; without one, that of the background that the terminal tells of, else the dark one.
+
+    Raises AdvreplError where there is no such theme.
+    """
+    background = environment.get("COLORFGBG", "").rpartition(";")[2]
+    name = name or ("light" if background in LIGHT else "dark")
+    if name not in THEMES:
+        raise AdvreplError(f"there is no theme {name!r}: it is {' or '.join(THEMES)}")
+    return THEMES[name]
+
+
+def unstyled(kind: str, text: str) -> str:
+    """Return a text that is told apart without any style: the program's own words stand in brackets."""
+    match kind:
+        case "note":
+            return f"[{text}]"
+        case "error":
+            return f"error: {text}"
+        case _:
+            return text
