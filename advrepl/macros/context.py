@@ -3,7 +3,6 @@
 Does not know how a macro is written (parser.py), nor what those with arguments do (table.py).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -34,7 +33,6 @@ class MacroContext:
     last_message_id: str = ""
     note: str = ""  # of the author, as the player wrote it
     max_context: str = ""  # tokens
-    outlets: Mapping[str, str] = field(default_factory=dict)  # lore that is told where it is named
     now: datetime = field(default_factory=lambda: datetime.now().astimezone())
     idle: timedelta | None = None  # since the player's last turn
 

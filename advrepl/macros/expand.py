@@ -20,6 +20,7 @@ from advrepl.macros.variables import Variables, is_false, operate
 MAX_NESTING = 60  # texts inside texts: arguments, fields that name fields, blocks inside blocks
 MAX_MACROS = 5_000  # in one text, those of the fields it names included
 MAX_OUTPUT = 1_000_000  # characters, the results of inner macros included
+MAX_NAMED = 5  # unknown macros
 MAX_VALUE = 10_000  # characters of a variable, as it goes into the save
 
 OLD_TIME = re.compile(r"\{\{time_(UTC[+-]\d+)\}\}", re.IGNORECASE)
@@ -34,7 +35,7 @@ NEW_EACH_TURN = {
     *("random", "roll", "setvar", "addvar", "incvar", "decvar", "getvar", "hasvar", "varexists", "getvarkey", "."),
     *("getvarindex", "setvarkey", "setvarindex", "deletevar", "flushvar", "datetimeformat", "idleduration", "$"),
     *("setglobalvar", "addglobalvar", "incglobalvar", "decglobalvar", "getglobalvar", "hasglobalvar", "timediff"),
-    *("globalvarexists", "getglobalvarkey", "getglobalvarindex", "setglobalvarkey", "setglobalvarindex", "outlet"),
+    *("globalvarexists", "getglobalvarkey", "getglobalvarindex", "setglobalvarkey", "setglobalvarindex"),
     *("deleteglobalvar", "flushglobalvar", "idle_duration", "allchatrange", *MESSAGE_FIELDS, *TIME_FORMATS),
 }
 
@@ -58,11 +59,13 @@ def hidden_keys(text: str) -> str:
     return " ".join(HIDDEN.findall(text))
 
 
-def unknown_macros(*texts: str) -> list[str]:
-    """Name the macros of these texts that nobody knows, as they are written, each once."""
-    found = (macro for text in texts for macro in macros_of(parse(text)) if "{{" in text)
+def unknown_note(*texts: str) -> list[str]:
+    """Name the macros of these texts that nobody knows, as they are written, each once; none: no note."""
+    found = (macro for text in texts if "{{" in text for macro in macros_of(parse(text)))
     named = {macro.name: macro.source for macro in found if not (_is_known(macro.name) or macro.closing)}
-    return [source if len(source) <= 40 else f"{source[:39]}…" for source in named.values()]
+    shown = [source if len(source) <= 40 else f"{source[:39]}…" for source in named.values()]
+    more = f" and {len(shown) - MAX_NAMED} more" if len(shown) > MAX_NAMED else ""
+    return [f"macros that nobody knows stay as they are: {', '.join(shown[:MAX_NAMED])}{more}"] if shown else []
 
 
 def is_new_each_turn(text: str) -> bool:

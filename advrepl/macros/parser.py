@@ -2,8 +2,8 @@
 
 The grammar is SillyTavern's: `{{name}}`, `{{name argument}}`, `{{name:argument}}`, `{{name::a::b}}`, `{{.x += 1}}`,
 `{{/name}}`, `{{// note}}`, with flags before the name, and macros inside arguments. Braces that begin or end nothing
-are text, which is why no parser generator fits. Knows no macro by what it means (table.py), nor which tags belong together
-(scopes.py).
+are text, which is why no parser generator fits. Knows no macro by what it means (table.py), nor which tags belong
+together (scopes.py).
 """
 
 import hashlib

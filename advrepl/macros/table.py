@@ -116,10 +116,6 @@ def _false(expands: Expands, macro: Macro, arguments: list[str]) -> str | None:
     return "false"
 
 
-def _outlet(expands: Expands, macro: Macro, arguments: list[str]) -> str | None:
-    return expands.context.outlets.get(arguments[0], "")
-
-
 # Time
 
 
@@ -234,8 +230,8 @@ MACROS: dict[str, Known] = {
     "trim": Known(_same),
     "newline": Known(_repeat("\n"), 0, 1),
     "space": Known(_repeat(" "), 0, 1),
-    **dict.fromkeys(("//", "comment", "hidden_key", "banned"), Known(_nothing)),
-    "outlet": Known(_outlet),
+    # Lore for an outlet is told before the turn, as other lore.
+    **dict.fromkeys(("//", "comment", "hidden_key", "banned", "outlet"), Known(_nothing)),
     "hasextension": Known(_false),
     **dict.fromkeys(("greeting", "charfirstmessage"), Known(_greeting, 0, 1)),
     **{name: Known(_formatted(pattern), 0, 0) for name, pattern in TIME_FORMATS.items()},

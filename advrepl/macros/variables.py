@@ -87,27 +87,27 @@ def operate(
     `once` returns what it is given a function for, also when the text is expanded again: a sum is not added twice.
     """
     old = variables.get(name)
-    if operator in ("||", "??", "||=", "??="):
-        if variables.has(name) if operator.startswith("??") else not is_false(old):
-            return old
-        default = value()
-        if operator.endswith("="):
-            variables.set(name, default)
-        return default
     if operator in ("++", "--"):
         variables.set(name, once(lambda: variables.sum(name, "1" if operator == "++" else "-1", step=True)))
-    if operator in ("", "++", "--"):
         return variables.get(name)
-    if operator not in ("=", "+=", "-="):
-        return str(_compares(old, operator, value())).lower()
+    if operator in ("", "||", "??", "||=", "??="):
+        wanted = variables.has(name) if operator.startswith("??") else not operator or not is_false(old)
+        return old if wanted else _default(variables, name, operator, value())
     new = value()
-    if operator == "=":
-        variables.set(name, new)
-    elif operator == "+=":
-        variables.set(name, once(lambda: variables.sum(name, new)))
-    elif not math.isnan(taken := number(new)):
-        variables.set(name, once(lambda: variables.sum(name, spelled(-taken))))
+    if operator not in ("=", "+=", "-="):
+        return str(_compares(old, operator, new)).lower()
+    if operator == "-=" and math.isnan(number(new)):
+        return ""
+    if operator == "-=":
+        new = spelled(-number(new))
+    variables.set(name, new if operator == "=" else once(lambda: variables.sum(name, new)))
     return ""
+
+
+def _default(variables: Variables, name: str, operator: str, value: str) -> str:
+    if operator.endswith("="):
+        variables.set(name, value)
+    return value
 
 
 def is_false(value: str) -> bool:
@@ -135,6 +135,8 @@ def number(text: str) -> float:
 
 def spelled(value: float) -> str:
     """Spell a number as JavaScript does: no point where it is whole, exponents from 1e21 on."""
+    if math.isnan(value):
+        return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     if value == int(value) and abs(value) < 1e21:

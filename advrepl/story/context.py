@@ -56,7 +56,7 @@ class StoryContext:
     def __init__(self, save: Save, count: Callable[[str], int], n_ctx: int) -> None:
         """`count`: the tokens of a text; `n_ctx`: those of the context."""
         character = save.character
-        self._character, self._count, self._room = character, count, n_ctx // LORE_SHARE
+        self._character, self._count, self._n_ctx, self._room = character, count, n_ctx, n_ctx // LORE_SHARE
         self.notes: list[str] = []  # what was odd about the lore, for the player
         self._own: list[Book] = []  # the character's
         if character and character.book:
@@ -178,7 +178,10 @@ class StoryContext:
             count=self._count,
             budget=self._room,
             rng=random.Random(f"{save.rng_seed}|{number}"),
-            expand=lambda text: expand(text, context, values, "lore", seed=save.rng_seed, turn=number),
+            expand=lambda key: expand(key, context, values, "lore", seed=save.rng_seed, turn=number),
+            expand_entry=lambda entry: expand(
+                entry.content, context, values, _place(entry), seed=save.rng_seed, turn=number
+            ),
             greeting=self.greeting(save, story),
             told=self._told(save, context, values),
         )
@@ -213,10 +216,12 @@ class StoryContext:
         return msgspec.structs.replace(save, macro_values=values), text
 
     def _macro_context(self, save: Save, **now: Any) -> MacroContext:
-        scenario, model = save.scenario, save.model.name
+        scenario = save.scenario
+        note = scenario.injections.get(NOTE)
+        now |= {"model": save.model.name, "max_context": str(self._n_ctx), "note": note.text if note else ""}
         if self._character:
-            return context_of(self._character, scenario.you, scenario.persona, model=model, **now)
-        return MacroContext(user=scenario.you, char=scenario.narrator, persona=scenario.persona, model=model, **now)
+            return context_of(self._character, scenario.you, scenario.persona, **now)
+        return MacroContext(user=scenario.you, char=scenario.narrator, persona=scenario.persona, **now)
 
 
 def _always(entry: Entry) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from advrepl import AdvreplError
 from advrepl.macros.context import MacroContext
-from advrepl.macros.expand import expand, hidden_keys, is_new_each_turn, unknown_macros
+from advrepl.macros.expand import expand, hidden_keys, is_new_each_turn, unknown_note
 
 CONTEXT = MacroContext(
     user="Ann",
@@ -21,7 +21,6 @@ CONTEXT = MacroContext(
     version="1.2",
     max_context="4096",
     last_message_id="2",
-    outlets={"o": "Out."},
     now=datetime(2026, 11, 21, 16, 5, 9, tzinfo=UTC),
     idle=timedelta(hours=3),
 )
@@ -68,7 +67,7 @@ CONTEXT = MacroContext(
         ("{{setvar::l::[]}}{{addvar::l::a}}{{incvar::l}}", '["a",1]'),
         ("{{version}} {{maxContext}} {{isMobile}} {{hasExtension::x}} {{lastSwipeId}}{{instructInput}}|",
          "1.2 4096 false false |"),
-        ("{{allChatRange}} {{outlet::o}} {{outlet::none}}|", "0-2 Out. |"),
+        ("{{allChatRange}} {{outlet::none}}|", "0-2 |"),
         ("{{roll:abc}}|{{roll:2d6kh1}}|{{user::x}} {{user x}} {{space::x}}", "||{{user::x}} {{user x}} {{space::x}}"),
         ("{{foo}}{{char}}{{/foo}} {{user}}", "{{foo}}Bob{{/foo}} Ann"),
     ],
@@ -141,12 +140,12 @@ def test_entries_with_the_same_words_roll_by_themselves() -> None:
 
 
 def test_unknown_macros_are_named_once() -> None:
-    texts = (
-        "{{char}} {{strange::a}} {{// note}} {{.x}} {{if 1}}{{ODD}}{{/if}}",
-        "{{strange}}{{/odd}}{{original}}{{trim}}",
-    )
-    assert unknown_macros(*texts) == ["{{strange}}", "{{ODD}}"]
-    assert unknown_macros("plain", "{{" + "x" * 50 + "}}") == ["{{" + "x" * 37 + "…"]
+    texts = ("{{char}} {{strange::a}} {{// note}} {{.x}} {{if 1}}{{ODD}}{{/if}}", "{{strange}}{{/odd}}{{original}}")
+    assert unknown_note(*texts) == ["macros that nobody knows stay as they are: {{strange}}, {{ODD}}"]
+    assert unknown_note("plain {{user}}") == []
+    many = "{{a}}{{b}}{{c}}{{d}}{{e}}{{" + "x" * 50 + "}}{{g}}"
+    assert unknown_note(many)[0].endswith("{{a}}, {{b}}, {{c}}, {{d}}, {{e}} and 2 more")
+    assert unknown_note("{{" + "x" * 50 + "}}")[0].endswith(": {{" + "x" * 37 + "…")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
-from tests.sillytavern.macro_texts import HAND_WRITTEN, generated
+from tests.sillytavern.macro_texts import HAND_WRITTEN, generated, scrambled
 from tests.sillytavern.node import ask
 
 NOW = datetime(2026, 11, 21, 16, 5, 9, tzinfo=UTC)
@@ -18,7 +18,7 @@ CONTEXT = MacroContext(
     system="Be Bob.", post_history="Stay Bob.", creator_notes="For people.", depth_prompt="Deep.", version="1.2",
     greetings=("Hello.", "Go away."), original="Be original.", model="tiny", input="typed", max_context="4096",
     last_message="Is it?", last_user_message="Is it?", last_char_message="Good day.", last_message_id="2",
-    outlets={"known": "Outlet."}, now=NOW,
+    now=NOW,
 )  # fmt: skip
 CARD = {
     "description": CONTEXT.description, "personality": "", "scenario": "", "persona": CONTEXT.persona,
@@ -30,14 +30,16 @@ SETTINGS = {
     "model": "tiny", "maxPrompt": 4096, "maxContext": 4096, "input": "typed", "original": "Be original.",
     "outlets": {"known": {"value": "Outlet."}}, "system": "Be Bob.",
 }  # fmt: skip
-TEXTS = [*HAND_WRITTEN, *generated(4000)]
+TEXTS = [*HAND_WRITTEN, *generated(500), *scrambled(300)]
 # Where ours differs: of which texts, or of which answers of its engine, a difference is the decided one. The table in
 # docs/characters.md has the reasons.
 DECIDED = {
     "three braces inside a macro": (r"(?s)\{\{\w.*\{\{\{", ""),
     "macros of the V3 specification": ("hidden_key", ""),
-    "an empty comment": (r"\{\{\s*//\s*\}\}", r"\{\{\s*//"),
     "what is left of its mark for {{else}}": ("", "[\0\x1f]"),
+    "a name that runs into braces": (r"\{\{\W*[\w.$]+[^\s:|{}]*\{", ""),
+    "an empty comment, or its end alone": (r"\{\{\s*//", r"\{\{\s*//"),
+    "lore that an outlet names": ("outlet", ""),
     "a block as the value of a shorthand": (r"(?s)\{\{[.$]\w+ = .*\{\{/", ""),
 }
 
