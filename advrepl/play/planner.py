@@ -147,8 +147,9 @@ class Planner:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
         start = max(save.window_start, start)
-        slide_to = self._engine.slide_to
-        return build(self._format, save.scenario, story, self._engine.count, budget, start, turns, slide_to)
+        return build(
+            self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
+        )
 
     def _head_and_room(self, window: Window) -> tuple[int, int]:
         """Tokens of what always stands in the prompt, and those that are left to the story."""
