@@ -100,7 +100,10 @@ class Engine(Protocol):
         """Return the cost of the last call of `generate`; complete once that is exhausted or closed."""
 
     def count(self, segment: Segment) -> int:
-        """Return how many tokens the segment takes."""
+        """Return how many tokens the segment takes by itself."""
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment of a prompt takes where it stands: they add up to the prompt's."""
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""

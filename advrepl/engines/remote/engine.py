@@ -12,6 +12,7 @@ from typing import Any
 
 from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, PrefillProgress, Stats, until_stop
+from advrepl.engines.kv.borders import Apart
 from advrepl.engines.kv.reuse import common_prefix
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.gbnf import parses
@@ -55,7 +56,7 @@ class RemoteEngine:
         self.stats, self.shifted = Stats(), False
         self.tell: Tell = lambda _: None
         self._dialect = server.dialect
-        self._token_cache = TokenCache(tokens.encode)
+        self._token_cache = TokenCache(tokens.encode, lambda _: b"", Apart())
         self._asked: Asked | None = None
         self._before: Asked | None = None  # the request before that
         self._was_slid = self._afresh = False
@@ -68,6 +69,10 @@ class RemoteEngine:
         if self.tokens.takes_ids:
             return len(self._token_cache.tokens(segment))
         return self.tokens.count(segment)
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment of a prompt takes."""
+        return list(map(self.count, segments))
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself, or may be."""
@@ -132,10 +137,10 @@ class RemoteEngine:
         segments, stats = window.segments, self.stats
         ids: list[int] = []
         if self.tokens.takes_ids:
-            parts = [self._token_cache.tokens(part, first=not index) for index, part in enumerate(segments)]
+            parts = self._token_cache.parts(segments)
             opening = self.tokens.opening
             ids = [*(() if parts[0][: len(opening)] == opening else opening), *(i for part in parts for i in part)]
-            self._token_cache.begin(segments[-1])
+            self._token_cache.begin(segments)
         stats.prompt = len(ids) or sum(map(self.tokens.count, segments))
         if stats.prompt >= self.n_ctx:
             raise AdvreplError(f"{stats.prompt} tokens do not fit the server's context of {self.n_ctx}")
