@@ -8,12 +8,18 @@ from advrepl import regular
 
 LONGEST_TEXT = 64 << 20  # bytes; merges of the largest vocabularies take 5 MB
 MANY = 5  # names told in one sentence
+LFS_PULL = "run `git lfs pull` there"
 
 
 def is_lfs_pointer(path: Path) -> bool:
     """Is this the little text that Git LFS leaves in the place of a file it has not fetched?"""
     with regular.opened(path) as source:
         return source.read(24) == b"version https://git-lfs."
+
+
+def pointer_left(paths: list[Path]) -> str:
+    """Say that Git LFS left only pointers in the place of these files of a folder, and what to do."""
+    return f"{paths[0].parent}: Git LFS left only a pointer for {first_few([p.name for p in paths])}; {LFS_PULL}"
 
 
 class NoText(Exception):
@@ -41,12 +47,12 @@ def read_text(path: Path, limit: int = LONGEST_TEXT) -> str:
 
 
 def parse_json(raw: bytes, unique: bool = False) -> Any:
-    """Read JSON in UTF-8; raises NotJson.
+    """Read JSON in UTF-8, with or without a byte order mark; raises NotJson.
 
     `unique`: refuse a name that occurs twice in one object, of which two readers could take two different values.
     """
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique if unique else None)
+        value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique if unique else None)
         if b"\\ud" in raw.lower():  # half a character, which no text can hold
             json.dumps(value, ensure_ascii=False).encode()
         return value

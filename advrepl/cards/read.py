@@ -12,6 +12,7 @@ from advrepl.cards import card_files
 from advrepl.cards.character import Character
 from advrepl.cards.spec import BOOK, KNOWN, LISTS, OTHER_NAMES, TEXTS, split_card
 from advrepl.cards.text import without_surrogates
+from advrepl.macros.expand import unknown_note
 
 MAX_GREETINGS = 1_000
 
@@ -46,7 +47,9 @@ def parse_object(raw: dict[str, Any], source: str) -> tuple[Character, list[str]
     for key in ("name", "nickname"):
         fields[key] = " ".join(fields[key].split())  # they begin lines of a prompt, so they are one line
     fields["name"] = fields["name"] or _name_of_file(source, notes)
-    return Character(**fields, book=_book(data.get(BOOK), notes), raw=raw), notes
+    character = Character(**fields, book=_book(data.get(BOOK), notes), raw=raw)
+    told = [getattr(character, key) for key in TEXTS if key not in ("creator", "creator_notes", "tags")]
+    return character, notes + unknown_note(*told, *character.alternate_greetings)
 
 
 def find_picture(data: bytes) -> bytes | None:

@@ -100,7 +100,10 @@ class Engine(Protocol):
         """Return the cost of the last call of `generate`; complete once that is exhausted or closed."""
 
     def count(self, segment: Segment) -> int:
-        """Return how many tokens the segment takes."""
+        """Return how many tokens the segment takes by itself."""
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment of a prompt takes where it stands: they add up to the prompt's."""
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
@@ -120,6 +123,9 @@ class Engine(Protocol):
         GBNF, None for free text; `on_prefill` is called in the thread that iterates. Raises AdvreplError where the
         window does not fit the context, or the model cannot go on.
         """
+
+    def forget_moved(self) -> None:
+        """Give up what makes it `shifted`, to prefill it again: for words that are to be as if they had never been."""
 
     def cancel(self) -> None:
         """End the reply that is being written, also while its prompt is being prefilled."""

@@ -104,7 +104,7 @@ class Game:
 
         Raises AdvreplError, and then nothing has changed; also where only the file could not be written.
         """
-        with self._changing():
+        with self.changing():
             self.state.save = save
 
     def set_sampling(self, sampling: Sampling) -> None:
@@ -117,8 +117,8 @@ class Game:
 
     def set_player(self, name: str, persona: str) -> None:
         """Give the player a name and a persona; a greeting that was not answered yet calls him by it."""
-        greeted = self._greeted()
-        with self._changing():
+        greeted = self.greeted()
+        with self.changing():
             self.state.save = self.context.with_player(self.state.save, name, persona)
             if greeted is not None:
                 self.state.begin_with(self.scenario.greetings[greeted])
@@ -129,7 +129,8 @@ class Game:
         self._unplayed = None
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def changing(self) -> Iterator[None]:
+        """Save what is changed meanwhile, or refuse it as `change` does."""
         with self.state.restored_on_error():
             yield
             self.planner.check()
@@ -149,22 +150,11 @@ class Game:
         try:
             if scenario.opening and not (scenario.start and self.format.writes_opening):
                 self.state.add(Turn(self.story.head, "model", scenario.opening))
-                yield from self._told(scenario.opening)
+                yield from self.told(scenario.opening)
             else:
                 yield from self._reply(self.window())
         finally:
             self._unplayed = self.state.save if unplayed else None
-
-    def greet(self, number: int) -> Iterator[Event]:
-        """Let the character greet in other words, before the player has said any; counted from 1."""
-        greetings = self.scenario.greetings
-        if self._greeted() is None:
-            raise AdvreplError("greetings can be chosen before your first words; `advrepl play` begins a new story")
-        if not 0 < number <= len(greetings):
-            raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
-        self._asks()
-        self.state.begin_with(greetings[number - 1])
-        yield from self._told(greetings[number - 1])
 
     def act(self, text: str) -> Iterator[Event]:
         """Add a turn of the player, and the model's answer to it. `text` is said as it is, also if it is a number."""
@@ -281,8 +271,9 @@ class Game:
 
     # --- one reply
 
-    def _told(self, text: str) -> Iterator[Event]:
+    def told(self, text: str) -> Iterator[Event]:
         """Save a turn that nobody has to write, and show it."""
+        self._asks()
         yield from self._kept()
         self.last = Reply(menu.parted(text, self.option_count)[0], self.options(), self._stats(None, 0))
         yield Piece(self.last.text)
@@ -345,6 +336,6 @@ class Game:
         cost = written.stats if written else Stats(stop="written")
         return reply_stats(cost, self.state.evicted(), first, time.perf_counter() - self._asked, ready)
 
-    def _greeted(self) -> int | None:
-        """Which greeting the story stands at, if it has not gone on from there."""
+    def greeted(self) -> int | None:
+        """Return which greeting the story stands at, if it has not gone on from there."""
         return self.context.greeting(self.state.save, self.story) if len(self.story) == 1 else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
-from advrepl.play.events import Event, Reply
+from advrepl.play.events import Draft, Event, Reply
 from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
@@ -35,6 +35,7 @@ class Look:
 
     plain: bool = False  # in lines of words only, for a screen reader
     theme: str | None = None  # by its name; None: as the terminal's background
+    vi: bool = False  # are the keys of the line editor vi's?
     bell: int = 0  # seconds from which on a reply that is ready rings; 0: none does
 
 
@@ -61,7 +62,7 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look =
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
         editor: Editor = PlainEditor(game, interrupts.reading, SPOKEN_PROMPT if can.words else PROMPT)
         if can.cursor:
-            editor = LineEditor(game, paths.history(), theme=theme if can.style else None)
+            editor = LineEditor(game, paths.history(), theme=theme if can.style else None, vi=look.vi)
         repl = Repl(game, Screen(sys.stdout, can, theme), editor, interrupts, look.bell)
         repl.show_heading(notices)
         repl.show_portrait()
@@ -86,6 +87,7 @@ class Repl:
         self.then: Then | None = None  # what the player goes on with when he has left
         self._pick: Pick | None = None  # what he is to choose from, when all else is said
         self._read_at: int | None = None  # the turn at which the last line was read
+        self._draft = ""  # what stands in the next line at first
         game.on_prefill, game.tell = screen.show_prefill, screen.remark
 
     def show_heading(self, notices: Sequence[str]) -> None:
@@ -123,7 +125,8 @@ class Repl:
             unseen, self._read_at = self._game.story.head != self._read_at, self._game.story.head
             try:
                 with self._interrupts.reading(prompting=True):
-                    line = self._editor.read(unseen=unseen)
+                    draft, self._draft = self._draft, ""
+                    line = self._editor.read(unseen=unseen, draft=draft)
             except KeyboardInterrupt:
                 self._screen.line_entered()
                 continue
@@ -149,6 +152,8 @@ class Repl:
                         self._screen.ring()
                     if isinstance(event, Pick) and self._screen.can.cursor:
                         self._pick = event
+                    elif isinstance(event, Draft) and self._editor.drafts:
+                        self._draft = event.line
                     else:
                         self._screen.show(event)
         except AdvreplError as error:

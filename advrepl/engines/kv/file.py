@@ -19,7 +19,7 @@ from advrepl import atomic, regular
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
-VERSION = 4
+VERSION = 5
 # magic, version, bytes of the contents, bytes of the state; then the CRC-32 of these fields and the contents
 FRONT = struct.Struct("<8sIIQ")
 SUM = struct.Struct("<I")
@@ -41,6 +41,7 @@ class WindowShape(msgspec.Struct, frozen=True):
     head: bytes  # digest of its segments
     blocks: tuple[int, ...]  # tokens of each
     evicted: int  # blocks
+    head_size: int = 0  # tokens of the head, with what stands before it
 
 
 class KvSnapshot(msgspec.Struct, frozen=True):

@@ -6,14 +6,26 @@ Does not list the commands; help.py does.
 # topic -> (the modules whose commands belong to it, what it is about, examples with what they do)
 TOPICS: dict[str, tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]] = {
     "turns": (
-        ("story",),
+        ("story", "verbs"),
         "go on, go back",
         (
             ("2", "take the second option"),
             ("I look for a key.", "do or say something of your own"),
             ('"Who is there?"', "say it, in quotation marks"),
+            ("/roll 1d20 jump", "try it, and let the dice tell"),
+            ("/me", "let the model write your line, and change it"),
             ("/retry", "have the reply written again"),
             ("/options 0", "play without options"),
+        ),
+    ),
+    "takes": (
+        ("tree",),
+        "other takes, branches, old turns in other words",
+        (
+            ("/tree", "the story with its branches, and the numbers of turns"),
+            ("/takes 4", "the takes of turn 4; Left and Right read them"),
+            ("/edit 4", "change its words"),
+            ("/branch dark", "what follows has a name; /goto dark comes back to it"),
         ),
     ),
     "words": (

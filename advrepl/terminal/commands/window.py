@@ -57,7 +57,7 @@ def _bar(game: Game) -> Bar:
 def _seen(game: Game) -> dict[str, str]:
     """What the model sees of the story, and the tokens that it takes."""
     window = game.window()
-    system = sum(map(game.engine.count, window.prompt.head))
+    system = sum(game.engine.sizes(window.segments)[: len(window.prompt.head)])
     turns, dialogues = blocks_from(game.scenario, game.story, window.evicted)
     rows = {
         "system text": f"{system} tokens, always seen",
