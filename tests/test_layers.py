@@ -15,6 +15,7 @@ LAYERS = [
     "cards",
     "lore",
     "story",
+    "exchange",
     "prompt",
     "sampling",
     "engines",
