@@ -38,6 +38,11 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
         path.write_bytes(data)
         found = checking.check(path)
         assert found.trouble and found.found and len(found.found.turns) == 2, bytes(data)
+    for at in range(8 * (len(good) - 50), 8 * len(good)):  # in the sum itself
+        data = bytearray(good)
+        data[at // 8] ^= 1 << at % 8
+        path.write_bytes(data)
+        assert checking.check(path).trouble, bytes(data)
     assert path.read_bytes() == data and (tmp_path / "a.json.bak").read_bytes() == kept
 
 
