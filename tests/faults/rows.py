@@ -177,6 +177,6 @@ ROWS: dict[str, tuple[Callable[[Path, int, random.Random], Iterator[str]], int, 
     "stops": (stops, 40, 0),
     "full": (full, 20, 1),
     "conversions": (conversions, 40, 0),
-    "bytes": (bytes_of_a_save, 4000, 30),
+    "bytes": (bytes_of_a_save, 4000, 0),
     "two": (two_programs, 10, 0),
 }

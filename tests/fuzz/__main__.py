@@ -4,11 +4,8 @@ import argparse
 import random
 import subprocess
 import sys
-import tempfile
 import time
-from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
 from tests.fuzz.targets import PARSERS, seeds, try_one
 
@@ -45,43 +42,19 @@ def by_chance(name: str, seconds: float, seed: int = 21) -> int:
     return tries
 
 
-def guided(name: str, seconds: int) -> None:
-    """Let atheris do it; ends the process."""
-    atheris = import_module("atheris")  # not in the lock: it is there for Linux alone
-    with tempfile.TemporaryDirectory() as folder:
-        for number, data in enumerate(seeds(name)):
-            (Path(folder) / str(number)).write_bytes(data)
-        atheris.instrument_all()
-        atheris.Setup(
-            [
-                sys.argv[0],
-                folder,
-                f"-max_total_time={seconds}",
-                f"-timeout={SLOW:.0f}",
-                "-rss_limit_mb=700",
-                "-verbosity=0",
-            ],
-            lambda data: try_one(name, data),
-        )
-        atheris.Fuzz()
-
-
 def main() -> int:
     """Run a process for each parser; return how many fell over."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seconds", type=int, default=30)
-    parser.add_argument("--guided", action="store_true", help="with atheris, in this process")
     given = parser.parse_args()
-    if given.guided:
-        guided(given.names[0], given.seconds)
     if not find_spec("atheris"):
         for name in given.names or PARSERS:
             print(f"{name}: {by_chance(name, given.seconds)} inputs by chance, none was a fault", flush=True)
         return 0
     failed = 0
     for name in given.names or PARSERS:
-        command = [sys.executable, "-m", "tests.fuzz", name, "--guided", "--seconds", str(given.seconds)]
+        command = [sys.executable, "-m", "tests.fuzz.guided", name, str(given.seconds)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         failed += done.returncode != 0
         told = done.stderr.splitlines()[-30:] if done.returncode else done.stderr.splitlines()[-1:]
