@@ -51,12 +51,7 @@ def test_a_story_on_a_real_server_that_dies(
     monkeypatch.setattr(completion, "DELAYS", (0.0, 0.01))
     url, process = server
     settings = Settings(
-        model=url,
-        saves=tmp_path,
-        tokenizer=smollm2,
-        sampling={"seed": 3, "max_tokens": 16},
-        plain_model=True,
-        threads=1,
+        model=url, saves=tmp_path, tokenizer=smollm2, options=2, threads=1, sampling={"seed": 3, "max_tokens": 16}
     )
     game = session.new_game("start", settings)
     assert game.engine.n_ctx == CONTEXT  # said to a prompt that was too long
