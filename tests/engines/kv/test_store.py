@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.kv import file as kv_file
+from advrepl.engines.kv import log as kv_log
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.reuse import ReusePlan
@@ -413,14 +414,14 @@ def test_moved_keys_are_turned_before_they_are_put_away(player: Player) -> None:
     assert isinstance(engine, LlamaEngine)
     tokens, window = list(engine.sequence.cached), game.window()
     held = engine.snapshot(window)
-    assert held and engine.copy_state(held, kv_store.anonymous_memory)
+    assert held and engine.copy_state(held, kv_log.anonymous_memory)
     engine._reuse(ReusePlan(4, 6, len(tokens) - 6))
     unturned = replace_tokens(held, list(engine.sequence.cached))
-    assert engine.model.k_shift_pending and engine.copy_state(unturned, kv_store.anonymous_memory) is None
+    assert engine.model.k_shift_pending and engine.copy_state(unturned, kv_log.anonymous_memory) is None
     turned = engine.snapshot(window)
     assert turned and turned.tokens == tokens[:4] + tokens[6:] and not engine.model.k_shift_pending
     assert turned.unshifted == 4
-    assert engine.copy_state(turned, kv_store.anonymous_memory)
+    assert engine.copy_state(turned, kv_log.anonymous_memory)
     game.close()
 
 
