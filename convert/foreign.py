@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import Any
 
 MANY = 5  # names told in one sentence
+LFS_PULL = "run `git lfs pull` there"
 
 
 def is_lfs_pointer(path: Path) -> bool:
     """Is this the little text that Git LFS leaves in the place of a file it has not fetched?"""
     with path.open("rb") as source:
         return source.read(24) == b"version https://git-lfs."
+
+
+def pointer_left(paths: list[Path]) -> str:
+    """Say that Git LFS left only pointers in the place of these files of a folder, and what to do."""
+    return f"{paths[0].parent}: Git LFS left only a pointer for {first_few([p.name for p in paths])}; {LFS_PULL}"
 
 
 class NotJson(Exception):
@@ -26,12 +32,12 @@ def read_json(path: Path, limit: int, unique: bool = False) -> Any:
 
 
 def parse_json(raw: bytes, unique: bool = False) -> Any:
-    """Read JSON in UTF-8; raises NotJson.
+    """Read JSON in UTF-8, with or without a byte order mark; raises NotJson.
 
     `unique`: refuse a name that occurs twice in one object, of which two readers could take two different values.
     """
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique if unique else None)
+        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique if unique else None)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise NotJson(f"is not readable as JSON ({error})") from error
 

@@ -78,12 +78,12 @@ def _to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
 
 
 def tensor_data(rule: Rule, tensor: TensorRef | None, wanted: str) -> Array:
-    """The array to write for one rule, contiguous and of the wanted type; `tensor` None: zeros in F32.
+    """The array to write for one rule, contiguous and of the wanted type; `tensor` None: its own values, in F32.
 
     Raises ConvertError for values that F16 cannot hold.
     """
     if tensor is None:
-        return np.zeros(rule.shape, np.float32)
+        return np.array(rule.values, np.float32) if rule.values else np.zeros(rule.shape, np.float32)
     values = cast(rule.transform(tensor.load()), tensor.dtype, wanted)
     if wanted == "F16" and tensor.dtype != "F16" and np.isinf(values).any():
         raise ConvertError(f"tensor {tensor.name!r} holds values beyond what F16 can express; convert with -q BF16")

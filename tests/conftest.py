@@ -1,7 +1,7 @@
 """What tests share: a scripted engine, the small real model, saves in a temporary folder."""
 
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,9 @@ class ScriptedEngine:
     def count(self, segment: Segment) -> int:
         return len(segment.text.split()) + 1
 
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        return list(map(self.count, segments))
+
     def is_forgeable(self, mark: str) -> bool:
         return True
 
@@ -82,6 +85,9 @@ class ScriptedEngine:
             self.stats.generated += 1
             yield word
         self.stats.stop = "end"
+
+    def forget_moved(self) -> None:
+        pass  # it has no cache
 
     def cancel(self) -> None:
         self._cancelled = True

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from advrepl import __version__
-from advrepl.cli import bench, card, config, models, play, saves, tune, weights
+from advrepl.cli import bench, card, config, doctor, models, play, pull, saves, tune, weights
 from advrepl.cli.examples import EXAMPLES
 
 app = typer.Typer(
@@ -17,7 +17,9 @@ for name, run in (
     ("play", play.play),
     ("resume", play.resume),
     ("models", models.show),
+    ("pull", pull.pull),
     ("config", config.config),
+    ("doctor", doctor.doctor),
     ("decode", weights.decode),
     ("convert", weights.convert),
     ("bench", bench.bench),

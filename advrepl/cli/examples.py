@@ -20,6 +20,12 @@ LINES = {
         "advrepl config theme light                play and resume use it from now on",
         "advrepl config temperature --unset",
     ),
+    "models": ("advrepl models", "advrepl models --known                    what to fetch"),
+    "pull": (
+        "advrepl pull pygmalion-2-7b               by a name of models --known",
+        "advrepl pull TheBloke/Pygmalion-2-7B-GGUF:Q5_K_M",
+        "advrepl pull PygmalionAI/metharme-1.3b    a folder, to be converted",
+    ),
     "convert": (
         "advrepl convert pygmalion-6b              to Q4_K_M, in the models folder",
         "advrepl convert folder -q Q8_0 -o out.gguf",

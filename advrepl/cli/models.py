@@ -2,18 +2,26 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from advrepl import paths
+import typer
+
+from advrepl import paths, program
 from advrepl.cli.options import say
 from advrepl.cli.tables import listing, screen_width
 
 HEADINGS = ("  model", "architecture", "size", "type", "format", "context")
 
 
-def show() -> None:
+def show(
+    known: Annotated[bool, typer.Option("--known", help="Models that people play with, to be fetched.")] = False,
+) -> None:
     """Show the models that can be played, and which is the default."""
     from advrepl.engines import catalog, models
 
+    if known:
+        _show_known()
+        return
     found = catalog.entries()
     default = _default()
     if not found:
@@ -32,6 +40,21 @@ def show() -> None:
             named = entry.problem.startswith(entry.path.name)
             say(entry.problem if named else f"{entry.path.name}: {entry.problem}")
     say(f"\n* is the default. They are looked for in {paths.models_folder()}")
+
+
+def _show_known() -> None:
+    import psutil
+
+    from advrepl.engines.known import KNOWN
+
+    memory = psutil.virtual_memory().total / 1e9
+    rows = [
+        (each.name, f"{each.memory_gb:g} GB", "yes" if each.memory_gb < memory else "no", each.about, each.repo)
+        for each in KNOWN
+    ]
+    for line in listing(("name", "memory", "fits here", "what it is", "from"), rows, screen_width(), right=("memory",)):
+        print(line)
+    say(f"\n`{program.command('pull')} NAME` fetches one; the page of each says more, also its licence.")
 
 
 def _default() -> Path | None:

@@ -281,8 +281,6 @@ def _go_on(then: "Then", story: Path, chosen: dict[str, Any]) -> None:
                 _begin(then.name, chosen)
             case "load":
                 _resume(then.name, chosen | {"model": None})  # on its own model
-            case "model":
-                _resume(str(story), chosen | {"model": then.name, "format": None})
     except AdvreplError as error:
         again = program.resume_command(story)
         raise AdvreplError(f"{error}\nThe story that you left is kept: {again}") from error

@@ -1,4 +1,4 @@
-"""`advrepl saves`: list, show, rename and delete stories."""
+"""`advrepl saves`: list, show, rename, check and delete stories."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from advrepl.cli.options import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
-app = typer.Typer(no_args_is_help=True, help="List, show, rename and delete stories.")
+app = typer.Typer(no_args_is_help=True, help="List, show, rename, check and delete stories.")
 
 StoryName = Annotated[str, typer.Argument(autocompletion=completion.stories, help="The story's name.")]
 HEADINGS = ("name", "title", "turns", "changed", "model", "cache")
@@ -64,6 +64,38 @@ def show_story(name: StoryName, folder: SavesFolder = None) -> None:
         prose, options = menu.parted(turn.text, save.scenario.options)
         lines = [prose, *(f"{number}. {option}" for number, option in enumerate(options, 1))]
         print(visible("\n".join(lines) + "\n"))
+
+
+@app.command("check")
+def check(
+    name: Annotated[
+        str | None, typer.Argument(autocompletion=completion.stories, help="The story's name; else all are checked.")
+    ] = None,
+    folder: SavesFolder = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Write what can be recovered as a story of its own.")
+    ] = False,
+) -> None:
+    """Tell whether stories are what was written, and what can be recovered; changes none."""
+    from advrepl.story import checking, saves
+    from advrepl.story.glance import find
+
+    place = paths.saves_folder(folder)
+    found = list(map(checking.check, [saves.path_of(place, name)] if name else find(place)))
+    for each in found:
+        if not each.trouble:
+            say(f"{each.path.name}: whole, {each.turns} turn{'s' * (each.turns != 1)}")
+            continue
+        say(each.trouble)
+        if each.found and repair:
+            say(f"  {each.source} is kept as {checking.repair(each).name}, {len(each.found.turns)} turns")
+        elif each.found:
+            again = program.command("saves", "check", each.path.stem, "--repair")
+            say(f"  {each.source} can be had, {len(each.found.turns)} turns: `{again}`")
+        else:
+            say("  nothing of it can be recovered")
+    if any(each.trouble for each in found):
+        raise typer.Exit(1)
 
 
 @app.command("delete")

@@ -193,6 +193,7 @@ def convert(
 
 def _show_plan(plan: "ConvertPlan") -> None:
     from convert.run import format_bytes
+    from convert.vocab.table import LEFT_OUT
 
     temporary = (
         f", and {format_bytes(plan.first_bytes)} for a temporary {plan.first_type} file" if plan.quantized else ""
@@ -202,6 +203,8 @@ def _show_plan(plan: "ConvertPlan") -> None:
         f"Needs about {format_bytes(plan.result_bytes)} in {plan.request.out.parent}{temporary}.",
         err=True,
     )
+    if left := plan.fields.get(LEFT_OUT):
+        typer.echo(f"The embedding has no rows for {', '.join(left)}: left out.", err=True)  # type: ignore[arg-type]
 
 
 def _show_result(result: "ConvertResult") -> None:

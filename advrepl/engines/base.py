@@ -5,7 +5,7 @@ Does not import any engine; models.py chooses one. The loop that both engines sh
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -100,7 +100,10 @@ class Engine(Protocol):
         """Return the cost of the last call of `generate`; complete once that is exhausted or closed."""
 
     def count(self, segment: Segment) -> int:
-        """Return how many tokens the segment takes."""
+        """Return how many tokens the segment takes by itself."""
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment of a prompt takes where it stands: they add up to the prompt's."""
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
@@ -121,11 +124,24 @@ class Engine(Protocol):
         window does not fit the context, or the model cannot go on.
         """
 
+    def forget_moved(self) -> None:
+        """Give up what makes it `shifted`, to prefill it again: for words that are to be as if they had never been."""
+
     def cancel(self) -> None:
         """End the reply that is being written, also while its prompt is being prefilled."""
 
     def close(self) -> None:
         """Give the model's memory back; nothing may be asked for after that."""
+
+
+@runtime_checkable
+class OnServer(Protocol):
+    """What an engine has besides where its model is on a server."""
+
+    tell: Callable[[str], None]  # told in one line what is waited for, and what the server cannot do
+
+    def described(self) -> dict[str, str]:
+        """Return what there is to know of the server, as rows of /context."""
 
 
 class Branch(Engine, Protocol):

@@ -5,18 +5,20 @@ Loads no weights and does not choose a model (models.py does).
 
 import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError
 from advrepl.engines import models
-from advrepl.engines.files import size_of
+from advrepl.engines.files import parts, size_of
 from advrepl.engines.hf import folder as hf_folder
-from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.playable import problem
-from advrepl.engines.llama.vocab import metadata
 from advrepl.prompt.formats import of_file, recognize
+
+LAST_TYPE = 1 << 10  # llama_ftype: far below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +37,25 @@ class CatalogEntry:
 
 def entries() -> list[CatalogEntry]:
     """The GGUF files, the newest first, then the Hugging Face folders."""
-    log = Log(paths.llama_log())
-    return [*(_gguf(path, log) for path in models.installed()), *map(_folder, models.folders())]
+    return [*map(_gguf, models.installed()), *map(_folder, models.folders())]
 
 
-def _gguf(path: Path, log: Log) -> CatalogEntry:
-    log.attach()
+def _gguf(path: Path) -> CatalogEntry:
+    """From the header alone, without llama.cpp: one bad file would end the program."""
     if reason := problem(path):
         return CatalogEntry(path, bytes=size_of(path), problem=reason)
-    params = lib.llama_model_default_params()
-    params.vocab_only = True
-    model = lib.llama_model_load_from_file(str(path).encode(), params)
-    if not model:
-        return CatalogEntry(path, bytes=size_of(path), problem=f"cannot be read: {log.last_error}")
-    try:
-        architecture = metadata(model, "general.architecture") or ""
-        context = metadata(model, f"{architecture}.context_length")
-        kind = metadata(model, "general.file_type")
-        template = (lib.llama_model_chat_template(model, None) or b"").decode("utf-8", "replace")
-        names = (metadata(model, "general.name") or "", path.stem)
-        return CatalogEntry(
-            path,
-            architecture,
-            int(lib.llama_model_n_params(model)),
-            size_of(path),
-            lib.llama_ftype_name(int(kind)).decode() if kind and kind.isdecimal() else "",
-            of_file(metadata(model, "advrepl.prompt_format"), template, names) or "pygmalion",
-            int(context) if context and context.isdecimal() else None,
-        )
-    finally:
-        lib.llama_model_free(model)
+    header = GgufHeader(path)
+    architecture, template = header.text("general.architecture") or "", header.text("tokenizer.chat_template")
+    kind, names = header.number("general.file_type"), (header.text("general.name") or "", path.stem)
+    return CatalogEntry(
+        path,
+        architecture,
+        sum(prod(tensor.shape) for part in parts(path) for tensor in GgufHeader(part).tensors),
+        size_of(path),
+        lib.llama_ftype_name(kind).decode() if kind is not None and 0 <= kind < LAST_TYPE else "",
+        of_file(header.text("advrepl.prompt_format"), template, names) or "pygmalion",
+        header.number(f"{architecture}.context_length"),
+    )
 
 
 def _folder(path: Path) -> CatalogEntry:

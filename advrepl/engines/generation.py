@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
 from advrepl.engines.kv import computed
+from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
 from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
@@ -128,7 +129,7 @@ class SequenceEngine(ABC, Generic[M]):
         self.n_ctx, self.n_params = model.n_ctx, model.n_params
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
-        self.sequence = SequenceState(TokenCache(vocab.encode))
+        self.sequence = SequenceState(TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)))
 
     @property
     def stats(self) -> Stats:
@@ -142,8 +143,12 @@ class SequenceEngine(ABC, Generic[M]):
         return unshifted is not None and len(self.sequence.cached) > unshifted
 
     def count(self, segment: Segment) -> int:
-        """Return how many tokens the segment takes, other than at the beginning of a prompt."""
-        return len(self.sequence.token_cache.tokens(segment))
+        """Return how many tokens the segment takes by itself, other than at the beginning of a prompt."""
+        return self.sequence.token_cache.count(segment)
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment of a prompt takes where it stands (base.Engine)."""
+        return list(map(len, self.sequence.token_cache.parts(segments)))
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
@@ -153,6 +158,11 @@ class SequenceEngine(ABC, Generic[M]):
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""
         self.model.abort(True)
+
+    def forget_moved(self) -> None:
+        """Give up the cached tokens that were moved: they know of words that are to be as if they had never been."""
+        if self.shifted:
+            self._reuse(ReusePlan(self.sequence.unshifted or 0))
 
     def close(self) -> None:
         """Give the model's memory back."""
@@ -176,7 +186,7 @@ class SequenceEngine(ABC, Generic[M]):
         wanted = self.follow(window)
         if len(wanted) >= self.n_ctx:
             raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
-        sequence.token_cache.begin(window.segments[-1])
+        sequence.token_cache.begin(window.segments)
         missing = wanted[len(sequence.cached) :]
         if not (yield from self._prefill(missing, on_prefill, len(missing) - self._said(window))):
             stats.stop = "interrupted"
@@ -189,17 +199,17 @@ class SequenceEngine(ABC, Generic[M]):
     def follow(self, window: Window) -> list[int]:
         """Make the cache hold as much of the window as it can; return all its tokens, of which the rest is missing."""
         sequence = self.sequence
-        parts = [sequence.token_cache.tokens(part, first=not index) for index, part in enumerate(window.segments)]
+        parts = sequence.token_cache.parts(window.segments)
         wanted = [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
         n_head = len(window.prompt.head)
         head = len(wanted) - sum(map(len, parts[n_head:]))
         sizes = map(len, parts[n_head:])
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
-        shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted)
-        plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape))
+        shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
+        plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
         self._reuse(plan)
-        stats, reused = sequence.stats, len(sequence.cached)
+        stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         stats.prompt, stats.reused, stats.shifted = len(wanted), reused, max(reused - plan.keep, 0)
         stats.whole = int(reused < min(head, len(wanted) - 1))
         sequence.shape = shape
@@ -215,7 +225,9 @@ class SequenceEngine(ABC, Generic[M]):
 
     def _said(self, window: Window) -> int:
         """Return how many tokens at a window's end are not known before the player has said his line."""
-        return sum(map(self.count, chain(*(block[-1:] for block in window.prompt.blocks[-1:]), window.prompt.cue)))
+        said = sum(1 for block in window.prompt.blocks[-1:] for _ in block[-1:]) + len(window.prompt.cue)
+        sizes = self.sizes(window.segments)
+        return sum(sizes[len(sizes) - said :])
 
     def _prefill(
         self, tokens: Sequence[int], on_prefill: PrefillProgress | None, border: int = 0

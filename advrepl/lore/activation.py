@@ -1,30 +1,24 @@
 """Decide which entries of a lorebook apply to a turn, and in which order they stand in the prompt.
 
+The rules are SillyTavern's, with what card specifications add; docs/characters.md lists what differs.
 Results depend on the arguments alone, with one exception: a pattern that takes too long is switched off for the story.
 Does not know how books are written (books.py), nor where in the prompt lore stands (story/injections.py).
 """
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import msgspec
-
-from advrepl.lore.books import TOP_TO_BOTTOM, Book, Entry
-from advrepl.lore.key_match import PATTERN_TIMEOUT, PatternSearch, has_word, is_pattern
+from advrepl.lore import groups
+from advrepl.lore.entries import TOP_TO_BOTTOM, Book, Entry
+from advrepl.lore.key_index import MACRO, index_of
+from advrepl.lore.key_match import PATTERN_TIMEOUT, Haystack, PatternSearch, compile_pattern, is_pattern
+from advrepl.lore.timing import LoreState, Timing
 from advrepl.macros.expand import hidden_keys
-from advrepl.scripts import composed, folded
 
 SCAN_DEPTH = 2  # turns that are searched for keys where a book does not say; as SillyTavern has it
-MAX_SCAN = 20_000  # characters that are searched, the newest ones; more than the models' context holds
-MAX_ROUNDS = 10  # of entries that activate entries
-
-
-class LoreState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a story remembers of its lore: never changed, `activate` gives a new one."""
-
-    started: dict[str, int] = {}  # number of turns there were when an entry with sticky or cooldown last began
-    slow: tuple[str, ...] = ()  # patterns that took too long
+MAX_SCAN_DEPTH = 1_000  # turns; as SillyTavern has it
+MAX_SCAN = 200_000  # characters that are searched, the newest ones; more than the models' context holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +30,16 @@ class ActiveEntry:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom the lore is told to: what an entry may ask of the character and of the moment."""
+
+    characters: frozenset[str] = frozenset()  # the character's names, caseless
+    tags: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = field(default_factory=dict)  # the texts of entries.SOURCES
+    trigger: str = "normal"  # why there is a reply, as SillyTavern calls it
+
+
 def activate(
     book: Book,
     turns: Sequence[str],
@@ -45,30 +49,48 @@ def activate(
     budget: int,
     rng: random.Random,
     expand: Callable[[str], str],
+    expand_entry: Callable[[Entry], str] | None = None,
     greeting: int | None = None,
+    told: Told | None = None,
 ) -> tuple[tuple[ActiveEntry, ...], LoreState]:
     """Find the entries that apply, in the order of the prompt: before the character, after it, from deep to shallow.
 
     `turns` are all of the story, oldest first, as their number is what sticky, cooldown and delay are counted in;
-    put names before them ("Ann: …") where keys should find speakers. `greeting` is the number of the one in use.
-    `budget` is in tokens of the entries alone, without what may stand between them.
+    put names before them ("Ann: …") where keys should find speakers. `expand` fills in the macros of a key, and
+    `expand_entry` those of an entry's text. `greeting` is the number of the one in use. `budget` is in tokens of the
+    entries alone.
     """
-    scan = _Scan(book, turns, state, expand, greeting)
-    pending = [number for number, entry in enumerate(book.entries) if scan.may_apply(entry)]
+    scan = _Scan(book, turns, state, expand, greeting, told or Told())
+    tokens = _Tokens(count, min(budget, book.token_budget or budget))
+    text_of = expand_entry or (lambda entry: expand(entry.content))
     active: dict[int, ActiveEntry] = {}
-    left = min(budget, book.token_budget or budget)
-    for _ in range(MAX_ROUNDS):
-        matched = [number for number in pending if scan.matches(book.entries[number])]
-        taken_groups = {group for number in active for group in book.entries[number].groups}
-        new = _within_budget(scan, _one_of_each_group(scan, matched, taken_groups, rng), left, count, rng)
-        left -= sum(entry.tokens for entry in new.values())
+    while True:
+        chosen = groups.one_of_each(
+            scan.matches(active),
+            book.entries,
+            taken={group for number in active for group in book.entries[number].groups},
+            is_sticky=scan.timing.is_sticky,
+            score=scan.score,
+            rng=rng,
+        )
+        new: dict[int, ActiveEntry] = {}
+        for number in chosen:
+            entry = book.entries[number]
+            if tokens.may_fit(entry) and scan.is_drawn(number, rng):
+                text = text_of(entry).strip()
+                if tokens.take(entry, text):
+                    new[number] = ActiveEntry(entry, text, count(text) if text else 0)
+                elif not tokens.used_up:
+                    scan.out.add(number)
         active |= new
-        done = set(matched)  # an entry has one chance a turn: to be drawn, to win its group, to fit
-        pending = [number for number in pending if number not in done]
-        if not (book.recursive and scan.recurse(new, pending)):
+        read = [_read(each) for each in new.values() if not each.entry.prevent_recursion]
+        if not scan.goes_on(read, wakes=bool(read) and book.recursive and not tokens.used_up):
             break
-    ordered = sorted(active, key=lambda number: _place(book.entries[number], number))
-    return tuple(active[number] for number in ordered if active[number].text), scan.next_state(active)
+    for each in active.values():
+        scan.timing.begin(each.entry)
+    order = {number: place for place, number in enumerate(active)}
+    ordered = sorted(active, key=lambda number: _place(book.entries[number], order[number]))
+    return tuple(active[number] for number in ordered if active[number].text), scan.next_state()
 
 
 def switched_off_notes(before: LoreState, after: LoreState) -> list[str]:
@@ -80,98 +102,164 @@ def switched_off_notes(before: LoreState, after: LoreState) -> list[str]:
     ]
 
 
+class _Tokens:
+    """What is left of the budget. The first entry that does not fit ends it, as in SillyTavern."""
+
+    def __init__(self, count: Callable[[str], int], budget: int) -> None:
+        self.count, self.budget, self.left, self.used_up = count, budget, budget, False
+
+    def may_fit(self, entry: Entry) -> bool:
+        return entry.ignore_budget or not self.used_up
+
+    def take(self, entry: Entry, text: str) -> bool:
+        """Whether an entry fits; one that would fit no turn at all does not keep the others out."""
+        tokens = self.count(f"{text}\n") if text else 0
+        if entry.ignore_budget or tokens < self.left:
+            self.left -= tokens
+            return True
+        self.used_up = tokens < self.budget
+        return False
+
+
 class _Scan:
     """One turn's search: the text, what active entries added to it, and the time that patterns have left."""
 
     def __init__(
-        self, book: Book, turns: Sequence[str], state: LoreState, expand: Callable[[str], str], greeting: int | None
+        self,
+        book: Book,
+        turns: Sequence[str],
+        state: LoreState,
+        expand: Callable[[str], str],
+        greeting: int | None,
+        told: Told,
     ) -> None:
-        self.book, self.turns, self.expand, self.greeting = book, turns, expand, greeting
+        self.book, self.expand, self.greeting, self.told = book, expand, greeting, told
+        self.index = index_of(book)
         self.patterns = PatternSearch(set(state.slow))
-        # An entry that began this turn or later began in a future that was undone or is being written again.
-        self.started = {name: turn for name, turn in state.started.items() if turn < len(turns)}
-        self.recursion_text = ""
-        self.recursion_level = self.round = 0
-        self.texts: dict[tuple[int, bool], str] = {}
+        self.timing = Timing(state, len(turns))
+        self.replies = len(turns) // 2
+        self.depth = SCAN_DEPTH if book.scan_depth is None else book.scan_depth
+        self.turns = _newest(turns, min(max(self.depth, self.index.depth), MAX_SCAN_DEPTH))
+        self.recursion: list[str] = []
+        self.levels = list(self.index.levels)
+        self.level, self.recursive = (self.levels.pop(0) if self.levels else 0), False
+        self.out: set[int] = set()  # entries that had their chance
+        self.haystacks: dict[tuple[int, tuple[str, ...]], Haystack] = {}
 
-    def turns_active(self, entry: Entry) -> int | None:
-        """Turns since the entry began, where it has to do with time."""
-        start = self.started.get(entry.id)
-        return None if start is None or not (entry.sticky or entry.cooldown) else len(self.turns) - start
+    def matches(self, active: Mapping[int, object]) -> list[int]:
+        """The entries that apply now and have not yet, those first that are served first while tokens are left."""
+        found = self.index.candidates(map(_marked, (*self.turns, *self.recursion, *self.told.sources.values())))
+        found |= {number for name in self.timing.started if (number := self.index.numbers.get(name)) is not None}
+        entries = self.book.entries
+        matched = [
+            number
+            for number in found
+            if number not in active and number not in self.out and self.applies(entries[number])
+        ]
+        return sorted(matched, key=lambda number: self.rank(number))
 
-    def is_sticky(self, entry: Entry) -> bool:
-        since = self.turns_active(entry)
-        return since is not None and since <= entry.sticky
+    def rank(self, number: int) -> tuple[object, ...]:
+        entry = self.book.entries[number]
+        sticky = self.timing.is_sticky(entry)
+        return entry.ignore_on_max_context, not sticky, -entry.priority, -entry.order, number
 
-    def may_apply(self, entry: Entry) -> bool:
-        """Whether an entry could apply this turn, whatever is said."""
-        if not entry.enabled or not entry.content.strip():
+    def applies(self, entry: Entry) -> bool:
+        if not (entry.enabled and self.is_for_this(entry)) or self.timing.is_kept_away(entry):
             return False
-        if entry.activate or self.is_sticky(entry):
-            return True
-        replies, since = len(self.turns) // 2, self.turns_active(entry)
+        sticky = self.timing.is_sticky(entry)
+        if not sticky and not self.is_its_round(entry):
+            return False
+        return sticky or self.has_keys(entry)
+
+    def is_for_this(self, entry: Entry) -> bool:
+        """Whether an entry is meant for this character, reply and greeting."""
+        told = self.told
+        for wanted, there in ((entry.characters, told.characters), (entry.tags, told.tags)):
+            if wanted and entry.for_others != there.isdisjoint(map(str.casefold, wanted)):
+                return False
         return (
-            (since is None or since > entry.sticky + entry.cooldown)
-            and len(self.turns) >= entry.delay
-            and replies >= entry.activate_only_after
-            and not (entry.activate_only_every and replies % entry.activate_only_every)
+            (not entry.triggers or told.trigger in entry.triggers)
+            and self.replies >= entry.activate_only_after
+            and not (entry.activate_only_every and self.replies % entry.activate_only_every)
             and (entry.greeting is None or self.greeting is None or entry.greeting == self.greeting)
         )
 
-    def matches(self, entry: Entry) -> bool:
-        if entry.activate or self.is_sticky(entry):
+    def is_its_round(self, entry: Entry) -> bool:
+        if not self.recursive:
+            return not entry.delay_until_recursion
+        return entry.delay_until_recursion <= self.level and not (entry.exclude_recursion and self.book.recursive)
+
+    def has_keys(self, entry: Entry) -> bool:
+        """Whether the keys of an entry are there as it wants them."""
+        if entry.activate:
             return True
-        if entry.delay_until_recursion > self.recursion_level or (self.round and entry.exclude_recursion):
+        has = self.finder(entry)
+        if not entry.constant and not (any(map(has, entry.keys)) and _has_secondary(entry, has)):
             return False
-        has = self.key_finder(entry)
-        return (entry.constant or any(map(has, entry.keys))) and (
-            (entry.constant or _has_secondary(entry, has))
-            and (not entry.additional_keys or any(map(has, entry.additional_keys)))
-            and not any(map(has, entry.exclude_keys))
+        return (not entry.additional_keys or any(map(has, entry.additional_keys))) and not any(
+            map(has, entry.exclude_keys)
         )
 
-    def key_finder(self, entry: Entry) -> Callable[[str], bool]:
+    def finder(self, entry: Entry) -> Callable[[str], bool]:
+        haystack = self.haystack(entry)
+
         def has(key: str) -> bool:
-            key = self.expand(key) if "{{" in key or "<" in key else key
-            if entry.use_regex or is_pattern(key):
-                return self.patterns.found(key, self.text(entry, caseless=False), not entry.case_sensitive)
-            text = self.text(entry, caseless=not entry.case_sensitive)
-            word = composed(key) if entry.case_sensitive else folded(key)
-            if not word or word not in text:
+            key = self.expand(key).strip() if MACRO.search(key) else key
+            if not key:
                 return False
-            # As in SillyTavern, where the books come from: keys of several words are always looked for as they are.
-            return not entry.match_whole_words or len(word.split()) > 1 or has_word(text, word)
+            if (entry.use_regex or is_pattern(key)) and compile_pattern(key, not entry.case_sensitive):
+                return self.patterns.found(key, haystack.text(), not entry.case_sensitive)
+            return haystack.holds(key, entry.case_sensitive, entry.match_whole_words)
 
         return has
 
-    def text(self, entry: Entry, caseless: bool) -> str:
-        """What is searched for the entry's keys, with its case folded if asked for."""
-        depth = next((d for d in (entry.scan_depth, self.book.scan_depth) if d is not None), SCAN_DEPTH)
-        depth = min(depth, len(self.turns))
-        if (depth, caseless) not in self.texts:
-            text = _newest(self.turns, depth) + self.recursion_text
-            self.texts[depth, caseless] = folded(text) if caseless else composed(text)
-        return self.texts[depth, caseless]
+    def haystack(self, entry: Entry) -> Haystack:
+        """What is searched for the entry's keys: the newest turn first, as in SillyTavern."""
+        depth = self.depth if entry.scan_depth is None else entry.scan_depth
+        key = (depth, entry.match_sources)
+        if key not in self.haystacks:
+            texts = [*self.turns[:depth], *self.sources(entry), *self.recursion] if depth else []
+            self.haystacks[key] = Haystack(tuple(map(_marked, texts)))
+        return self.haystacks[key]
 
-    def recurse(self, new: dict[int, ActiveEntry], pending: list[int]) -> bool:
-        """Add the text of new entries to what is searched; whether there is anything left to find."""
-        read = [active for active in new.values() if not active.entry.prevent_recursion]
-        delays = [self.book.entries[number].delay_until_recursion for number in pending]
-        later = [level for level in delays if level > self.recursion_level]
-        if not read and not later:
+    def sources(self, entry: Entry) -> list[str]:
+        return [text for name in entry.match_sources if (text := self.told.sources.get(name, ""))]
+
+    def score(self, entry: Entry) -> int:
+        """How many of its keys were found."""
+        has = self.finder(entry)
+        first, second = sum(map(has, entry.keys)), sum(map(has, entry.secondary_keys))
+        if entry.selective_logic == "any" or (entry.selective_logic == "all" and second == len(entry.secondary_keys)):
+            return first + second if entry.keys else 0
+        return first
+
+    def is_drawn(self, number: int, rng: random.Random) -> bool:
+        """Whether luck is with an entry; it has one chance a turn."""
+        entry = self.book.entries[number]
+        if entry.probability >= 100 or self.timing.is_sticky(entry) or rng.random() * 100 < entry.probability:
+            return True
+        self.out.add(number)
+        return False
+
+    def goes_on(self, read: list[str], *, wakes: bool) -> bool:
+        """Search again with the text of new entries, or for those that wait for recursion; whether there is either."""
+        if not wakes and not self.levels:
             return False
-        self.recursion_text += "".join(f"\n{active.text}\n{hidden_keys(active.entry.content)}" for active in read)
-        self.recursion_level = max(self.recursion_level, 1) if read else min(later)
-        self.round += 1
-        self.texts.clear()
+        if not wakes:
+            self.level = self.levels.pop(0)
+        self.recursive = True
+        self.recursion += read
+        self.haystacks.clear()
         return True
 
-    def next_state(self, active: dict[int, ActiveEntry]) -> LoreState:
-        started = dict(self.started)
-        for entry in (each.entry for each in active.values()):
-            if (entry.sticky or entry.cooldown) and not self.is_sticky(entry):
-                started[entry.id] = len(self.turns)
-        return LoreState(started, tuple(sorted(self.patterns.switched_off)))
+    def next_state(self) -> LoreState:
+        return LoreState(self.timing.started, tuple(sorted(self.patterns.switched_off)), self.timing.cooling)
+
+
+def _read(active: ActiveEntry) -> str:
+    """What keys are looked for in when an entry has been told."""
+    hidden = hidden_keys(active.entry.content)
+    return f"{active.text}\n{hidden}" if hidden else active.text
 
 
 def _has_secondary(entry: Entry, has: Callable[[str], bool]) -> bool:
@@ -182,64 +270,29 @@ def _has_secondary(entry: Entry, has: Callable[[str], bool]) -> bool:
     return all(map(has, entry.secondary_keys)) == (entry.selective_logic == "all")
 
 
-def _one_of_each_group(scan: _Scan, matched: list[int], taken_groups: set[str], rng: random.Random) -> list[int]:
-    entries, left = scan.book.entries, dict.fromkeys(matched)
-    for group in dict.fromkeys(group for number in matched for group in entries[number].groups):
-        members = [number for number in left if group in entries[number].groups]
-        if members and group not in taken_groups:
-            members.remove(_group_winner(scan, members, rng))
-        for number in members:
-            del left[number]
-    return list(left)
+def _place(entry: Entry, at: int) -> tuple[object, ...]:
+    """Where an entry stands among others, as SillyTavern would have them from the top of the prompt down.
+
+    Of two with the same order the one that was found later stands earlier; at an outlet all is the other way round.
+    """
+    place = TOP_TO_BOTTOM.index(entry.position)
+    if entry.position == "outlet":
+        return place, 0, -entry.order, at
+    return place, -entry.depth if entry.position == "depth" else 0, entry.order, -at
 
 
-def _group_winner(scan: _Scan, members: list[int], rng: random.Random) -> int:
-    """The entry that speaks for a group: a sticky one, else one that overrides the others, else drawn by weight."""
-    entries = scan.book.entries
-    if sticky := [number for number in members if scan.is_sticky(entries[number])]:
-        return sticky[0]
-    if overriding := [number for number in members if entries[number].group_override]:
-        return max(overriding, key=lambda number: entries[number].order)
-    weights = [entries[number].group_weight for number in members]
-    return rng.choices(members, weights if sum(weights) > 0 else None)[0]
+def _marked(text: str) -> str:
+    """A text as it is searched: patterns find by \\x01 where each begins."""
+    return f"\x01{text}"
 
 
-def _within_budget(
-    scan: _Scan, numbers: list[int], left: int, count: Callable[[str], int], rng: random.Random
-) -> dict[int, ActiveEntry]:
-    """Those that are drawn and for which tokens are left. One that is too long does not keep shorter ones out."""
-    active: dict[int, ActiveEntry] = {}
-    for number in sorted(numbers, key=lambda number: _budget_rank(scan, number)):
-        entry = scan.book.entries[number]
-        if not (entry.activate or scan.is_sticky(entry)) and rng.random() * 100 >= entry.probability:
-            continue
-        text = scan.expand(entry.content).strip()
-        tokens = count(text) if text else 0
-        if tokens <= left:
-            left -= tokens
-            active[number] = ActiveEntry(entry, text, tokens)
-    return active
-
-
-def _budget_rank(scan: _Scan, number: int) -> tuple[object, ...]:
-    """Who is served first while tokens are left."""
-    entry = scan.book.entries[number]
-    kind = 0 if entry.constant or entry.activate else 1 if scan.is_sticky(entry) else 2
-    return entry.ignore_on_max_context, kind, -entry.priority, -entry.order, number
-
-
-def _place(entry: Entry, number: int) -> tuple[object, ...]:
-    """Where an entry stands among others, as SillyTavern would have them from the top of the prompt down."""
-    return TOP_TO_BOTTOM.index(entry.position), -entry.depth if entry.position == "depth" else 0, entry.order, number
-
-
-def _newest(turns: Sequence[str], depth: int) -> str:
-    """The text of the last turns, in their order, at most MAX_SCAN characters of it."""
+def _newest(turns: Sequence[str], depth: int) -> list[str]:
+    """The last turns, the newest first, at most MAX_SCAN characters of them."""
     found: list[str] = []
     left = MAX_SCAN
-    for turn in reversed(turns[len(turns) - depth :]):
-        found.append(turn[-left:])
+    for turn in reversed(turns[max(len(turns) - depth, 0) :]):
+        found.append(turn.strip()[-left:])
         left -= len(turn)
         if left <= 0:
             break
-    return "\n".join(reversed(found))
+    return found

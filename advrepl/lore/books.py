@@ -1,14 +1,14 @@
 """Lorebooks as other programs write them, read into one kind of entry.
 
-Knows the books of V2 and V3 cards, standalone V3 lorebooks, SillyTavern's world files, world info of KoboldAI and
-Kobold Lite, and AI Dungeon's story cards. What is odd is read as well as it can be, with a note that names the field.
-Does not know when an entry applies (activation.py).
+Knows the books of V2 and V3 cards, standalone V3 lorebooks, SillyTavern's world files, those of Agnai, NovelAI and
+RisuAI (foreign.py), world info of KoboldAI and Kobold Lite, and AI Dungeon's story cards. What is odd is read as well
+as it can be, with a note that names the field. Does not know when an entry applies (activation.py).
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import msgspec
 
@@ -16,79 +16,28 @@ from advrepl import AdvreplError
 from advrepl.cards import card_files, text
 from advrepl.cards.read import parse_card
 from advrepl.lore import decorators, key_match
+from advrepl.lore.entries import LOGICS, ROLES, SOURCES, Book, Entry, Position
 from advrepl.lore.fields import Fields, shorten
+from advrepl.lore.foreign import world_entries
 
 MAX_ENTRIES = 10_000
 MAX_CONTENT = 100_000  # characters of one entry
 MAX_TOTAL = 10_000_000  # characters of a book
-MAX_BOOK_KEYS = 50_000  # of all entries; each is looked for every turn
+MAX_BOOK_KEYS = 50_000  # of all entries
+MAX_CHECKED = 500  # patterns of a book that are tried when it is read
 
-Logic = Literal["any", "not all", "not any", "all"]
-Position = Literal["before", "after", "depth"]
-LOGICS: tuple[Logic, ...] = get_args(Logic)  # as SillyTavern numbers them
-TOP_TO_BOTTOM: tuple[Position, ...] = get_args(Position)  # of the prompt
 # As SillyTavern numbers them: before and after the character, the two ends of the author's note, at a depth,
-# before and after the examples.
-POSITIONS: tuple[Position, ...] = ("before", "after", "depth", "depth", "depth", "after", "after")
+# before and after the examples, where {{outlet::…}} stands.
+POSITIONS: tuple[Position, ...] = ("before", "after", "depth", "depth", "depth", "after", "after", "outlet")
 AT_DEPTH = 4
 UNSUPPORTED = (
     {AT_DEPTH: "at a depth"} | dict.fromkeys((2, 3), "at the author's note") | dict.fromkeys((5, 6), "at the examples")
 )
-ROLES = ("system", "user", "assistant")
 KEY_FIELDS = ("keys", "secondary_keys", "additional_keys", "exclude_keys")
 HOLDERS = ("data", "character_book", "worldinfo_v2")  # objects around a book
 LISTS = ("entries", "worldinfo", "worldInfo", "storyCards")  # what its list of entries may be called
 # Written into card books by SillyTavern, which sets use_regex on every entry whatever its keys are.
 SILLYTAVERN_FIELDS = {"exclude_recursion", "selectiveLogic", "useProbability"}
-
-
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A piece of lore and when it applies. Numbers of turns are 0 where the entry has no such rule.
-
-    The names are SillyTavern's and those of the V3 specification.
-    """
-
-    id: str
-    content: str
-    keys: tuple[str, ...] = ()
-    secondary_keys: tuple[str, ...] = ()
-    selective_logic: Logic = "any"  # how many of the secondary keys must be there
-    additional_keys: tuple[str, ...] = ()  # one of these must be there too
-    exclude_keys: tuple[str, ...] = ()  # none of these may be there
-    enabled: bool = True
-    constant: bool = False
-    activate: bool = False  # applies in any case
-    use_regex: bool = False  # all keys are patterns, not only those written /like this/
-    case_sensitive: bool = False
-    match_whole_words: bool = False  # a key of one word does not match inside a longer word
-    order: float = 100.0  # lower stands earlier
-    priority: float = 0.0  # lower is dropped first
-    ignore_on_max_context: bool = False
-    position: Position = "after"  # among the entries that stand before the same turn: "before" stands first
-    depth: int = 4  # among those with position "depth": the deepest stands first
-    probability: float = 100.0
-    groups: tuple[str, ...] = ()
-    group_weight: float = 100.0
-    group_override: bool = False  # its groups, by order, before any that are drawn by weight
-    sticky: int = 0
-    cooldown: int = 0
-    delay: int = 0  # turns that the story must have
-    activate_only_after: int = 0  # replies that the model must have written
-    activate_only_every: int = 0  # so many replies
-    greeting: int | None = None
-    scan_depth: int | None = None
-    exclude_recursion: bool = False  # its keys are not looked for in other entries
-    prevent_recursion: bool = False  # no keys are looked for in its own text
-    delay_until_recursion: int = 0  # the round of recursion from which it takes part; 0: needs none
-
-
-class Book(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Lore from one source, or from several that were combined."""
-
-    entries: tuple[Entry, ...] = ()
-    scan_depth: int | None = None  # turns; None: as activation.py has it
-    token_budget: int | None = None  # None: none of its own
-    recursive: bool = False
 
 
 def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
@@ -102,9 +51,11 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
         raise AdvreplError(f"{source} has {len(listed):,} entries, the limit is {MAX_ENTRIES:,}: split it")
     entries: list[Entry] = []
     unsupported: Counter[str] = Counter()
+    patterns = 0
     for key, value in listed:
         if isinstance(value, dict):
             entries.append(_entry(Fields(value, f"entries[{key}].", notes), key, source, unsupported))
+            patterns += _check_patterns(entries[-1], f"entries[{key}].", notes) if patterns < MAX_CHECKED else 0
         else:
             notes.append(f"entries[{key}] is no object: ignored")
     if sum(len(entry.content) for entry in entries) > MAX_TOTAL:
@@ -116,10 +67,10 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
         entries=tuple(entries),
         scan_depth=fields.count("scan_depth", "scanDepth"),
         token_budget=fields.count("token_budget", "tokenBudget") or None,
-        # World files have no such field; there it is a setting, and entries say what they want to be kept out of.
-        recursive=fields.flag("recursive_scanning", default=any(_is_world_entry(value) for _, value in listed)),
+        # SillyTavern writes no such field; there it is a setting, and entries say what they want to be kept out of.
+        recursive=fields.flag("recursive_scanning", default=any(_is_sillytavern(value) for _, value in listed)),
     )
-    return book, [*_unsupported_note(unsupported), *shorten(notes)]
+    return book, [*_never_note(book), *_unsupported_note(unsupported), *shorten(notes)]
 
 
 def load_book(path: Path) -> tuple[Book, list[str]]:
@@ -165,7 +116,7 @@ def _decoded(data: bytes, source: str) -> tuple[object, list[str]]:
 
 def _find(data: object, source: str, notes: list[str]) -> tuple[dict[Any, Any], list[tuple[str, Any]]]:
     """The object that holds the entries, and these with their keys or numbers."""
-    holder: Any = data
+    holder: Any = world_entries(data) or data
     for name in HOLDERS:
         if isinstance(holder, dict) and name in holder and "entries" not in holder:
             holder = holder[name]
@@ -195,6 +146,14 @@ def _is_world_entry(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("key"), list) and "keyanti" not in value
 
 
+def _is_sillytavern(value: object) -> bool:
+    """Whether SillyTavern wrote the entry, into a world file or a card, and what is not said there is its setting."""
+    if not isinstance(value, dict) or _is_world_entry(value):
+        return isinstance(value, dict)
+    extensions = value.get("extensions")
+    return isinstance(extensions, dict) and not SILLYTAVERN_FIELDS.isdisjoint(map(str, extensions))
+
+
 def _entry(fields: Fields, key: str, source: str, unsupported: Counter[str]) -> Entry:
     """An entry; what it asks for and does not get here is counted."""
     content = fields.text("content", "value", "entry")
@@ -210,12 +169,10 @@ def _entry(fields: Fields, key: str, source: str, unsupported: Counter[str]) -> 
         **_order(fields, extensions),
         "position": POSITIONS[position],
     }
-    values |= {**_rules(fields, extensions), **_group(fields, extensions), **change}
-    role = values.pop("role")
+    values |= {**_rules(fields, extensions), **_group(fields, extensions), **_meant_for(fields, extensions), **change}
     entry = Entry(key, content, **values)
     if entry.enabled and entry.content.strip():
-        unsupported.update(_unsupported(entry, position, role))
-    _check_patterns(entry, fields)
+        unsupported.update(_unsupported(entry, position))
     return entry
 
 
@@ -231,9 +188,12 @@ def _keys(fields: Fields, extensions: Fields) -> dict[str, Any]:
         and not fields.flag("disable")
         and not fields.flag("widisabled"),
         "constant": fields.flag("constant"),
-        "use_regex": fields.flag("use_regex") and not SILLYTAVERN_FIELDS & set(map(str, extensions.value)),
+        "use_regex": fields.flag("use_regex") and not _is_sillytavern(fields.value),
         "case_sensitive": _flag(fields, extensions, "case_sensitive", "caseSensitive"),
-        "match_whole_words": _flag(fields, extensions, "match_whole_words", "matchWholeWords"),
+        "match_whole_words": _flag(
+            fields, extensions, "match_whole_words", "matchWholeWords", default=_is_sillytavern(fields.value)
+        ),
+        "match_sources": tuple(name for name, flags in SOURCES.items() if _flag(fields, extensions, *flags)),
         "scan_depth": _count(fields, extensions, "scan_depth", "scanDepth"),
     }
 
@@ -244,6 +204,8 @@ def _order(fields: Fields, extensions: Fields) -> dict[str, Any]:
         "priority": fields.number("priority", default=0.0),
         "depth": int(_either("depth", fields, extensions, default=4, low=0)),
         "role": ROLES[int(_either("role", fields, extensions, default=0, low=0, high=2))],
+        "outlet": (extensions.text("outlet_name") or fields.text("outletName")).strip(),
+        "ignore_budget": _flag(fields, extensions, "ignore_budget", "ignoreBudget"),
     }
 
 
@@ -256,14 +218,24 @@ def _position(fields: Fields, extensions: Fields) -> int:
     return number if number is not None and number < len(POSITIONS) else 1
 
 
-def _unsupported(entry: Entry, position: int, role: str) -> Iterator[str]:
+def _unsupported(entry: Entry, position: int) -> Iterator[str]:
     """What the entry asks for and does not get here."""
     if entry.position != POSITIONS[position]:  # a decorator wants it otherwise
         position = AT_DEPTH if entry.position == "depth" else 1
     if position in UNSUPPORTED:
         yield UNSUPPORTED[position]
-    if position == AT_DEPTH and role != "system":  # other places have no roles
+    if position == AT_DEPTH and entry.role != "system":  # other places have no roles
         yield "as user or assistant"
+
+
+def _never_note(book: Book) -> list[str]:
+    """Say so where no entry could ever be told, which is what a book looks like that is not understood."""
+    able = (each for each in book.entries if each.enabled and each.content.strip() and each.probability)
+    if not book.entries or any(each.keys or each.constant or each.activate for each in able):
+        return []
+    return [
+        f"none of its {len(book.entries):,} entries can ever apply: they have no keys, no text, or are switched off"
+    ]
 
 
 def _unsupported_note(unsupported: Counter[str]) -> list[str]:
@@ -292,6 +264,19 @@ def _group(fields: Fields, extensions: Fields) -> dict[str, Any]:
         "groups": tuple(name.strip() for name in named.split(",")[:20] if name.strip()),
         "group_weight": _count(fields, extensions, "group_weight", "groupWeight", default=100) or 0.0,
         "group_override": _flag(fields, extensions, "group_override", "groupOverride"),
+        "use_group_scoring": _flag(fields, extensions, "use_group_scoring", "useGroupScoring"),
+    }
+
+
+def _meant_for(fields: Fields, extensions: Fields) -> dict[str, Any]:
+    """The characters and the replies that an entry is for."""
+    place = extensions if "characterFilter" in extensions.value else fields
+    wanted = place.inner("characterFilter")
+    return {
+        "characters": wanted.words("names"),
+        "tags": wanted.words("tags"),
+        "for_others": wanted.flag("isExclude"),
+        "triggers": (extensions if extensions.value.get("triggers") is not None else fields).words("triggers"),
     }
 
 
@@ -314,10 +299,11 @@ def _count(fields: Fields, extensions: Fields, *names: str, default: int | None 
     return default if found is None else found
 
 
-def _check_patterns(entry: Entry, fields: Fields) -> None:
-    """Name patterns that do not compile. They stay where they are and match nothing, so that the entry keeps quiet."""
-    for name in KEY_FIELDS:
-        for key in getattr(entry, name):
-            pattern = entry.use_regex or key_match.is_pattern(key)
-            if pattern and "{{" not in key and not key_match.compile_pattern(key, not entry.case_sensitive):
-                fields.note(name, f"holds {key[:40]!r}, which is no pattern that can be used: it matches nothing")
+def _check_patterns(entry: Entry, path: str, notes: list[str]) -> int:
+    """Name patterns that are none, and say how many there were; they are looked for as they are written."""
+    keys = [(name, key) for name in KEY_FIELDS for key in getattr(entry, name) if entry.use_regex or key[0] == "/"]
+    keys = [(name, key) for name, key in keys if entry.use_regex or key_match.is_pattern(key)]
+    for name, key in keys:
+        if "{{" not in key and not key_match.is_valid(key):
+            notes.append(f"{path}{name} holds {key[:40]!r}, which is no pattern that can be used: looked for as it is")
+    return len(keys)

@@ -20,7 +20,7 @@ def read(content: str) -> tuple[str, Change]:
     """Part a text into what follows its decorators and what these change."""
     change: Change = {}
     seen: set[str] = set()
-    at, wanted = 0, True
+    at, wanted = 0, False
     while found := LINE.match(content, at):
         at = found.end()
         mark, name, value = found[1], found[2].lower(), found[3].strip()

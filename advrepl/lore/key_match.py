@@ -1,11 +1,11 @@
 """Look for keys in text: plain words, whole words, and regular expressions, which come from strangers.
 
-A regular expression gets only so much time, and is refused where compiling it alone would take too long.
-Does not know which keys belong together (activation.py).
+A regular expression gets only so much time, and is refused where compiling it alone would take too long (js_regex.py).
+Does not know which keys belong together (activation.py), nor which to look for at all (key_index.py).
 """
 
-import math
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,18 +13,18 @@ from time import monotonic
 
 import regex
 
-from advrepl.scripts import is_border
+from advrepl.lore.js_regex import NotJavaScript, translate
 
 PATTERN_TIMEOUT = 0.05  # seconds that one pattern may search; it is switched off after that
 TURN_TIMEOUT = 0.5  # seconds that all patterns together may search in one turn
-# Characters of a pattern with its counted repeats written out. regex 2026.11.19 does write them out, at up to a
-# microsecond each and without a timeout: /a{99999999}/ would hold the program for minutes and fill its memory.
-MAX_WRITTEN_OUT = 100_000
-REPEAT = re.compile(r"\{(\d+)")
-# Spaces and comments may part the digits of a repeat where this flag is on, so that it could not be counted.
-VERBOSE = re.compile(r"\(\?[A-Za-z0-9]*x")
-# Of JavaScript, where the keys come from; those that change nothing here are 0.
-FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "u": 0, "g": 0, "y": 0, "v": 0, "d": 0}
+# What reads the same: typographic apostrophes and quotation marks, blanks that no line may break at.
+ALIKE = str.maketrans({
+    **dict.fromkeys("’‘ʼ‛＇", "'"), **dict.fromkeys("“”„‟", '"'), **dict.fromkeys("\xa0\u2007\u202f", " "), "‑": "-",
+})  # fmt: skip
+# A word ends where JavaScript's \W begins, as in SillyTavern: between letters of other scripts anywhere.
+WORD_START = re.compile(r"(?<![A-Za-z0-9_])(?=.)", re.DOTALL)
+WORD_END = re.compile(r"(?<=[^\x02])(?!\x02?[A-Za-z0-9_])")
+KEPT_TEXTS = 2048
 
 
 @dataclass(slots=True)
@@ -37,12 +37,12 @@ class PatternSearch:
 
     def found(self, key: str, text: str, ignore_case: bool) -> bool:
         """Say whether the pattern occurs in the text; one that is switched off or does not compile never does."""
-        if key in self.switched_off or self.seconds_left <= 0:
+        pattern = compile_pattern(key, ignore_case)
+        if pattern is None or key in self.switched_off or self.seconds_left <= 0:
             return False
         start = self.clock()
         try:
-            pattern = compile_pattern(key, ignore_case)
-            return pattern is not None and pattern.search(text, timeout=PATTERN_TIMEOUT) is not None
+            return pattern.search(text, timeout=PATTERN_TIMEOUT) is not None
         except TimeoutError:
             self.switched_off.add(key)
             return False
@@ -50,50 +50,69 @@ class PatternSearch:
             self.seconds_left -= self.clock() - start
 
 
+@dataclass(frozen=True, slots=True)
+class Haystack:
+    """Texts that keys are looked for in together; each begins with \\x01, so that a pattern can find where."""
+
+    parts: tuple[str, ...]
+
+    def text(self) -> str:
+        """Return all of it, as patterns see it."""
+        return "\n".join(self.parts)
+
+    def holds(self, key: str, case_sensitive: bool, whole_words: bool) -> bool:
+        """Say whether a plain key occurs; keys of several words are looked for as they are, as in SillyTavern."""
+        words = whole_words and len(key.split()) == 1
+        needle = readable(key, case_sensitive, words)
+        return any(needle in readable(part, case_sensitive, words) for part in self.parts)
+
+
+@lru_cache(KEPT_TEXTS)
+def readable(text: str, case_sensitive: bool, words: bool = False) -> str:
+    """Return a text so that what reads the same is the same.
+
+    With `words` \\x02 and \\x03 stand where one may begin and end: a key is a whole word of a text that holds it then.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.translate(ALIKE))
+    if not case_sensitive:
+        text = text.casefold() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
+    return WORD_END.sub("\x03", WORD_START.sub("\x02", text)) if words else text
+
+
+def pattern_of(key: str) -> tuple[str, str] | None:
+    """Return the pattern and the flags of a key that is written /pattern/flags; None for another one."""
+    end = key.rfind("/")
+    if end < 2 or key[0] != "/" or set(key[end + 1 :]) - set("gimsuy"):
+        return None
+    pattern = key[1:end]
+    # SillyTavern takes no slash inside, unless a backslash is before it.
+    return None if re.search(r"(?:^|[^\\])/", pattern) else (pattern.replace("\\/", "/", 1), key[end + 1 :])
+
+
 def is_pattern(key: str) -> bool:
     """Say whether a key is written /like this/, with flags of JavaScript or none."""
-    return _literal(key) is not None
+    return pattern_of(key) is not None
 
 
-@lru_cache(maxsize=4096)
+def is_valid(key: str) -> bool:
+    """Say whether a pattern, bare or written /like this/, can be used."""
+    try:
+        translate(*(pattern_of(key) or (key, "")))
+    except NotJavaScript:
+        return False
+    return True
+
+
+@lru_cache(maxsize=8192)
 def compile_pattern(key: str, ignore_case: bool) -> "regex.Pattern[str] | None":
     """Compile a pattern, bare or written /like this/i; None where that fails or would take too long.
 
     `ignore_case` is for bare ones: a literal has its own flags.
     """
-    pattern, flags = _literal(key) or (key, "i" if ignore_case else "")
-    if _is_too_large(pattern):
-        return None
-    value = 0
-    for flag in flags:
-        value |= FLAGS[flag]
+    pattern, flags = pattern_of(key) or (key, "i" if ignore_case else "")
     try:
-        return regex.compile(pattern, value)
-    except (regex.error, ValueError, RecursionError):  # ValueError: flags that exclude each other, (?L)(?u)
+        found = translate(pattern, flags)
+        return regex.compile(found.source, found.flags)
+    except (NotJavaScript, regex.error, RecursionError, OverflowError):
         return None
-
-
-def has_word(text: str, word: str) -> bool:
-    """Say whether a word stands in the text by itself, not inside a longer one, as far as its script shows that."""
-    at = text.find(word)
-    while at >= 0:
-        end = at + len(word)
-        before, first, last, after = text[at - 1 : at] if at else "", word[:1], word[-1:], text[end : end + 1]
-        if is_border(before, first) and is_border(last, after):
-            return True
-        at = text.find(word, at + 1)
-    return False
-
-
-def _literal(key: str) -> tuple[str, str] | None:
-    """The pattern and the flags of a key written /pattern/flags."""
-    end = key.rfind("/")
-    if not key.startswith("/") or end < 2 or set(key[end + 1 :]) - set(FLAGS):
-        return None
-    return key[1:end], key[end + 1 :]
-
-
-def _is_too_large(pattern: str) -> bool:
-    """Whether its repeats, taken as if each stood inside the one before, make too much of a pattern."""
-    copies = math.prod(max(int(found[1]), 1) for found in REPEAT.finditer(pattern))
-    return len(pattern) * copies > MAX_WRITTEN_OUT or VERBOSE.search(pattern) is not None

@@ -44,6 +44,13 @@ class Verbatim(Note):
     """A text that is shown to the letter, whatever its layout."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft(Note):
+    """A line for the player to change and send; the text is for those in whose line it cannot be put."""
+
+    line: str
+
+
 Event = Piece | Option | Thought | Reply | Slid | Note
 
 

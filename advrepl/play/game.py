@@ -4,8 +4,8 @@ Does not print or read anything: the terminal passes in what the player said and
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any
 
@@ -48,12 +48,14 @@ class Game:
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
         self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
+        self.tell: Callable[[str], None] = lambda _: None  # set by the terminal: a line on what is waited for
+        self.switch: Callable[[str], str] | None = None  # set by the session: goes on with another model
         self.read_in_full = 0  # times that the whole prompt was fed
         self.last: Reply | None = None
         self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
         self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
-        self._cancelled = False
+        self.cancelled = False
 
     # --- what can be asked
 
@@ -102,7 +104,7 @@ class Game:
 
         Raises AdvreplError, and then nothing has changed; also where only the file could not be written.
         """
-        with self._changing():
+        with self.changing():
             self.state.save = save
 
     def set_sampling(self, sampling: Sampling) -> None:
@@ -115,8 +117,8 @@ class Game:
 
     def set_player(self, name: str, persona: str) -> None:
         """Give the player a name and a persona; a greeting that was not answered yet calls him by it."""
-        greeted = self._greeted()
-        with self._changing():
+        greeted = self.greeted()
+        with self.changing():
             self.state.save = self.context.with_player(self.state.save, name, persona)
             if greeted is not None:
                 self.state.begin_with(self.scenario.greetings[greeted])
@@ -127,7 +129,8 @@ class Game:
         self._unplayed = None
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def changing(self) -> Iterator[None]:
+        """Save what is changed meanwhile, or refuse it as `change` does."""
         with self.state.restored_on_error():
             yield
             self.planner.check()
@@ -147,22 +150,11 @@ class Game:
         try:
             if scenario.opening and not (scenario.start and self.format.writes_opening):
                 self.state.add(Turn(self.story.head, "model", scenario.opening))
-                yield from self._told(scenario.opening)
+                yield from self.told(scenario.opening)
             else:
                 yield from self._reply(self.window())
         finally:
             self._unplayed = self.state.save if unplayed else None
-
-    def greet(self, number: int) -> Iterator[Event]:
-        """Let the character greet in other words, before the player has said any; counted from 1."""
-        greetings = self.scenario.greetings
-        if self._greeted() is None:
-            raise AdvreplError("greetings can be chosen before your first words; `advrepl play` begins a new story")
-        if not 0 < number <= len(greetings):
-            raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
-        self._asks()
-        self.state.begin_with(greetings[number - 1])
-        yield from self._told(greetings[number - 1])
 
     def act(self, text: str) -> Iterator[Event]:
         """Add a turn of the player, and the model's answer to it. `text` is said as it is, also if it is a number."""
@@ -222,7 +214,7 @@ class Game:
             window, jobs = candidates(self.planner, self.write)
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
-        self._cancelled, self._prefetch_start = False, window.evicted
+        self.cancelled, self._prefetch_start = False, window.evicted
         self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 
@@ -237,14 +229,13 @@ class Game:
             return ""
         if self.prefetcher:
             self.prefetcher.settle()
-        try:
+        with suppress(AdvreplError):  # there is no room for the next turn: then there is no window to keep
             return self.kv_store.store(self.window())
-        except AdvreplError:  # there is no room for the next turn: then there is no window to keep
-            return ""
+        return ""
 
     def cancel(self) -> None:
         """End the reply that is being written; what there is of it is kept. From any thread, or a signal handler."""
-        self._cancelled = True  # heard between two calls of the engine, which each begin afresh
+        self.cancelled = True  # heard between two calls of the engine, which each begin afresh
         self.engine.cancel()
 
     def forget_unless_played(self) -> None:
@@ -280,8 +271,9 @@ class Game:
 
     # --- one reply
 
-    def _told(self, text: str) -> Iterator[Event]:
+    def told(self, text: str) -> Iterator[Event]:
         """Save a turn that nobody has to write, and show it."""
+        self._asks()
         yield from self._kept()
         self.last = Reply(menu.parted(text, self.option_count)[0], self.options(), self._stats(None, 0))
         yield Piece(self.last.text)
@@ -289,10 +281,10 @@ class Game:
 
     def write(self, engine: Engine, task: ReplyTask) -> Iterator[WriterEvent]:
         """Answer a task on this engine, which may be a branch of the game's."""
-        return thoughts.written(engine, task, self.on_prefill, lambda: self._cancelled)
+        return thoughts.written(engine, task, self.on_prefill, lambda: self.cancelled)
 
     def _asks(self) -> None:
-        self._asked, self._cancelled = time.perf_counter(), False
+        self._asked, self.cancelled = time.perf_counter(), False
 
     def _reply(self, window: Window, prefix: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `prefix`, and save it."""
@@ -344,6 +336,6 @@ class Game:
         cost = written.stats if written else Stats(stop="written")
         return reply_stats(cost, self.state.evicted(), first, time.perf_counter() - self._asked, ready)
 
-    def _greeted(self) -> int | None:
-        """Which greeting the story stands at, if it has not gone on from there."""
+    def greeted(self) -> int | None:
+        """Return which greeting the story stands at, if it has not gone on from there."""
         return self.context.greeting(self.state.save, self.story) if len(self.story) == 1 else None

@@ -90,6 +90,7 @@ class Planner:
             scenario.language,
             self.state.save.bans,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
+            least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
 
     def reply_seed(self, turns: int) -> int:
@@ -98,7 +99,7 @@ class Planner:
         It follows from the story's own, and differs between takes of one turn.
         """
         own = self.state.sampling.seed
-        return ((self._seed if own is None else own) + 0x85EBCA6B * turns) & 0x7FFFFFFF
+        return ((self._seed if own is None else own) + 0x85EBCA6B * (turns + self.state.save.deleted)) & 0x7FFFFFFF
 
     def check(self) -> None:
         """Raise AdvreplError if the context has no room for the system text and a line."""
@@ -146,8 +147,9 @@ class Planner:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
         start = max(save.window_start, start)
-        slide_to = self._engine.slide_to
-        return build(self._format, save.scenario, story, self._engine.count, budget, start, turns, slide_to)
+        return build(
+            self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
+        )
 
     def _head_and_room(self, window: Window) -> tuple[int, int]:
         """Tokens of what always stands in the prompt, and those that are left to the story."""

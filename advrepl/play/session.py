@@ -15,7 +15,7 @@ from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import Character, shipped
 from advrepl.cards.read import load_card
 from advrepl.engines import models
-from advrepl.engines.base import Engine, LoadOptions, LoadProgress
+from advrepl.engines.base import Engine, LoadOptions, LoadProgress, OnServer
 from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
@@ -193,16 +193,15 @@ def _open(
     loading: LoadProgress | None,
     notice: Notice,
 ) -> Game:
+    from advrepl.play.switching import switch  # which opens engines by this module
+
     engine: Engine | None = None
     try:
         sampling = _sampling(save.sampling, settings, notice)
-        if settings.options is not None:
-            save = saves.with_scenario(save, options=settings.options)
-        if settings.think is not None:
-            save = saves.with_scenario(save, think=read_thinking(settings.think))
+        save = _as_asked(save, settings)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
-        engine = _engine(path, save, settings, loading, notice)
-        format = _format(save, settings, engine, notice)
+        engine = open_engine(path, save, settings, loading, notice)
+        format = format_for(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
             sampling = replace(sampling, **{**guidance.SAMPLING, **_given_sampling(settings)})
         spec = str(path) if isinstance(path, Address) else settings.model
@@ -211,18 +210,27 @@ def _open(
         game = Game(engine, format, save, file)
         game.planner.plain_model = settings.plain_model
         _prepare(game, settings)
-        _set_up_prefetch(game, settings, notice)
+        set_up_engine(game, settings, notice)
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
         if settings.kv_file and isinstance(engine, KvPersistent):
             game.kv_store = KvStore(engine, file.path, limit)
             _restore_kv(game, notice)
+        game.switch = lambda spec: switch(game, settings, spec)
         return game
     except BaseException:  # also Ctrl-C
         file.close()
         if engine:
             engine.close()
         raise
+
+
+def _as_asked(save: Save, settings: Settings) -> Save:
+    if settings.options is not None:
+        save = saves.with_scenario(save, options=settings.options)
+    if settings.think is not None:
+        save = saves.with_scenario(save, think=read_thinking(settings.think))
+    return save
 
 
 def _offers(game: Game) -> Iterator[str]:
@@ -251,10 +259,13 @@ def _prepare(game: Game, settings: Settings) -> None:
     game.planner.check()
 
 
-def _set_up_prefetch(game: Game, settings: Settings, notice: Notice) -> None:
+def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
+    """Let replies be written ahead where the engine can do that, and a server's engine say what it waits for."""
     from advrepl.engines.llama.branches import BranchingEngine
     from advrepl.engines.prefetch import Prefetcher
 
+    if isinstance(game.engine, OnServer):
+        game.engine.tell = lambda line: game.tell(line)
     if isinstance(game.engine, BranchingEngine) and game.engine.branches:
         game.prefetcher = Prefetcher(game.engine)
     elif settings.prefetch:
@@ -271,9 +282,10 @@ def _restore_kv(game: Game, notice: Notice) -> None:
         notice(remark)
 
 
-def _engine(
+def open_engine(
     path: Path | Address, save: Save, settings: Settings, loading: LoadProgress | None, notice: Notice
 ) -> Engine:
+    """Return an engine for a model; raises AdvreplError where it cannot be played here, or is not there."""
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
     if isinstance(path, Address):
@@ -287,10 +299,15 @@ def _engine(
     from advrepl.engines.llama.loading import devices
     from advrepl.engines.llama.log import Log
     from advrepl.engines.llama.model import LlamaModel
+    from advrepl.engines.llama.playable import check_playable
+    from advrepl.engines.llama.trial import check_loads
 
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
         notice(told)
+    check_playable(path)
+    if path != models.starter_model():
+        check_loads(path, paths.tried_models())
     loaded = LlamaModel(path, options, Log(paths.llama_log()), loading)
     return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
 
@@ -308,7 +325,7 @@ def _folder_engine(path: Path, options: LoadOptions, loading: LoadProgress | Non
     return HfEngine(HfModel(folder, options, loading))
 
 
-def _format(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:
+def format_for(save: Save, settings: Settings, engine: Engine, notice: Notice) -> Format:
     """The format asked for, else the story's while its model stays the same, else the model's own."""
     same = save.model.fingerprint == engine.fingerprint
     if save.model.fingerprint and not same:

@@ -23,7 +23,8 @@ class GameState:
     """
 
     def __init__(self, save: Save) -> None:
-        self.story = Story(save.turns, save.head)
+        self.story = Story(save.turns, save.head, save.futures)
+        self.browsed: int | None = None  # the place on the path whose takes are looked through; None: the last
         self.save = msgspec.structs.replace(save, turns=self.story.turns)
         self._sampling = (save.sampling, read_saved(save.sampling)[0])  # wrong values were told at opening
 
@@ -56,12 +57,25 @@ class GameState:
 
     def add(self, turn: Turn) -> None:
         """Append a turn and move the head to it."""
-        self.replace(head=self.story.add(turn))
+        self.story.add(turn)
+        self._moved()
 
     def goto(self, head: int | None) -> None:
         """Move the head to any turn, or before the first one (None)."""
         self.story.goto(head)
-        self.replace(head=head)
+        self._moved()
+
+    def become(self, save: Save) -> None:
+        """Go on with a save of other turns."""
+        self.story = Story(save.turns, save.head, save.futures)
+        self.save, self.browsed = msgspec.structs.replace(save, turns=self.story.turns), None
+
+    def _moved(self) -> None:
+        """The head is another one: so is the end of the branch that is read."""
+        self.browsed, head, branches = None, self.story.head, self.save.branches
+        if self.save.branch and head is not None:
+            branches = {**branches, self.save.branch: head}
+        self.replace(head=head, futures=dict(self.story.futures), branches=branches)
 
     def begin_with(self, greeting: str) -> None:
         """Let the story begin with this turn of the model: one there is, or else a new one."""
@@ -75,10 +89,10 @@ class GameState:
     @contextmanager
     def restored_on_error(self) -> Iterator[None]:
         """Put everything back as it is now if what is done meanwhile raises anything."""
-        save, count = self.save, len(self.story.turns)
+        save, story, count = self.save, self.story, len(self.story.turns)
         try:
             yield
         except BaseException:
-            self.story.take_back(count, save.head)
-            self.save = save
+            self.story, self.save = story, save
+            story.take_back(count, save.head)
             raise

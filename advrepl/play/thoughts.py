@@ -4,7 +4,7 @@ Stands between an engine and the writer of a reply, who never sees a thought. Do
 (prompt/thinking.py).
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -92,12 +92,20 @@ class ThinkingEngine:
         return self._engine.shifted
 
     def count(self, segment: Segment) -> int:
-        """Return how many tokens the segment takes."""
+        """Return how many tokens the segment takes by itself."""
         return self._engine.count(segment)
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment takes where it stands."""
+        return self._engine.sizes(segments)
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself."""
         return self._engine.is_forgeable(mark)
+
+    def forget_moved(self) -> None:
+        """Give up what makes it `shifted`."""
+        self._engine.forget_moved()
 
     def cancel(self) -> None:
         """End what is being written."""

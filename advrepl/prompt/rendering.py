@@ -1,10 +1,14 @@
 """The jinja environment that chat templates are written for, as transformers 5 offers it, in a sandbox.
 
-Does not know stories or messages (template.py does).
+Runs in a process of its own (template_runner.py), as a template may loop for ever or fill the memory. Does not know
+stories or messages (template.py does).
 """
 
 import json
+import sys
+from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import Template, TemplateError, nodes
@@ -12,8 +16,9 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-# What a renderer passes besides messages; a template may ask whether it is none, which an undefined value is not.
-NOTHING_MORE: dict[str, Any] = {"tools": None, "documents": None}
+MEMORY = 512 << 20  # bytes of address space, of which Python and jinja take about 60 MB
+LONGEST = 1 << 22  # characters of a rendered conversation; a context of a million tokens holds as many
+LONGEST_ERROR = 200
 
 
 class Generation(Extension):
@@ -28,6 +33,7 @@ class Generation(Extension):
         return scope
 
 
+@lru_cache(maxsize=8)
 def compiled(source: str) -> Template:
     """Return a template ready to be rendered; raises jinja2.TemplateError for one that cannot be read."""
     environment = ImmutableSandboxedEnvironment(
@@ -52,3 +58,37 @@ def _to_json(
 ) -> str:
     """jinja2's own escapes what HTML would read."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def answer(request: dict[str, Any]) -> dict[str, str]:
+    """Render what is asked for: {"text": …}; {"unreadable": …} for a source, {"refused": …} for messages."""
+    try:
+        template = compiled(request["source"])
+    except Exception as error:  # jinja2's own, or whatever a hostile source does to its parser
+        return {"unreadable": _told(error)}
+    try:
+        text = template.render(messages=request["messages"], **request["more"])
+    except MemoryError:
+        return {"unreadable": "it takes too much memory"}
+    except Exception as error:  # whatever the template's own expressions may raise
+        return {"refused": _told(error)}
+    return {"text": text} if len(text) <= LONGEST else {"unreadable": "what it writes has no end"}
+
+
+def _told(error: Exception) -> str:
+    return str(error)[:LONGEST_ERROR] or type(error).__name__
+
+
+def main() -> None:
+    """Answer requests, one a line as JSON, until there are no more."""
+    with suppress(ImportError, ValueError, OSError):  # Windows has none; template_runner.py watches the memory too
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for line in sys.stdin.buffer:
+        sys.stdout.buffer.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

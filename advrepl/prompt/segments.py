@@ -6,7 +6,7 @@ from itertools import chain
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of prompt that is tokenized by itself, so its border is a token border and its size is exact.
+    """A stretch of prompt, tokenized at once.
 
     `mark` is ours (a role marker, in which special tokens are recognized); `text` is foreign and stays plain text,
     whatever it says.

@@ -1,4 +1,4 @@
-"""Spell a conversation with the chat template that a GGUF carries (jinja2, in a sandbox).
+"""Spell a conversation with the chat template that a GGUF carries (rendered by template_runner.py).
 
 Does not decide when a template is used (engines/models.py).
 """
@@ -10,14 +10,12 @@ from functools import cached_property
 from itertools import chain, groupby, islice, product
 from typing import Any
 
-from jinja2 import Template, TemplateError
-
 from advrepl import AdvreplError
 from advrepl.prompt import thinking
 from advrepl.prompt.formats import CHAT, example, instruction, player_stops
 from advrepl.prompt.marks import ROLE_LABEL, ROLE_MARK, Forgeable, Marks
-from advrepl.prompt.rendering import NOTHING_MORE, compiled
 from advrepl.prompt.segments import Block, Prompt, Segment
+from advrepl.prompt.template_runner import TemplateRefusal, shared
 from advrepl.story.injections import shown
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
@@ -27,6 +25,9 @@ Message = dict[str, Any]
 # Texts are rendered as placeholders and put back into the finished string: what was between them is the template's
 # own and may hold special tokens, what replaces them never does.
 PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
+# What a renderer passes besides messages; a template may ask whether it is none, which an undefined value is not.
+NOTHING_MORE: dict[str, Any] = {"tools": None, "documents": None}
+
 JOINT = "\n\n"  # between turns of one role
 
 
@@ -119,29 +120,20 @@ class ChatTemplate:
 
         Each with plain texts first, then with texts as lists of parts, as templates of models that see pictures want.
         """
-        refusal: Exception | None = None
+        refusal: TemplateRefusal | None = None
         more = NOTHING_MORE | {"add_generation_prompt": speaks, "bos_token": self.bos, "eos_token": self.eos}
         if think is not None:
             more |= dict.fromkeys(thinking.SWITCHES, think > 0)
         for arrange, shape in product(_ARRANGEMENTS, _SHAPES):
             try:
-                text = self._template.render(messages=shape(arrange(messages)), **more)
-            except Exception as error:  # whatever the template's own expressions may raise
+                text = shared().render(self.source, shape(arrange(messages)), more)
+            except TemplateRefusal as error:
                 refusal = refusal or error
                 continue
             if _complete(text, texts):
                 return text
         reason = refusal or "it leaves out or reorders turns"
         raise AdvreplError(f"the model's chat template refuses this conversation ({reason}): try --format metharme")
-
-    @cached_property
-    def _template(self) -> Template:
-        try:
-            return compiled(self.source)
-        except TemplateError as error:
-            raise AdvreplError(
-                f"the model's chat template cannot be read ({error}): choose another with --format"
-            ) from error
 
 
 def _complete(text: str, count: int) -> bool:

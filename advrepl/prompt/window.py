@@ -5,7 +5,7 @@ Does not know about KV caches (engines/kv/reuse.py) or how a turn is spelled (fo
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from advrepl import AdvreplError
 from advrepl.prompt.formats import Format
@@ -22,7 +22,7 @@ FULL_AFTER_EVICTION = 0.75
 FULL_ENOUGH = 2 / 3
 STEP_BACK = 8  # turns looked at in one go when evicted turns come back
 
-CountTokens = Callable[[Segment], int]
+Sizes = Callable[[Sequence[Segment]], list[int]]  # tokens of each segment of a prompt, where it stands
 
 
 def surplus(sizes: Sequence[int], room: int, target: float, kept: int = 1) -> int:
@@ -43,7 +43,7 @@ def build(
     format: Format,
     scenario: Scenario,
     story: TurnPath,
-    count: CountTokens,
+    sizes_of: Sizes,
     budget: int,
     start: int = 0,
     turns: int | None = None,
@@ -57,7 +57,7 @@ def build(
     Example dialogues are the first blocks: they stand behind the head and slide out as turns do, before them.
     Costs what the window costs, however long the story is.
     """
-    spell = partial(_spell, format, scenario, story, count)
+    spell = partial(_spell, format, scenario, story, sizes_of)
     start = max(min(start, len(scenario.dialogues) + len(story) - 1), 0)
     prompt, head, sizes = spell(start)
     room = budget - head
@@ -77,7 +77,7 @@ def build(
     while sum(sizes) > room and prompt.cue and (fewer := _without_least(story)):
         story, source = fewer
         left_out.append(source)
-        prompt, head, sizes = _spell(format, scenario, story, count, start)
+        prompt, head, sizes = _spell(format, scenario, story, sizes_of, start)
     if sum(sizes) > room and prompt.cue:  # a reply may have used the room that is kept free for it
         raise AdvreplError(
             f"the last turn takes {sum(sizes)} tokens and the context has room for {room} besides the system text "
@@ -105,11 +105,13 @@ def before_player(scenario: Scenario, story: TurnPath) -> int:
 
 
 def _spell(
-    format: Format, scenario: Scenario, story: TurnPath, count: CountTokens, start: int
+    format: Format, scenario: Scenario, story: TurnPath, sizes_of: Sizes, start: int
 ) -> tuple[Prompt, int, list[int]]:
     prompt = format.spell(scenario, *blocks_from(scenario, story, start))
-    fixed = sum(map(count, (*prompt.head, *prompt.cue)))
-    return prompt, fixed, [sum(map(count, block)) for block in prompt.blocks]
+    sizes = iter(sizes_of(prompt.segments))
+    head = sum(islice(sizes, len(prompt.head)))
+    blocks = [sum(islice(sizes, len(block))) for block in prompt.blocks]
+    return prompt, head + sum(sizes), blocks
 
 
 def _at_player(scenario: Scenario, story: TurnPath, start: int) -> int:

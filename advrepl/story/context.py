@@ -5,15 +5,19 @@ still seen.
 """
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, overload
 
 import msgspec
 
 from advrepl.lore import activation
-from advrepl.lore.activation import LoreState
-from advrepl.lore.books import Book, Entry, combine, parse_book
+from advrepl.lore.activation import Told
+from advrepl.lore.books import combine, parse_book
+from advrepl.lore.entries import SOURCES, Book, Entry
+from advrepl.lore.timing import LoreState
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
 from advrepl.story import injections
@@ -28,8 +32,12 @@ LORE_SHARE = 4  # lore takes at most this part of the context
 # Fields of an entry that keep it out of some turns, even if it is constant.
 RULES = (
     *("enabled", "secondary_keys", "additional_keys", "exclude_keys", "probability", "groups", "sticky", "cooldown"),
-    *("delay", "activate_only_after", "activate_only_every", "greeting", "delay_until_recursion"),
+    *("delay", "activate_only_after", "activate_only_every", "greeting", "delay_until_recursion", "outlet"),
+    *("characters", "tags", "triggers"),
 )
+
+
+OUTLET = re.compile(r"\{\{\s*outlet\s*(?:::?|\s)\s*([^{}]*?)\s*\}\}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +66,22 @@ class StoryContext:
                 self.notes = [f"lorebook: {note}" for note in notes]
         self._books: tuple[Book, ...] = ()  # those that `_combined` holds besides
         self._combined = combine(self._own)
+        self._outlets = self._named_outlets()
 
     def lore(self, save: Save) -> Book:
         """Return all lore as one book: the character's own and what the player added."""
         if save.books is not self._books:  # a save is never changed in place, so the same tuple is the same books
             self._books, self._combined = save.books, combine([*self._own, *save.books])
+            self._outlets = self._named_outlets()
         return self._combined
+
+    def _named_outlets(self) -> set[str]:
+        """The outlets that a text of the character or an entry names; lore for another one is never told."""
+        texts = [entry.content for entry in self._combined.entries]
+        if self._character:
+            fields = msgspec.to_builtins(msgspec.structs.replace(self._character, book=None))
+            texts.append(msgspec.json.encode(fields).decode())
+        return {found[1] for text in texts for found in OUTLET.finditer(text)}
 
     def greeting(self, save: Save, story: Story) -> int | None:
         """Return which of the greetings the story began with, from 0; None: with none of them."""
@@ -162,10 +180,29 @@ class StoryContext:
             rng=random.Random(f"{save.rng_seed}|{len(story)}"),
             expand=lambda text: expand(text, context, values, "lore", seed=save.rng_seed, current_messages=True),
             greeting=self.greeting(save, story),
+            told=self._told(save, context, values),
         )
-        lore = {LORE + each.entry.id: each.text for each in active if not _always(each.entry)}
+        lore = {LORE + each.entry.id: each.text for each in active if self._is_told_by_turn(each.entry)}
         notices = tuple(activation.switched_off_notes(save.lore_state, lore_state))
         return TurnContext(injections.due(scenario, lore, recent), lore_state, values, notices)
+
+    def _is_told_by_turn(self, entry: Entry) -> bool:
+        """Whether an entry that applies is told before the turn: not one in the head, nor one that nothing asks for."""
+        return entry.outlet in self._outlets if entry.position == "outlet" else not _always(entry)
+
+    def _told(self, save: Save, context: MacroContext, values: dict[str, str]) -> Told:
+        """Whom lore is told to: this character, and the texts about it that keys may be looked for in."""
+        names = {save.scenario.narrator, Path(save.card_path or "").stem}
+        sources: dict[str, str] = {}
+        if self._character:
+            names.add(self._character.name)
+        if any(entry.match_sources for entry in self.lore(save).entries):
+            sources = {
+                name: expand(getattr(context, name), context, values, f"card.{name}", seed=save.rng_seed)
+                for name in SOURCES
+            }
+        tags = self._character.tags if self._character else ()
+        return Told(frozenset(map(str.casefold, names)), frozenset(map(str.casefold, tags)), sources)
 
     # --- macros
 

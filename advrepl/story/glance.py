@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from advrepl import regular
+
 LIST = "- "  # before each option at the end of a reply, as saves have it
 
 
@@ -54,14 +56,15 @@ class StoryLine(msgspec.Struct, frozen=True):
 
 def find(saves: Path) -> list[Path]:
     """Return the save files of a folder, the one changed last first."""
-    paths = [path for path in saves.glob("*.json") if not path.name.startswith(".")] if saves.is_dir() else []
+    files = saves.glob("*.json") if saves.is_dir() else ()
+    paths = [path for path in files if not path.name.startswith(".") and regular.is_there(path)]
     return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def glance(path: Path) -> StoryLine:
     """Return what a list shows of a story."""
     try:
-        save = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=_Save)
+        save = msgspec.json.decode(regular.read(path).removeprefix(b"\xef\xbb\xbf"), type=_Save)
         told = _path(save)
     except (OSError, ValueError, RecursionError, IndexError):
         return StoryLine(path, readable=False)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import filelock
 
-from advrepl import AdvreplError, atomic, program
-from advrepl.story.recovery import salvage
-from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, from_plain, load, write_copy
+from advrepl import AdvreplError, atomic, program, regular
+from advrepl.story.checking import whole_part
+from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, load, write_copy
+from advrepl.story.seal import is_altered
 
 BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
 LOCK_PATIENCE = 0.3  # seconds
@@ -64,8 +65,9 @@ class SaveFile:
         """
         try:
             save = load(self.path)
-            self._written = self._version(self.path.read_bytes())
-            return save, ""
+            data = regular.read(self.path)
+            self._written = self._version(data)
+            return save, self._keep_before() if is_altered(data) else ""
         except NewerSave:
             raise
         except AdvreplError as error:
@@ -79,14 +81,25 @@ class SaveFile:
             self.path.rename(aside)
             return save, f"{error}; it is kept as {aside.name}, and {goes_on}"
 
+    def _keep_before(self) -> str:
+        """Put the version before aside, as the next turn would replace it; return a line that says why."""
+        told = f"{self.path.name} is not what was written: it was edited by hand, or the disk has changed it"
+        before = backup_of(self.path)
+        if not regular.is_there(before):
+            return told
+        aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-before") + ".json")
+        with suppress(OSError):
+            atomic.write(aside, regular.read(before), private=True)
+        return f"{told}; it goes on as it is, and the version before it is kept as {aside.name}"
+
     def _before(self) -> tuple[Save, str] | None:
         with suppress(AdvreplError):
             return load(backup_of(self.path)), "the version before it goes on"
         return None
 
     def _whole_part(self) -> tuple[Save, str] | None:
-        with suppress(AdvreplError, OSError, ValueError):
-            save = from_plain(salvage(self.path.read_bytes()), str(self.path))
+        with suppress(OSError, ValueError):
+            save = whole_part(regular.read(self.path), str(self.path))
             return save, f"its {len(save.turns)} turns that could be read go on"
         return None
 

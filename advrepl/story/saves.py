@@ -9,14 +9,15 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError, atomic, program
+from advrepl import AdvreplError, atomic, program, regular
 from advrepl.cards.character import Character
-from advrepl.lore.activation import LoreState
-from advrepl.lore.books import Book
+from advrepl.lore.entries import Book
+from advrepl.lore.timing import LoreState
 from advrepl.scripts import is_file_name
 from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.scenario import Scenario
+from advrepl.story.seal import is_altered, sealed
 from advrepl.story.tree import Turn
 
 SCHEMA = len(MIGRATIONS) + 1
@@ -51,6 +52,10 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     rng_seed: str = ""  # what macros and lore roll with
     bans: tuple[str, ...] = ()  # phrases that replies must not hold (prompt/bans.py)
     card_path: str = ""  # the path of the character's card, for its picture; it may be gone
+    futures: dict[int, int] = {}  # as Story.futures
+    branches: dict[str, int] = {}  # the last turns of branches, by the names that the player gave them
+    branch: str = ""  # the one that is being read, whose last turn moves with the head; empty: none that has a name
+    deleted: int = 0  # turns that were there once: a seed of theirs does not come again
 
 
 def with_scenario(save: Save, **fields: Any) -> Save:
@@ -94,7 +99,12 @@ def parse(data: bytes, source: str) -> Save:
         raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
     except RecursionError:
         raise AdvreplError(f"{source} is no story of advrepl: it has no end of brackets") from None
-    return from_plain(plain, source)
+    try:
+        return from_plain(plain, source)
+    except NewerSave:
+        if is_altered(data):
+            raise AdvreplError(f"{source} is damaged: it is not what was written") from None
+        raise
 
 
 def from_plain(plain: Any, source: str) -> Save:
@@ -107,7 +117,7 @@ def from_plain(plain: Any, source: str) -> Save:
     for migrate in MIGRATIONS[schema - 1 :]:
         plain = migrate(plain)
     try:
-        save = msgspec.convert(plain, Save)
+        save = msgspec.convert(plain, Save, str_keys=True)
     except msgspec.ValidationError as error:
         raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
     _check_tree(save, source)
@@ -117,7 +127,7 @@ def from_plain(plain: Any, source: str) -> Save:
 def encode(save: Save) -> bytes:
     """Return the bytes of a save file that is written now; the time goes into the file, not into `save`."""
     save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
-    return msgspec.json.format(msgspec.json.encode(save), indent=1)
+    return sealed(msgspec.json.format(msgspec.json.encode(save), indent=1))
 
 
 def write_copy(path: Path, save: Save) -> None:
@@ -137,7 +147,7 @@ class NewerSave(AdvreplError):
 def load(path: Path) -> Save:
     """Read a save from its file; raises AdvreplError."""
     try:
-        data = path.read_bytes()
+        data = regular.read(path)
     except FileNotFoundError:
         raise AdvreplError(
             f"there is no story {path}: `{program.command('saves', 'list')}` shows those there are"
@@ -175,6 +185,9 @@ def _check_tree(save: Save, source: str) -> None:
             raise AdvreplError(f"{source} is damaged: turns[{index}].parent names a turn that is not before it")
     if save.head is not None and not 0 <= save.head < len(save.turns):
         raise AdvreplError(f"{source} is damaged: head names turn {save.head} of {len(save.turns)}")
+    for name, last in save.branches.items():
+        if not 0 <= last < len(save.turns):
+            raise AdvreplError(f"{source} is damaged: branches[{name!r}] names turn {last} of {len(save.turns)}")
     if save.window_start < 0:
         raise AdvreplError(f"{source} is damaged: window_start is negative")
 

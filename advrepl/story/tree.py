@@ -5,7 +5,7 @@ Does not know how turns are spelled for a model or kept on disk.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -39,9 +39,19 @@ class TurnPath(Protocol):
 class Story:
     """All turns and the path that is being read: from a first turn to the head, which is the last one of it."""
 
-    def __init__(self, turns: Iterable[Turn] = (), head: int | None = None) -> None:
+    def __init__(
+        self, turns: Iterable[Turn] = (), head: int | None = None, futures: Mapping[int, int] | None = None
+    ) -> None:
+        """`futures`: as the attribute has it; what does not fit the turns is passed over."""
         self.turns = list(turns)
         self.path: list[int] = []  # from the first turn to the head; kept, so that a turn costs the same at any length
+        self.futures: dict[int, int] = {}  # a turn -> the one that was read last behind it, if that is not the newest
+        self._children: dict[int | None, list[int]] = {}
+        for index, turn in enumerate(self.turns):
+            self._children.setdefault(turn.parent, []).append(index)
+        for index, following in (futures or {}).items():
+            if following in self._children.get(index, ())[:-1]:
+                self.futures[index] = following
         self.goto(head)
 
     def __len__(self) -> int:
@@ -63,6 +73,8 @@ class Story:
             self.goto(turn.parent)
         self.turns.append(turn)
         self.path.append(len(self.turns) - 1)
+        self._children.setdefault(turn.parent, []).append(self.path[-1])
+        self._read(len(self.path) - 1)
         return self.path[-1]
 
     def say(self, role: Role, text: str) -> int:
@@ -81,10 +93,22 @@ class Story:
             head = self.turns[head].parent
         kept = 0 if head is None else place + 1
         self.path[kept:] = reversed(way)
+        self._read(kept)
+
+    def _read(self, start: int) -> None:
+        """Remember the path from a place on as what was read last."""
+        for place in range(max(start, 1), len(self.path)):
+            index, following = self.path[place - 1 : place + 1]
+            if following == self._children[index][-1]:
+                self.futures.pop(index, None)
+            else:
+                self.futures[index] = following
 
     def take_back(self, count: int, head: int | None) -> None:
         """Leave the first `count` turns and this head: for turns that were added while a change was tried in vain."""
         self.goto(head)
+        for turn in reversed(self.turns[count:]):
+            self._children[turn.parent].pop()
         del self.turns[count:]
 
     def path_turns(self, start: int = 0) -> list[Turn]:
@@ -93,7 +117,18 @@ class Story:
 
     def children(self, index: int | None) -> list[int]:
         """Return the turns that follow this one, oldest first; None: those that a story begins with."""
-        return [i for i, turn in enumerate(self.turns) if turn.parent == index]
+        return list(self._children.get(index, ()))
+
+    def following(self, index: int | None) -> int | None:
+        """Return the turn that was read last behind this one; None: none follows."""
+        following = self._children.get(index)
+        return self.futures.get(-1 if index is None else index, following[-1]) if following else None
+
+    def future(self, index: int | None) -> int | None:
+        """Return the last turn of what was read last behind this one, which may be the turn itself."""
+        while (following := self.following(index)) is not None:
+            index = following
+        return index
 
     def siblings(self, index: int) -> list[int]:
         """Return all takes of this turn, itself among them, oldest first."""

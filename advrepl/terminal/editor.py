@@ -24,6 +24,7 @@ from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
 from advrepl.play.game import Game
+from advrepl.play.moves import browsed_takes
 from advrepl.terminal import early
 from advrepl.terminal.commands import COMMANDS, speed
 from advrepl.terminal.interrupts import await_line
@@ -37,28 +38,38 @@ SPOKEN_PROMPT = "Your turn: "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 DROPPED = "what you typed before the reply was there is not sent"
+NO_TAKE, LAST_TAKE, FIRST_TAKE = (
+    " There is one take; /retry writes another ",
+    " This is the last take; /retry writes another ",
+    " This is the first take ",
+)
 HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
 class Editor(Protocol):
     """Where the player's lines come from."""
 
-    def read(self, *, unseen: bool = False) -> PlayerLine:
+    drafts: bool  # can a line be begun for the player?
+
+    def read(self, *, unseen: bool = False, draft: str = "") -> PlayerLine:
         """Read the next line. EOFError: the player leaves; KeyboardInterrupt: the line was given up.
 
-        `unseen`: what was typed until now was typed before he saw what it would answer, and does not send itself.
+        `draft`: what stands in the line at first. `unseen`: what was typed until now was typed before he saw what it
+        would answer, and does not send itself.
         """
 
 
 class PlainEditor:
     """Lines as the terminal itself edits them; Ctrl-C has to be let through by `interruptible`."""
 
+    drafts = False
+
     def __init__(
         self, game: Game, interruptible: Callable[[], AbstractContextManager[None]], prompt: str = PROMPT
     ) -> None:
         self._game, self._interruptible, self._prompt = game, interruptible, prompt
 
-    def read(self, *, unseen: bool = False) -> PlayerLine:
+    def read(self, *, unseen: bool = False, draft: str = "") -> PlayerLine:
         """Read the next line, as Editor says; what is typed before is lost, since it cannot be put into the line."""
         if unseen and early.drop(sys.stdin):
             print(DROPPED)
@@ -72,6 +83,8 @@ class PlainEditor:
 
 class LineEditor:
     """A prompt with all the comforts, for a game; without a theme it has no colors."""
+
+    drafts = True
 
     def __init__(self, game: Game, history: Path, *, theme: Theme | None) -> None:
         self._game = game
@@ -94,21 +107,23 @@ class LineEditor:
             bottom_toolbar=self._toolbar,
             placeholder=self._placeholder,
             enable_suspend=True,
+            enable_open_in_editor=True,  # Ctrl-X Ctrl-E
             style=Style.from_dict(theme.editor if theme else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
-        if game.prefetcher:
-            game.prefetcher.changed = self._session.app.invalidate
 
-    def read(self, *, unseen: bool = False) -> PlayerLine:
+    def read(self, *, unseen: bool = False, draft: str = "") -> PlayerLine:
         """Read the next line, as Editor says; what is typed before stands in it."""
+        if prefetcher := self._game.prefetcher:  # another one since /model
+            prefetcher.changed = self._session.app.invalidate
         self._offered = tuple(map(one_line, self._game.options()))
         self._status, self._hint = _status(self._game), ""
-        self._line = None
+        self._line, self._session.app.erase_when_done = None, False
+        early_keys = self._hold_early if unseen else None
         try:
-            text = self._session.prompt(handle_sigint=False, pre_run=self._hold_early if unseen else None)
+            text = self._session.prompt(handle_sigint=False, pre_run=early_keys, default=draft)
         finally:
             print(end=early.MARK_PASTES, flush=True)  # prompt_toolkit has put an end to it
         self._used = True
@@ -136,6 +151,9 @@ class LineEditor:
         keys.add("escape", "enter", filter=writing)(lambda event: event.current_buffer.insert_text("\n"))
         keys.add("up", filter=choosing)(lambda event: self._pick(event, -1))
         keys.add("down", filter=choosing)(lambda event: self._pick(event, 1))
+        browsing = Condition(lambda: not self._session.default_buffer.text) & writing
+        keys.add("left", filter=browsing)(lambda event: self._browse(event, -1))
+        keys.add("right", filter=browsing)(lambda event: self._browse(event, 1))
         keys.add("tab", filter=writing)(self._complete)
         keys.add("c-p", filter=writing)(lambda event: event.current_buffer.history_backward())
         keys.add("c-n", filter=writing)(lambda event: event.current_buffer.history_forward())
@@ -168,6 +186,16 @@ class LineEditor:
             buffer.document = Document(one_line(self._line.text))
             self._line = replace(self._line, is_number=False)
         buffer.validate_and_handle()
+
+    def _browse(self, event: KeyPressEvent, step: int) -> None:
+        """Another take of the turn that is looked through, as /takes shows it; no line is left on the screen."""
+        takes, take = browsed_takes(self._game)
+        if not 0 <= take + step < len(takes):
+            self._set_hint(NO_TAKE if len(takes) < 2 else LAST_TAKE if step > 0 else FIRST_TAKE)
+            return
+        self._line = PlayerLine(f"/takes {takes[take] + 1} {take + step + 1}", is_command=True)
+        event.app.erase_when_done = True
+        event.app.exit(result="")
 
     def _complete(self, event: KeyPressEvent) -> None:
         """A single match goes in at once: prompt_toolkit looks in the background, and loses to a quick Enter."""

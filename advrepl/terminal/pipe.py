@@ -115,6 +115,7 @@ class JsonOutput:
 def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: Iterable[str] = ()) -> int:
     """Play until the input ends or /quit; returns the exit code. KeyboardInterrupt: Ctrl-C that no reply has taken."""
     with Interrupts(game.cancel, patience=0) as interrupts:
+        game.tell = output.notice
         output.ready(game, opening)
         for notice in notices:
             output.notice(notice)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
-from advrepl.play.events import Event, Reply
+from advrepl.play.events import Draft, Event, Reply
 from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
@@ -86,7 +86,8 @@ class Repl:
         self.then: Then | None = None  # what the player goes on with when he has left
         self._pick: Pick | None = None  # what he is to choose from, when all else is said
         self._read_at: int | None = None  # the turn at which the last line was read
-        game.on_prefill = screen.show_prefill
+        self._draft = ""  # what stands in the next line at first
+        game.on_prefill, game.tell = screen.show_prefill, screen.remark
 
     def show_heading(self, notices: Sequence[str]) -> None:
         """Show what is played and where it is kept, and what there is to say about it."""
@@ -123,7 +124,8 @@ class Repl:
             unseen, self._read_at = self._game.story.head != self._read_at, self._game.story.head
             try:
                 with self._interrupts.reading(prompting=True):
-                    line = self._editor.read(unseen=unseen)
+                    draft, self._draft = self._draft, ""
+                    line = self._editor.read(unseen=unseen, draft=draft)
             except KeyboardInterrupt:
                 self._screen.line_entered()
                 continue
@@ -149,6 +151,8 @@ class Repl:
                         self._screen.ring()
                     if isinstance(event, Pick) and self._screen.can.cursor:
                         self._pick = event
+                    elif isinstance(event, Draft) and self._editor.drafts:
+                        self._draft = event.line
                     else:
                         self._screen.show(event)
         except AdvreplError as error:

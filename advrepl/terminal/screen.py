@@ -138,6 +138,14 @@ class Screen:
         """Show what the program has to say by itself, dim and in one line."""
         self._line(one_line(text), "note")
 
+    def remark(self, text: str) -> None:
+        """Show a notice while a reply is waited for, or stands half written."""
+        self._progress.end()
+        self._has_thought()
+        if self._prose:
+            self._write("\n")
+        self.notice(text)
+
     def error(self, text: str) -> None:
         """Show what went wrong, in red and in one line of its own."""
         self.end()

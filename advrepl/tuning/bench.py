@@ -181,7 +181,7 @@ def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[
         story.say("user", LINES[turn % len(LINES)])
         asked = time.perf_counter()
         budget = engine.n_ctx - REPLY_TOKENS - SPARE_TOKENS
-        window = build(format, START, story, engine.count, budget, start)
+        window = build(format, START, story, engine.sizes, budget, start)
         slid, start = slid + (window.evicted > start), window.evicted
         pieces = engine.generate(window, Sampling(seed=turn, max_tokens=REPLY_TOKENS), stop=format.stops(START))
         text, first = "", 0.0

@@ -13,11 +13,18 @@ from convert.tensor import TensorRef
 ARCHS: Mapping[str, Callable[[Config, Collection[str]], Model]] = {
     "LlamaForCausalLM": llama,
     "LLaMAForCausalLM": llama,  # as the first conversions of 2023 wrote it
+    "MistralForCausalLM": llama,  # the same tensors
     "GPTJForCausalLM": gptj,
     "GPTNeoXForCausalLM": gptneox,
 }
 
-MODEL_TYPES = {"llama": "LlamaForCausalLM", "gptj": "GPTJForCausalLM", "gpt_neox": "GPTNeoXForCausalLM"}
+NAMES = "GPT-J, GPT-NeoX, LLaMA, Mistral"  # of the above, as people call them
+MODEL_TYPES = {
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "gptj": "GPTJForCausalLM",
+    "gpt_neox": "GPTNeoXForCausalLM",
+}
 
 # Masks and tables that old checkpoints saved along with the weights; the engine computes its own.
 BUFFERS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
@@ -36,9 +43,8 @@ def architecture(config: Config) -> str:
             "GPT-Neo has no counterpart in llama.cpp (its local attention); "
             "play it from its folder instead: advrepl play -m HF_DIR"
         )
-    known = ", ".join(sorted({n.removesuffix("ForCausalLM") for n in ARCHS}, key=str.lower))
     shown = name or _model_type(config) or "no architecture"
-    raise ConvertError(f"{config.file}: {shown} cannot be converted; these can: {known}")
+    raise ConvertError(f"{config.file}: {shown} cannot be converted; these can: {NAMES}")
 
 
 def _model_type(config: Config) -> str:

@@ -1,15 +1,17 @@
-"""LLaMA as llama.cpp's llama."""
+"""LLaMA, and Mistral, as llama.cpp's llama."""
 
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
-from convert.archs.parts import divide, layer_count, rope_keys
+from convert.archs.parts import divide, layer_count, rope_factors, rope_keys
 from convert.archs.rules import Array, Model, Rule, Scalar, permute, unchanged
 from convert.config import Config
 
 
 def llama(config: Config, tensors: Collection[str]) -> Model:
-    """The LLaMA model that the config describes; `tensors`: the names that the checkpoint has.
+    """The LLaMA or Mistral model that the config describes; `tensors`: the names that the checkpoint has.
+
+    A sliding window is beyond llama.cpp's llama: the context ends with it, up to where it changes nothing.
 
     Raises ConvertError where a field is missing, makes no sense or cannot be expressed in GGUF.
     """
@@ -20,13 +22,14 @@ def llama(config: Config, tensors: Collection[str]) -> Model:
         size = config.integer("head_dim")
     else:
         size = divide(config, hidden, heads, ("hidden_size", "num_attention_heads"))
-    config.one_of("hidden_act", ("silu",))
+    config.one_of("hidden_act", ("silu", "swish"))
     layers = layer_count(config, "num_hidden_layers", tensors)
     intermediate, vocab_size = config.integer("intermediate_size"), config.integer("vocab_size")
     tied = config.boolean("tie_word_embeddings", False)
+    context = config.integer("max_position_embeddings", 2048)
     keys: dict[str, Scalar] = {
         "vocab_size": vocab_size,
-        "context_length": config.integer("max_position_embeddings", 2048),
+        "context_length": min(context, config.integer("sliding_window", context)),
         "embedding_length": hidden,
         "block_count": layers,
         "feed_forward_length": intermediate,
@@ -38,7 +41,7 @@ def llama(config: Config, tensors: Collection[str]) -> Model:
         "attention.value_length": size,
         **rope_keys(config),
     }
-    rules = [Rule("token_embd.weight", (vocab_size, hidden), "model.embed_tokens.weight")]
+    rules = [Rule("token_embd.weight", (vocab_size, hidden), "model.embed_tokens.weight"), *rope_factors(config, size)]
     for layer in range(layers):
         rules += _block(config, layer, (hidden, intermediate, heads * size, kv_heads * size), (heads, kv_heads))
     rules.append(Rule("output_norm.weight", (hidden,), "model.norm.weight"))

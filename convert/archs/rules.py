@@ -26,8 +26,9 @@ class Rule:
 
     name: str  # in GGUF
     shape: tuple[int, ...]  # of the source and of the result, outermost first
-    source: str | None  # the name in the checkpoint; None: zeros, which llama.cpp wants where the model has no bias
+    source: str | None  # the name in the checkpoint; None: `values`
     transform: Callable[[Array], Array] = unchanged
+    values: tuple[float, ...] = ()  # for no source; none: zeros, which llama.cpp wants where the model has no bias
 
 
 @dataclass(frozen=True, slots=True)

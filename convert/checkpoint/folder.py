@@ -10,7 +10,7 @@ from pathlib import Path
 from convert import ConvertError
 from convert.checkpoint.safetensors import read_safetensors
 from convert.checkpoint.torch_file import read_torch
-from convert.foreign import NotJson, first_few, is_lfs_pointer, quote, read_json
+from convert.foreign import NotJson, first_few, is_lfs_pointer, pointer_left, quote, read_json
 from convert.tensor import TensorRef
 
 MAX_INDEX = 64 << 20  # a 7B model's index has 27 kB
@@ -53,10 +53,18 @@ def _files(folder: Path, layout: _Layout) -> list[str]:
     if (folder / layout.whole).exists():
         return [layout.whole]
     if not (folder / layout.index).exists():
-        return []
+        return _all_shards(folder, layout)
     if is_lfs_pointer(folder / layout.index):
         return [layout.index]
     return sorted(set(_weight_map(folder / layout.index).values()))
+
+
+def _all_shards(folder: Path, layout: _Layout) -> list[str]:
+    """The shards of a folder without an index, where their names tell that none is missing; else nothing."""
+    stem, ending = layout.whole.split(".")
+    shards = sorted(path.name for path in folder.glob(f"{stem}-*-of-*.{ending}"))
+    count = len(shards)
+    return shards if shards == [f"{stem}-{i + 1:05d}-of-{count:05d}.{ending}" for i in range(count)] else []
 
 
 def _incomplete(folder: Path, files: list[str]) -> str | None:
@@ -65,7 +73,7 @@ def _incomplete(folder: Path, files: list[str]) -> str | None:
         return f"{folder}: {first_few(missing)} missing; download the whole folder"
     pointers = [name for name in files if is_lfs_pointer(folder / name)]
     if pointers:
-        return f"{folder}: Git LFS left only a pointer for {first_few(pointers)}; run `git lfs pull` there"
+        return pointer_left([folder / name for name in pointers])
     return None
 
 
@@ -85,7 +93,7 @@ def _open(folder: Path, layout: _Layout, files: list[str]) -> dict[str, TensorRe
             other = tensors.setdefault(tensor.name, tensor)
             if other is not tensor:
                 raise ConvertError(f"{file}: tensor {quote(tensor.name)} is also in {other.file.name}")
-    if files != [layout.whole]:
+    if (folder / layout.index).exists() and files != [layout.whole]:
         _check_promises(folder / layout.index, tensors)
     return tensors
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convert import ConvertError
-from convert.config import Config, read_object
+from convert.config import Config, read_object, refuse_pointer
 from convert.vocab.added import added_tokens, as_list, special_ids, token_id
 from convert.vocab.table import NORMAL, Fields, TokenTable
 
@@ -46,6 +46,7 @@ def byte_level_fields(
         "tokenizer.ggml.token_type": table.types,
         "tokenizer.ggml.merges": [_merge(m, file) for m in as_list(model.values.get("merges"))],
         **specials,
+        **table.left_out_fields(),
         "tokenizer.ggml.add_bos_token": _adds_bos(tokenizer, settings),
     }
 
@@ -104,6 +105,7 @@ def _adds_bos(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> bool
 
 def from_gpt2_files(folder: Path) -> dict[str, Any]:
     """vocab.json and merges.txt in the shape of a tokenizer.json; both always mean GPT-2's way of cutting words."""
+    refuse_pointer(folder / "merges.txt")
     lines = (folder / "merges.txt").read_text(encoding="utf-8").replace("\r\n", "\n").split("\n")
     merges = [line for line in lines if line and not line.startswith("#version")]
     return {

@@ -7,7 +7,7 @@ exception is Unicode normalization (NFC) in front of BPE, which changes only tex
 from pathlib import Path
 
 from convert import ConvertError
-from convert.config import read_object, read_object_if_there
+from convert.config import read_object, read_object_if_there, refuse_pointer
 from convert.vocab.bpe import byte_level_fields, from_gpt2_files
 from convert.vocab.spm import sentencepiece_fields
 from convert.vocab.table import Fields
@@ -36,6 +36,7 @@ def chat_template(folder: Path) -> str | None:
     """The folder's chat template in jinja, of several the default one; None: it has none."""
     file = folder / "chat_template.jinja"
     if file.is_file():
+        refuse_pointer(file)
         return file.read_text(encoding="utf-8")
     template = read_object_if_there(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):

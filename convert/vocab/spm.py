@@ -7,6 +7,7 @@ from typing import Any
 import sentencepiece
 
 from convert import ConvertError
+from convert.config import refuse_pointer
 from convert.vocab.added import added_tokens, special_ids
 from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, Fields, TokenTable
 
@@ -17,6 +18,7 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
     Raises ConvertError if it is no SentencePiece model, or one that llama.cpp cannot follow.
     """
     file = folder / "tokenizer.model"
+    refuse_pointer(file)
     try:
         model = sentencepiece.SentencePieceProcessor(model_file=str(file))
     except (RuntimeError, OSError):
@@ -38,6 +40,7 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
         "tokenizer.ggml.scores": table.scores,
         "tokenizer.ggml.token_type": table.types,
         **special_ids(folder, settings, table, known),
+        **table.left_out_fields(),
         "tokenizer.ggml.add_bos_token": settings.get("add_bos_token") is not False,
         "tokenizer.ggml.add_eos_token": settings.get("add_eos_token") is True,
         "tokenizer.ggml.add_space_prefix": model.normalize("a") != "a",

@@ -12,6 +12,8 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 # Scores only have to order the pieces: no merge may ever lead to these.
 ADDED_SCORE, PADDING_SCORE = -1000.0, -10000.0
 
+LEFT_OUT = "advrepl.left_out_tokens"
+
 Fields = dict[str, str | int | bool | list[str] | list[int] | list[float]]
 
 
@@ -38,6 +40,7 @@ class TokenTable:
     tokens: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # added tokens that have no row
 
     def put(self, index: int, token: str, score: float, token_type: int) -> None:
         """Set the token of an id; a ConvertError if the embedding has no row for it."""
@@ -64,8 +67,14 @@ class TokenTable:
                     self.types[index] = token.token_type
             elif index < len(self.tokens) and self.types[index] != UNUSED:
                 raise ConvertError(f"{self.file}: added token {token.text!r} would replace {self.tokens[index]!r}")
-            else:
+            elif index < self.vocab_size:
                 self.put(index, token.text, ADDED_SCORE, token.token_type)
+            else:  # fine-tunes of 2023 named a padding token that they never gave a row
+                self.left_out.append(f"{token.text!r} (id {index})")
+
+    def left_out_fields(self) -> Fields:
+        """The field that names the added tokens that have no row; none if there are none."""
+        return {LEFT_OUT: self.left_out} if self.left_out else {}
 
     def check(self) -> None:
         """Refuse two ids with the same text, with a ConvertError."""

@@ -49,7 +49,7 @@ def measure(setup: Setup, kv: str) -> Section:
     for turn in range(setup.turns):
         print(f"\rturn {turn + 1} of {setup.turns} ", end="", flush=True)
         story.say("user", LINES[turn % len(LINES)])
-        window = build(format, START, story, moved.count, setup.ctx - REPLY_TOKENS - SPARE_TOKENS, start)
+        window = build(format, START, story, moved.sizes, setup.ctx - REPLY_TOKENS - SPARE_TOKENS, start)
         slid, start = slid + (window.evicted > start), window.evicted
         one = log_chances(moved, window)
         if slid:

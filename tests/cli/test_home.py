@@ -54,7 +54,7 @@ def test_without_a_model_three_lines_say_how_to_get_one(program: Program) -> Non
         env=program.environment | {"PYTHONPATH": str(ROOT)},
     )
     told = result.stdout.partition("There is no model yet.")[2].split("\n\n")[0].splitlines()
-    assert len(told) == 3 and "pip install" in told[0] and "-m" in told[1] and "convert" in told[2]
+    assert len(told) == 3 and "pip install" in told[0] and "-m" in told[1] and "models --known" in told[2]
 
 
 @pytest.mark.parametrize("columns", [40, 200])

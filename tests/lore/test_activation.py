@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advrepl.lore.activation import ActiveEntry, LoreState, activate, switched_off_notes
-from advrepl.lore.books import Book, Entry, Logic
+from advrepl.lore.activation import ActiveEntry, activate, switched_off_notes
+from advrepl.lore.entries import Book, Entry, Logic
+from advrepl.lore.key_index import index_of
+from advrepl.lore.timing import LoreState
 
 FRESH = LoreState()
 
@@ -49,7 +51,7 @@ def woken(*entries: Entry, turns: Sequence[str] = ("x",), seed: int = 0, **rules
         (Entry("0", "c", keys=("elf",), match_whole_words=True), "himself, the elf!", True),
         (Entry("0", "c", keys=("old elf",), match_whole_words=True), "bold elfin", True),
         (Entry("0", "c", keys=("Élan",), match_whole_words=True), "e\u0301lan!", True),
-        (Entry("0", "c", keys=("राम",), match_whole_words=True), "रामायण", False),
+        (Entry("0", "c", keys=("राम",), match_whole_words=True), "रामायण", True),
         (Entry("0", "c", keys=("東京",), match_whole_words=True), "東京に行く", True),
         (Entry("0", "c", keys=("straße",)), "STRASSE", True),
         (Entry("0", "c", keys=("{{char}}",)), "bob?", True),
@@ -59,14 +61,15 @@ def woken(*entries: Entry, turns: Sequence[str] = ("x",), seed: int = 0, **rules
         (Entry("0", "c", keys=("/E.f/q",)), "an elf", False),
         (Entry("0", "c", keys=("E.f",), use_regex=True), "an elf", True),
         (Entry("0", "c", keys=("E.f",), use_regex=True, case_sensitive=True), "an elf", False),
-        (Entry("0", "c", keys=("(",), use_regex=True), "(", False),
+        (Entry("0", "c", keys=("(",), use_regex=True), "(", True),
         (Entry("0", "c", keys=("elf",), exclude_keys=("orc",)), "elf and orc", False),
         (Entry("0", "c", keys=("elf",), additional_keys=("orc", "dwarf")), "elf and dwarf", True),
         (Entry("0", "c", keys=("elf",), additional_keys=("orc", "dwarf")), "elf", False),
         (Entry("0", "c", keys=("elf",), enabled=False), "elf", False),
         (Entry("0", " ", keys=("elf",)), "elf", False),
         (Entry("0", "c", constant=True, secondary_keys=("x",)), "elf", True),
-        (Entry("0", "c", activate=True, delay=99, probability=0), "elf", True),
+        (Entry("0", "c", activate=True), "elf", True),
+        (Entry("0", "c", activate=True, delay=99), "elf", False),
         (Entry("0", "c"), "elf", False),
     ],
 )
@@ -108,26 +111,37 @@ def test_order_and_places() -> None:
     assert woken(*entries) == ["top", "early", "late", "deep", "shallow"]
 
 
-def test_the_budget_goes_to_constants_then_priority_then_order() -> None:
+def test_the_budget_goes_by_priority_then_order_and_ends_with_the_first_that_does_not_fit() -> None:
     def texts(budget: int) -> list[str]:
         book = Book((
             Entry("0", "low", keys=("x",), order=1),
             Entry("1", "high", keys=("x",), order=2),
             Entry("2", "first", keys=("x",), order=0, priority=5),
-            Entry("3", "const ant", constant=True, order=0),
+            Entry("3", "const ant", constant=True, order=3),
             Entry("4", "last", constant=True, ignore_on_max_context=True, order=0),
         ))  # fmt: skip
         return sorted(active.text for active in run(book, ["x"], budget=budget)[0])
 
-    assert texts(1) == ["first"]  # two words do not fit, and keep nothing else out
-    assert texts(2) == ["const ant"]
-    assert texts(3) == ["const ant", "first"]
-    assert texts(4) == ["const ant", "first", "high"]
-    assert texts(6) == ["const ant", "first", "high", "last", "low"]
+    assert texts(1) == []
+    assert texts(2) == ["first"]
+    assert texts(3) == ["first"]  # "high" would fit, but comes after one that does not
+    assert texts(4) == ["const ant", "first"]
+    assert texts(7) == ["const ant", "first", "high", "last", "low"]
+
+
+def test_what_ignores_the_budget_is_told_and_what_could_never_fit_keeps_nothing_out() -> None:
+    book = Book((
+        Entry("0", "w " * 9, constant=True, order=9),
+        Entry("1", "one", constant=True, order=8),
+        Entry("2", "a b c", constant=True, order=7),
+        Entry("3", "free", constant=True, order=6, ignore_budget=True),
+        Entry("4", "late", constant=True, order=5),
+    ))  # fmt: skip
+    assert [active.text for active in run(book, ["x"], budget=4)[0]] == ["free", "one"]
 
 
 def test_a_book_has_its_own_budget() -> None:
-    assert woken(Entry("0", "one", constant=True), Entry("1", "two", constant=True), token_budget=1) == ["one"]
+    assert woken(Entry("0", "one", constant=True), Entry("1", "two", constant=True), token_budget=2) == ["one"]
 
 
 def test_probability() -> None:
@@ -159,9 +173,22 @@ def play(book: Book, turns: Sequence[str]) -> list[bool]:
 
 
 def test_sticky_and_cooldown_are_counted_in_turns() -> None:
+    """As SillyTavern counts: an entry with sticky 2 is kept in one turn more, and one with sticky 1 in none."""
     entry = Entry("0", "c", keys=("elf",), scan_depth=1, sticky=2, cooldown=2)
     turns = ["elf", "", "", "elf", "elf", "elf", ""]
-    assert play(Book((entry,)), turns) == [True, True, True, False, False, True, True]
+    assert play(Book((entry,)), turns) == [True, True, False, False, True, True, False]
+    alone = Entry("0", "c", keys=("elf",), scan_depth=1, cooldown=3)
+    assert play(Book((alone,)), ["elf"] * 7) == [True, False, False, True, False, False, True]
+
+
+def test_an_entry_cools_down_from_the_turn_at_which_it_is_seen_to_be_over() -> None:
+    """Players and model take turns, so that every other number of turns is looked at."""
+    book = Book((Entry("0", "c", keys=("elf",), scan_depth=1, sticky=3, cooldown=3),))
+    state, seen = LoreState(), []
+    for number in range(2, 13, 2):
+        active, state = run(book, ["elf"] * number, state)
+        seen.append(bool(active))
+    assert seen == [True, True, False, False, True, True]
 
 
 def test_delay_and_replies() -> None:
@@ -191,26 +218,29 @@ def test_a_retry_and_an_undo_begin_again() -> None:
 def test_entries_wake_entries() -> None:
     chain = [Entry(str(n), f"word{n + 1}", keys=(f"word{n}",)) for n in range(5)]
     assert woken(*chain, turns=["word0"]) == ["word1"]
-    assert woken(*chain, turns=["word0"], recursive=True) == [f"word{n}" for n in range(1, 6)]
+    assert woken(*chain, turns=["word0"], recursive=True) == [f"word{n}" for n in range(5, 0, -1)]
     hidden = Entry("0", "shown {{hidden_key:word3}}", keys=("x",))
-    assert woken(hidden, chain[3], recursive=True)[1:] == ["word4"]
+    assert woken(hidden, chain[3], recursive=True)[:1] == ["word4"]
 
 
 def test_recursion_can_be_refused_or_waited_for() -> None:
     caller = Entry("0", "elf orc", keys=("x",))
     silent = Entry("0", "elf orc", keys=("x",), prevent_recursion=True)
     elf, unread = Entry("1", "Elf!", keys=("elf",)), Entry("1", "Elf!", keys=("elf",), exclude_recursion=True)
-    assert woken(caller, elf, recursive=True) == ["elf orc", "Elf!"]
+    assert woken(caller, elf, recursive=True) == ["Elf!", "elf orc"]
     assert woken(caller, unread, recursive=True) == ["elf orc"]
     assert woken(silent, elf, recursive=True) == ["elf orc"]
-    late = Entry("1", "Late.", keys=("x",), delay_until_recursion=1)
-    assert woken(late) == []
-    assert woken(late, recursive=True) == ["Late."]
+    late, later = (Entry(str(n), f"Late {n}.", keys=("x",), delay_until_recursion=n) for n in (1, 2))
+    assert woken(late) == woken(late, recursive=True) == []  # nothing woke anything
+    assert woken(caller, late, recursive=True) == ["Late 1.", "elf orc"]
+    assert woken(caller, late, later, recursive=True) == ["Late 2.", "Late 1.", "elf orc"]
 
 
-def test_recursion_ends() -> None:
+def test_recursion_ends_when_nothing_new_is_woken() -> None:
     chain = [Entry(str(n), f"<{n + 1}>", keys=(f"<{n}>",)) for n in range(50)]
-    assert len(woken(*chain, turns=["<0>"], recursive=True)) == 10
+    assert len(woken(*chain, turns=["<0>"], recursive=True)) == 50
+    circle = [Entry("0", "b", keys=("a",)), Entry("1", "a", keys=("b",))]
+    assert woken(*circle, turns=["a"], recursive=True) == ["a", "b"]
 
 
 def test_a_greeting_of_its_own() -> None:
@@ -289,18 +319,16 @@ def test_the_budget_holds_the_order_is_right_and_results_repeat(
     assert (active, after) == run(book, turns + more, state, budget, seed)
     assert sum(words(one.text) for one in active) <= min(budget, book.token_budget or budget)
     assert all(one.text and one.entry.enabled for one in active)
-    places = [(["before", "after", "depth"].index(one.entry.position), one.entry.order) for one in active]
+    places = [(["before", "after", "depth", "outlet"].index(one.entry.position), one.entry.order) for one in active]
     assert [place for place in places if place[0] < 2] == sorted(place for place in places if place[0] < 2)
     assert [place[0] for place in places] == sorted(place[0] for place in places)
     for group in "gh":
         assert sum(group in one.entry.groups for one in active) <= 1
 
 
-@given(BOOKS, st.integers(0, 30))
-def test_constants_are_in_while_they_fit(book: Book, budget: int) -> None:
-    constants = [
-        Entry(f"c{n}", "one two", constant=True, order=9, priority=9, position="before") for n in range(3)
-    ]  # fmt: skip
-    full = Book((*constants, *book.entries), recursive=book.recursive)
-    active, _ = run(full, ["a b c"], budget=budget)
-    assert sum(one.entry.id.startswith("c") for one in active) == min(3, budget // 2)
+@given(BOOKS, TURNS)
+def test_the_index_finds_what_looking_for_every_key_finds(book: Book, turns: list[str]) -> None:
+    found = run(book, turns)
+    index = index_of(book)
+    index.unfiled = list(range(len(book.entries)))
+    assert run(book, turns) == found

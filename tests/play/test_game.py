@@ -12,6 +12,7 @@ from advrepl import AdvreplError, atomic
 from advrepl.cards.character import Character
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
+from advrepl.play.moves import greet
 from advrepl.play.reply import Piece
 from advrepl.story import save_file, saves
 from advrepl.story.roleplay import scenario_of
@@ -215,14 +216,14 @@ def roleplay(new_game: NewGame) -> Game:
 
 
 def test_another_greeting_is_a_branch_and_is_not_added_twice(roleplay: Game) -> None:
-    assert reply(roleplay.greet(2)).text == "Go away, You." == told(roleplay)[0]
-    reply(roleplay.greet(1))
+    assert reply(greet(roleplay, 2)).text == "Go away, You." == told(roleplay)[0]
+    reply(greet(roleplay, 1))
     assert told(roleplay) == ["Coin first, You."] and len(roleplay.story.turns) == 2
     with pytest.raises(AdvreplError, match="there are 3 greetings, so 1 to 3, not 4"):
-        list(roleplay.greet(4))
+        list(greet(roleplay, 4))
     list(roleplay.act("Here."))
     with pytest.raises(AdvreplError, match="before your first words"):
-        list(roleplay.greet(2))
+        list(greet(roleplay, 2))
 
 
 def test_a_greeting_calls_the_player_by_his_new_name(roleplay: Game) -> None:

@@ -344,5 +344,5 @@ def test_a_folder_is_a_model_only_with_its_config(tmp_path: Path) -> None:
 
 def test_without_any_model_the_ways_to_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "STARTER", "no-such-distribution")
-    with pytest.raises(AdvreplError, match=r"no model yet(?s:.*)pip install(?s:.*)with -m\.(?s:.*)convert"):
+    with pytest.raises(AdvreplError, match=r"no model yet(?s:.*)pip install(?s:.*)with -m\.(?s:.*)models --known"):
         models.resolve(None)

@@ -1,5 +1,7 @@
 """The window: what is dropped when, and what it costs to find out."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -15,8 +17,8 @@ from advrepl.story.tree import Story
 SCENE = Scenario(name="x", title="", system="one two three")
 
 
-def count(segment: Segment) -> int:
-    return len(segment.text.split()) + 1
+def count(segments: Sequence[Segment]) -> list[int]:
+    return [len(segment.text.split()) + 1 for segment in segments]
 
 
 def story_of(*sizes: int) -> Story:
@@ -65,9 +67,9 @@ def test_after_an_undo_the_window_stays_until_it_is_half_empty() -> None:
 def test_cost_does_not_grow_with_the_story() -> None:
     asked: list[int] = []
 
-    def counting(segment: Segment) -> int:
-        asked.append(1)
-        return count(segment)
+    def counting(segments: Sequence[Segment]) -> list[int]:
+        asked.extend(1 for _ in segments)
+        return count(segments)
 
     start = 0
     story = Story()
@@ -84,7 +86,7 @@ def test_what_is_shown_always_fits_and_ends_with_the_last_turn(sizes: list[int],
     for index, size in enumerate(sizes):
         story.say("user" if index % 2 == 0 else "model", f"w{index} " * size)
         window = build(Metharme(), SCENE, story, count, budget, start)
-        assert window.used <= budget and window.used == sum(map(count, window.segments))
+        assert window.used <= budget and window.used == sum(count(window.segments))
         assert window.evicted >= start and window.prompt.blocks[-1][-1].text.startswith(f"w{index} ")
         start = window.evicted
 
@@ -92,9 +94,9 @@ def test_what_is_shown_always_fits_and_ends_with_the_last_turn(sizes: list[int],
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(80, 300), st.integers(1, 300))
 def test_few_turns_are_shown_where_few_are_wanted(sizes: list[int], budget: int, turns: int) -> None:
     shown = build(Metharme(), SCENE, story_of(*sizes), count, budget, turns=turns)
-    room = budget - sum(map(count, (*shown.prompt.head, *shown.prompt.cue)))
+    room = budget - sum(count((*shown.prompt.head, *shown.prompt.cue)))
     assert shown == build(Metharme(), SCENE, story_of(*sizes), count, budget, turns=min(turns, room))
-    taken = [sum(map(count, block)) for block in shown.prompt.blocks]
+    taken = [sum(count(block)) for block in shown.prompt.blocks]
     assert sum(taken) <= turns or len(taken) == 1
     assert sum(sizes) > turns or shown == build(Metharme(), SCENE, story_of(*sizes), count, budget)
 

@@ -192,3 +192,29 @@ def test_what_a_book_asks_for_in_vain_is_told_once_when_the_story_begins() -> No
     assert told.context.notes == [note]
     begun = msgspec.structs.replace(save, turns=[Turn(None, "user", "Hello.")], head=0)
     assert StoryContext(begun, count, 1000).notes == []
+
+
+@pytest.mark.parametrize(("names_it", "told"), [("{{outlet::rumours}}", True), ("", False)])
+def test_lore_for_an_outlet_is_told_only_where_something_names_it(names_it: str, told: bool) -> None:
+    entry = {"keys": ["inn"], "content": "They whisper.", "extensions": {"position": 7, "outlet_name": "rumours"}}
+    story = Told(a_save(description=f"A ferry. {names_it}", character_book={"entries": [entry]}))
+    assert ("They whisper." in story.say("To the inn!").values()) == told
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ({"characterFilter": {"isExclude": False, "names": ["Sabine"], "tags": []}}, False),
+        ({"characterFilter": {"isExclude": False, "names": ["Mira"], "tags": []}}, True),
+        ({"characterFilter": {"isExclude": True, "names": ["Mira"], "tags": []}}, False),
+        ({"characterFilter": {"isExclude": False, "names": [], "tags": ["sea"]}}, True),
+        ({"triggers": ["continue"]}, False),
+        ({"key": ["ferries"]}, False),
+        ({"key": ["ferries"], "matchCharacterDescription": True}, True),
+    ],
+)
+def test_lore_is_told_to_whom_it_is_meant(rules: dict[str, Any], told: bool) -> None:
+    book, _ = parse_book({"entries": {"0": {"uid": 0, "key": ["inn"], "content": "Shut.", **rules}}}, "world.json")
+    story = Told(a_save(tags=["Sea"], character_book=None))
+    story.save = story.context.with_book(story.save, book)
+    assert ("Shut." in story.say("To the inn!").values()) == told

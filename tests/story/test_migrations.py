@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
-from advrepl.lore.books import Entry
+from advrepl.lore.entries import Entry
 from advrepl.play.game import Game
 from advrepl.prompt.formats import FORMATS
 from advrepl.story import save_file, saves

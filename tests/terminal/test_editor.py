@@ -78,6 +78,21 @@ def test_keys_make_a_line(type_keys: Callable[..., str], keys: list[str], line: 
     assert type_keys(*keys, ENTER) == line
 
 
+def test_left_and_right_go_through_the_takes(house: Game, keyboard: PipeInput, tmp_path: Path) -> None:
+    editor = LineEditor(house, tmp_path / "history", theme=None)
+    keyboard.send_text("\x1b[C" + "\x1b[D" + "no other take" + ENTER)
+    assert editor.read().text == "no other take"
+    house.state.add(Turn(house.story.path[-2], "model", "A barn."))
+    keyboard.send_text("\x1b[C" + "\x1b[D")
+    line = editor.read()
+    assert (line.text, line.is_command) == ("/takes 3 1", True)
+
+
+def test_a_draft_stands_in_the_line(keyboard: PipeInput, house: Game, tmp_path: Path) -> None:
+    keyboard.send_text("!" + ENTER)
+    assert LineEditor(house, tmp_path / "history", theme=None).read(draft="/edit 2 A barn").text == "/edit 2 A barn!"
+
+
 def test_history_is_reached_beside_the_options(type_keys: Callable[..., str]) -> None:
     type_keys("first", ENTER)
     type_keys("second", ENTER)
@@ -176,8 +191,8 @@ def test_history_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "tab", "offered"),
     [
-        ("/re", False, ["/retry"]),
-        ("/co", False, ["/continue", "/context"]),
+        ("/re", False, ["/retry", "/redo"]),
+        ("/co", False, ["/continue", "/context", "/copy"]),
         ("/retry", False, []),
         ("/set mirostat", False, ["mirostat_tau", "mirostat_eta"]),
         ("go", False, []),

@@ -65,13 +65,15 @@ class Vocabulary:
         `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
         """
         if segment.plain:
-            return (*self.plain((self._prefix if first else "") + segment.mark), *self.plain(segment.text))
+            return tuple(self.plain((self._prefix if first else "") + str(segment)))
         mark, opening = segment.mark, tuple[int, ...]()
         if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
             mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
         if first:
             mark = self._spaced(mark)
-        return (*opening, *self._tokenize(mark, self._in_marks), *self.plain(segment.text))
+        # What stands behind the last special token is one text with what follows: it may merge with it.
+        end = max((found.end() for found in self._in_marks.finditer(mark)), default=0) if self._in_marks else 0
+        return (*opening, *self._tokenize(mark[:end], self._in_marks), *self.plain(mark[end:] + segment.text))
 
     def _spaced(self, mark: str) -> str:
         """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""

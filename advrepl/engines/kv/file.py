@@ -47,6 +47,7 @@ class WindowShape(msgspec.Struct, frozen=True):
     head: bytes  # digest of its segments
     blocks: tuple[int, ...]  # tokens of each
     evicted: int  # blocks
+    head_size: int = 0  # tokens of the head, with what stands before it
 
 
 class KvSnapshot(msgspec.Struct, frozen=True):

@@ -6,18 +6,26 @@ Does not touch a cache (an engine does) and does not decide what is shown to the
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+MOST_JOINT = 4  # tokens at the head's end that may have merged with what followed it
+
 
 @dataclass(frozen=True, slots=True)
 class ReusePlan:
     """Say how a cache becomes what is wanted, in tokens.
 
-    Keep `keep` at the front, move `moved` from position `source` down to right behind them, drop everything else;
-    the rest of what is wanted is to be prefilled.
+    Keep `keep` at the front, move `moved` from position `source` down to right behind them and `joint`, which is
+    computed, drop everything else; the rest of what is wanted is to be prefilled.
     """
 
     keep: int
     source: int = 0
     moved: int = 0
+    joint: tuple[int, ...] = ()
+
+    @property
+    def start(self) -> int:
+        """Return the position to which tokens are moved."""
+        return self.keep + len(self.joint)
 
     @property
     def reused(self) -> int:
@@ -25,21 +33,25 @@ class ReusePlan:
         return self.keep + self.moved
 
 
-def plan_reuse(cached: Sequence[int], wanted: Sequence[int], head: int = 0, evicted: int = 0) -> ReusePlan:
+def plan_reuse(
+    cached: Sequence[int], wanted: Sequence[int], head: int = 0, evicted: int = 0, old_head: int | None = None
+) -> ReusePlan:
     """Return how to get from the cached tokens to the wanted ones with the least prefilling.
 
     `head` tokens are fixed at the front, and the window dropped `evicted` tokens right behind them since `cached` was
     built. Only there, and only by that much, may a block move: it was computed while the dropped turns could be seen,
     which is forgivable for turns that slid out and wrong for words that were edited away
     (koboldcpp issue 2425). At least the last wanted token is always prefilled, for its logits.
+    `old_head`: its tokens in `cached`, of which the last may be others, merged with what followed them.
     """
     most = len(wanted) - 1
     keep = min(common_prefix(cached, wanted), most)
-    if evicted > 0 and keep >= head:
-        source = head + evicted
+    same = min(keep, head)
+    if evicted > 0 and head - same <= MOST_JOINT:
+        source = (head if old_head is None else old_head) + evicted
         moved = min(common_prefix(cached[source:], wanted[head:]), most - head)
-        if head + moved > keep:
-            return ReusePlan(head, source, moved)
+        if source > head and head + moved > keep and (moved > 0 or same == head):
+            return ReusePlan(same, source, moved, tuple(wanted[same:head]))
     return ReusePlan(keep)
 
 
@@ -58,7 +70,7 @@ def seen_whole(keep: int, missing: Iterable[tuple[int, int]], window: int) -> in
 
 def moved_gaps(missing: Iterable[tuple[int, int]], plan: ReusePlan) -> tuple[tuple[int, int], ...]:
     """Return where cells are missing once a plan was followed."""
-    by, end = plan.source - plan.keep, plan.source + plan.moved
+    by, end = plan.source - plan.start, plan.source + plan.moved
     front = ((start, min(stop, plan.keep)) for start, stop in missing)
     block = ((max(start, plan.source) - by, min(stop, end) - by) for start, stop in missing) if plan.moved else ()
     return tuple((start, stop) for start, stop in (*front, *block) if start < stop)

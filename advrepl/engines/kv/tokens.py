@@ -3,23 +3,28 @@
 Does not tokenize (a vocabulary does) and does not know a KV cache.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from advrepl.engines.kv.borders import Apart, Borders, Encode, without
 from advrepl.engines.kv.file import segments_digest
 from advrepl.engines.kv.reuse import match_sampled
 from advrepl.prompt.segments import Segment
 
 REMEMBERED = 4096  # segments
+MERGED = 4  # tokens at the end of a reply that may be others once something follows them
 
-Encode = Callable[[Segment, bool], tuple[int, ...]]  # a segment, and whether it is the first of a prompt
+PieceOf = Callable[[int], bytes]  # what a token spells
 
 
 class TokenCache:
-    """Remember which tokens segments are, for one sequence that is followed from window to window."""
+    """Remember which tokens segments are, for one sequence that is followed from window to window.
 
-    def __init__(self, encode: Encode) -> None:
-        self._encode = encode
-        self._tokens: dict[tuple[Segment, bool], tuple[int, ...]] = {}
+    `tokens` and what is stored know segments without their leads (borders.py).
+    """
+
+    def __init__(self, encode: Encode, piece: PieceOf, borders: Borders | Apart) -> None:
+        self._encode, self._piece, self._borders = encode, piece, borders
+        self._tokens: dict[tuple[Segment, bool, str], tuple[int, ...]] = {}
         self._cue = Segment("", "")  # what the last reply followed
         # What the last reply was sampled as: tokens and the bytes they spell, in order. The generation loop appends.
         self.sampled: list[tuple[int, bytes]] = []
@@ -27,24 +32,56 @@ class TokenCache:
 
     def copy(self) -> "TokenCache":
         """Return one that goes its own way from here."""
-        other = TokenCache(self._encode)
+        other = TokenCache(self._encode, self._piece, self._borders)
         other._tokens, other.stored = dict(self._tokens), self.stored
         other._cue, other.sampled = self._cue, list(self.sampled)
         return other
 
-    def begin(self, cue: Segment) -> None:
-        """Note that a reply begins behind this segment; `sampled` is empty then."""
-        self._cue, self.sampled = cue, []
+    def begin(self, segments: Sequence[Segment]) -> None:
+        """Note that a reply begins behind these segments; `sampled` is empty then."""
+        self._cue, _ = self._borders.split(segments)[-1]
+        self.sampled = []
 
-    def tokens(self, segment: Segment, first: bool = False) -> tuple[int, ...]:
-        """Return a segment's tokens; `first`: it stands at the beginning of a prompt."""
-        tokens = self._tokens.pop((segment, first), None)
+    def parts(self, segments: Sequence[Segment]) -> list[tuple[int, ...]]:
+        """Return the tokens of a prompt, by segment; together they are those of the prompt as one text."""
+        return [self.tokens(part, not i, tail) for i, (part, tail) in enumerate(self._borders.split(segments))]
+
+    def count(self, segment: Segment) -> int:
+        """Return how many tokens a segment takes where nothing merges with it; a reply's tokens are remembered."""
+        lead = self._borders.lead(segment)
+        return len(self._encode(Segment("", lead), False)) + len(self.tokens(without(segment, lead)))
+
+    def stores(self, segments: Sequence[Segment]) -> dict[bytes, tuple[int, ...]]:
+        """Return what a cache file keeps for a prompt: the tokens of its segments, whatever follows them."""
+        parts = [(part, not i) for i, (part, _) in enumerate(self._borders.split(segments))]
+        return {segments_digest((part,), first): self.tokens(part, first) for part, first in parts}
+
+    def tokens(self, segment: Segment, first: bool = False, tail: str = "") -> tuple[int, ...]:
+        """Return the tokens of a segment without its lead, and of the lead that follows.
+
+        `first`: it stands at the beginning of a prompt.
+        """
+        tokens = self._tokens.pop((segment, first, tail), None)
         if tokens is None:
-            tokens = self._as_sampled(segment) or self._as_stored(segment, first) or self._encode(segment, first)
+            tokens = self._with_tail(segment, first, tail) if tail else self._found(segment, first)
             if len(self._tokens) >= REMEMBERED:
                 del self._tokens[next(iter(self._tokens))]
-        self._tokens[segment, first] = tokens  # now the youngest
+        self._tokens[segment, first, tail] = tokens  # now the youngest
         return tokens
+
+    def _found(self, segment: Segment, first: bool) -> tuple[int, ...]:
+        return self._as_sampled(segment) or self._as_stored(segment, first) or self._encode(segment, first)
+
+    def _with_tail(self, segment: Segment, first: bool, tail: str) -> tuple[int, ...]:
+        alone = self.tokens(segment, first)
+        if alone == self._encode(segment, first):
+            return self._encode(Segment(segment.mark, segment.text + tail), first)
+        # As it was sampled, but for its last tokens: they merge with what follows, if the text is split like that.
+        for count in range(MERGED, 0, -1):
+            end = b"".join(map(self._piece, alone[-count:])).decode(errors="replace")
+            if self._encode(Segment("", end), False) == alone[-count:]:
+                return (*alone[:-count], *self._encode(Segment("", end + tail), False))
+        return (*alone, *self._encode(Segment("", tail), False))
 
     def _as_stored(self, segment: Segment, first: bool) -> tuple[int, ...] | None:
         return self.stored.get(segments_digest((segment,), first)) if self.stored else None

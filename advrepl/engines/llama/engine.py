@@ -6,10 +6,12 @@ The generation loop is in generation.py, the C interface behind model.py, vocab.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
+
 from advrepl.engines.generation import Pick, SequenceEngine
 from advrepl.engines.kv import computed
 from advrepl.engines.kv.computed import Run
-from advrepl.engines.kv.file import KvKey, KvSnapshot, StoredPiece, WindowShape, segments_digest
+from advrepl.engines.kv.file import KvKey, KvSnapshot, StoredPiece
 from advrepl.engines.kv.reuse import ReusePlan, moved_gaps, seen_whole
 from advrepl.engines.kv.snapshots import EVERY, SnapshotKind, Snapshots
 from advrepl.engines.llama.model import SHORT_BATCH, LlamaModel
@@ -86,14 +88,25 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         if plan.moved:
             model.remove(plan.source + plan.moved, -1, seq_id)
             model.remove(plan.keep, plan.source, seq_id)
-            model.move(plan.source, plan.source + plan.moved, plan.source - plan.keep, seq_id)
-            sequence.cached, sequence.runs = sequence.cached + block, (*sequence.runs, *runs)
+            model.move(plan.source, plan.source + plan.moved, plan.source - plan.start, seq_id)
+            if not plan.joint or self._decode_before(plan.joint, plan.start):
+                sequence.runs = (*sequence.number(), *runs)
+                sequence.cached += block
             sequence.unshifted = plan.keep if sequence.unshifted is None else min(sequence.unshifted, plan.keep)
         elif plan.keep < len(cached) or model.abilities.cuts or not plan.keep:
             model.remove(plan.keep if model.abilities.cuts else 0, -1, seq_id)
         self._leave_out_unseen()
         if not self.shifted:
             sequence.unshifted = None
+
+    def _decode_before(self, tokens: Sequence[int], start: int) -> bool:
+        """Decode tokens into the gap before position `start`; if that is cancelled, nothing is left behind them."""
+        seq_id = self.sequence.seq_id
+        with self.model.aside(start, seq_id):
+            done = bool(self._decode(tokens))
+        if not done:
+            self.model.remove(len(self.sequence.cached), -1, seq_id)
+        return done
 
     def _leave_out_unseen(self) -> None:
         """Let everything be read again behind which attention would miss something."""
@@ -132,8 +145,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
             return None
         if self.model.k_shift_pending:
             self._apply_k_shift()
-        parts = [(part, not index) for index, part in enumerate(window.segments)]
-        segments = {segments_digest((part,), first): sequence.token_cache.tokens(part, first) for part, first in parts}
+        segments = sequence.token_cache.stores(window.segments)
         copies = sequence.snapshots.worth_storing()
         return KvSnapshot(self.key, list(sequence.cached), segments, sequence.shape, sequence.unshifted, copies)
 
@@ -160,7 +172,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         length, copies = sequence.borders[blocks], sequence.snapshots
         if length > len(sequence.cached) or (self.model.abilities.snapshots and copies.last(length) != length):
             return None
-        shape = WindowShape(sequence.shape.head, sequence.shape.blocks[:blocks], sequence.shape.evicted)
+        shape = msgspec.structs.replace(sequence.shape, blocks=sequence.shape.blocks[:blocks])
         listed = [(length, int(SnapshotKind.HEAD), copies.data(length))] if self.model.abilities.snapshots else []
         return KvSnapshot(self.key, sequence.cached[:length], {}, shape, None, listed)
 
@@ -223,6 +235,8 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
     def _put_back(self, plan: ReusePlan, block: list[int]) -> None:
         """Bring the stored cells that the plan keeps and moves into the cache, as far as they fit."""
         sequence, pieces = self.sequence, self._stored
+        if plan.joint:  # it would have to be read first
+            plan = ReusePlan(plan.keep)
         tokens = sequence.cached + (block if plan.moved else [])
         self._stored, at = (), 0
         if plan.moved and (sequence.unshifted is None or sequence.unshifted > plan.keep):

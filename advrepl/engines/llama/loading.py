@@ -30,6 +30,7 @@ def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load
     if options.layers is not None:
         params.n_gpu_layers = options.layers
     params.load_mode, params.use_extra_bufts = _load_mode(path, on_gpu, options.tuning)
+    check_playable(path)
     params.kv_overrides = overrides = no_space_prefix()
     if on_load:
         params.progress_callback = lib.llama_progress_callback(lambda share, _: on_load(share) is not False)

@@ -5,7 +5,8 @@ Does not decode (model.py) and decides nothing: what may be done is in abilities
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import llama_cpp.llama_cpp as lib
@@ -61,6 +62,19 @@ class LlamaMemory:
         with self._cache_lock:
             lib.llama_memory_seq_rm(self._memory, target, start, -1)
             lib.llama_memory_seq_cp(self._memory, source, target, start, -1)
+            self._guard()
+
+    @contextmanager
+    def aside(self, start: int, seq_id: int) -> Iterator[None]:
+        """Let a sequence end before `start` for a while: llama.cpp decodes only at a sequence's end."""
+        self._hand_over(seq_id, SEQ_SWAP, start)
+        yield
+        self._hand_over(SEQ_SWAP, seq_id, start)
+
+    def _hand_over(self, source: int, target: int, start: int) -> None:
+        with self._cache_lock:
+            lib.llama_memory_seq_cp(self._memory, source, target, start, -1)
+            lib.llama_memory_seq_rm(self._memory, source, start, -1)
             self._guard()
 
     def _guard(self) -> None:

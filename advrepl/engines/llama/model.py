@@ -22,7 +22,6 @@ from advrepl.engines.llama.cache_types import TYPES, cache_types, check_memory, 
 from advrepl.engines.llama.loading import has_gpu, load_model
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.memory import SEQ_GUARD, SEQ_STORY, SEQ_SWAP, LlamaMemory
-from advrepl.engines.llama.playable import check_playable
 from advrepl.engines.llama.threads import run_in_thread
 from advrepl.engines.llama.vocab import Vocabulary, metadata
 from advrepl.machine import physical_cores
@@ -51,7 +50,6 @@ class LlamaModel(LlamaMemory):
         self._logits: Any = None  # an array, once there are some
         self._waits = has_gpu()  # only a GPU still computes when decoding returns
         log.attach()
-        check_playable(path)
         self.on_gpu = has_gpu() and options.layers != 0
         self._model = load_model(path, options, self.on_gpu, log, on_load)
         self._context = None

@@ -3,21 +3,13 @@
 Does not load weights, and does not tell whether they fit the memory (loading.py).
 """
 
-import ctypes
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from llama_cpp._ctypes_extensions import load_shared_library
-from llama_cpp._ggml import libggml_base_path
 
 from advrepl import AdvreplError
 from advrepl.engines.files import check_file, parts
-
-_ggml = load_shared_library("ggml-base", libggml_base_path)
+from advrepl.engines.llama.header import BadHeader, GgufHeader
+from advrepl.engines.llama.header_checks import BYTE_TOKEN, wrong
 
 EMBEDDING = {
     "bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "neo-bert", "jina-bert-v2", "jina-bert-v3", "eurobert",
@@ -33,80 +25,50 @@ NO_STORY = {
     **dict.fromkeys(("clip", "mmproj"), "a projector (mmproj), the part of a model that looks at pictures"),
 }
 NO_POOLING = 0  # LLAMA_POOLING_TYPE_NONE
-BYTE_TOKEN = 6  # llama.cpp's LLAMA_TOKEN_TYPE_BYTE
 
 
 def problem(path: Path) -> str:
     """Return why a GGUF file cannot be played and what to do, as a sentence that names it; "" if nothing is known."""
     try:
-        return "" if check_playable(path) else f"{path.name} is cut short or damaged: fetch it again, or choose another"
+        check_playable(path)
     except AdvreplError as error:
         return str(error)
+    return ""
 
 
-def check_playable(path: Path) -> bool:
-    """Raise AdvreplError where a GGUF file cannot be played; False if its header cannot be read: loading tells why."""
+def check_playable(path: Path) -> None:
+    """Raise AdvreplError where a GGUF file, or a part of a split one, cannot be played."""
     check_file(path)
-    with _header(path) as header:
-        if header is None:
-            return False
-        if reason := _part(path, header) or _kind(header) or _cut_short(path, header):
-            raise AdvreplError(f"{path.name} {reason}")
-    return True
+    _check(path, tuple(_stamp(part) for part in parts(path)))
 
 
-class GgufHeader:
-    """Read single values of a header that llama.cpp has parsed; None where it has none of that name and type."""
+@lru_cache(maxsize=64)  # it is asked for when a model is chosen, and again when it is loaded
+def _check(path: Path, _as_it_is: tuple[object, ...]) -> None:
+    header = _header(path)
+    if reason := _part(path, header) or _kind(header) or _cut_short(path, header):
+        raise AdvreplError(f"{path.name} {reason}")
+    if reason := wrong(header):
+        raise AdvreplError(f"{path.name} is damaged, its header {reason}: fetch it again, or choose another")
+    for part in parts(path)[1:]:
+        if reason := _cut_short(part, _header(part)):
+            raise AdvreplError(f"{part.name} {reason}")
 
-    STRING, BOOL, ARRAY = 8, 7, 9  # gguf_type
-    NUMBERS = {0: "u8", 1: "i8", 2: "u16", 3: "i16", 4: "u32", 5: "i32", 10: "u64", 11: "i64"}  # noqa: RUF012
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
+def _stamp(path: Path) -> tuple[int, int] | None:
+    status = path.stat() if path.is_file() else None
+    return (status.st_size, status.st_mtime_ns) if status else None
 
-    def text(self, key: str) -> str | None:
-        """Return a text."""
-        at = self._find(key, self.STRING)
-        if at is None:
-            return None
-        return bytes(_call("gguf_get_val_str", ctypes.c_char_p, self._handle, at)).decode("utf-8", "replace")
 
-    def number(self, key: str) -> int | None:
-        """Return a whole number, or a truth value as 0 or 1."""
-        at = self._find(key, *self.NUMBERS, self.BOOL)
-        if at is None:
-            return None
-        kind = self.NUMBERS.get(_call("gguf_get_kv_type", ctypes.c_int, self._handle, at), "bool")
-        return int(_call(f"gguf_get_val_{kind}", _C_TYPES[kind], self._handle, at))
-
-    def numbers(self, key: str) -> Any:
-        """Return a list of 32-bit whole numbers as an array."""
-        at = self._find(key, self.ARRAY)
-        if at is None or _call("gguf_get_arr_type", ctypes.c_int, self._handle, at) not in (4, 5):
-            return None
-        count = _call("gguf_get_arr_n", ctypes.c_size_t, self._handle, at)
-        data = _call("gguf_get_arr_data", ctypes.c_void_p, self._handle, at)
-        return np.ctypeslib.as_array(ctypes.cast(data, ctypes.POINTER(ctypes.c_int32)), (count,)).copy()
-
-    @property
-    def n_tensors(self) -> int:
-        """Return how many tensors the file holds."""
-        return int(_call("gguf_get_n_tensors", ctypes.c_int64, self._handle))
-
-    @property
-    def end(self) -> int:
-        """Return the bytes of a whole file."""
-        end = int(_call("gguf_get_data_offset", ctypes.c_size_t, self._handle))
-        if last := self.n_tensors:
-            offset, size = (
-                _call(f"gguf_get_tensor_{what}", ctypes.c_size_t, self._handle, last - 1) for what in ("offset", "size")
-            )
-            end += int(offset + size)
-        return end
-
-    def _find(self, key: str, *kinds: int) -> int | None:
-        at = int(_call("gguf_find_key", ctypes.c_int64, self._handle, key.encode()))
-        return at if at >= 0 and _call("gguf_get_kv_type", ctypes.c_int, self._handle, at) in kinds else None
+def _header(path: Path) -> GgufHeader:
+    check_file(path)
+    try:
+        return GgufHeader(path)
+    except BadHeader as error:
+        raise AdvreplError(
+            f"{path.name} is cut short or damaged, its header {error}: fetch it again, or choose another"
+        ) from error
+    except OSError as error:
+        raise AdvreplError(f"model {path} cannot be read: {error.strerror}") from error
 
 
 def _part(path: Path, header: GgufHeader) -> str:
@@ -148,35 +110,3 @@ def _cut_short(path: Path, header: GgufHeader) -> str:
     if there >= whole:
         return ""
     return f"is cut short, {100 * there // whole}% of it is there: fetch it again, or choose another"
-
-
-class _Params(ctypes.Structure):
-    _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))  # gguf_init_params
-
-
-_C_TYPES = {
-    "u8": ctypes.c_uint8, "i8": ctypes.c_int8, "u16": ctypes.c_uint16, "i16": ctypes.c_int16, "u32": ctypes.c_uint32,
-    "i32": ctypes.c_int32, "u64": ctypes.c_uint64, "i64": ctypes.c_int64, "bool": ctypes.c_bool,
-}  # fmt: skip
-
-
-def _call(name: str, result: Any, *arguments: Any) -> Any:
-    function = getattr(_ggml, name)
-    function.restype = result
-    kinds = {int: ctypes.c_int64, bytes: ctypes.c_char_p}
-    handle, *others = arguments
-    function.argtypes = [ctypes.c_void_p, *(kinds[type(other)] for other in others)]
-    return function(handle, *others)
-
-
-@contextmanager
-def _header(path: Path) -> Iterator[GgufHeader | None]:
-    """Give the file's header; None if llama.cpp cannot read it."""
-    opened = _ggml.gguf_init_from_file
-    opened.argtypes, opened.restype = [ctypes.c_char_p, _Params], ctypes.c_void_p
-    handle = opened(os.fsencode(path), _Params(True, None))
-    try:
-        yield GgufHeader(handle) if handle else None
-    finally:
-        if handle:
-            _call("gguf_free", None, handle)

@@ -14,6 +14,8 @@ from advrepl.prompt.segments import Segment
 from advrepl.prompt.thinking import SPELLED
 
 PIECE_BYTES = 512
+# What is found as a whole in a mark.
+SPECIAL = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
 
 
 class Vocabulary:
@@ -44,13 +46,22 @@ class Vocabulary:
         `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
         """
         if segment.plain:
-            return (*self.plain((self._prefix if first else "") + segment.mark), *self.plain(segment.text))
+            return tuple(self.plain((self._prefix if first else "") + str(segment)))
         mark, opening = segment.mark, tuple[int, ...]()
         if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
             mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
         if first:
             mark = self._spaced(mark)
-        return (*opening, *self._tokenize(mark, special=True), *self.plain(segment.text))
+        return (*opening, *self._joined(mark, segment.text))
+
+    def _joined(self, mark: str, text: str) -> list[int]:
+        """What stands behind the mark's last special token is one text with what follows: it may merge with it."""
+        tokens = self._tokenize(mark, special=True)
+        last = next((i for i in reversed(range(len(tokens))) if self._is_found_in(mark, tokens[i])), None)
+        if last is None:
+            return self.plain(mark + text)
+        rest = mark.rpartition(self.special(tokens[last]))[2]
+        return [*tokens[: last + 1], *self.plain(rest + text)]
 
     def _spaced(self, mark: str) -> str:
         """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
@@ -105,6 +116,10 @@ class Vocabulary:
         """Return a control token as it is written in templates; "" if there is none."""
         text = lib.llama_vocab_get_text(self._vocab, token) if token >= 0 else b""
         return (text or b"").decode("utf-8", "replace")
+
+    def _is_found_in(self, mark: str, token: int) -> bool:
+        """Tell whether the token is one that is found as a whole, and stands in the mark (<unk> need not)."""
+        return bool(lib.llama_vocab_get_attr(self._vocab, token) & SPECIAL) and self.special(token) in mark
 
     def _tokenize(self, text: str, special: bool) -> list[int]:
         if not text:

@@ -12,6 +12,7 @@ from typing import Any
 
 from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, PrefillProgress, Stats, until_stop
+from advrepl.engines.kv.borders import Apart
 from advrepl.engines.kv.reuse import common_prefix
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.gbnf import parses
@@ -55,10 +56,10 @@ class RemoteEngine:
         self.stats, self.shifted = Stats(), False
         self.tell: Tell = lambda _: None
         self._dialect = server.dialect
-        self._token_cache = TokenCache(tokens.encode)
+        self._token_cache = TokenCache(tokens.encode, lambda _: b"", Apart())
         self._asked: Asked | None = None
         self._before: Asked | None = None  # the request before that
-        self._was_slid = False
+        self._was_slid = self._afresh = False
         self._completion: Completion | None = None
         self._cancelled = self._checked = False
         self._told: set[str] = set()
@@ -68,6 +69,10 @@ class RemoteEngine:
         if self.tokens.takes_ids:
             return len(self._token_cache.tokens(segment))
         return self.tokens.count(segment)
+
+    def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """Return how many tokens each segment of a prompt takes."""
+        return list(map(self.count, segments))
 
     def is_forgeable(self, mark: str) -> bool:
         """Tell whether foreign text that holds the mark is the same tokens as the mark itself, or may be."""
@@ -102,6 +107,10 @@ class RemoteEngine:
                 self.n_ctx = overflow.n_ctx
             raise
 
+    def forget_moved(self) -> None:
+        """Let a server that can be told so read the next prompt from its beginning."""
+        self._afresh, self.shifted = True, False
+
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""
         self._cancelled = True
@@ -128,17 +137,17 @@ class RemoteEngine:
         segments, stats = window.segments, self.stats
         ids: list[int] = []
         if self.tokens.takes_ids:
-            parts = [self._token_cache.tokens(part, first=not index) for index, part in enumerate(segments)]
+            parts = self._token_cache.parts(segments)
             opening = self.tokens.opening
             ids = [*(() if parts[0][: len(opening)] == opening else opening), *(i for part in parts for i in part)]
-            self._token_cache.begin(segments[-1])
+            self._token_cache.begin(segments)
         stats.prompt = len(ids) or sum(map(self.tokens.count, segments))
         if stats.prompt >= self.n_ctx:
             raise AdvreplError(f"{stats.prompt} tokens do not fit the server's context of {self.n_ctx}")
         biases = self._biases(sampling)
         self._was_slid, self._before = self._slid(window), self._asked
         self._asked = Asked(window, ids)
-        return payload(
+        request = payload(
             self._dialect,
             self.server.model,
             ids or self.tokens.spelled(segments),
@@ -149,6 +158,10 @@ class RemoteEngine:
             biases=biases,
             slid=self._was_slid,
         )
+        if self._afresh and "cache_prompt" in request:
+            request["cache_prompt"] = False
+        self._afresh = False
+        return request
 
     def _biases(self, sampling: Sampling) -> dict[int, float]:
         """What is added for which token; says once what the server cannot do."""

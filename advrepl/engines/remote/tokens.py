@@ -66,15 +66,16 @@ class RemoteTokens:
         if first and self.opening and self._begin_text and mark.startswith(self._begin_text):
             mark, opening = mark.removeprefix(self._begin_text), self.opening
         if first:  # where SentencePiece puts a space before what is text
-            mark_ids, text = self._ask(mark, True), segment.text
+            mark_ids, text = self._ask(mark, not segment.plain), segment.text
             if not mark:
                 return (*opening, *self._asked_apart(text))
             return (*opening, *mark_ids, *self._inner(text, False))
-        return (*opening, *self._inner(mark, True), *self._inner(segment.text, False))
+        return (*opening, *self._inner(mark, not segment.plain), *self._inner(segment.text, False))
 
-    def spelled(self, segments: Iterable[Segment]) -> str:
+    def spelled(self, segments: Sequence[Segment]) -> str:
         """Return a prompt as text, in which no foreign text is a control token; the server begins it."""
-        text = "".join(segment.mark + CONTROL.sub(_parted, segment.text) for segment in segments)
+        marks = (CONTROL.sub(_parted, each.mark) if each.plain else each.mark for each in segments)
+        text = "".join(mark + CONTROL.sub(_parted, each.text) for mark, each in zip(marks, segments, strict=True))
         return text.removeprefix(self._begin_text) if self._begin_text else text
 
     def first_ids(self, words: Iterable[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ ALL = "all"
 KEYS = (
     ("1, 2, 3", "pick an option; anything else is what you do or say"),
     ("Up, Down", "go through the options on offer, else through earlier lines"),
+    ("Left, Right", "at an empty line: other takes of the reply"),
     ("Ctrl-P, Ctrl-N", "go through earlier lines; Ctrl-R searches them"),
     ("Tab", "complete a command, or an option from one of its words"),
     ("Alt-Enter", "a new line in what you write; Enter sends it"),
@@ -20,15 +21,16 @@ KEYS = (
     ("Ctrl-D", "save and leave"),
     ("//text", "say something that begins with a slash"),
 )
-# What the commands of each module are for, in a word or two.
+# What the commands of each module are for, in a word or two; those of one meaning share a line.
 GROUPS = {
     "story": "go on, go back",
+    "tree": "takes, branches",
     "sampling": "choose words",
     "scenario": "set the scene",
-    "portrait": "see who it is",
-    "window": "see the prompt",
-    "reading": "speed, copying",
-    "switch": "go elsewhere",
+    "portrait": "see, copy",
+    "window": "see, copy",
+    "reading": "see, copy",
+    "switch": "save, leave",
     "save": "save, leave",
     "help": "more on these",
 }
@@ -61,9 +63,9 @@ def _topic(name: str) -> Iterator[Event]:
 
 
 def _groups() -> Iterator[tuple[str, str]]:
-    for module, meaning in GROUPS.items():
-        names = [f"/{entry.name}" for entry in COMMANDS.values() if entry.module == module]
-        yield meaning, ", ".join(names if module != "help" else [*names, "/help COMMAND", f"/help {ALL}"])
+    for meaning in dict.fromkeys(GROUPS.values()):
+        names = [f"/{entry.name}" for entry in COMMANDS.values() if GROUPS[entry.module] == meaning]
+        yield meaning, ", ".join(names if meaning != GROUPS["help"] else [*names, "/help COMMAND", f"/help {ALL}"])
     yield "examples", f"/help {' | '.join(topics.TOPICS)}"
 
 

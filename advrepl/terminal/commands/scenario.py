@@ -5,6 +5,7 @@ from pathlib import Path
 
 from advrepl import AdvreplError
 from advrepl.lore.books import load_book
+from advrepl.play import moves
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.play.thoughts import read_thinking
@@ -62,7 +63,7 @@ def greeting(game: Game, argument: str) -> Iterator[Event]:
     if argument:
         if (number := whole_number(argument)) is None:
             raise AdvreplError(f"/greeting takes the number of a greeting, not {argument[:20]!r}")
-        yield from game.greet(number)
+        yield from moves.greet(game, number)
         return
     if not greetings:
         raise AdvreplError("nobody greets in this story: greetings come with character cards")

@@ -1,11 +1,11 @@
 """The /commands that go on with another story, or with another model; the present story is saved.
 
-They do not open anything: whoever runs the game does, once this one is closed.
+They do not open stories: whoever runs the game does, once this one is closed.
 """
 
 from collections.abc import Iterator
 
-from advrepl import paths
+from advrepl import AdvreplError, paths
 from advrepl.engines import models
 from advrepl.play.beginnings import beginnings
 from advrepl.play.events import Event, Note
@@ -56,12 +56,15 @@ def load(game: Game, argument: str) -> Iterator[Event]:
     yield Pick.of("Go on with which story?", choices, "/load", f"there is no other story in {here.parent}")
 
 
-@command("model", usage="[NAME]", arguments=model_completions)
+@command("model", usage="[NAME | http://…]", arguments=model_completions)
 def model(game: Game, argument: str) -> Iterator[Event]:
-    """Show which model plays, or go on with this story on another one."""
+    """Show which model plays, or go on with this story on another one, of this machine or on a server."""
     if argument:
-        models.resolve(argument)  # refused while there still is a story to go on with
-        raise Quit(Then("model", argument))
+        models.locate(argument)  # refused before anything else
+        if not game.switch:
+            raise AdvreplError("this story keeps its model")
+        yield Note(game.switch(argument))
+        return
     yield Note(f"this story is played on {game.engine.name}")
     others = {name: size for name, size in model_completions().items() if name != game.engine.name}
     yield Pick.of(

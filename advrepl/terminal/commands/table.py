@@ -19,7 +19,7 @@ from advrepl.terminal.past import noted
 class Then:
     """What to do when the game is closed."""
 
-    kind: Literal["new", "load", "model"]
+    kind: Literal["new", "load"]
     name: str  # of what is to be opened
 
 
@@ -62,9 +62,8 @@ COMMANDS: dict[str, Command] = {}
 MOST_DIGITS = 9  # of a number in a command
 # What commands of other programs are called here, where it is not just another name.
 ELSEWHERE = {
-    "clear": "nothing of a story is ever removed; Ctrl-L clears the screen, /new begins another story",
-    "reset": "nothing of a story is ever removed; /new begins another story, /undo goes back in this one",
-    "fork": "each /retry is a branch already, and the old take stays in the save",
+    "clear": "/delete TURN removes turns; Ctrl-L clears the screen, /new begins another story",
+    "reset": "/undo goes back in this story, /goto 1 to its beginning; /new begins another one",
     "system": "/raw shows the system text; /memory TEXT adds to what the model never forgets",
     "persona": "/you NAME: WHO YOU ARE says who you are",
     "worldinfo": "/lore FILE adds a world info file",

@@ -16,6 +16,16 @@ TOPICS: dict[str, tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]] = {
             ("/options 0", "play without options"),
         ),
     ),
+    "takes": (
+        ("tree",),
+        "other takes, branches, old turns in other words",
+        (
+            ("/tree", "the story with its branches, and the numbers of turns"),
+            ("/takes 4", "the takes of turn 4; Left and Right read them"),
+            ("/edit 4", "change its words"),
+            ("/branch dark", "what follows has a name; /goto dark comes back to it"),
+        ),
+    ),
     "words": (
         ("sampling",),
         "choose how bold and how long the words are",

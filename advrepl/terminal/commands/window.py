@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from advrepl.engines.base import OnServer
 from advrepl.play.events import Event, Verbatim
 from advrepl.play.game import Game
 from advrepl.prompt.segments import Segment
@@ -56,7 +57,7 @@ def _bar(game: Game) -> Bar:
 def _seen(game: Game) -> dict[str, str]:
     """What the model sees of the story, and the tokens that it takes."""
     window = game.window()
-    system = sum(map(game.engine.count, window.prompt.head))
+    system = sum(game.engine.sizes(window.segments)[: len(window.prompt.head)])
     turns, dialogues = blocks_from(game.scenario, game.story, window.evicted)
     rows = {
         "system text": f"{system} tokens, always seen",
@@ -76,7 +77,8 @@ def _seen(game: Game) -> dict[str, str]:
 def _cache(game: Game) -> dict[str, str]:
     """What the engine has kept of the text that it has read."""
     times = "once" if game.read_in_full == 1 else f"{game.read_in_full} times"
-    return {
+    server = game.engine.described() if isinstance(game.engine, OnServer) else {}
+    return server | {
         "cache": "shifted: it has traces of turns that are gone" if game.engine.shifted else "fresh",
         "whole prompt": f"read {times} since the story was opened",
     }

@@ -3,6 +3,7 @@
 That the result computes what transformers computes is shown in ../test_run.py.
 """
 
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from convert.archs.known import model_rules
 from convert.config import Config
 from convert.tensor import TensorRef
 from tests import tiny
+
+LLAMA_3 = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}  # fmt: skip
+YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
 
 
 def refs(tensors: dict[str, tiny.Floats], dtype: str = "F32") -> dict[str, TensorRef]:
@@ -84,7 +91,10 @@ def test_gptj_attention_output_gets_the_zero_bias_phi2_wants() -> None:
     [
         ({"architectures": ["GPTNeoForCausalLM"]}, "advrepl play -m HF_DIR"),
         ({"model_type": "gpt_neo"}, "advrepl play -m HF_DIR"),
-        ({"architectures": ["OPTForCausalLM"]}, "OPTForCausalLM cannot be converted; these can: GPTJ, GPTNeoX, "),
+        (
+            {"architectures": ["OPTForCausalLM"]},
+            "OPTForCausalLM cannot be converted; these can: GPT-J, GPT-NeoX, LLaMA, Mistral",
+        ),
         ({"model_type": "opt"}, "opt cannot be converted"),
         ({}, "no architecture cannot be converted"),
     ],
@@ -103,7 +113,23 @@ def test_other_architectures_are_refused_by_name(values: dict[str, Any], sentenc
         (tiny.llama, {"num_attention_heads": 5}, "hidden_size 64 is not a multiple of num_attention_heads 5"),
         (tiny.llama, {"num_key_value_heads": 3}, "num_attention_heads 4 is not a multiple of num_key_value_heads 3"),
         (tiny.llama, {"hidden_act": "gelu"}, "hidden_act 'gelu' cannot be expressed in GGUF, only silu"),
-        (tiny.llama, {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rotary scaling 'llama3'"),
+        (tiny.llama, {"rope_scaling": {"rope_type": "longrope", "factor": 8.0}}, "rotary scaling 'longrope'"),
+        (
+            tiny.llama,
+            {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
+            "'original_max_position_embeddings' is m",
+        ),
+        (
+            tiny.llama,
+            {"rope_scaling": LLAMA_3 | {"high_freq_factor": 1.0}},
+            "low_freq_factor 1 must be below high_freq_",
+        ),
+        (
+            tiny.llama,
+            {"rope_scaling": {"type": "yarn", "factor": 2.0}},
+            "'original_max_position_embeddings' is missing",
+        ),
+        (tiny.llama, {"rope_scaling": YARN | {"truncate": False}}, "'truncate' false cannot be expressed"),
         (tiny.llama, {"rope_scaling": {"type": "linear"}}, "rope_scaling: 'factor' is missing"),
         (tiny.llama, {"rms_norm_eps": 0}, "'rms_norm_eps' is 0, expected a number above 0"),
         (tiny.gptj, {"rotary_dim": 18}, "rotary_dim 18 must be even and at most the head size 16"),
@@ -115,6 +141,33 @@ def test_other_architectures_are_refused_by_name(values: dict[str, Any], sentenc
 def test_a_config_that_makes_no_sense_is_refused(make: tiny.Make, change: dict[str, Any], sentence: str) -> None:
     config, tensors = make()
     assert sentence in refuse(config | change, refs(tensors))
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"hidden_act": "swish"}, {}),
+        ({"rope_scaling": {"type": "dynamic", "factor": 4.0}}, {"rope.freq_base": 10000.0, "context_length": 512}),
+        ({"rope_scaling": YARN}, {"rope.scaling.original_context_length": 128, "rope.scaling.attn_factor": 1.0}),
+        ({"rope_scaling": YARN | {"attention_factor": 1.0}}, {"rope.scaling.attn_factor": 1 / (0.1 * log(4) + 1)}),
+        ({"architectures": ["MistralForCausalLM"], "sliding_window": None}, {"context_length": 512}),
+        ({"architectures": ["MistralForCausalLM"], "sliding_window": 100}, {"context_length": 100}),
+        ({"architectures": None, "model_type": "mistral"}, {"context_length": 512}),
+    ],
+)
+def test_what_llama_cpp_has_is_written(change: dict[str, Any], wanted: dict[str, Any]) -> None:
+    config, tensors = tiny.llama()
+    keys = model_rules(Config(config | change), refs(tensors)).keys
+    assert {name: keys[name] for name in wanted} == pytest.approx(wanted)
+
+
+def test_llama_3_stretches_long_waves_alone() -> None:
+    """The factors that llama.cpp's own converter writes for Llama 3.1's values and heads of 128."""
+    config, tensors = tiny.llama(hidden_size=128, num_attention_heads=1)
+    model = model_rules(Config(config | {"rope_scaling": LLAMA_3, "rope_theta": 500000.0}), refs(tensors))
+    (rule,) = [rule for rule in model.rules if rule.name == "rope_freqs.weight"]
+    assert rule.shape == (64,) and rule.values[:29] == (1.0,) * 29 and rule.values[35:] == pytest.approx((8.0,) * 29)
+    assert rule.values[29:35] == pytest.approx([1.2075, 1.5534, 2.0263, 2.6945, 3.6843, 5.2573], abs=1e-4)
 
 
 def test_missing_optional_keys_have_their_defaults() -> None:

@@ -145,6 +145,19 @@ def test_folders_without_weights_say_what_was_looked_for(tmp_path: Path) -> None
     assert "no such folder" in refusal(tmp_path / "none")
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("stem", ["model", "pytorch_model"])
+def test_shards_without_an_index_are_read_where_none_is_missing(tmp_path: Path, stem: str, count: int) -> None:
+    for number in range(count):
+        name = f"w{number}"
+        whole = (
+            safetensors({name: entry([1], 0, 4)}) + bytes(4) if stem == "model" else torch_file(**{name: t.tensor()})
+        )
+        ending = "safetensors" if stem == "model" else "bin"
+        (tmp_path / f"{stem}-{number + 1:05d}-of-{count:05d}.{ending}").write_bytes(whole)
+    assert sorted(open_checkpoint(tmp_path)) == [f"w{n}" for n in range(count)]
+
+
 def test_memory_grows_with_one_tensor_only(tmp_path: Path) -> None:
     """Eight tensors of 16 MiB, each read to its end: only one may be resident at a time."""
     size = 4 << 20

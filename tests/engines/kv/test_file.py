@@ -45,7 +45,7 @@ def test_what_is_written_comes_back(file: Path) -> None:
 def test_the_layout_is_the_documented_one(file: Path) -> None:
     data = file.read_bytes()
     contents = msgspec.msgpack.encode(SNAPSHOT)
-    front = b"\x89advkv\r\n" + struct.pack("<IIQ", 4, len(contents), len(STATE))
+    front = b"\x89advkv\r\n" + struct.pack("<IIQ", 5, len(contents), len(STATE))
     sums = [struct.pack("<I", zlib.crc32(part)) for part in (front + contents, STATE)]
     assert data == front + sums[0] + contents + STATE + sums[1]
 

@@ -9,7 +9,7 @@ HEAD = [1, 2, 3]
 
 
 def applied(held: list[int], plan: ReusePlan) -> list[int]:
-    return held[: plan.keep] + held[plan.source : plan.source + plan.moved]
+    return held[: plan.keep] + list(plan.joint) + held[plan.source : plan.source + plan.moved]
 
 
 def test_a_new_turn_keeps_everything() -> None:
@@ -34,6 +34,13 @@ def test_an_eviction_of_another_size_moves_nothing_that_does_not_match() -> None
     assert plan_reuse([*HEAD, 10, 11, 20, 21], [*HEAD, 20, 21, 30], head=3, evicted=1) == ReusePlan(keep=3)
 
 
+def test_a_head_whose_end_merges_with_what_follows_lets_the_rest_move_all_the_same() -> None:
+    held, wanted = [1, 2, 9, 8, 10, 11, 20, 21, 30], [*HEAD, 20, 21, 30, 40]
+    plan = plan_reuse(held, wanted, head=3, evicted=2, old_head=4)
+    assert plan == ReusePlan(keep=2, source=6, moved=3, joint=(3,)) and plan.start == 3
+    assert plan_reuse(held, [1, *range(50, 60), 20, 21, 30, 40], head=11, evicted=2, old_head=4) == ReusePlan(keep=1)
+
+
 def test_repeated_text_is_moved_by_what_was_evicted_and_no_more() -> None:
     held, wanted = [*HEAD, 7, 7, 7, 7, 7, 7], [*HEAD, 7, 7, 7, 7, 8]
     plan = plan_reuse(held, wanted, head=3, evicted=2)
@@ -43,11 +50,13 @@ def test_repeated_text_is_moved_by_what_was_evicted_and_no_more() -> None:
 tokens = st.lists(st.integers(0, 3), max_size=30)
 
 
-@given(tokens, tokens.filter(bool), st.integers(0, 10), st.integers(0, 10))
-def test_what_is_reused_is_always_what_is_wanted(held: list[int], wanted: list[int], head: int, evicted: int) -> None:
-    plan = plan_reuse(held, wanted, min(head, len(wanted)), evicted)
-    assert applied(held, plan) == wanted[: plan.reused]
-    assert plan.reused < len(wanted)
+@given(tokens, tokens.filter(bool), st.integers(0, 10), st.integers(0, 10), st.integers(0, 10))
+def test_what_is_reused_is_always_what_is_wanted(
+    held: list[int], wanted: list[int], head: int, evicted: int, old_head: int
+) -> None:
+    plan = plan_reuse(held, wanted, min(head, len(wanted)), evicted, old_head)
+    assert applied(held, plan) == wanted[: plan.reused + len(plan.joint)]
+    assert plan.start + plan.moved < len(wanted)
 
 
 def test_a_reply_is_recognised_by_its_pieces_without_their_leading_space() -> None:

@@ -19,15 +19,18 @@ from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv import log as kv_log
 from advrepl.engines.kv import store as kv_store
+from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.reuse import ReusePlan
 from advrepl.engines.kv.store import OtherFile, parse_limit, to_remove
+from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
-from advrepl.play import session
+from advrepl.play import guidance, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
+from advrepl.prompt.segments import Segment
 from advrepl.story import saves
 from advrepl.story.tree import Story
 from advrepl.terminal.lines import understood
@@ -70,10 +73,12 @@ class Player:
 
 
 def beyond_turn(game: Game) -> int:
-    """Tokens that the last reply fed beyond those of the player's turn and what follows it."""
-    prompt = game.format.spell(game.scenario, game.story.path_turns()[:-1])
+    """Tokens that the last reply fed beyond those of the player's turn and what follows it, to the reply's own."""
+    turns = game.story.path_turns()[:-1]
+    prompt = game.format.spell(game.scenario, turns)
+    begun = guidance.beginning(game.scenario, turns) if game.planner._is_guided(turns) else ""
     fed = game.last.stats["prompt"] - game.last.stats["reused"] if game.last else 0
-    return int(fed - sum(map(game.engine.count, (*prompt.blocks[-1], *prompt.cue))))
+    return int(fed - sum(map(game.engine.count, (*prompt.blocks[-1], *prompt.cue, Segment("", begun)))))
 
 
 def saved(player: Player, name: str = "story") -> Story:
@@ -117,9 +122,10 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
     slid, respelled, shifted = set(), 0, False
     for line in LINES[1:]:
         game = player.opened()
-        last = game.window().prompt.blocks[-1][-1]
         assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
-        respelled += game.engine.model.vocab.encode(last, False) != game.engine.sequence.token_cache.tokens(last)
+        vocab, segments = game.engine.model.vocab, game.window().segments
+        spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)).parts(segments)
+        respelled += spelled[-1] != game.engine.sequence.token_cache.parts(segments)[-1]
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
         shifted = game.engine.shifted

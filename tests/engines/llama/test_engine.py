@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from advrepl import AdvreplError
 from advrepl.engines import models
+from advrepl.engines.kv.reuse import ReusePlan
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.prompt import window
 from advrepl.prompt.segments import Prompt, Segment, Window
@@ -88,7 +90,7 @@ def test_the_cache_does_not_change_what_is_written(open_engine: Open) -> None:
     for line in ("And then?", "Who was aboard?", "Where did they land?"):
         turns += [write(warm, shown(warm, *turns)).strip(), line]
     for (segment,) in shown(warm, *turns).prompt.blocks:  # the same tokens, where text could be split otherwise
-        cold.sequence.token_cache._tokens[segment, False] = warm.sequence.token_cache.tokens(segment)
+        cold.sequence.token_cache._tokens[segment, False, ""] = warm.sequence.token_cache.tokens(segment)
     write(warm, shown(warm, *turns), ONE)
     write(cold, shown(cold, *turns), ONE)
     assert warm.stats.reused > 50 and cold.stats.reused == 0
@@ -251,7 +253,7 @@ def test_a_real_window_slides_for_the_price_of_a_turn(open_engine: Open) -> None
     story, start, slid = Story(), 0, 0
     for turn in range(14):
         story.say("user", f"Go through door number {turn}.")
-        shown = window.build(format, START, story, engine.count, 512 - 60, start)
+        shown = window.build(format, START, story, engine.sizes, 512 - 60, start)
         slid, start = slid + (shown.evicted > start), shown.evicted
         text = write(engine, shown, Sampling(seed=turn, max_tokens=48))
         new_turn = engine.count(shown.prompt.blocks[-1][-1]) + engine.count(shown.prompt.cue[0])
@@ -260,3 +262,32 @@ def test_a_real_window_slides_for_the_price_of_a_turn(open_engine: Open) -> None
         story.say("model", text.strip() or "…")
         engine.count(format.spell(START, story.path_turns(start)).blocks[-1][-1])
     assert slid >= 2
+
+
+def test_what_slides_moves_also_where_the_heads_end_merges_with_what_follows(open_engine: Open) -> None:
+    """`.` and a dialogue, then `.<` and `|user|>`: that one token is decoded in front of what moved."""
+    moved = open_engine(ctx=512)
+    head = (Segment("<|system|>", "You are a storyteller, and you tell of the sea."),)
+    turns = tuple((Segment("<|user|>", f"{line} I row on across the water to the island."),) for line in "ABCDEF")
+    whole = Prompt(head, ((Segment("", "\n\nExample:\nHello."),), *turns), (Segment("<|model|>", ""),))
+    later = Window(replace(whole, blocks=turns), 1, 0, 512)
+    write(moved, Window(whole, 0, 0, 512), ONE)
+    parts = moved.sequence.token_cache.parts(whole.segments)[0], moved.sequence.token_cache.parts(later.segments)[0]
+    assert parts[0] != parts[1], "or this tests nothing"
+    wanted = moved.follow(later)
+    assert moved.stats.shifted >= sum(moved.sizes(later.segments)[1:-1]) and moved.stats.prefilled <= 8
+    assert moved.sequence.cached == wanted[: len(moved.sequence.cached)]
+    assert moved.model.extent(0) == (0, len(moved.sequence.cached) - 1)
+
+
+def test_a_token_that_is_decoded_before_others_stands_where_it_belongs(open_engine: Open) -> None:
+    one, other = open_engine(ctx=512), open_engine(ctx=512)
+    window = shown(one, "I row on across the water.", "The island comes nearer.", "I land there.")
+    for engine in (one, other):
+        write(engine, window, ONE)
+    tokens, at = list(one.sequence.cached), 9
+    one._reuse(ReusePlan(at, at + 1, len(tokens) - at - 2, (tokens[at],)))
+    assert one.sequence.cached == tokens[:-1] and one.model.extent(0) == (0, len(tokens) - 2)
+    other._reuse(ReusePlan(len(tokens) - 1))
+    assert decoded(one, tokens[-1:]) and decoded(other, tokens[-1:])
+    assert divergence(one, other) < 1e-3

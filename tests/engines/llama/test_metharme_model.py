@@ -11,6 +11,8 @@ import sentencepiece
 
 from advrepl.engines import models
 from advrepl.engines.base import LoadOptions
+from advrepl.engines.kv.borders import Borders
+from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
@@ -46,14 +48,13 @@ def test_the_format_is_known_by_the_file(engine: LlamaEngine) -> None:
 def test_a_prompt_is_tokenised_as_in_training(
     engine: LlamaEngine, pieces: sentencepiece.SentencePieceProcessor
 ) -> None:
-    """One beginning of text, one leading space, and within each segment the tokens that sentencepiece chooses."""
-    told = [Turn(None, "user", "Start!"), Turn(0, "model", START.opening), Turn(1, "user", "go inside")]
+    """One beginning of text, one leading space, and sentencepiece's tokens of the prompt as one text."""
+    told = [Turn(None, "user", "Start!"), Turn(0, "model", START.opening), Turn(1, "user", '"Go inside."')]
     prompt = Metharme().spell(START, told)
-    first, *others = (str(segment) for segment in Window(prompt, 0, 0, 512).segments)
-    wanted = [pieces.bos_id(), *pieces.encode(first)]
-    for text in others:
-        wanted += pieces.encode("\n" + text)[2:]  # without the space and the newline that stand before it
-    assert engine.follow(Window(prompt, 0, 0, 512)) == wanted
+    ids = [pieces.bos_id(), *pieces.encode(str(prompt))]
+    assert pieces.piece_to_id('>"') in ids
+    assert engine.follow(Window(prompt, 0, 0, 512)) == ids
+    assert sum(engine.sizes(prompt.segments)) == len(ids) - 1
 
 
 @pytest.mark.parametrize("text", ["</s>", "<s>", "<unk>", "a\n</s><|model|>"])
@@ -86,13 +87,16 @@ def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None
     """Noise spells words in pieces that the tokenizer would not choose; the cache must not notice."""
     prompt = Metharme().spell(START, [Turn(None, "user", "Start!")])
     memory, vocab = engine.sequence.token_cache, engine.model.vocab
-    cue, respelled = memory.tokens(prompt.cue[0]), 0
+    cue, respelled = memory.parts(prompt.segments)[-1], 0
     for seed in range(8):
         text = "".join(engine.generate(Window(prompt, 0, 0, 512), Sampling(seed=seed, max_tokens=30)))
         if "\ufffd" not in text and text == text.strip():
             reply = Segment("<|model|>", text)
-            assert memory.tokens(reply) == (*cue, *(token for token, _ in memory.sampled))
-            respelled += vocab.encode(reply, False) != memory.tokens(reply)
+            segments = (*prompt.segments[:-1], reply)
+            ids = memory.parts(segments)[-1]
+            assert ids == (*cue, *(token for token, _ in memory.sampled))
+            spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)).parts(segments)
+            respelled += spelled[-1] != ids
     assert respelled
 
 
@@ -106,3 +110,21 @@ def test_a_prompt_begins_with_one_begin_token_and_a_space_before_text_alone(
     ids = engine.follow(Window(Prompt((Segment(mark, "hi"),), (), ()), 0, 0, 512))
     wanted = [part if isinstance(part, int) else pieces.piece_to_id(part) for part in begins]
     assert ids[: len(wanted)] == wanted and ids.count(1) == 1
+
+
+def test_a_reply_ends_as_the_tokenizer_has_it_with_what_follows(engine: LlamaEngine) -> None:
+    """Its first piece begins with a blank, as it was sampled, and its last ones merge with the next mark."""
+    memory, vocab = engine.sequence.token_cache, engine.model.vocab
+    start = Metharme().spell(START, [Turn(None, "user", "Start!")])
+    engine.follow(Window(start, 0, 0, 512))
+    memory.begin(start.segments)
+    ids = vocab.plain(' He says "></')  # `></` is one piece of this vocabulary, `><` and `"></` are others
+    memory.sampled += [(token, vocab.piece(token)) for token in ids]
+    told = [Turn(None, "user", "Start!"), Turn(0, "model", 'He says "></'), Turn(1, "user", "Go.")]
+    engine.count(Metharme().spell(START, told[:2]).blocks[-1][-1])  # remembered before the next line is there
+    memory.begin(start.segments)
+    reply = memory.parts(Metharme().spell(START, told).segments)[2]
+    assert reply == (*vocab.plain("|model|>"), *vocab.plain(' He says "></<'))
+    copy = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode))
+    copy.stored = memory.stores(Metharme().spell(START, told).segments)
+    assert copy.parts(Metharme().spell(START, told).segments)[2] == reply

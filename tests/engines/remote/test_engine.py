@@ -207,6 +207,15 @@ def test_the_cache_is_moved_when_the_window_slid_and_never_after_an_edit() -> No
             assert server.asked[-1]["n_cache_reuse"] == reuse
 
 
+def test_after_an_edit_out_of_sight_the_server_reads_once_from_the_beginning() -> None:
+    with serving(LLAMA) as server, engine_on(server) as (engine, _):
+        for forgets, reads_on in ((False, True), (True, False), (False, True)):
+            if forgets:
+                engine.forget_moved()
+            pieces_and_error(engine, window("Hello."))
+            assert server.asked[-1]["cache_prompt"] is reads_on
+
+
 def test_stats_are_the_servers_figures() -> None:
     with serving(LLAMA, says(" Yes", ".", cached=5)) as server, engine_on(server) as (engine, _):
         pieces_and_error(engine, window("one two three four"))

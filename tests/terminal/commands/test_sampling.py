@@ -39,7 +39,7 @@ def game(new_game: Callable[..., Game], own: Path) -> Iterator[Game]:
 def test_they_stand_in_their_place_in_the_help() -> None:
     names = list(commands.COMMANDS)
     place = names.index("set")
-    assert names[place - 1 : place + 4] == ["options", "set", "ban", "preset", "length"]
+    assert names[place - 1 : place + 4] == ["delete", "set", "ban", "preset", "length"]
 
 
 # --- /set

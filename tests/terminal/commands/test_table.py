@@ -80,7 +80,7 @@ def test_names_of_other_programs_do_what_they_do_there(line: str, does: str) -> 
     assert find(line.removeprefix("/")).name == does
 
 
-@pytest.mark.parametrize(("line", "told"), [("/clear", "Ctrl-L"), ("/fork", "/retry is a branch"), ("/System", "/raw")])
+@pytest.mark.parametrize(("line", "told"), [("/clear", "Ctrl-L"), ("/System", "/raw")])
 def test_what_is_called_otherwise_here_is_told(game: Game, line: str, told: str) -> None:
     assert told in refused(game, line) and "did you mean" not in refused(game, line)
 

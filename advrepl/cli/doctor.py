@@ -1,0 +1,141 @@
+"""`advrepl doctor`: what is installed, what the engine can do here, and what is wrong with models, saves and settings.
+
+Looks only: each thing that is wrong is told with what mends it.
+"""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+
+from advrepl import AdvreplError, __version__, paths, program
+from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.tables import screen_width
+
+LEAST_FREE = 1e9  # bytes of disk
+EXTRAS = (
+    ("PIL", "pictures in the terminal", "pictures"),
+    ("torch", "Hugging Face folders as they are", "hf"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; with a mend, something is wrong."""
+
+    what: str
+    told: str
+    mend: str = ""
+
+
+def doctor(folder: SavesFolder = None) -> None:
+    """Look at the installation, the engine, models, saves and settings, and say how to mend what is wrong."""
+    from advrepl.terminal.layout import lay_out
+
+    found = [finding for check in CHECKS for finding in check(paths.saves_folder(folder))]
+    rows = [(each.what, f"wrong: {each.told}\n→ {each.mend}" if each.mend else each.told) for each in found]
+    say(lay_out(rows, min(screen_width(), 100)))
+    wrong = sum(bool(each.mend) for each in found)
+    say(f"\n{wrong} of these {'is' if wrong == 1 else 'are'} to be mended." if wrong else "\nAll is well.")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _installed(_saves: Path) -> Iterator[Finding]:
+    yield Finding("advrepl", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
+    for module, purpose, extra in EXTRAS:
+        told = "yes" if find_spec(module) else f"no (pip install 'advrepl[{extra}]')"
+        yield Finding(f"extra {extra}", f"{purpose}: {told}")
+
+
+def _engine(_saves: Path) -> Iterator[Finding]:
+    from advrepl.engines.llama.loading import devices
+    from advrepl.machine import GIB, physical_cores, this_machine
+
+    try:
+        library = version("llama-cpp-python")
+    except PackageNotFoundError:
+        yield Finding("engine", "llama-cpp-python is missing", "pip install llama-cpp-python")
+        return
+    machine = this_machine(names := devices())
+    yield Finding("engine", f"llama-cpp-python {library} on {', '.join(names) or 'the CPU'}")
+    yield Finding("machine", f"{physical_cores()} cores, {machine.memory_gb} GB of memory")
+    tuned = paths.tuning_file().exists()
+    yield Finding("tuned", "yes" if tuned else f"no: `{program.command('tune')}` finds the fastest settings")
+    free = shutil.disk_usage(_first_there(paths.home())).free
+    mend = "make room, or set ADVREPL_HOME to another disk" if free < LEAST_FREE else ""
+    yield Finding("disk", f"{free / GIB:.1f} GB free", mend)
+
+
+def _home(_saves: Path) -> Iterator[Finding]:
+    from advrepl.cli import config
+
+    home = _first_there(paths.home())
+    writable = home.is_dir() and os.access(home, os.W_OK)
+    mend = "" if writable else "change its rights, or set ADVREPL_HOME to a folder of yours"
+    yield Finding("home", f"{paths.home()}" + ("" if writable else " cannot be written"), mend)
+    try:
+        config.arguments(paths.config_file())
+        yield Finding("config", "in order" if paths.config_file().exists() else "none: `advrepl config` sets defaults")
+    except AdvreplError as error:
+        yield Finding("config", str(error), "mend that line, or remove it with `advrepl config NAME --unset`")
+
+
+def _terminal(_saves: Path) -> Iterator[Finding]:
+    from advrepl.terminal.screen import Capabilities
+
+    can = Capabilities.of(os.environ)
+    encoding = (sys.stdout.encoding or "").lower()
+    told = f"TERM={os.environ.get('TERM', '')}: {'line editing' if can.cursor else 'plain lines'}, "
+    yield Finding("terminal", told + ("colors" if can.style else "no colors"))
+    if "utf" not in encoding:
+        yield Finding("encoding", f"the output is {encoding or 'unknown'}", "set LANG=C.UTF-8 (or PYTHONUTF8=1)")
+
+
+def _models(_saves: Path) -> Iterator[Finding]:
+    from advrepl.engines import catalog, models
+
+    found = catalog.entries()
+    good = [entry for entry in found if not entry.problem]
+    if not good:
+        yield Finding("models", "there is none that can be played", models.how_to_get_one())
+    for entry in found:
+        name = models.name_of(entry.path)
+        if entry.problem and entry.path.is_dir():
+            yield Finding(f"model {name}", entry.problem)
+        elif entry.problem:
+            yield Finding(f"model {name}", entry.problem, f"remove {entry.path}, or fetch it again")
+        else:
+            yield Finding(f"model {name}", f"{entry.architecture}, {entry.bytes / 1e9:.2f} GB, {entry.format}")
+    incoming = paths.models_folder() / ".incoming"
+    if incoming.is_dir() and any(incoming.iterdir()):
+        names = ", ".join(path.name.replace("--", "/") for path in incoming.iterdir())
+        yield Finding("fetching", f"{names} is not whole", f"run `advrepl pull` again, or remove {incoming}")
+
+
+def _stories(saves_folder: Path) -> Iterator[Finding]:
+    from advrepl.story import saves
+
+    found = saves.find(saves_folder)
+    yield Finding("stories", f"{len(found)} in {saves_folder}")
+    for path in found:
+        if problem := saves.problem(path):
+            goes_on = program.command("resume", path.stem)
+            whole = saves.backup_of(path).exists()
+            mend = f"`{goes_on}` goes on with the version before" if whole else f"`{goes_on}` takes what can be read"
+            yield Finding(f"story {path.stem}", problem, mend)
+    caches = sum(path.stat().st_size for path in saves_folder.glob("*.kv")) if saves_folder.is_dir() else 0
+    yield Finding("caches", f"{caches / 1e6:.0f} MB; they only save time, and can be removed")
+
+
+def _first_there(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+CHECKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (_installed, _engine, _home, _terminal, _models, _stories)

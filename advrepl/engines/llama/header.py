@@ -1,0 +1,196 @@
+"""Read the header of a GGUF file without llama.cpp, which ends the process at some.
+
+Every count is held against the file. Checks the format alone; whether the values make a model is header_checks.py's.
+The format: ggml's docs/gguf.md.
+"""
+
+import mmap
+import struct
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MOST_KEYS = MOST_TENSORS = 1 << 17
+LARGEST = 1 << 29  # bytes of all that stands before the tensors' data; the largest vocabularies take some MB
+LONGEST_KEY, LONGEST_NAME = 1 << 12, 63  # bytes; llama.cpp keeps 64 for a tensor's name
+MOST_DIMS = 4
+LENGTH = struct.Struct("<Q")  # of a text
+STRING, ARRAY = 8, 9
+# gguf_type -> its name in struct; BOOL is a byte.
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+FLOATS, WHOLE = (6, 12), (0, 1, 2, 3, 4, 5, 10, 11)
+# ggml_type -> values in a block, bytes of one (ggml.c); types that are gone are not among them.
+BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
+    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66),
+    17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82), 23: (256, 136),
+    24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54),
+    35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18), 42: (64, 18),
+}  # fmt: skip
+
+
+class BadHeader(Exception):
+    """A header that is no header; the words complete "its header …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor as the header tells of it, its data at `offset` behind the header."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes of its data."""
+        values, size = BLOCKS[self.kind]
+        return prod(self.shape) // values * size
+
+
+class GgufHeader:
+    """The values of a header; None where it has none of that name and type. Raises BadHeader, and OSError."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            self._data, self._at, self._end = data, 4, len(data)
+            if len(data) < 24:
+                raise BadHeader("ends too early")
+            version, n_tensors, n_keys = (self._number(kind) for kind in "IQQ")
+            if version not in (2, 3):
+                raise BadHeader(f"is of version {version}, which is not read; 2 and 3 are")
+            if n_keys > MOST_KEYS or n_tensors > MOST_TENSORS:
+                raise BadHeader(f"promises {n_keys} values and {n_tensors} tensors")
+            self._kinds: dict[str, tuple[int, int]] = {}  # a key -> its gguf_type, and that of what is in it
+            self._values: dict[str, Any] = {}
+            for _ in range(n_keys):
+                self._read_key()
+            self.alignment = self._alignment()
+            self.tensors = tuple(self._tensor() for _ in range(n_tensors))
+            self.data_offset = -(-self._at // self.alignment) * self.alignment
+            self._check_tensors()
+        del self._data
+
+    # --- values
+
+    def text(self, key: str) -> str | None:
+        """Return a text."""
+        return self._values[key].decode("utf-8", "replace") if self.kind(key) == STRING else None
+
+    def number(self, key: str) -> int | None:
+        """Return a whole number, or a truth value as 0 or 1."""
+        return int(self._values[key]) if self.kind(key) in (*WHOLE, 7) else None
+
+    def numbers(self, key: str) -> Any:
+        """Return a list of numbers as an array."""
+        return self._values[key] if self.kind(key) == ARRAY and self._kinds[key][1] != STRING else None
+
+    def texts(self, key: str) -> list[bytes] | None:
+        """Return a list of texts as they stand there."""
+        return self._values[key] if self.kind(key) == ARRAY and self._kinds[key][1] == STRING else None
+
+    def value(self, key: str) -> Any:
+        """Return a value of any type."""
+        return self._values.get(key)
+
+    def kind(self, key: str) -> int | None:
+        """Return a value's gguf_type."""
+        return self._kinds[key][0] if key in self._kinds else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all values."""
+        return tuple(self._kinds)
+
+    @property
+    def n_tensors(self) -> int:
+        """Return how many tensors the file holds."""
+        return len(self.tensors)
+
+    @property
+    def end(self) -> int:
+        """Return the bytes of a whole file."""
+        return self.data_offset + max((tensor.offset + tensor.bytes for tensor in self.tensors), default=0)
+
+    # --- reading
+
+    def _take(self, size: int) -> int:
+        """Go on by so many bytes, if they are there; return where they begin."""
+        at = self._at
+        if size > self._end - at or at + size > LARGEST:
+            raise BadHeader("ends too early" if size > self._end - at else f"is larger than {LARGEST >> 20} MB")
+        self._at += size
+        return at
+
+    def _number(self, kind: str) -> Any:
+        return struct.unpack_from("<" + kind, self._data, self._take(struct.calcsize(kind)))[0]
+
+    def _name(self, longest: int) -> str:
+        size = self._number("Q")
+        if not 0 < size <= longest:
+            raise BadHeader(f"has a name of {size} bytes")
+        at = self._take(size)
+        return self._data[at : at + size].decode("utf-8", "replace")
+
+    def _read_key(self) -> None:
+        key, kind = self._name(LONGEST_KEY), self._number("I")
+        if key in self._kinds:
+            raise BadHeader(f"holds {key[:60]!r} twice")
+        inner, count = (self._number("I"), self._number("Q")) if kind == ARRAY else (kind, 1)
+        if inner == STRING:
+            found: Any = self._texts(count)
+        elif inner in SCALARS:
+            size = struct.calcsize(SCALARS[inner]) * count
+            at = self._take(size)
+            found = np.frombuffer(self._data[at : at + size], "<" + SCALARS[inner])
+        else:
+            raise BadHeader(f"holds {key[:60]!r} of an unknown type, {inner}")
+        self._kinds[key] = (kind, inner)
+        self._values[key] = found if kind == ARRAY else found[0]
+
+    def _texts(self, count: int) -> list[bytes]:
+        data, at, end, texts = self._data, self._at, min(self._end, LARGEST) - 8, list[bytes]()
+        for _ in range(count):
+            if at > end:
+                break
+            begin = at + 8
+            at = begin + LENGTH.unpack_from(data, at)[0]
+            texts.append(data[begin:at])
+        self._take(at - self._at)
+        if len(texts) < count:
+            raise BadHeader("ends too early")
+        return texts
+
+    def _alignment(self) -> int:
+        value = self.value("general.alignment")
+        if value is None:
+            return 32
+        if self.kind("general.alignment") != 4 or not 8 <= value <= 1 << 16 or value & (value - 1):
+            raise BadHeader(f"has an alignment of {value}, which is no power of two from 8 to 65536")
+        return int(value)
+
+    def _tensor(self) -> Tensor:
+        name, dims = self._name(LONGEST_NAME), self._number("I")
+        if not 0 < dims <= MOST_DIMS:
+            raise BadHeader(f"gives the tensor {name!r} {dims} dimensions")
+        shape = tuple(self._number("Q") for _ in range(dims))
+        kind, offset = self._number("I"), self._number("Q")
+        if kind not in BLOCKS:
+            raise BadHeader(f"gives the tensor {name!r} an unknown type, {kind}")
+        if not all(0 < size < 1 << 40 for size in shape) or prod(shape) >= 1 << 60 or shape[0] % BLOCKS[kind][0]:
+            raise BadHeader(f"gives the tensor {name!r} a shape that cannot be, {' x '.join(map(str, shape))}")
+        return Tensor(name, shape, kind, offset)
+
+    def _check_tensors(self) -> None:
+        names, expected = set[str](), 0
+        for tensor in self.tensors:
+            if tensor.name in names:
+                raise BadHeader(f"holds the tensor {tensor.name!r} twice")
+            if tensor.offset != expected:
+                raise BadHeader(f"puts the tensor {tensor.name!r} where it cannot stand")
+            names.add(tensor.name)
+            expected += -(-tensor.bytes // self.alignment) * self.alignment

@@ -1,0 +1,197 @@
+"""What the player does with the tree of a story: other takes, other branches, old turns in other words.
+
+Each is one change of the game's state, saved or refused as a whole. Does not write replies (game.py) and does not draw
+the tree (story/outline.py).
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from advrepl import AdvreplError
+from advrepl.play.events import Event
+from advrepl.play.game import Game
+from advrepl.prompt.window import blocks_from
+from advrepl.story import editing
+from advrepl.story.tree import Story
+
+MOST_NAME = 40  # characters of a branch's name
+MAIN = "main"  # what the branch is called that there was before the first one with a name
+LEAST_READ = 32  # tokens of a prompt from which a speed can be told
+
+
+def go(game: Game, head: int | None, branch: str | None = None) -> None:
+    """Read on behind another turn; `branch`: the name of the one that is read then, if that changes."""
+    with game.changing():
+        if branch is not None:
+            game.state.replace(branch=branch)
+        _move(game, head)
+
+
+def _move(game: Game, head: int | None) -> None:
+    """Move the head; the window goes on where it was if a turn that is seen stays, else it is built from the end."""
+    story, before = game.story, list(game.story.path)
+    seen = game.state.evicted()
+    game.state.goto(head)
+    if seen and common_length(before, story.path) <= seen:
+        game.state.replace(window_start=len(game.scenario.dialogues) + max(len(story) - 1, 0))
+
+
+def common_length(one: list[int], other: list[int]) -> int:
+    """Return how many turns two paths have in common."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def redo(game: Game) -> None:
+    """Take an undo back: go on to the next reply of what was read last behind the head."""
+    story, turn = game.story, game.story.following(game.story.head)
+    if turn is None:
+        raise AdvreplError("nothing follows here: there is nothing to do again")
+    while story.turns[turn].role == "user" and (following := story.following(turn)) is not None:
+        turn = following
+    go(game, turn)
+
+
+def browsed(game: Game) -> int:
+    """Return the turn whose takes are looked through: the last of the path, unless another one was chosen."""
+    path = game.story.path
+    if not path:
+        raise AdvreplError("nothing has been said yet")
+    place = game.state.browsed
+    return path[place] if place is not None and place < len(path) else path[-1]
+
+
+def browsed_takes(game: Game) -> tuple[list[int], int]:
+    """Return the takes of that turn, and which of them is read."""
+    if not game.story.path:
+        return [], 0
+    takes = game.story.siblings(turn := browsed(game))
+    return takes, takes.index(turn)
+
+
+def browse(game: Game, turn: int, take: int) -> None:
+    """Read a take of a turn (1: the oldest) with what was read last behind it, and look through that turn's takes."""
+    takes = game.story.siblings(turn)
+    if not 0 < take <= len(takes):
+        raise AdvreplError(f"turn {turn + 1} has {len(takes)} takes, so 1 to {len(takes)}, not {take}")
+    go(game, game.story.future(takes[take - 1]))
+    game.state.browsed = game.story.path.index(takes[take - 1])
+
+
+def place_of(game: Game, turn: int) -> int:
+    """Return where on the path a turn stands; goes to its branch first where it is on another one."""
+    if turn not in game.story.path:
+        go(game, game.story.future(turn))
+    return game.story.path.index(turn)
+
+
+def edit(game: Game, turn: int, text: str) -> int:
+    """Say a turn in other words; the old ones stay as a take. Returns the new turn.
+
+    No token that has seen the old words stays in the cache: what stands behind them is read again, and what was moved
+    when they slid out is given up.
+    """
+    story = game.story
+    if not text.strip():
+        raise AdvreplError("a turn cannot be empty: /delete takes one out of the story, with all that follows it")
+    if story.turns[turn].text == text:
+        raise AdvreplError(f"turn {turn + 1} says that already")
+    place = place_of(game, turn)
+    unseen = place < game.state.evicted()
+    added = len(story.turns)
+    with game.changing():
+        for each in editing.edit(story, place, text):
+            game.state.add(each)
+    if unseen:
+        forget(game)
+    return added
+
+
+def forget(game: Game) -> None:
+    """Let nothing stay in the cache that was computed while turns could be seen that are gone."""
+    if game.prefetcher:
+        game.prefetcher.close()
+    game.engine.forget_moved()
+
+
+def name_branch(game: Game, name: str) -> None:
+    """Give the branch that is read a name from here on; the one before it keeps its own and ends here."""
+    save = game.state.save
+    if save.head is None:
+        raise AdvreplError("nothing has been said yet")
+    if not name.isprintable() or len(name) > MOST_NAME or name.isdecimal():
+        raise AdvreplError(f"the name of a branch is a word or a few, at most {MOST_NAME} characters, and no number")
+    if name in save.branches:
+        raise AdvreplError(f"there is a branch {name!r} already: /goto {name} goes there")
+    branches = save.branches or {MAIN: save.head}
+    if name == MAIN:
+        branches = save.branches
+    game.change(msgspec.structs.replace(save, branches={**branches, name: save.head}, branch=name))
+
+
+def delete(game: Game, turn: int) -> int:
+    """Remove a turn and all that follow it; returns how many those were."""
+    story, before = game.story, len(game.story.turns)
+    common = story.path.index(turn) if turn in story.path else len(story)
+    unseen = common < game.state.evicted()
+    try:
+        save = editing.without(game.state.save, story, turn)
+    except ValueError:
+        raise AdvreplError("nothing would be left of the story: `advrepl saves delete` removes all of it") from None
+    with game.changing():
+        start = save.window_start if not unseen else 0
+        game.state.become(msgspec.structs.replace(save, window_start=start))
+        if unseen:
+            game.state.replace(window_start=len(game.scenario.dialogues) + max(len(game.story) - 1, 0))
+    forget(game)
+    return before - len(game.story.turns)
+
+
+def greet(game: Game, number: int) -> Iterator[Event]:
+    """Let the character greet in other words, before the player has said any; counted from 1."""
+    greetings = game.scenario.greetings
+    if game.greeted() is None:
+        raise AdvreplError("greetings can be chosen before your first words; `advrepl play` begins a new story")
+    if not 0 < number <= len(greetings):
+        raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
+    game.state.begin_with(greetings[number - 1])
+    yield from game.told(greetings[number - 1])
+
+
+# --- what it costs
+
+
+def speed(game: Game) -> float:
+    """Return how many tokens of a prompt are read in a second, as the last reply tells it; 0: it does not."""
+    stats = game.last.stats if game.last else None
+    if not stats or stats["ahead"] or not stats["first_ms"]:
+        return 0.0
+    read = stats["prompt"] - stats["reused"]
+    return float(read / stats["first_ms"] * 1000) if read >= LEAST_READ else 0.0
+
+
+class Costs:
+    """About how many tokens have to be read to go on somewhere else: those behind what both paths have in common.
+
+    Reckoned from the number of characters, by what the prompt that is shown takes; never more than the context.
+    """
+
+    def __init__(self, game: Game) -> None:
+        window = game.window()
+        turns, _ = blocks_from(game.scenario, game.story, window.evicted)
+        seen = sum(len(turn.text) for turn in turns)
+        head = sum(map(game.engine.count, window.prompt.head))
+        self._per_character = max(window.used - head, 1) / max(seen, 1)
+        self._most, self._speed = window.budget, speed(game)
+
+    def said(self, characters: int) -> str:
+        """Return the cost of so many characters, in words; empty for none."""
+        tokens = min(round(characters * self._per_character), self._most)
+        if not tokens:
+            return ""
+        return f"{tokens} tokens to read" + (f", {tokens / self._speed:.1f} s" if self._speed else "")
+
+
+def is_answered(story: Story) -> bool:
+    """Tell whether the path ends with words of the model."""
+    return story.last is not None and story.last.role == "model"

@@ -1,0 +1,71 @@
+"""Go on with a story on another model while it is played: of this machine, or on a server.
+
+Does not open engines (session.py does).
+"""
+
+from dataclasses import replace
+
+import msgspec
+
+from advrepl.engines import models
+from advrepl.engines.base import Engine
+from advrepl.engines.kv import store as kv_store
+from advrepl.engines.kv.file import KvPersistent
+from advrepl.engines.kv.store import KvStore
+from advrepl.engines.remote.address import Address
+from advrepl.play import session
+from advrepl.play.game import Game
+from advrepl.play.planner import Planner
+from advrepl.play.session import Settings
+from advrepl.prompt.formats import Format
+from advrepl.prompt.segments import Segment
+from advrepl.story.context import StoryContext
+
+
+def switch(game: Game, settings: Settings, spec: str) -> str:
+    """Go on with the model that is meant; return what there is to say.
+
+    Raises AdvreplError, and then nothing has changed.
+    """
+    told: list[str] = []
+    game.cancelled = False
+    path = models.locate(spec, told.append)
+    settings = replace(settings, model=str(path) if isinstance(path, Address) else spec, format=None)
+    engine = session.open_engine(path, game.state.save, settings, lambda _: not game.cancelled, told.append)
+    before = game.engine
+    try:
+        _go_on(game, settings, engine, session.format_for(game.state.save, settings, engine, told.append))
+    except BaseException:
+        engine.close()
+        raise
+    _set_up(game, settings, told)
+    before.close()
+    return "\n".join([*told, f"the next reply is {engine.name}'s"])
+
+
+def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> None:
+    """Let the game have the engine, unless it leaves no room for the story in its context."""
+    context = StoryContext(game.state.save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
+    planner = Planner(engine, format, game.state, context)
+    planner.plain_model = settings.plain_model
+    planner.check()
+    planner.window()
+    if game.prefetcher:
+        game.prefetcher.close()
+    if game.kv_store:
+        game.kv_store.close()
+    game.prefetcher = game.kv_store = None
+    game.engine, game.format, game.context, game.planner = engine, format, context, planner
+    model = msgspec.structs.replace(
+        game.state.save.model, name=engine.name, fingerprint=engine.fingerprint, spec=settings.model or ""
+    )
+    game.state.replace(model=model, format=format.name)
+
+
+def _set_up(game: Game, settings: Settings, told: list[str]) -> None:
+    session.set_up_engine(game, settings, told.append)
+    if settings.kv_file and isinstance(game.engine, KvPersistent):
+        limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
+        game.kv_store = KvStore(game.engine, game.file.path, limit)
+    if game.story.turns:
+        game.save()

@@ -1,0 +1,89 @@
+"""Is a story on the disk what was written, and what can be had of it if it is not? Changes no file that is there.
+
+What is done while it is played: save_file.py.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from advrepl import AdvreplError, regular
+from advrepl.story.recovery import salvage
+from advrepl.story.saves import NewerSave, Save, backup_of, free_name, from_plain, load, parse, write_copy
+from advrepl.story.seal import is_altered
+from advrepl.story.tree import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one story."""
+
+    path: Path
+    turns: int  # that can be read of it as it is
+    trouble: str = ""  # what is wrong with it, as a sentence; empty: nothing
+    found: Save | None = None  # what can be had instead
+    source: str = ""  # where that is from, in words
+
+
+def check(path: Path) -> Finding:
+    """Look at a story and what is beside it."""
+    try:
+        data = regular.read(path)
+        save = parse(data, path.name)
+    except NewerSave as error:
+        return Finding(path, 0, str(error))
+    except OSError as error:
+        return _with_rescue(path, 0, f"{path.name} cannot be read: {error.strerror}", b"")
+    except AdvreplError as error:
+        return _with_rescue(path, 0, str(error), data)
+    if is_altered(data):
+        words = f"{path.name} is not what was written: it was edited by hand (then take out its last line, the sum) or "
+        return _with_rescue(path, len(save.turns), words + "the disk has changed it", b"")
+    return Finding(path, len(save.turns))
+
+
+def repair(finding: Finding) -> Path:
+    """Write what can be had as a story of its own, beside the damaged one; raises AdvreplError."""
+    assert finding.found
+    folder = finding.path.parent
+    path = folder / f"{free_name(folder, finding.path.stem + '-recovered')}.json"
+    write_copy(path, finding.found)
+    return path
+
+
+def whole_part(data: bytes, source: str) -> Save:
+    """Return a save with all its turns up to the first that is damaged; raises ValueError if there is none."""
+    fields = salvage(data)
+    turns = list(_valid(fields["turns"]))
+    if not turns:
+        raise ValueError("no whole turn")
+    try:
+        return from_plain({**fields, "turns": turns, "head": len(turns) - 1}, source)
+    except AdvreplError as error:
+        raise ValueError(str(error)) from error
+
+
+def _with_rescue(path: Path, turns: int, trouble: str, data: bytes) -> Finding:
+    try:
+        save = load(backup_of(path))
+        return Finding(path, turns, trouble, save, "the version before it")
+    except AdvreplError:
+        pass
+    try:
+        return Finding(path, turns, trouble, whole_part(data, path.name), "what could be read of it")
+    except ValueError:
+        return Finding(path, turns, trouble)
+
+
+def _valid(turns: list[Any]) -> Iterator[Any]:
+    for index, turn in enumerate(turns):
+        try:
+            parent = msgspec.convert(turn, Turn).parent
+        except msgspec.ValidationError:
+            return
+        if parent is not None and not 0 <= parent < index:
+            return
+        yield turn
