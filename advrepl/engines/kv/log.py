@@ -67,7 +67,7 @@ class KvLog:
 
         False: not all of it, since the cache holds other tokens by now.
         """
-        if self.end:
+        if self.end and self._there():
             with self._appending() as file:
                 return self._add(file, engine, snapshot, runs)
         try:
@@ -83,6 +83,16 @@ class KvLog:
             self.forget()
             raise
         return whole
+
+    def _there(self) -> bool:
+        """Tell whether the file is as it was left; another program may have needed its room."""
+        try:
+            there = self.path.stat().st_size >= self.end
+        except OSError:
+            there = False
+        if not there:
+            self.forget()
+        return there
 
     @contextmanager
     def _appending(self) -> Iterator[BinaryIO]:
