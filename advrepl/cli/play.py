@@ -109,6 +109,10 @@ PLAY_OPTIONS: dict[str, Any] = {
         str | None,
         option("--theme", help="Colors for a dark or a light terminal.  [default: as it tells]", metavar="dark|light"),
     ],
+    "keys": Annotated[
+        str | None,
+        option("--keys", help="Keys of the line editor: emacs or vi.  [default: emacs]", metavar="emacs|vi"),
+    ],
     "bell": Annotated[
         int | None,
         option("--bell", help="Ring when a reply took so many seconds; 0: never.  [default: 30]", min=0),
@@ -253,6 +257,8 @@ def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
     as_json = chosen["json"]
     reads = at_terminal(as_json)
     theme.choose(chosen["theme"], os.environ)  # refuses a wrong name before anything is loaded
+    if (keys := chosen["keys"] or "emacs") not in ("emacs", "vi"):
+        raise AdvreplError(f"--keys is emacs or vi, not {keys[:20]!r}")
     notices: list[str] = []
     game = _opened(open_game, notices.append, reads)
     opening, then = game.waits_for_opening, None
@@ -260,7 +266,9 @@ def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
         if reads:
             from advrepl.terminal import repl
 
-            look = repl.Look(chosen["plain"], chosen["theme"], BELL if chosen["bell"] is None else chosen["bell"])
+            look = repl.Look(
+                chosen["plain"], chosen["theme"], keys == "vi", BELL if chosen["bell"] is None else chosen["bell"]
+            )
             left = repl.play(game, opening=opening, notices=notices, look=look)
             code, then = left.code, left.then
         else:

@@ -35,6 +35,7 @@ class Look:
 
     plain: bool = False  # in lines of words only, for a screen reader
     theme: str | None = None  # by its name; None: as the terminal's background
+    vi: bool = False  # are the keys of the line editor vi's?
     bell: int = 0  # seconds from which on a reply that is ready rings; 0: none does
 
 
@@ -61,7 +62,7 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look =
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
         editor: Editor = PlainEditor(game, interrupts.reading, SPOKEN_PROMPT if can.words else PROMPT)
         if can.cursor:
-            editor = LineEditor(game, paths.history(), theme=theme if can.style else None)
+            editor = LineEditor(game, paths.history(), theme=theme if can.style else None, vi=look.vi)
         repl = Repl(game, Screen(sys.stdout, can, theme), editor, interrupts, look.bell)
         repl.show_heading(notices)
         repl.show_portrait()

@@ -38,6 +38,8 @@ def show_stats(game: Game, argument: str) -> Iterator[Event]:
 def _range(values: list[float], shape: str) -> str:
     if not values:
         return "not known: all were begun before you asked"
+    if len(values) == 1:
+        return shape.format(values[0])
     least, usual, most, last = map(shape.format, (min(values), median(values), max(values), values[-1]))
     return f"{least} to {most}, mostly {usual}, the last {last}"
 
