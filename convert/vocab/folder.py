@@ -8,6 +8,7 @@ from pathlib import Path
 
 from convert import ConvertError
 from convert.config import read_object, read_object_if_there, refuse_pointer
+from convert.foreign import NoText, read_text
 from convert.vocab.bpe import byte_level_fields, from_gpt2_files
 from convert.vocab.spm import sentencepiece_fields
 from convert.vocab.table import Fields
@@ -37,7 +38,10 @@ def chat_template(folder: Path) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
         refuse_pointer(file)
-        return file.read_text(encoding="utf-8")
+        try:
+            return read_text(file).replace("\r\n", "\n")
+        except NoText as error:
+            raise ConvertError(f"{file}: {error}; fetch it again") from error
     template = read_object_if_there(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
         by_name = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}

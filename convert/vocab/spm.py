@@ -27,8 +27,11 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
         ) from None
     _refuse_normalizing(model, file)
     table = TokenTable(str(file), vocab_size)
-    for index in range(model.vocab_size()):
-        table.put(index, model.id_to_piece(index), model.get_score(index), _piece_type(model, index))
+    try:
+        for index in range(model.vocab_size()):
+            table.put(index, model.id_to_piece(index), model.get_score(index), _piece_type(model, index))
+    except UnicodeDecodeError as error:
+        raise ConvertError(f"{file}: piece {index} is no text in UTF-8; fetch it again") from error
     table.put_added(added_tokens(folder, settings))
     table.pad(vocab_size)
     table.check()
