@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from advrepl import paths, program
-from advrepl.cli import completion
+from advrepl.cli import completion, exchange
 from advrepl.cli.options import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
-app = typer.Typer(no_args_is_help=True, help="List, show, rename, check and delete stories.")
+app = typer.Typer(no_args_is_help=True, help="List, show, rename, check and delete stories; import and export.")
+app.command("import")(exchange.import_stories)
+app.command("export")(exchange.export_story)
 
 StoryName = Annotated[str, typer.Argument(autocompletion=completion.stories, help="The story's name.")]
 HEADINGS = ("name", "title", "turns", "changed", "model", "cache")

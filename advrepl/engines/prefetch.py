@@ -235,7 +235,7 @@ class Prefetcher(Generic[E]):
 
     def _refresh_goes_on(self) -> bool:
         """Tell whether there are tokens to be prefilled anew, and room for them; when all are, the engine has them."""
-        if self._refresh is None and self._engine.shifted:
+        if self._refresh is None and self._engine.shifted and self._engine.spare:
             self._begin_refresh(self._engine.branch_unshifted())
         slot = self._refresh
         if not slot:

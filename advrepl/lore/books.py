@@ -19,6 +19,7 @@ from advrepl.lore import decorators, key_match
 from advrepl.lore.entries import LOGICS, ROLES, SOURCES, Book, Entry, Position
 from advrepl.lore.fields import Fields, shorten
 from advrepl.lore.foreign import world_entries
+from advrepl.macros.expand import unknown_note
 
 MAX_ENTRIES = 10_000
 MAX_CONTENT = 100_000  # characters of one entry
@@ -70,7 +71,8 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
         # SillyTavern writes no such field; there it is a setting, and entries say what they want to be kept out of.
         recursive=fields.flag("recursive_scanning", default=any(_is_sillytavern(value) for _, value in listed)),
     )
-    return book, [*_never_note(book), *_unsupported_note(unsupported), *shorten(notes)]
+    unknown = unknown_note(*(entry.content for entry in entries))
+    return book, [*_never_note(book), *_unsupported_note(unsupported), *unknown, *shorten(notes)]
 
 
 def load_book(path: Path) -> tuple[Book, list[str]]:

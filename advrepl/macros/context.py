@@ -1,6 +1,6 @@
 """What macros stand for, and the names of those that take no arguments.
 
-Does not know how a macro is written (parser.py), nor what those with arguments do (expand.py).
+Does not know how a macro is written (parser.py), nor what those with arguments do (table.py).
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +31,8 @@ class MacroContext:
     last_user_message: str = ""
     last_char_message: str = ""
     last_message_id: str = ""
-    max_prompt: str = ""  # tokens
+    note: str = ""  # of the author, as the player wrote it
+    max_context: str = ""  # tokens
     now: datetime = field(default_factory=lambda: datetime.now().astimezone())
     idle: timedelta | None = None  # since the player's last turn
 
@@ -40,21 +41,36 @@ class MacroContext:
 # text of the card with macros of its own, and what changes with the story.
 INERT_FIELDS = {
     "user": "user", "char": "char", "notchar": "user", "group": "char", "groupnotmuted": "char",
-    "charifnotgroup": "char", "model": "model", "input": "input", "charversion": "version", "char_version": "version",
-    "maxprompt": "max_prompt", "maxprompttokens": "max_prompt",
+    "charifnotgroup": "char", "model": "model", "charversion": "version", "char_version": "version",
+    "version": "version", "maxcontext": "max_context", "maxcontexttokens": "max_context", "maxprompt": "max_context",
+    "maxprompttokens": "max_context", "authorsnote": "note",
 }  # fmt: skip
 CARD_FIELDS = {
     "description": "description", "chardescription": "description", "personality": "personality",
     "charpersonality": "personality", "scenario": "scenario", "charscenario": "scenario", "persona": "persona",
     "mesexamples": "mes_examples", "mesexamplesraw": "mes_examples", "charprompt": "system",
-    "charjailbreak": "post_history", "charinstruction": "post_history", "charcreatornotes": "creator_notes",
-    "chardepthprompt": "depth_prompt",
+    "systemprompt": "system", "charjailbreak": "post_history", "charinstruction": "post_history",
+    "charcreatornotes": "creator_notes", "creatornotes": "creator_notes", "chardepthprompt": "depth_prompt",
 }  # fmt: skip
 MESSAGE_FIELDS = {
     "lastmessage": "last_message", "lastusermessage": "last_user_message", "lastcharmessage": "last_char_message",
-    "lastmessageid": "last_message_id",
+    "lastmessageid": "last_message_id", "input": "input",
 }  # fmt: skip
-EMPTY_MACROS = {"//", "comment", "hidden_key", "banned", "noop"}
+# What these stand for in SillyTavern does not exist here, or is the prompt format's to place.
+FIXED = dict.fromkeys(
+    (
+        "noop", "else", "maxresponse", "maxresponsetokens", "firstincludedmessageid", "firstdisplayedmessageid",
+        "lastswipeid", "currentswipeid", "charauthorsnote", "defaultauthorsnote", "summary", "defaultsystemprompt",
+        "instructsystem", "instructsystemprompt", "exampleseparator", "chatseparator", "chatstart",
+        "instructstorystringprefix", "instructstorystringsuffix", "instructuserprefix", "instructinput",
+        "instructusersuffix", "instructassistantprefix", "instructoutput", "instructassistantsuffix",
+        "instructseparator", "instructsystemprefix", "instructsystemsuffix", "instructfirstassistantprefix",
+        "instructfirstoutputprefix", "instructlastassistantprefix", "instructlastoutputprefix", "instructstop",
+        "instructuserfiller", "instructsysteminstructionprefix", "instructfirstuserprefix", "instructfirstinput",
+        "instructlastuserprefix", "instructlastinput",
+    ),
+    "",
+) | {"ismobile": "false", "lastgenerationtype": "normal"}  # fmt: skip
 TIME_FORMATS = {
     "time": "LT", "date": "LL", "weekday": "dddd", "isotime": "HH:mm", "isodate": "YYYY-MM-DD",
 }  # fmt: skip

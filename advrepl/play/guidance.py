@@ -32,7 +32,9 @@ ESSENCE_WORDS = 10
 NARRATOR_BIAS = -2.0  # a narrator who speaks of himself soon tells another story
 LANDMARK_BIAS = 1.5  # what the opening names is to be seen again
 NEAR_BIAS = 1.0  # and so is what the last reply has named
+LEAST_WORDS = 16  # of a reply, in one paragraph: a model that wrote one short reply soon writes nothing else
 NEVER = -100.0  # a bias
+OOC = "(OOC:"  # what begins a line that is said to whoever tells the story
 NOTE_MARKS = ("[", " [")  # in which the notes stand: Gemma 3 270M writes its own after some turns
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
@@ -76,8 +78,13 @@ def essence(persona: str) -> str:
 
 def beginning(scenario: Scenario, recent: Sequence[Turn]) -> str:
     """Return how the reply to these turns begins; empty: as the model likes."""
-    asked = not scenario.roleplay and recent and recent[-1].role == "user"
+    asked = not scenario.roleplay and recent and recent[-1].role == "user" and not recent[-1].text.startswith(OOC)
     return actions.beginning(recent[-1].text) if asked else ""
+
+
+def least_words(scenario: Scenario) -> int:
+    """Return how many words a reply has at least, and that in one paragraph; 0: as the model likes."""
+    return 0 if scenario.roleplay else LEAST_WORDS
 
 
 def verbs(scenario: Scenario) -> tuple[str, ...]:

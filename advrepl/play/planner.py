@@ -90,6 +90,7 @@ class Planner:
             scenario.language,
             self.state.save.bans,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
+            least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
 
     def reply_seed(self, turns: int) -> int:

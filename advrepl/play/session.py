@@ -261,15 +261,15 @@ def _prepare(game: Game, settings: Settings) -> None:
 
 def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
     """Let replies be written ahead where the engine can do that, and a server's engine say what it waits for."""
-    from advrepl.engines.llama.branches import BranchingEngine
     from advrepl.engines.prefetch import Prefetcher
 
-    if isinstance(game.engine, OnServer):
-        game.engine.tell = lambda line: game.tell(line)
-    if isinstance(game.engine, BranchingEngine) and game.engine.branches:
-        game.prefetcher = Prefetcher(game.engine)
+    engine: Any = game.engine
+    if isinstance(engine, OnServer):
+        engine.tell = lambda line: game.tell(line)
+    if getattr(engine, "branches", 0):
+        game.prefetcher = Prefetcher(engine)
     elif settings.prefetch:
-        notice("no replies are written ahead: there is too little memory, or this model's cache cannot be shared")
+        notice("no replies are written ahead: too little memory, or this model's cache or server cannot be shared")
 
 
 def _restore_kv(game: Game, notice: Notice) -> None:

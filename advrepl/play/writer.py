@@ -87,11 +87,19 @@ class Writer:
             if len(self._text) > self._begun or self._stats.stop == "interrupted" or empty > 2:
                 break
             empty += 1
+        if self._is_short():
+            self._ended = ""
+            yield from self._pass(sampling, menu.prose_grammar(begun=True))
         if len(self._text) == self._begun:
             self._text = ""
         if self._stats.stop != "interrupted":
             self._text += self._ending()
         yield from self._release(len(self._text))
+
+    def _is_short(self) -> bool:
+        """Tell whether the model ended the reply by itself, and too soon."""
+        done = self._given_up or self._stats.stop in ("interrupted", "length")
+        return not done and self._calls.grammars and 0 < len(scripts.words(self._text)) < self._task.least
 
     def _left(self, rut: Bias) -> Generator[Piece, None, bool]:
         """Write a few tokens under biases that lead out of a rut; tell whether the prose goes on behind them."""
@@ -167,6 +175,9 @@ class Writer:
         """Where a line of another speaker or the list begins, end the prose before it, and say why it ended."""
         if (at := self._speakers.other_line(self._text, self._released)) is not None:
             self._text = self._text[:at].rstrip()
+            return "stop"
+        if self._task.least and "\n" in self._text:
+            self._text = self._text.partition("\n")[0].rstrip()
             return "stop"
         found = menu.list_start(self._text, self._released) if self._task.option_count else None
         return self._cut_list(found) if found and found.sure else ""

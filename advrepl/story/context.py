@@ -19,7 +19,7 @@ from advrepl.lore.books import combine, parse_book
 from advrepl.lore.entries import SOURCES, Book, Entry
 from advrepl.lore.timing import LoreState
 from advrepl.macros.context import MacroContext
-from advrepl.macros.expand import expand
+from advrepl.macros.expand import expand, is_new_each_turn
 from advrepl.story import injections
 from advrepl.story.injections import LORE, NOTE
 from advrepl.story.roleplay import check_other, context_of, scenario_of
@@ -56,7 +56,7 @@ class StoryContext:
     def __init__(self, save: Save, count: Callable[[str], int], n_ctx: int) -> None:
         """`count`: the tokens of a text; `n_ctx`: those of the context."""
         character = save.character
-        self._character, self._count, self._room = character, count, n_ctx // LORE_SHARE
+        self._character, self._count, self._n_ctx, self._room = character, count, n_ctx, n_ctx // LORE_SHARE
         self.notes: list[str] = []  # what was odd about the lore, for the player
         self._own: list[Book] = []  # the character's
         if character and character.book:
@@ -139,7 +139,7 @@ class StoryContext:
         chosen: dict[str, str] = {}
         room = self._head_room(save.scenario)
         for entry in constant:
-            text = expand(entry.content, macros, values, "lore", seed=save.rng_seed).strip()
+            text = expand(entry.content, macros, values, _place(entry), seed=save.rng_seed).strip()
             size = self._count(text)
             if size <= room:
                 chosen[entry.id], room = text, room - size
@@ -162,13 +162,13 @@ class StoryContext:
         """Work out what to put before a turn of the player that says or does `text`."""
         scenario, values = save.scenario, dict(save.macro_values)
         recent = story.path_turns(max(len(story) - injections.reach(scenario), 0))
-        spoken = _SpokenTurns(story, scenario, text)
+        spoken, number = _SpokenTurns(story, scenario, text), str(len(story))
         context = self._macro_context(
             save,
             last_message=spoken.last("user", "model"),
             last_user_message=spoken.last("user"),
             last_char_message=spoken.last("model"),
-            last_message_id=str(len(story)),
+            last_message_id=number,
             input=text,
         )
         active, lore_state = activation.activate(
@@ -177,8 +177,11 @@ class StoryContext:
             save.lore_state,
             count=self._count,
             budget=self._room,
-            rng=random.Random(f"{save.rng_seed}|{len(story)}"),
-            expand=lambda text: expand(text, context, values, "lore", seed=save.rng_seed, current_messages=True),
+            rng=random.Random(f"{save.rng_seed}|{number}"),
+            expand=lambda key: expand(key, context, values, "lore", seed=save.rng_seed, turn=number),
+            expand_entry=lambda entry: expand(
+                entry.content, context, values, _place(entry), seed=save.rng_seed, turn=number
+            ),
             greeting=self.greeting(save, story),
             told=self._told(save, context, values),
         )
@@ -213,17 +216,25 @@ class StoryContext:
         return msgspec.structs.replace(save, macro_values=values), text
 
     def _macro_context(self, save: Save, **now: Any) -> MacroContext:
-        scenario, model = save.scenario, save.model.name
+        scenario = save.scenario
+        note = scenario.injections.get(NOTE)
+        now |= {"model": save.model.name, "max_context": str(self._n_ctx), "note": note.text if note else ""}
         if self._character:
-            return context_of(self._character, scenario.you, scenario.persona, model=model, **now)
-        return MacroContext(user=scenario.you, char=scenario.narrator, persona=scenario.persona, model=model, **now)
+            return context_of(self._character, scenario.you, scenario.persona, **now)
+        return MacroContext(user=scenario.you, char=scenario.narrator, persona=scenario.persona, **now)
 
 
 def _always(entry: Entry) -> bool:
-    """Does it apply in every turn, whatever is said?"""
+    """Does it apply in every turn, whatever is said, and read the same?"""
     bare = Entry(entry.id, entry.content)
     unruled = all(getattr(entry, rule) == getattr(bare, rule) for rule in RULES)
-    return (entry.constant or entry.activate) and unruled and bool(entry.content.strip())
+    said = bool(entry.content.strip()) and not is_new_each_turn(entry.content)
+    return (entry.constant or entry.activate) and unruled and said
+
+
+def _place(entry: Entry) -> str:
+    """Where the text of an entry stands: what its macros roll is its own."""
+    return f"lore.{entry.id}"
 
 
 class _SpokenTurns(Sequence[str]):

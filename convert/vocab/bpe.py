@@ -6,6 +6,7 @@ from typing import Any
 
 from convert import ConvertError
 from convert.config import Config, read_object, refuse_pointer
+from convert.foreign import NoText, read_text
 from convert.vocab.added import added_tokens, as_list, special_ids, token_id
 from convert.vocab.table import NORMAL, Fields, TokenTable
 
@@ -111,7 +112,10 @@ def adds_bos(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
 def from_gpt2_files(folder: Path) -> dict[str, Any]:
     """vocab.json and merges.txt in the shape of a tokenizer.json; both always mean GPT-2's way of cutting words."""
     refuse_pointer(folder / "merges.txt")
-    lines = (folder / "merges.txt").read_text(encoding="utf-8").replace("\r\n", "\n").split("\n")
+    try:
+        lines = read_text(folder / "merges.txt").replace("\r\n", "\n").split("\n")
+    except NoText as error:
+        raise ConvertError(f"{folder / 'merges.txt'}: {error}; fetch it again") from error
     merges = [line for line in lines if line and not line.startswith("#version")]
     return {
         "model": {"type": "BPE", "vocab": read_object(folder / "vocab.json"), "merges": merges},

@@ -11,6 +11,7 @@ import sentencepiece
 
 from convert import ConvertError
 from convert.config import Config, read_object, read_object_if_there, refuse_pointer
+from convert.foreign import NoText, read_text
 from convert.vocab.added import as_list, token_id
 from convert.vocab.bpe import byte_level_fields, from_gpt2_files, merge_of, steps_of
 from convert.vocab.check import check_ids
@@ -67,7 +68,10 @@ def chat_template(folder: Path) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
         refuse_pointer(file)
-        return file.read_text(encoding="utf-8")
+        try:
+            return read_text(file).replace("\r\n", "\n")
+        except NoText as error:
+            raise ConvertError(f"{file}: {error}; fetch it again") from error
     template = read_object_if_there(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
         by_name = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}

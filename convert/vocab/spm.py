@@ -29,10 +29,13 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
     _refuse_normalizing(model, file)
     kinds = _kinds(model, file)
     table = TokenTable(str(file), vocab_size)
-    for index, kind in enumerate(kinds):
-        piece = model.id_to_piece(index)
-        # llama.cpp looks for these in the text as it is.
-        table.put(index, piece.replace("▁", " ") if kind == USER_DEFINED else piece, model.get_score(index), kind)
+    try:
+        for index, kind in enumerate(kinds):
+            piece = model.id_to_piece(index)
+            # llama.cpp looks for these in the text as it is.
+            table.put(index, piece.replace("▁", " ") if kind == USER_DEFINED else piece, model.get_score(index), kind)
+    except UnicodeDecodeError as error:
+        raise ConvertError(f"{file}: piece {index} is no text in UTF-8; fetch it again") from error
     listed = read_object_if_there(folder / "tokenizer.json").get("added_tokens")
     table.put_added(added_tokens(folder, settings, as_list(listed)))
     table.pad(vocab_size)

@@ -24,6 +24,10 @@ class SmallEngine(ScriptedEngine):
     format_hint: str | None = "pygmalion"
 
 
+WARM = "and it is warm, as if somebody had put it down here a moment ago and gone."
+STAIR = "and see a stair behind the cupboard that leads down to where the water is loud."
+
+
 def played(new_game: NewGame, engine: ScriptedEngine, *lines: str, options: int = 3) -> Game:
     game = new_game(engine, format="pygmalion")
     game.set_option_count(options)
@@ -34,11 +38,9 @@ def played(new_game: NewGame, engine: ScriptedEngine, *lines: str, options: int 
 
 
 def test_a_small_model_is_helped_with_an_adventure(new_game: NewGame) -> None:
-    engine = SmallEngine(
-        " and it is warm.", *[" Open the door.\n", " Climb the stairs.\n", " Wait here now.\n"], grammars=True
-    )
+    engine = SmallEngine(f" {WARM}", *[" Open the door.\n", " Climb the stairs.\n", " Wait here now.\n"], grammars=True)
     game = played(new_game, engine, "take the lantern")
-    assert game.last and game.last.text == "You take the lantern and it is warm."
+    assert game.last and game.last.text == f"You take the lantern {WARM}"
     assert game.last.options == ("Open the door.", "Climb the stairs.", "Wait here now.")
     assert f"[The user is {game.scenario.place}." in engine.prompts[0]
     assert engine.prompts[0].endswith("\nYou: take the lantern\nNarrator: You take the lantern")
@@ -47,7 +49,7 @@ def test_a_small_model_is_helped_with_an_adventure(new_game: NewGame) -> None:
 
 
 def test_what_was_told_with_a_turn_stays_there(new_game: NewGame) -> None:
-    engine = SmallEngine(" and it is warm.", " and see a stair.", grammars=True)
+    engine = SmallEngine(f" {WARM}", f" {STAIR}", grammars=True)
     game = played(new_game, engine, "take the lantern", "look around", options=0)
     first, second = (turn.injections for turn in game.story.turns if turn.role == "user" and turn.injections)
     assert first == second == {"guidance": next(iter(first.values()))}

@@ -71,6 +71,17 @@ def test_a_beginning_that_the_model_adds_nothing_to_is_no_reply() -> None:
     assert write(ScriptedEngine(*[""] * 4), options=0, beginning="You wait")[2].prose == "…"
 
 
+def test_a_reply_of_a_small_model_is_one_paragraph_and_no_mere_echo() -> None:
+    engine = ScriptedEngine(" around.\n\nExplain what", " A lamp burns on the table.", grammars=True)
+    pieces, _, written = write(engine, options=0, beginning="You look", least=6)
+    assert pieces == written.prose == "You look around. A lamp burns on the table."
+    assert engine.grammars_seen[1] and engine.prompts[1].endswith("You look around.")
+    longer = ScriptedEngine(" around the room and see a lamp.\nIt is", grammars=True)
+    assert write(longer, options=0, beginning="You look", least=6)[0] == "You look around the room and see a lamp."
+    stopped = ScriptedEngine(" around.", grammars=True)
+    assert write(stopped, options=0, beginning="You look")[0] == "You look around."  # where none is asked for
+
+
 def test_a_reply_that_is_stopped_at_its_beginning_leaves_nothing() -> None:
     task = ReplyTask(WINDOW, str, Sampling(), 7, option_count=3, beginning="You wait")
     *_, written = Writer(ScriptedEngine("", grammars=True), task, cancelled=lambda: True).write()

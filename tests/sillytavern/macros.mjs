@@ -24,7 +24,7 @@ const known = {
     power_user: { instruct: {}, sysprompt: { enabled: true, content: settings.system }, context: { example_separator: '***', chat_start: '' }, prefer_character_prompt: true },
     parseMesExamples: text => [text], saveMetadataDebounced: () => {}, saveSettingsDebounced: () => {}, SlashCommandClosure: class {},
     StructuredCloneMap: Map, FilterHelper: class {}, debounce_timeout: {},
-    event_types: {}, eventSource: { on: () => {} },
+    findExtension: () => null, event_types: {}, eventSource: { on: () => {} },
 };
 globalThis.document = { querySelector: selector => selector === '#send_textarea' ? { value: settings.input } : null };
 globalThis.window = globalThis;

@@ -17,4 +17,4 @@ def ask(script: str, question: object) -> Any:
         input=json.dumps(question), env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.rstrip("\n").split("\n")[-1])

@@ -7,7 +7,6 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 const place = path.resolve(process.env.ADVREPL_SILLYTAVERN);
-const root = path.join(place, 'package', 'public');
 const require = createRequire(path.join(place, 'index.js'));
 
 // Whatever is asked of it, it answers with itself.
@@ -19,9 +18,10 @@ export const anything = new Proxy(function () {}, {
 
 const IMPORT = /^import\s+(?:(\w+)\s*,?\s*)?(?:(\{[\s\S]*?\})|\*\s+as\s+(\w+))?\s*(?:from\s+)?'([^']+)';/gm;
 
-// Import `entry` (below public/) as it is. Modules of `kept` (paths, or folders with a slash at the end) come along;
+// Import `entry` (below public/, or another base) as it is. Modules of `kept` (paths, or folders with a slash at the end) come along;
 // what is imported from any other is looked up in `known`, and is `anything` where it is not there either.
-export async function load(entry, kept, known = {}) {
+export async function load(entry, kept, known = {}, base = 'public') {
+    const root = path.join(place, 'package', base);
     globalThis.OUTSIDE = new Proxy(known, { get: (all, name) => name in all ? all[name] : anything, has: () => true });
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sillytavern-'));
     process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));

@@ -2,7 +2,8 @@
 
 The saves in golden/schema-1 were written by the last build of that schema, and so were the prompts beside them:
 NAME.txt is what the model is shown of the story, NAME.next.txt the same after some lines more. Both were played on the
-engine of tests/musing.py, which says what follows from the prompt and the seed alone.
+engine of tests/musing.py, which says what follows from the prompt and the seed alone. Since then the rules for lore
+have changed: what it rolls is new in each turn, and NAME.next.txt was written anew.
 """
 
 import json

@@ -151,7 +151,7 @@ def test_control_characters_of_a_save_do_not_reach_the_screen(program: Program) 
         (("play", "-m", "gone.gguf"), 1, "there is no model gone.gguf"),
         (("play", "-m", "README.md"), 1, "README.md is not a GGUF file"),
         (("play", "-m", "advrepl"), 1, "advrepl holds no config.json"),
-        (("play", "-m", "http://localhost:1"), 1, "not possible yet"),
+        (("play", "-m", "http://localhost:1"), 1, "nothing answers there"),
         (("play", "--ctx", "9000"), 1, "--ctx 9000 is more than the 8192 tokens"),
         (("play", "--ctx", "128", "--max-tokens", "60"), 1, "the context has room for"),
         (("play", "--format", "alpaca"), 1, "there is no prompt format 'alpaca'"),

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from advrepl import atomic
+from advrepl import atomic, regular
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
@@ -136,7 +136,7 @@ def read(path: Path, key: KvKey) -> StoredKv:
     CRC-32 finds every accident that is at all likely, twice as fast as a digest that also withstands forgers.
     """
     try:
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError:  # an empty file cannot be mapped
         raise UnusableError("is empty") from None

@@ -49,9 +49,10 @@ class Completion:
         self._told = ""
 
     def interrupt(self) -> None:
-        """Let whoever reads the events get Interrupted, at once."""
+        """Hang up, and let whoever reads the events get Interrupted behind those that are there."""
         if stream := self._stream:
-            stream.interrupt()
+            stream.interrupt()  # before what hanging up makes of the answer
+            stream.close()
 
     def events(self) -> Iterator[Event]:
         """Yield the events of the reply; raises AdvreplError, with what to do, or Interrupted."""

@@ -34,10 +34,22 @@ PROBE = 1 << 18  # words of a prompt that is longer than any context of a llama_
 
 @dataclass
 class Asked:
-    """The last request: what a next one is compared with."""
+    """One request."""
 
     window: Window
     ids: list[int]  # of the prompt, and of the reply as far as it came; empty where text was sent
+
+
+@dataclass
+class Known:
+    """What an engine and its branches know in common of a server that they ask in turn."""
+
+    grammars: bool  # can it be held to one, as far as it is known by now?
+    checked: bool = False  # has it held to one?
+    last: Asked | None = None  # what its cache holds, and what a next request is compared with
+    before: Asked | None = None
+    shifted: bool = False  # does its cache hold tokens that were moved?
+    afresh: bool = False  # is the next prompt to be read from its beginning?
 
 
 class RemoteEngine:
@@ -49,25 +61,32 @@ class RemoteEngine:
         self.n_params = server.n_params or UNKNOWN_SIZE
         self.template, self.text_borders = server.template, server.borders
         self.format_hint = of_file(None, server.template, (server.name, server.model))
-        self.grammars = bool(server.dialect.grammar)
         self.slide_to = server.dialect.slide_to
         kind = f"{server.dialect.name}\n{server.model}\n{server.n_params}"
         self.fingerprint = f"server-{hashlib.sha256(kind.encode()).hexdigest()[:32]}"
-        self.stats, self.shifted = Stats(), False
+        self.stats, self.known = Stats(), Known(bool(server.dialect.grammar))
         self.tell: Tell = lambda _: None
         self._dialect = server.dialect
-        self._token_cache = TokenCache(tokens.encode, lambda _: b"", Apart())
-        self._asked: Asked | None = None
-        self._before: Asked | None = None  # the request before that
-        self._was_slid = self._afresh = False
+        self.token_cache = TokenCache(tokens.encode, lambda _: b"", Apart())
+        self._was_slid = False
         self._completion: Completion | None = None
-        self._cancelled = self._checked = False
+        self.cancelled = False
         self._told: set[str] = set()
+
+    @property
+    def grammars(self) -> bool:
+        """Tell whether the server can be held to a grammar; its first answer says so."""
+        return self.known.grammars
+
+    @property
+    def shifted(self) -> bool:
+        """Tell whether the server's cache holds tokens that were moved, as far as it can be known from here."""
+        return self.known.shifted
 
     def count(self, segment: Segment) -> int:
         """Return how many tokens the segment takes, or about as many where nobody can say."""
         if self.tokens.takes_ids:
-            return len(self._token_cache.tokens(segment))
+            return len(self.token_cache.tokens(segment))
         return self.tokens.count(segment)
 
     def sizes(self, segments: Sequence[Segment]) -> list[int]:
@@ -91,7 +110,8 @@ class RemoteEngine:
         """Write what follows the window (base.Engine); raises AdvreplError with what to do where the server fails."""
         if grammar is not None and not self.grammars:
             raise ValueError("this engine has no grammars")
-        self._cancelled, self.stats, stops = False, Stats(stop="end"), tuple(stop)
+        self.stats, stops = Stats(stop="end"), tuple(stop)
+        self.clear_cancel()
         if grammar is not None and not parses(grammar):
             raise AdvreplError("llama.cpp does not understand the grammar for the options")
         try:
@@ -99,7 +119,7 @@ class RemoteEngine:
             with closing(self._pieces(request, on_prefill)) as pieces:
                 whole = until_stop(pieces, stops)
                 self.stats.stop = "stop"  # until the pieces end by themselves
-                yield from whole if grammar is None or self._checked else self._check(whole, grammar)
+                yield from whole if grammar is None or self.known.checked else self._check(whole, grammar)
         except Interrupted:
             self.stats.stop = "interrupted"
         except Overflow as overflow:
@@ -109,14 +129,18 @@ class RemoteEngine:
 
     def forget_moved(self) -> None:
         """Let a server that can be told so read the next prompt from its beginning."""
-        self._afresh, self.shifted = True, False
+        self.known.afresh, self.known.shifted = True, False
 
     def cancel(self) -> None:
         """End the reply that is being written; from any thread, or a signal handler."""
-        self._cancelled = True
+        self.cancelled = True
         self.wire.cancel()
         if completion := self._completion:
             completion.interrupt()
+
+    def clear_cancel(self) -> None:
+        """Allow writing again after a `cancel`."""
+        self.cancelled = False
 
     def close(self) -> None:
         """Hang up."""
@@ -137,16 +161,16 @@ class RemoteEngine:
         segments, stats = window.segments, self.stats
         ids: list[int] = []
         if self.tokens.takes_ids:
-            parts = self._token_cache.parts(segments)
+            parts = self.token_cache.parts(segments)
             opening = self.tokens.opening
             ids = [*(() if parts[0][: len(opening)] == opening else opening), *(i for part in parts for i in part)]
-            self._token_cache.begin(segments)
+            self.token_cache.begin(segments)
         stats.prompt = len(ids) or sum(map(self.tokens.count, segments))
         if stats.prompt >= self.n_ctx:
             raise AdvreplError(f"{stats.prompt} tokens do not fit the server's context of {self.n_ctx}")
         biases = self._biases(sampling)
-        self._was_slid, self._before = self._slid(window), self._asked
-        self._asked = Asked(window, ids)
+        self._was_slid, known = self._slid(window), self.known
+        known.before, known.last = known.last, Asked(window, ids)
         request = payload(
             self._dialect,
             self.server.model,
@@ -158,9 +182,9 @@ class RemoteEngine:
             biases=biases,
             slid=self._was_slid,
         )
-        if self._afresh and "cache_prompt" in request:
+        if known.afresh and "cache_prompt" in request:
             request["cache_prompt"] = False
-        self._afresh = False
+        known.afresh = False
         return request
 
     def _biases(self, sampling: Sampling) -> dict[int, float]:
@@ -182,7 +206,7 @@ class RemoteEngine:
 
         What was said is then moved in the server's cache. After an edit it must not be: it has seen what is gone.
         """
-        if not (last := self._asked):
+        if not (last := self.known.last):
             return False
         old, new = last.window.prompt, window.prompt
         gone = window.evicted - last.window.evicted
@@ -196,10 +220,13 @@ class RemoteEngine:
     # --- the reply
 
     def _pieces(self, request: dict[str, Any], on_prefill: PrefillProgress | None) -> Generator[str, None, None]:
-        self._completion = Completion(self.wire, self._dialect, request, self.tell, lambda: self._cancelled)
         limit, pending, begun, told = int(request[self._dialect.limit]), list[int](), False, False
+        events = self._events(request)
         try:
-            for event in self._completion.events():
+            for event in events:
+                if event is None:
+                    yield ""
+                    continue
                 if event.progress and on_prefill and not begun:
                     on_prefill(*event.progress)
                 pending += event.ids if event.progress is None else ()
@@ -213,17 +240,25 @@ class RemoteEngine:
                 told |= event.figures is not None
                 self._end(event, limit)
         finally:
-            self._completion = None
+            events.close()
             if not told:  # whoever reads has had enough before the server said what it cost
                 self._cost(None)
             self.stats.decoded = self.stats.prefilled + self.stats.generated
 
+    def _events(self, request: dict[str, Any]) -> Generator[Event | None, None, None]:
+        """The events of the reply; None where it has to wait to be served."""
+        self._completion = Completion(self.wire, self._dialect, request, self.tell, lambda: self.cancelled)
+        try:
+            yield from self._completion.events()
+        finally:
+            self._completion = None
+
     def _note(self, text: str, ids: Sequence[int]) -> None:
         """Remember a piece with its tokens: the first one spells it, whatever part of it each stands for."""
         self.stats.generated += len(ids) or 1
-        if self._asked and self.tokens.takes_ids:
-            self._asked.ids += ids
-            self._token_cache.sampled += [(token, b"" if i else text.encode()) for i, token in enumerate(ids)]
+        if self.known.last and self.tokens.takes_ids:
+            self.known.last.ids += ids
+            self.token_cache.sampled += [(token, b"" if i else text.encode()) for i, token in enumerate(ids)]
 
     def _end(self, event: Event, limit: int) -> None:
         stats = self.stats
@@ -236,30 +271,35 @@ class RemoteEngine:
 
     def _cost(self, figures: Figures | None) -> None:
         """Note what was read and what was there, as the server says, else as far as the prompt is the last one's."""
-        stats, asked = self.stats, self._asked
+        stats, (asked, before) = self.stats, (self.known.last, self.known.before)
         assert asked
         head = sum(map(self.count, asked.window.prompt.head))
-        kept = common_prefix(self._before.ids, asked.ids[: stats.prompt]) if self._before else 0
+        kept = common_prefix(before.ids, asked.ids[: stats.prompt]) if before else 0
         if figures and self._dialect.tells_cache:
-            stats.prompt, stats.reused = figures.prompt or stats.prompt, figures.cached
+            stats.prompt = stats.prompt if asked.ids else figures.prompt or stats.prompt
+            stats.reused = min(figures.cached, stats.prompt - 1)
             stats.shifted = max(stats.reused - max(kept, head), 0) if self._was_slid else 0
-            self.shifted = (self.shifted or stats.shifted > 0) and stats.reused > head
+            self.known.shifted = (self.shifted or stats.shifted > 0) and stats.reused > head
         elif kept:
             stats.reused = min(kept, stats.prompt - 1)
-        elif self._before:
-            pairs = zip(self._before.window.segments, asked.window.segments, strict=False)
+        elif before:
+            pairs = zip(before.window.segments, asked.window.segments, strict=False)
             same = takewhile(lambda pair: pair[0] == pair[1], pairs)
             stats.reused = min(sum(self.count(segment) for segment, _ in same), stats.prompt - 1)
         stats.whole = int(stats.reused < min(head, stats.prompt - 1))
 
     def _check(self, pieces: Iterator[str], grammar: str) -> Iterator[str]:
         """Hand a text on if it fits the grammar; if not, the server has none, and it is never sent one again."""
-        text = "".join(pieces)
+        text = ""
+        for piece in pieces:
+            text += piece
+            if not piece:
+                yield piece
         if text and not fits(text, grammar):
-            self.grammars = False
+            self.known.grammars = False
             self.tell(f"{self._dialect.name} does not hold to a grammar: options are read from what the model writes")
             return
-        self._checked = bool(text)
+        self.known.checked = bool(text)
         yield text
 
 

@@ -13,6 +13,7 @@ from advrepl.engines.base import LoadOptions
 from advrepl.engines.files import check_file
 from advrepl.engines.remote import dialects
 from advrepl.engines.remote.address import Address, api_key, check_encrypted
+from advrepl.engines.remote.branches import RemoteBranching
 from advrepl.engines.remote.completion import Tell
 from advrepl.engines.remote.engine import RemoteEngine, context_of
 from advrepl.engines.remote.identify import Server, identify
@@ -40,7 +41,11 @@ def open_server(
         if own and not server.template and own.template:
             server = replace(server, template=own.template, borders=(own.special(own.bos), own.special(own.eos)))
         tokens = RemoteTokens(wire, server, own)
-        engine = RemoteEngine(wire, server, tokens, context_of(wire, server, options.ctx, notice))
+        n_ctx = context_of(wire, server, options.ctx, notice)
+        if server.dialect.ahead and options.branches:
+            engine: RemoteEngine = RemoteBranching(wire, server, tokens, n_ctx, options.branches)
+        else:
+            engine = RemoteEngine(wire, server, tokens, n_ctx)
         _tell(engine, server, options, notice)
         return engine
     except BaseException:  # also Ctrl-C

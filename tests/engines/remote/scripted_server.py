@@ -127,12 +127,26 @@ def says(*pieces: str, finish: str = "stop", cached: int = 0, pause: float = 0.0
 
     def act(handler: _Handler, kind: str) -> None:
         handler.begin()
-        for piece in pieces:
-            handler.event(_piece(handler.server, kind, piece))
+        for text in pieces:
+            handler.event(piece(handler.server, kind, text))
             time.sleep(pause)
-        for line in _last(kind, finish, len(handler.server.asked[-1].get("prompt", "")), cached, len(pieces)):
+        for line in last(kind, finish, len(handler.server.asked[-1].get("prompt", "")), cached, len(pieces)):
             handler.event(line)
         handler.end()
+
+    return act
+
+
+def goes_on(*pieces: str) -> Act:
+    """A reply of which only so much is said as does not stand at the end of the prompt yet."""
+
+    def act(handler: _Handler, kind: str) -> None:
+        server = handler.server
+        prompt, ids = server.asked[-1]["prompt"], [server.ids(text, False) for text in pieces]
+        there = next(
+            k for k in range(len(pieces), -1, -1) if k == 0 or prompt[-k:] == [i for each in ids[:k] for i in each]
+        )
+        says(*pieces[there:])(handler, kind)
 
     return act
 
@@ -142,8 +156,8 @@ def breaks_off(*pieces: str) -> Act:
 
     def act(handler: _Handler, kind: str) -> None:
         handler.begin()
-        for piece in pieces:
-            handler.event(_piece(handler.server, kind, piece))
+        for text in pieces:
+            handler.event(piece(handler.server, kind, text))
 
     return act
 
@@ -153,8 +167,8 @@ def ends_without_reason(*pieces: str) -> Act:
 
     def act(handler: _Handler, kind: str) -> None:
         handler.begin()
-        for piece in pieces:
-            handler.event(_piece(handler.server, kind, piece))
+        for text in pieces:
+            handler.event(piece(handler.server, kind, text))
         handler.event("[DONE]")
         handler.end()
 
@@ -166,8 +180,8 @@ def tells_error(*pieces: str) -> Act:
 
     def act(handler: _Handler, kind: str) -> None:
         handler.begin()
-        for piece in pieces:
-            handler.event(_piece(handler.server, kind, piece))
+        for text in pieces:
+            handler.event(piece(handler.server, kind, text))
         handler.event(json.dumps({"error": {"message": "EngineCore died", "code": 500}}))
         handler.event("[DONE]")
         handler.end()
@@ -196,9 +210,9 @@ def hangs_up(handler: _Handler, _: str) -> None:
 
 def never_ends(handler: _Handler, kind: str) -> None:
     handler.begin()
-    piece = _piece(handler.server, kind, " on" * 300)
+    endless = piece(handler.server, kind, " on" * 300)
     while True:
-        handler.event(piece)
+        handler.event(endless)
 
 
 def falls_silent(*pieces: str) -> Act:
@@ -206,8 +220,8 @@ def falls_silent(*pieces: str) -> Act:
 
     def act(handler: _Handler, kind: str) -> None:
         handler.begin()
-        for piece in pieces:
-            handler.event(_piece(handler.server, kind, piece))
+        for text in pieces:
+            handler.event(piece(handler.server, kind, text))
         handler.connection.settimeout(5)
         if handler.connection.recv(1) == b"":
             handler.server.hung_up.set()
@@ -264,7 +278,7 @@ def _tokens(server: Scripted, body: dict[str, Any]) -> dict[str, Any]:
     return {"tokens": ids, "ids": ids, "value": len(ids), "count": len(ids)}
 
 
-def _piece(server: Scripted, kind: str, text: str) -> str:
+def piece(server: Scripted, kind: str, text: str) -> str:
     ids = server.ids(text, False)
     if kind == LLAMA:
         return json.dumps({"content": text, "tokens": ids, "stop": False})
@@ -275,7 +289,7 @@ def _piece(server: Scripted, kind: str, text: str) -> str:
     return json.dumps({"choices": [{"text": text, "finish_reason": None, "token_ids": ids}]})
 
 
-def _last(kind: str, finish: str, prompt: int, cached: int, generated: int) -> list[str]:
+def last(kind: str, finish: str, prompt: int, cached: int, generated: int) -> list[str]:
     if kind == LLAMA:
         stop = {"stop": "eos", "length": "limit"}.get(finish, "word")
         timings = {"cache_n": cached, "prompt_n": prompt - cached, "predicted_n": generated}

@@ -1,0 +1,105 @@
+"""`advrepl saves import` and `export`: stories from other programs, and to them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from advrepl import AdvreplError, paths, program
+from advrepl.cli.options import SavesFolder, say
+
+MOST_TOLD = 50  # files that were not taken
+Source = Annotated[Path, typer.Argument(help="A chat of another program, or a folder of them.", show_default=False)]
+
+
+def import_stories(
+    source: Source,
+    name: Annotated[str | None, typer.Option("--name", help="What to call the story.", show_default=False)] = None,
+    folder: SavesFolder = None,
+) -> None:
+    """Take stories from SillyTavern, KoboldAI, text-generation-webui, Agnai, RisuAI, AI Dungeon, Clover and others."""
+    place = paths.saves_folder(folder)
+    if source.is_dir():
+        _import_folder(source, place)
+        return
+    for path, remarks in _import_file(source, place, name):
+        say(f"{path.name}: {program.resume_command(path)} goes on with it")
+        for remark in remarks:
+            say(f"  {remark}", err=True)
+
+
+def _import_file(source: Path, place: Path, name: str | None = None) -> Iterator[tuple[Path, list[str]]]:
+    """Write the stories of a file, each under a name that no story has; all of them are read before one is written."""
+    from advrepl.exchange.reading import read
+    from advrepl.story.roleplay import slug
+    from advrepl.story.saves import check_name, free_name, write_copy
+
+    if name:
+        check_name(name)
+    chats = read(source)
+    stories = [(chat, chat.save(name or chat.title or source.stem)) for chat in chats]
+    place.mkdir(parents=True, exist_ok=True)
+    for chat, save in stories:
+        path = (
+            place
+            / f"{free_name(place, name or slug(chat.title if len(chats) > 1 and chat.title else source.stem))}.json"
+        )
+        write_copy(path, save)
+        yield path, chat.remarks
+
+
+def _import_folder(source: Path, place: Path) -> None:
+    """Take all that can be taken, and say of the rest why not."""
+    from rich.progress import track
+
+    files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
+    taken, refused = 0, list[str]()
+    quiet = not sys.stderr.isatty()
+    from rich.console import Console
+
+    for path in track(files, "stories", console=Console(stderr=True), disable=quiet):
+        try:
+            taken += len(list(_import_file(path, place)))
+        except AdvreplError as error:
+            refused.append(str(error))
+    say(f"{taken} stories taken from {len(files)} files into {place}")
+    if refused:
+        say(f"not taken: {len(refused)}", err=True)
+    for line in refused[:MOST_TOLD]:
+        say(f"  {line}", err=True)
+    if len(refused) > MOST_TOLD:
+        say(f"  and {len(refused) - MOST_TOLD} more", err=True)
+    if files and not taken:
+        raise AdvreplError(f"no file of {source} is a chat that is known here")
+
+
+def export_story(
+    name: str,
+    form: Annotated[str, typer.Option("--as", metavar="sillytavern|kobold|markdown|html|text", help="Its form.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to.  [default: NAME.…]", show_default=False)
+    ] = None,
+    folder: SavesFolder = None,
+) -> None:
+    """Write a story for SillyTavern or Kobold Lite, or as a page to read."""
+    from advrepl import atomic
+    from advrepl.exchange.pages import FORMS
+    from advrepl.hints import did_you_mean
+    from advrepl.story import saves
+
+    if form not in FORMS:
+        hint = did_you_mean(form, {each: each for each in FORMS}) or f"give one of {', '.join(FORMS)}"
+        raise AdvreplError(f"--as {form!r} is no form of a story: {hint}")
+    source = saves.path_of(paths.saves_folder(folder), name)
+    suffix, write = FORMS[form]
+    written = write(saves.load(source)).encode("utf-8", "replace")
+    path = out or Path(source.stem + suffix)
+    if path.exists():
+        raise AdvreplError(f"{path} is there already: give another name with -o")
+    try:
+        atomic.write(path, written)
+    except OSError as error:
+        raise AdvreplError(f"{path} could not be written ({error.strerror}): give another place with -o") from error
+    say(f"written to {path}")

@@ -1,0 +1,108 @@
+"""Read chats of other programs: the form of a file is found by looking into it, never by its name.
+
+Does not write anything.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from advrepl import AdvreplError
+from advrepl.exchange import kobold, others, sillytavern
+from advrepl.exchange.chat import Chat, speakers
+
+MOST_BYTES = 256 << 20
+# A speaker's name at the beginning of a line.
+LINE = re.compile(r"^([^\s:#*>\[{\"'][^:\n]{0,40}):[ \t]+(?=\S)", re.MULTILINE)
+MOST_SPEAKERS = 8
+KNOWN = (
+    "chats of SillyTavern, KoboldAI, text-generation-webui, Agnai, RisuAI, AI Dungeon, Clover, or lines 'Name: text'"
+)
+
+
+def read(path: Path) -> list[Chat]:
+    """Return the chats of a file; AdvreplError, which names file and field, for what is none or too large."""
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise AdvreplError(f"{path} has {size >> 20} MB, the limit is {MOST_BYTES >> 20}: it is no chat")
+        data = path.read_bytes()
+    except OSError as error:
+        raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error
+    return parse(data, str(path))
+
+
+def parse(data: bytes, source: str) -> list[Chat]:
+    """Return the chats in a file's bytes; raises AdvreplError as `read` does."""
+    try:
+        told = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise AdvreplError(f"{source} is no text: known are {KNOWN}") from None
+    try:
+        chats = _of_lines(told, source) or _of_json(told, source) or _of_text(told, source)
+    except RecursionError:
+        raise AdvreplError(f"{source} is no chat: its brackets have no end") from None
+    if not chats:
+        raise AdvreplError(f"{source} is no chat that is known here: known are {KNOWN}")
+    return chats
+
+
+def _of_lines(told: str, source: str) -> list[Chat]:
+    """JSON lines: SillyTavern's and those like them, llama.cpp's."""
+    raw = [line for line in told.split("\n") if line.strip()]
+    if not raw or not raw[0].lstrip().startswith("{"):
+        return []
+    lines = [_decoded(line) for line in raw]
+    found = [line for line in lines if line is not None]
+    if any(map(sillytavern.is_message, found)) or (len(raw) > 1 and found and sillytavern.is_header(found[0])):
+        return [sillytavern.read(found, len(lines) - len(found), source)]
+    if len(found) > 1:
+        told_by = [line for line in found if isinstance(line, dict) and line.get("type") != "session"]
+        return list(others.read(told_by, source) or ())
+    return []
+
+
+def _of_json(told: str, source: str) -> list[Chat]:
+    if told.lstrip()[:1] not in ("{", "["):
+        return []
+    try:
+        data = json.loads(told)
+    except ValueError as error:
+        raise AdvreplError(f"{source} is damaged: {error}") from None
+    if isinstance(data, dict) and "schema" in data and "turns" in data:
+        raise AdvreplError(f"{source} is a story of advrepl already: put it into the folder of your stories")
+    if kobold.is_story(data):
+        return [kobold.read(data, source)]
+    if isinstance(data, list) and any(map(sillytavern.is_message, data)):
+        return [sillytavern.read(data, 0, source)]
+    return list(others.read(data, source) or ())
+
+
+def _decoded(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _of_text(told: str, source: str) -> list[Chat]:
+    """Lines that begin with a name: the player is who is called so, else whoever speaks first."""
+    told = told.replace("\r\n", "\n")
+    found = list(LINE.finditer(told))
+    names = speakers((each[1].strip(), "") for each in found)
+    names = {
+        name: count for name, count in names.items() if count > 1 or name.casefold() in (*others.USERS, *others.MODELS)
+    }
+    if not 1 < len(names) <= MOST_SPEAKERS or told[: found[0].start()].strip():
+        return []
+    marks = [each for each in found if each[1].strip() in names]
+    called = next((name for name in names if name.casefold() in others.USERS), "")
+    you = called or marks[0][1].strip()
+    rest = [name for name in names if name != you]
+    chat = Chat(source, you="" if called else you, narrator=rest[0])
+    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+        name, said = mark[1].strip(), told[mark.end() : after.start() if after else len(told)]
+        label = "" if name in (you, rest[0]) else f"{name}: "
+        chat.say("user" if name == you else "model", label + said)
+    return [chat]

@@ -1,0 +1,54 @@
+"""`advrepl saves import` and `export` as commands."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from advrepl.cli.commands import app
+from advrepl.story import saves
+from tests import exchange_chats as chats
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["saves", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_a_story_is_imported_and_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evening.jsonl").write_text(chats.SILLYTAVERN)
+    folder = ("--saves", tmp_path / "saves")
+    assert "evening.json: " in run("import", "evening.jsonl", *folder)
+    before = (tmp_path / "saves" / "evening.json").read_bytes()
+    assert "evening-2.json: " in run("import", "evening.jsonl", *folder), "a story is never replaced"
+    assert (tmp_path / "saves" / "evening.json").read_bytes() == before
+    for form, name in (("sillytavern", "evening.jsonl"), ("kobold", "evening.json"), ("html", "evening.html")):
+        (tmp_path / name).unlink(missing_ok=True)
+        assert run("export", "evening", "--as", form, *folder) == f"written to {name}\n"
+        if form != "html":
+            run("import", name, "--name", form, *folder)
+            again, first = (saves.load(tmp_path / "saves" / f"{each}.json") for each in (form, "evening"))
+            assert [turn.text for turn in again.turns][-2:] == [turn.text for turn in first.turns][-2:]
+
+
+def test_a_folder_is_taken_with_a_list_of_what_was_not(tmp_path: Path) -> None:
+    source = tmp_path / "chats"
+    (source / "Mira").mkdir(parents=True)
+    for number in range(20):
+        (source / "Mira" / f"chat {number}.jsonl").write_text(chats.SILLYTAVERN)
+    (source / "notes.txt").write_text("milk, eggs")
+    (source / "bad.json").write_text('{"internal": [["a"]]}')
+    output = run("import", source, "--saves", tmp_path / "saves")
+    assert "20 stories taken from 22 files" in output and "not taken: 2" in output
+    assert "internal[0] has 1 texts and should have two" in output
+    assert len(list((tmp_path / "saves").glob("*.json"))) == 20
+
+
+def test_of_a_file_with_a_broken_story_none_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "two.json"
+    path.write_text('{"stories": [{"actions": [{"text": "a"}]}, {"actions": [{"text": []}]}]}')
+    result = CliRunner().invoke(app, ["saves", "import", str(path), "--saves", str(tmp_path / "saves")])
+    assert "stories[1]: actions[0].text is a list" in str(result.exception)
+    assert not (tmp_path / "saves").exists()

@@ -1,0 +1,205 @@
+"""Chats of other programs are found by looking, and read whole."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advrepl import AdvreplError
+from advrepl.exchange import kobold, pages, sillytavern
+from advrepl.exchange.reading import parse
+from advrepl.story import saves
+from advrepl.story.injections import NOTE
+from advrepl.story.scenario import START, Injection
+from advrepl.story.tree import Story, Turn
+from tests import exchange_chats as chats
+from tests.story.test_editing import grown, save_of
+
+
+def told(save: saves.Save) -> list[tuple[str, str]]:
+    return [(turn.role, turn.text) for turn in Story(save.turns, save.head).path_turns()]
+
+
+@pytest.mark.parametrize("name", chats.EVERY_TEXT)
+def test_every_form_is_known(name: str) -> None:
+    (chat,) = parse(chats.EVERY_TEXT[name].encode(), name)
+    assert told(chat.save("x")) == [("model", "Come in!"), ("user", "I do."), ("model", "Sit.")]
+
+
+@pytest.mark.parametrize("name", ["kobold", "kobold 2", "aidcat", "risu"])
+def test_notes_memory_and_lore_come_along(name: str) -> None:
+    (chat,) = parse(chats.EVERY_TEXT[name].encode(), name)
+    save = chat.save("x")
+    assert save.scenario.injections[NOTE].text == "It rains."
+    assert save.scenario.memory == ("Mira is kind." if name in ("kobold", "aidcat") else "")
+    assert [entry.content for book in save.books for entry in book.entries] == (
+        [] if name == "risu" else ["The door is red."]
+    )
+
+
+def test_swipes_are_takes_and_what_is_left_out_is_said() -> None:
+    (chat,) = parse(chats.SILLYTAVERN.encode(), "evening.jsonl")
+    save = chat.save("evening")
+    assert [turn.text for turn in save.turns] == ["Go away.", "Come in!", "I do.", "Sit."]
+    assert [turn.parent for turn in save.turns] == [None, None, 1, 2]
+    assert save.turns[3].thoughts == "He is tired."
+    assert (save.scenario.you, save.scenario.narrator, save.scenario.roleplay) == ("Tom", "Mira", True)
+    assert save.scenario.injections == {NOTE: Injection("It rains.", 3)}
+    assert chat.remarks == ["1 broken line left out", "1 hidden message left out"]
+
+
+@pytest.mark.parametrize("name", ["webui", "agnai"])
+def test_other_takes_come_along(name: str) -> None:
+    (chat,) = parse(chats.EVERY_TEXT[name].encode(), name)
+    save = chat.save("x")
+    assert sorted(save.turns[take].text for take in Story(save.turns).siblings(len(save.turns) - 1)) == [
+        "Sit.", "Stand.",
+    ]  # fmt: skip
+
+
+def test_names_of_a_chat_are_kept() -> None:
+    (chat,) = parse(chats.EVERY_TEXT["kobold chat"].encode(), "x")
+    assert (chat.you, chat.narrator, chat.roleplay) == ("Tom", "Mira", True)
+
+
+def test_pickles_are_never_read() -> None:
+    (chat,) = parse(chats.EVERY_TEXT["kobold 2"].encode(), "x")
+    assert chat.memory == "" and chat.remarks == ["1 pickled values left out"]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "x is no chat that is known here"),
+        (b"\x89PNG\r\n\x1a\n\xff", "x is no text"),
+        (b"{", "x is damaged: Expecting property name"),
+        (b'{"a": 1}', "x is no chat that is known here"),
+        (b"[" * 100_000, "x is "),
+        (b"once upon a time", "x is no chat that is known here"),
+        (b'{"internal": [["a"]]}', r"x: internal\[0\] has 1 texts and should have two"),
+        (b'{"internal": {"a": 1}}', "x: internal is an object and should be a list"),
+        (b'{"prompt": "", "memory": [], "actions": []}', "x: memory is a list and should be a text"),
+        (b'{"user_name": "a"}\n{"name": "b", "is_user": true, "mes": ["c"]}', "x: message 2.mes is a list"),
+        (b'{"histories": {"histories": [{"msgs": [{"src": 1}]}]}}', r"x: histories\[0\].msgs\[0\].src is a number"),
+        (b'{"schema": 2, "turns": []}', "x is a story of advrepl already"),
+    ],
+)
+def test_what_is_no_chat_is_refused_in_one_sentence(data: bytes, sentence: str) -> None:
+    with pytest.raises(AdvreplError, match=sentence) as error:
+        parse(data, "x")[0].save("x")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 250
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def changed(value: object, path: list[int], other: object) -> object:
+    """The value with one part of it, wherever the path leads, replaced."""
+    if not path or not isinstance(value, dict | list) or not value:
+        return other
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = keys[path[0] % len(keys)]
+    copy = value.copy()
+    copy[key] = changed(value[key], path[1:], other)
+    return copy
+
+
+@given(st.sampled_from(sorted(chats.EVERY)), st.lists(st.integers(0, 9), min_size=1, max_size=5), JSON)
+def test_odd_types_are_read_or_refused_and_nothing_else(name: str, path: list[int], other: object) -> None:
+    data = json.dumps(changed(chats.EVERY[name], path, other)).encode()
+    try:
+        for chat in parse(data, "x"):
+            saves.parse(saves.encode(chat.save("x")), "x")
+    except AdvreplError as error:
+        assert "\n" not in str(error)
+
+
+@given(st.integers(0, len(chats.SILLYTAVERN)))
+def test_a_cut_chat_keeps_its_whole_lines(end: int) -> None:
+    data = chats.SILLYTAVERN[:end]
+    try:
+        (chat,) = parse(data.encode(), "x")
+        save = chat.save("x")
+    except AdvreplError:
+        assert data.count('"mes"') < 2
+        return
+    assert len(save.turns) >= data[: data.rfind("\n") + 1].count('"is_system": false')
+
+
+WORDS = st.text(min_size=1).map(lambda text: text.replace("\r", "")).filter(lambda text: bool(text.strip()))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=12), st.lists(WORDS, min_size=1, max_size=5))
+def test_import_after_export_gives_the_same_story(steps: list[tuple[bool, int]], words: list[str]) -> None:
+    """Names, note and all; with the takes of its turns where the form has a place for them."""
+    story = grown(steps)
+    texts = [f"{words[at % len(words)]} {at}".strip() for at in range(len(story.turns))]
+    story = Story(
+        [Turn(turn.parent, "model" if at % 2 else "user", texts[at]) for at, turn in enumerate(story.turns)],
+        story.head,
+    )
+    save = save_of(story)
+    (chat,) = parse(sillytavern.write(save).encode("utf-8", "surrogatepass"), "x")
+    again = chat.save("x")
+    assert told(again) == told(save)
+    assert again.scenario == save.scenario
+    path, other = story.path, Story(again.turns, again.head)
+    for place, index in enumerate(path):
+        takes = [
+            story.turns[take].text
+            for take in story.siblings(index)
+            if story.turns[take].role == story.turns[index].role
+        ]
+        assert [other.turns[take].text for take in other.siblings(other.path[place])] == takes
+    (chat,) = parse(kobold.write(save).encode(), "x")
+    assert told(chat.save("x")) == told(save)
+
+
+def test_kobold_lite_keeps_the_note_and_the_memory() -> None:
+    scenario = msgspec.structs.replace(START, memory="Dark.", injections={NOTE: Injection("It rains.", 4)})
+    save = msgspec.structs.replace(save_of(grown([])), scenario=scenario)
+    (chat,) = parse(kobold.write(save).encode(), "x")
+    assert (chat.memory, chat.note) == ("Dark.", "It rains.")
+
+
+def test_pages() -> None:
+    turns = [
+        Turn(None, "model", "A <house>."), Turn(0, "user", "in"), Turn(1, "model", "A hall."),
+        Turn(0, "user", "away"), Turn(3, "model", "A road."), Turn(1, "model", "A cellar."),
+    ]  # fmt: skip
+    save = save_of(Story(turns, 5))
+    assert pages.markdown(save) == "# \n\nA <house>.\n\n> in\n\nA cellar.\n"
+    assert pages.text(save) == "Narrator: A <house>.\n\nYou: in\n\nNarrator: A cellar.\n"
+    body = pages.html(save).split("</h1>\n")[1]
+    assert body == (
+        '<p class="model">A &lt;house&gt;.</p>\n'
+        '<details><summary>another way: away…</summary>\n<p class="user">away</p>\n<p class="model">A road.</p>\n'
+        '</details>\n<p class="user">in</p>\n'
+        '<details><summary>another way: A hall.…</summary>\n<p class="model">A hall.</p>\n</details>\n'
+        '<p class="model">A cellar.</p>\n</body></html>\n'
+    )
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=30))
+def test_a_page_holds_every_turn_once_and_closes_what_it_opens(steps: list[tuple[bool, int]]) -> None:
+    story = grown(steps)
+    page = pages.html(save_of(story))
+    assert page.count("<p class=") == len(story.turns)
+    assert page.count("<details>") == page.count("</details>")
+
+
+def test_a_huge_file_is_refused_by_its_size(tmp_path: Path) -> None:
+    from advrepl.exchange import reading
+
+    path = tmp_path / "x.json"
+    with path.open("wb") as file:
+        file.truncate(reading.MOST_BYTES + 1)
+    with pytest.raises(AdvreplError, match="has 256 MB, the limit is 256"):
+        reading.read(path)

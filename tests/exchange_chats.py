@@ -1,0 +1,104 @@
+"""Chats as other programs write them, in their own forms."""
+
+import json
+
+SILLYTAVERN = "\n".join(
+    json.dumps(line)
+    for line in (
+        {"chat_metadata": {"integrity": "x", "note_prompt": "It rains.", "note_depth": 3}, "user_name": "unused",
+         "character_name": "unused"},
+        {"name": "Mira", "is_user": False, "is_system": False, "send_date": "2026-03-01T10:00:00.000Z",
+         "mes": "Come in!", "extra": {}, "swipe_id": 1, "swipes": ["Go away.", "Come in!"], "swipe_info": []},
+        {"name": "Tom", "is_user": True, "is_system": False, "send_date": "March 1, 2026 10:01am", "mes": "I do.",
+         "extra": {}},
+        {"name": "Mira", "is_user": False, "is_system": True, "mes": "hidden", "extra": {}},
+        {"name": "Mira", "is_user": False, "is_system": False, "mes": "Sit.", "extra": {"reasoning": "He is tired."}},
+    )
+) + '\n{"name": "Mira", "is_user": false, "mes": "to'  # fmt: skip
+WEBUI = {
+    "internal": [["<|BEGIN-VISIBLE-CHAT|>", "Come in!"], ["I do.", "Sit."]],
+    "visible": [["", "Come in!"], ["I do.", "Sit."]],
+    "metadata": {"assistant_1": {"versions": [{"content": "Stand."}, {"content": "Sit."}], "current_version_index": 1}},
+}
+AGNAI = {
+    "name": "An evening",
+    "messages": [
+        {"msg": "Come in!", "characterId": "c", "name": "Mira"},
+        {"msg": "I do.", "userId": "u", "handle": "Tom"},
+        {"msg": "Sit.", "characterId": "c", "name": "Mira", "retries": ["Stand."]},
+    ],
+}
+RISU = {
+    "type": "risuChat",
+    "ver": 2,
+    "data": {
+        "name": "An evening",
+        "note": "It rains.",
+        "message": [
+            {"role": "char", "data": "Come in!"}, {"role": "user", "data": "I do."}, {"role": "char", "data": "Sit."},
+        ],
+    },
+}  # fmt: skip
+CHARACTER_AI = {
+    "histories": {
+        "histories": [
+            {"msgs": [
+                {"src": {"is_human": False}, "text": "Come in!"}, {"src": {"is_human": True}, "text": "I do."},
+                {"src": {"is_human": False}, "text": "Sit."},
+            ]}
+        ]
+    }
+}  # fmt: skip
+AI_DUNGEON_2 = {
+    "story_start": "Come in!", "seed": 1, "actions": ["> I do."], "results": ["Sit."], "choices": [], "context": "",
+}  # fmt: skip
+AIDCAT = [
+    {"title": "An evening", "memory": "Mira is kind.", "authorsNote": "It rains.",
+     "actions": [{"text": "Come in!"}, {"text": "\n> I do.\n"}, {"text": "Sit."}],
+     "worldInfo": [{"keys": "door,gate", "entry": "The door is red."}]},
+]  # fmt: skip
+MESSAGES = {
+    "messages": [
+        {"role": "system", "content": "Be kind."},
+        {"role": "assistant", "content": "Come in!"},
+        {"role": "user", "content": [{"type": "text", "text": "I do."}]},
+        {"role": "assistant", "content": "Sit."},
+    ]
+}
+LLAMA_CPP = "\n".join(
+    json.dumps(line)
+    for line in (
+        {"type": "session", "id": "1"},
+        {"type": "message", "message": {"role": "assistant", "content": "Come in!"}},
+        {"type": "message", "message": {"role": "user", "content": "I do."}},
+        {"type": "message", "message": {"role": "assistant", "content": "Sit."}},
+    )
+)
+LINES = "Mira: Come in!\n\nYou: I do.\nMira: Sit.\n"
+KOBOLD = {
+    "gamestarted": True, "prompt": "Come in!", "memory": "Mira is kind.", "authorsnote": "It rains.",
+    "anotetemplate": "[Author's note: <|>]", "actions": ["\n\n> I do.\n", "Si", "t.[<|p|abc|p|>]"],
+    "actions_metadata": {}, "worldinfo": [{"key": "door,gate", "content": "The door is red."}],
+    "savedsettings": {"opmode": 2},
+}  # fmt: skip
+KOBOLD_CHAT = KOBOLD | {
+    "prompt": "Mira: Come in!", "actions": ["\nTom: I do.\nMira:", " Sit."],
+    "savedsettings": {"opmode": 3, "chatname": "Tom", "chatopponent": "Mira||$||Ann"},
+}  # fmt: skip
+KOBOLD_MARKS = KOBOLD | {"actions": ["\n{{[INPUT]}}\nI do.\n{{[OUTPUT]}}\n", "Sit."], "savedsettings": None}
+KOBOLD_2 = {
+    "file_version": 2, "prompt": "Come in!", "memory": "base64:gASVCgAAAAAAAACMBmV2aWwhlC4=",
+    "authornote": "It rains.",
+    "actions": {"action_count": 1, "actions": {
+        "10": {"Selected Text": "Sit."}, "9": {"Selected Text": "\n\n> I do.\n", "Options": []},
+    }},
+    "worldinfo_v2": {"entries": {"0": {"key": ["door"], "content": "The door is red."}}},
+}  # fmt: skip
+EVERY = {
+    "webui": WEBUI, "agnai": AGNAI, "risu": RISU, "cai": CHARACTER_AI, "aid2": AI_DUNGEON_2, "aidcat": AIDCAT,
+    "messages": MESSAGES, "kobold": KOBOLD, "kobold chat": KOBOLD_CHAT, "kobold marks": KOBOLD_MARKS,
+    "kobold 2": KOBOLD_2,
+}  # fmt: skip
+EVERY_TEXT = {name: json.dumps(chat) for name, chat in EVERY.items()} | {
+    "sillytavern": SILLYTAVERN, "llama.cpp": LLAMA_CPP, "lines": LINES,
+}  # fmt: skip
