@@ -19,7 +19,7 @@ EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 # Where the name of an import is not the distribution's.
-IMPORTS = {"llama-cpp-python": "llama_cpp", "pillow": "PIL", "pyyaml": "yaml"}
+IMPORTS = {"llama-cpp-python": "llama_cpp", "pillow": "PIL", "pyahocorasick": "ahocorasick", "pyyaml": "yaml"}
 OURS = {"advrepl", "convert", "tests"}
 
 

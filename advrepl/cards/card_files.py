@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, regular
 from advrepl.cards.foreign import from_backyard
 from advrepl.cards.kinds import refuse_chats
 from advrepl.cards.text import CARD_LIMIT, MB, parse_card_text
@@ -61,7 +61,7 @@ def load_bytes(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise AdvreplError(f"{path} is no file: name the card itself")
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             data = file.read(FILE_LIMIT + 1)
     except FileNotFoundError:
         raise AdvreplError(f"there is no file {path}") from None

@@ -278,7 +278,7 @@ def _restore_kv(game: Game, notice: Notice) -> None:
         return
     if game.waits_for_opening:
         game.kv_store.load_front(game.window())
-    elif remark := game.kv_store.load():
+    elif remark := game.kv_store.load(game.window):
         notice(remark)
 
 
