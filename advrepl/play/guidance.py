@@ -34,6 +34,7 @@ LANDMARK_BIAS = 1.5  # what the opening names is to be seen again
 NEAR_BIAS = 1.0  # and so is what the last reply has named
 LEAST_WORDS = 16  # of a reply, in one paragraph: a model that wrote one short reply soon writes nothing else
 NEVER = -100.0  # a bias
+OOC = "(OOC:"  # what begins a line that is said to whoever tells the story
 NOTE_MARKS = ("[", " [")  # in which the notes stand: Gemma 3 270M writes its own after some turns
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
@@ -77,7 +78,7 @@ def essence(persona: str) -> str:
 
 def beginning(scenario: Scenario, recent: Sequence[Turn]) -> str:
     """Return how the reply to these turns begins; empty: as the model likes."""
-    asked = not scenario.roleplay and recent and recent[-1].role == "user"
+    asked = not scenario.roleplay and recent and recent[-1].role == "user" and not recent[-1].text.startswith(OOC)
     return actions.beginning(recent[-1].text) if asked else ""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from advrepl.play.game import Game
 
+DEED = "> "  # before what is done in an adventure, as in others; nothing is to be told apart here
 MOST_DIGITS = 2  # of an option's number; longer numbers, as a year or the code of a door, are words
 
 
@@ -24,6 +25,8 @@ class PlayerLine:
 
 def understood_in(game: Game, line: str) -> PlayerLine:
     """Say what a line means in a game; where it never offers options a number is a word like any other."""
+    if not game.scenario.roleplay and line.lstrip().startswith(DEED):
+        line = line.lstrip().removeprefix(DEED)
     return understood(line, game.options() if game.option_count else None)
 
 

@@ -24,6 +24,7 @@ KEYS = (
 # What the commands of each module are for, in a word or two; those of one meaning share a line.
 GROUPS = {
     "story": "go on, go back",
+    "verbs": "do, say, tell",
     "tree": "takes, branches",
     "sampling": "choose words",
     "scenario": "set the scene",

@@ -13,6 +13,7 @@ from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command
 from advrepl.terminal.layout import ENDLESS, lay_out
 from advrepl.terminal.past import costs
+from advrepl.terminal.voice import Say
 
 
 @command("stats")
@@ -38,8 +39,19 @@ def show_stats(game: Game, argument: str) -> Iterator[Event]:
 def _range(values: list[float], shape: str) -> str:
     if not values:
         return "not known: all were begun before you asked"
+    if len(values) == 1:
+        return shape.format(values[0])
     least, usual, most, last = map(shape.format, (min(values), median(values), max(values), values[-1]))
     return f"{least} to {most}, mostly {usual}, the last {last}"
+
+
+@command("say", "speak")
+def say(game: Game, argument: str) -> Iterator[Event]:
+    """Read the last reply aloud; any key silences it."""
+    told = [menu.parted(turn.text, game.option_count)[0] for turn in game.story.path_turns() if turn.role == "model"]
+    if not told:
+        raise AdvreplError("there is no reply to read yet")
+    yield Say("there is a voice at a terminal only", told[-1])
 
 
 @command("copy", usage="[all]", arguments=lambda: {"all": "the whole story, as `advrepl saves show` has it"})

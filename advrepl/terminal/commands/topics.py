@@ -6,12 +6,14 @@ Does not list the commands; help.py does.
 # topic -> (the modules whose commands belong to it, what it is about, examples with what they do)
 TOPICS: dict[str, tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]] = {
     "turns": (
-        ("story",),
+        ("story", "verbs"),
         "go on, go back",
         (
             ("2", "take the second option"),
             ("I look for a key.", "do or say something of your own"),
             ('"Who is there?"', "say it, in quotation marks"),
+            ("/roll 1d20 jump", "try it, and let the dice tell"),
+            ("/me", "let the model write your line, and change it"),
             ("/retry", "have the reply written again"),
             ("/options 0", "play without options"),
         ),
