@@ -292,7 +292,7 @@ def piece(server: Scripted, kind: str, text: str) -> str:
 def last(kind: str, finish: str, prompt: int, cached: int, generated: int) -> list[str]:
     if kind == LLAMA:
         stop = {"stop": "eos", "length": "limit"}.get(finish, "word")
-        timings = {"cache_n": cached, "prompt_n": prompt - cached, "predicted_n": generated}
+        timings = {"cache_n": cached, "prompt_n": prompt - cached, "predicted_n": generated, "prompt_ms": 0.2}
         return [json.dumps({"content": "", "tokens": [], "stop": True, "stop_type": stop, "timings": timings})]
     if kind == KOBOLD:
         return [json.dumps({"token": "", "finish_reason": finish})]
