@@ -25,7 +25,7 @@ KEYS = (
 GROUPS = {
     "story": "go on, go back",
     "verbs": "do, say, tell",
-    "tree": "takes, branches",
+    "tree": "takes, edits",
     "sampling": "choose words",
     "scenario": "set the scene",
     "portrait": "see, copy",
