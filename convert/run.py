@@ -26,7 +26,7 @@ from convert.quantize.imatrix import read_imatrix
 from convert.quantize.process import make_imatrix, quantize
 from convert.quantize.types import FTYPES, UNQUANTIZED, estimated_bytes
 from convert.tensor import Progress, TensorRef
-from convert.vocab.folder import read_vocab
+from convert.vocab.folder import check_vocab, read_vocab
 from convert.write import GGUF_TYPES, Field, replace_strings, stored_bytes, stored_type, tensor_bytes, write_gguf
 
 AUTO = "auto"  # --imatrix: make one
@@ -116,6 +116,7 @@ def prepare(request: Request) -> ConvertPlan:
     tensors = open_checkpoint(request.folder)
     model = model_rules(config, tensors)
     vocab = read_vocab(request.folder, model.vocab_size)
+    check_vocab(request.folder, vocab)
     first_type = request.ftype if request.ftype in UNQUANTIZED else lossless_type(model, tensors)
     files = metadata.source_files(request.folder, {tensors[rule.source].file for rule in model.rules if rule.source})
     fields = _fields(request, model, first_type, files)

@@ -31,6 +31,14 @@ class ModelRef(msgspec.Struct, frozen=True):
     spec: str = ""  # what --model was, so that the story goes on with the same one
 
 
+class PlayedWith(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the player chose about the model, so that the story goes on with it; None: nothing."""
+
+    ctx: int | None = None  # tokens
+    kv: str | None = None  # the type of the cache
+    plain_model: bool = False
+
+
 class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     """A save file, field by field. Whoever goes on with the story replaces it; only the list of turns grows."""
 
@@ -55,6 +63,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     futures: dict[int, int] = {}  # as Story.futures
     branches: dict[str, int] = {}  # the last turns of branches, by the names that the player gave them
     branch: str = ""  # the one that is being read, whose last turn moves with the head; empty: none that has a name
+    played: PlayedWith = PlayedWith()
     deleted: int = 0  # turns that were there once: a seed of theirs does not come again
 
 
