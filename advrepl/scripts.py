@@ -159,10 +159,15 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and regex.search(r"[\p{L}\p{N}\p{S}]", text) is not None
 
 
+# Names that are devices on Windows, whatever their ending.
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+
+
 def is_file_name(name: str, most: int = 100) -> bool:
     """Tell whether a file can be called so on all systems: at most so many characters, and never a path."""
     fits = len(name) <= most and len(name.encode()) <= LONGEST_FILE_NAME
-    return fits and _FILE_NAME.fullmatch(name) is not None and not name.endswith((" ", "."))
+    device = name.partition(".")[0].rstrip(" ").casefold() in DEVICES
+    return fits and not device and _FILE_NAME.fullmatch(name) is not None and not name.endswith((" ", "."))
 
 
 def slug(text: str, most: int = 60) -> str:
@@ -170,4 +175,4 @@ def slug(text: str, most: int = 60) -> str:
     whole = "-".join(_SLUG_WORD.findall(text.casefold()))
     while len(whole) > most or len(whole.encode()) > LONGEST_FILE_NAME:
         whole = regex.sub(r"\X$", "", whole).rstrip("-")
-    return whole
+    return f"{whole}-1" if whole in DEVICES else whole

@@ -11,14 +11,21 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
+from advrepl import regular
 from convert.config import read_object_if_there
 from convert.sums import sum_file
+
+LONGEST_README = 1 << 20  # bytes
+LONGEST_TITLE = 120
 
 
 def readme_of(folder: Path) -> str:
     """The folder's README.md; "" if it has none."""
     file = folder / "README.md"
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    if not file.is_file():
+        return ""
+    with regular.opened(file) as opened:
+        return opened.read(LONGEST_README).decode("utf-8", "replace")
 
 
 def header(readme: str) -> dict[str, str | list[str]]:
@@ -46,7 +53,7 @@ def _unquoted(text: str) -> str:
 def title(readme: str) -> str | None:
     """The first heading, in Markdown or HTML; None if there is none."""
     match = re.search(r"^# +(.+)$|<h1[^>]*>([^<]+)</h1>", readme, re.MULTILINE)
-    return (match[1] or match[2]).strip() if match else None
+    return (match[1] or match[2]).strip()[:LONGEST_TITLE] if match else None
 
 
 def describe(folder: Path, count: int) -> dict[str, Any]:

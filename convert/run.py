@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from math import prod
 from pathlib import Path
+
+import filelock
 
 from convert import ConvertError, metadata
 from convert.archs.known import architecture, model_rules
@@ -24,11 +26,13 @@ from convert.quantize.imatrix import read_imatrix
 from convert.quantize.process import make_imatrix, quantize
 from convert.quantize.types import FTYPES, UNQUANTIZED, estimated_bytes
 from convert.tensor import Progress, TensorRef
-from convert.vocab.folder import read_vocab
+from convert.vocab.folder import check_vocab, read_vocab
 from convert.write import GGUF_TYPES, Field, replace_strings, stored_bytes, stored_type, tensor_bytes, write_gguf
 
 AUTO = "auto"  # --imatrix: make one
 
+WORKPLACE, LOCK = ".converting-", "lock"
+LOCKED_WITHIN = 60  # seconds
 MARGIN = 1.1  # the size of a quantized file is an estimate, so the disk has to have this much more
 
 Stage = Callable[[str], Progress]  # opens a progress bar for one step
@@ -112,6 +116,7 @@ def prepare(request: Request) -> ConvertPlan:
     tensors = open_checkpoint(request.folder)
     model = model_rules(config, tensors)
     vocab = read_vocab(request.folder, model.vocab_size)
+    check_vocab(request.folder, vocab)
     first_type = request.ftype if request.ftype in UNQUANTIZED else lossless_type(model, tensors)
     files = metadata.source_files(request.folder, {tensors[rule.source].file for rule in model.rules if rule.source})
     fields = _fields(request, model, first_type, files)
@@ -190,8 +195,8 @@ def _convert(plan: ConvertPlan, out: Path, stage: Stage) -> ConvertResult:
     out.parent.mkdir(parents=True, exist_ok=True)
     result = ConvertResult(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, plan.request.format)
     # In the same folder, so that the rename is one step and the space that was checked is the space that is used.
-    with tempfile.TemporaryDirectory(prefix=".converting-", dir=out.parent) as made:
-        first = Path(made) / "first.gguf"
+    with _workplace(out.parent) as made:
+        first = made / "first.gguf"
         with _timed(result, "write"):
             _write(plan, first, stage("writing"))
         if plan.quantized:
@@ -201,6 +206,28 @@ def _convert(plan: ConvertPlan, out: Path, stage: Stage) -> ConvertResult:
             first.replace(out)
     result.bytes = out.stat().st_size
     return result
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """Make a folder for what is written meanwhile, which is locked while we live; what dead runs left is removed."""
+    for left in folder.glob(f"{WORKPLACE}*"):
+        _sweep(left)
+    with tempfile.TemporaryDirectory(prefix=WORKPLACE, dir=folder) as made, filelock.FileLock(Path(made) / LOCK):
+        yield Path(made)
+
+
+def _sweep(left: Path) -> None:
+    if left.is_symlink() or not left.is_dir():
+        return
+    with suppress(OSError, filelock.Timeout):
+        # Without a lock it is of a run that begins just now, or of one that was killed then.
+        if (left / LOCK).is_file() or time.time() - left.stat().st_mtime > LOCKED_WITHIN:
+            with filelock.FileLock(left / LOCK, timeout=0):
+                for file in left.iterdir():
+                    if file.name != LOCK:
+                        file.unlink()
+            shutil.rmtree(left)
 
 
 def _write(plan: ConvertPlan, first: Path, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from advrepl import regular
 from convert.tensor import Progress
 
 Algorithm = Literal["md5", "sha256"]
@@ -67,7 +68,7 @@ class Digester:
 def sum_file(path: Path, algorithms: Iterable[Algorithm], progress: Progress | None = None) -> Sums:
     """Sum a file; `progress` hears its name, the bytes read and its size after each MiB, and may raise to stop."""
     size, done = path.stat().st_size, 0
-    with path.open("rb") as source, Digester(algorithms) as digester:
+    with regular.opened(path) as source, Digester(algorithms) as digester:
         while chunk := source.read(CHUNK):
             digester.update(chunk)
             done += len(chunk)

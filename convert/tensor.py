@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from advrepl import regular
 from convert import ConvertError
 
 # What long work reports: a label, bytes done, bytes in all.
@@ -93,7 +94,7 @@ class TensorRef:
 
     def _map(self, start: int, length: int) -> mmap.mmap:
         try:
-            with self.file.open("rb") as source:
+            with regular.opened(self.file) as source:
                 return mmap.mmap(source.fileno(), length, access=mmap.ACCESS_READ, offset=start)
         except (OSError, ValueError) as error:  # ValueError: the file shrank since it was opened
             raise ConvertError(f"{self.file.name}: tensor {self.name!r} cannot be mapped: {error}") from error

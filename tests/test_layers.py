@@ -24,7 +24,7 @@ LAYERS = [
     "terminal",
     "cli",
 ]
-LEAVES = ("advrepl.atomic", "advrepl.machine")  # all that convert may import
+LEAVES = ("advrepl.atomic", "advrepl.machine", "advrepl.regular")  # all that convert may import
 ONLY_IN = {
     "llama_cpp": {
         "advrepl/engines/llama/",

@@ -1,6 +1,6 @@
 """Find the JSON of a character card in the bytes of a file, and put it into a picture.
 
-Knows the chunks of PNG and APNG, and CHARX zips. Every size in a file is checked before it is used.
+Knows the chunks of PNG and APNG, and the zips of CHARX and Backyard. Every size in a file is checked before it is used.
 Does not know the text of a card (text.py) or what it says (read.py), and decodes no picture.
 """
 
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, regular
+from advrepl.cards.foreign import from_backyard
+from advrepl.cards.kinds import refuse_chats
 from advrepl.cards.text import CARD_LIMIT, MB, parse_card_text
 
 FILE_LIMIT = 64 * MB
@@ -59,7 +61,7 @@ def load_bytes(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise AdvreplError(f"{path} is no file: name the card itself")
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             data = file.read(FILE_LIMIT + 1)
     except FileNotFoundError:
         raise AdvreplError(f"there is no file {path}") from None
@@ -77,12 +79,13 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], list[str]]:
     """
     if len(data) > FILE_LIMIT:
         raise AdvreplError(f"{source} has more than {FILE_LIMIT // MB} MB, too much for a character card")
+    refuse_chats(data, source)
     try:
         if data.startswith(SIGNATURE):
             return _from_png(data)
         if is_zip(data):
             with _zip(data) as archive:
-                return parse_card_text(_member(archive, "card.json", CARD_LIMIT))
+                return _from_zip(archive)
         for magic, kind in OTHER_PICTURES.items():
             if data.startswith(magic):
                 raise AdvreplError(f"this is a {kind} picture, and only PNG pictures carry cards: ask for the PNG")
@@ -261,6 +264,14 @@ def _zip(data: bytes) -> zipfile.ZipFile:
         return zipfile.ZipFile(io.BytesIO(data))
     except ZIP_ERRORS as error:
         raise AdvreplError(f"the archive is damaged ({error})") from error
+
+
+def _from_zip(archive: zipfile.ZipFile) -> tuple[dict[str, Any], list[str]]:
+    """The card of a CHARX, or the character of a Backyard archive (.byaf)."""
+    names = archive.namelist()
+    if "card.json" not in names and "manifest.json" in names:
+        return from_backyard(lambda name: parse_card_text(_member(archive, name, CARD_LIMIT))[0])
+    return parse_card_text(_member(archive, "card.json", CARD_LIMIT))
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

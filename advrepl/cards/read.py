@@ -10,7 +10,9 @@ from typing import Any
 from advrepl import AdvreplError
 from advrepl.cards import card_files
 from advrepl.cards.character import Character
-from advrepl.cards.spec import BOOK, KNOWN, LISTS, OTHER_NAMES, TEXTS, split_card
+from advrepl.cards.foreign import from_agnai
+from advrepl.cards.kinds import refuse_others
+from advrepl.cards.spec import BOOK, KNOWN, LISTS, TEXTS, split_card
 from advrepl.cards.text import without_surrogates
 from advrepl.macros.expand import unknown_note
 
@@ -34,18 +36,19 @@ def parse_card(data: bytes, source: str) -> tuple[Character, list[str]]:
 
 def parse_object(raw: dict[str, Any], source: str) -> tuple[Character, list[str]]:
     """Read a character from a card's decoded JSON, which it keeps; the notes say what was odd about it."""
-    notes = list(_spec_notes(raw, source))
+    notes: list[str] = []
+    if agnai := from_agnai(raw):
+        raw = agnai
+    refuse_others(raw, source)
+    notes += _spec_notes(raw)
     _, data = split_card(raw, notes)
     if not data.keys() & {*TEXTS, *LISTS}:
         raise AdvreplError(f"{source} is no character card: it has no name, description or greeting")
     if nulls := [key for key in data if key in KNOWN and data[key] is None]:
         notes.append(f"{', '.join(nulls)}: null, read as empty")
-    fields: dict[str, Any] = {key: _text(data.get(key), key, notes) for key in TEXTS}
-    fields |= {key: tuple(_texts(data.get(key), key, notes)) for key in LISTS}
+    fields: dict[str, Any] = {key: read_field(data.get(key), key, notes) for key in (*TEXTS, *LISTS)}
     if (count := len(fields["alternate_greetings"])) > MAX_GREETINGS:
         raise AdvreplError(f"{source} has {count:,} alternate greetings; {MAX_GREETINGS:,} is the most")
-    for key in ("name", "nickname"):
-        fields[key] = " ".join(fields[key].split())  # they begin lines of a prompt, so they are one line
     fields["name"] = fields["name"] or _name_of_file(source, notes)
     character = Character(**fields, book=_book(data.get(BOOK), notes), raw=raw)
     told = [getattr(character, key) for key in TEXTS if key not in ("creator", "creator_notes", "tags")]
@@ -65,14 +68,19 @@ def find_picture(data: bytes) -> bytes | None:
     return next(filter(None, (card_files.read_asset(data, asset["uri"]) for asset in icons)), None)
 
 
-def _spec_notes(raw: dict[str, Any], source: str) -> Iterator[str]:
+def read_field(value: object, key: str, notes: list[str]) -> str | tuple[str, ...]:
+    """Read a field of a card as it is played: a list as a tuple, a name as one line; add to the notes."""
+    if key in LISTS:
+        return tuple(_texts(value, key, notes))
+    text = _text(value, key, notes)
+    return " ".join(text.split()) if key in ("name", "nickname") else text  # they begin lines of a prompt
+
+
+def _spec_notes(raw: dict[str, Any]) -> Iterator[str]:
     spec, version = raw.get("spec"), raw.get("spec_version")
-    character = {*TEXTS, *OTHER_NAMES, "data"} - {"name", "description"}  # these two a lorebook has as well
-    if str(spec).startswith("lorebook") or ("entries" in raw and not raw.keys() & character):
-        raise AdvreplError(f"{source} is a lorebook, not a character")
     if spec is None and isinstance(raw.get("data"), dict):
         yield "spec: missing, read as a V2 card"
-    elif spec not in (None, "chara_card_v2", "chara_card_v3"):
+    elif spec not in (None, "chara_card_v1", "chara_card_v2", "chara_card_v3"):
         yield f"spec: {str(spec)[:40]!r} is unknown, read as a V3 card"
     try:
         if float(version or 0) > 3:  # the specification compares them as numbers

@@ -10,6 +10,7 @@ import msgspec
 
 from advrepl.cards import card_files
 from advrepl.cards.character import Character
+from advrepl.cards.read import read_field
 from advrepl.cards.spec import BOOK, LISTS, TEXTS, V1, V3_ONLY, split_card
 
 
@@ -20,7 +21,7 @@ def to_object(character: Character, spec: int) -> dict[str, Any]:
         value = getattr(character, key)
         # What could not be read is not replaced by nothing, and V2 does not know the fields of V3.
         unread = isinstance(data.get(key), (dict, bool)) or (key in V3_ONLY and key not in data)
-        if value or not unread:
+        if (value or not unread) and not _says(data.get(key), key, value):
             data[key] = list(value) if isinstance(value, tuple) else value
     extensions = data.get("extensions") or {}
     data["extensions"] = extensions if isinstance(extensions, dict) else {"extensions": extensions}
@@ -28,10 +29,13 @@ def to_object(character: Character, spec: int) -> dict[str, Any]:
         data[BOOK] = character.book
     elif isinstance(data.get(BOOK), (dict, list, NoneType)):
         data.pop(BOOK, None)
+    if isinstance(data.get(BOOK), dict):
+        data[BOOK] = _with_all_fields(data[BOOK], spec)
     if spec == 3:
-        data = _with_v3_fields(data)
-    root = {key: data[key] if key in V1 else value for key, value in root.items()}
-    return root | {"spec": f"chara_card_v{spec}", "spec_version": f"{spec}.0", "data": data}
+        data = {"group_only_greetings": [], **data}
+    # Older programs read what stands beside the data, as in a V1 card; SillyTavern writes both too.
+    copies = {key: data[key] for key in V1}
+    return root | copies | {"spec": f"chara_card_v{spec}", "spec_version": f"{spec}.0", "data": data}
 
 
 def to_json(character: Character, spec: int = 2) -> bytes:
@@ -41,15 +45,29 @@ def to_json(character: Character, spec: int = 2) -> bytes:
 
 def to_png(character: Character, picture: bytes) -> bytes:
     """Put the card into a PNG picture, as V2 and as V3; the rest of the picture stays byte by byte."""
-    copies = {keyword: msgspec.json.encode(to_object(character, spec)) for keyword, spec in (("chara", 2), ("ccv3", 3))}
+    # V2 comes last: aichar reads all behind the word "chara" as one text.
+    copies = {keyword: msgspec.json.encode(to_object(character, spec)) for keyword, spec in (("ccv3", 3), ("chara", 2))}
     return card_files.embed(picture, copies)
 
 
-def _with_v3_fields(data: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what V3 demands and V2 does not know."""
-    data = {"group_only_greetings": [], **data}
-    book = data.get(BOOK)
-    if isinstance(book, dict) and isinstance(book.get("entries"), list):
-        entries = [{"use_regex": False, **entry} if isinstance(entry, dict) else entry for entry in book["entries"]]
-        data[BOOK] = book | {"entries": entries}
-    return data
+def _says(read: object, key: str, value: object) -> bool:
+    """Whether what was read says the same in the right form: then its line ends and empty greetings stay."""
+    right = isinstance(read, list) and all(isinstance(item, str) for item in read) if key in LISTS else True
+    return (
+        right
+        and isinstance(read, (str, list))
+        and (key in LISTS) == isinstance(read, list)
+        and (read_field(read, key, []) == value)
+    )
+
+
+def _with_all_fields(book: dict[str, Any], spec: int) -> dict[str, Any]:
+    """Fill in what the specification demands of a book, and other programs leave out."""
+    entries = book.get("entries")
+    if not isinstance(entries, list):
+        return book
+    demanded = {"keys": [], "content": "", "extensions": {}, "enabled": True, "insertion_order": 0}
+    if spec == 3:
+        demanded["use_regex"] = False
+    whole = [{**demanded, **entry} if isinstance(entry, dict) else entry for entry in entries]
+    return {"extensions": {}, **book, "entries": whole}

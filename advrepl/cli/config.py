@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from advrepl import AdvreplError, atomic, paths
+from advrepl import AdvreplError, atomic, paths, regular
 from advrepl.cli.options import say
 from advrepl.cli.play import PLAY_OPTIONS
 from advrepl.hints import did_you_mean
@@ -52,7 +52,7 @@ def config(
 def read(path: Path) -> dict[str, Any]:
     """Return what stands in the file, nothing if there is none; raises AdvreplError."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(regular.read(path).decode())
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -109,6 +109,13 @@ PLAY_OPTIONS: dict[str, Any] = {
         str | None,
         option("--theme", help="Colors for a dark or a light terminal.  [default: as it tells]", metavar="dark|light"),
     ],
+    "voice": Annotated[
+        bool, typer.Option("--voice", help="Read each reply aloud (speech-dispatcher or espeak-ng); a key silences it.")
+    ],
+    "keys": Annotated[
+        str | None,
+        option("--keys", help="Keys of the line editor: emacs or vi.  [default: emacs]", metavar="emacs|vi"),
+    ],
     "bell": Annotated[
         int | None,
         option("--bell", help="Ring when a reply took so many seconds; 0: never.  [default: 30]", min=0),
@@ -129,6 +136,7 @@ DEFAULTS: dict[str, Any] = {
     "kv_file": True,
     "json": False,
     "plain": False,
+    "voice": False,
     "insecure": False,
 }
 
@@ -253,6 +261,8 @@ def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
     as_json = chosen["json"]
     reads = at_terminal(as_json)
     theme.choose(chosen["theme"], os.environ)  # refuses a wrong name before anything is loaded
+    if (keys := chosen["keys"] or "emacs") not in ("emacs", "vi"):
+        raise AdvreplError(f"--keys is emacs or vi, not {keys[:20]!r}")
     notices: list[str] = []
     game = _opened(open_game, notices.append, reads)
     opening, then = game.waits_for_opening, None
@@ -260,7 +270,8 @@ def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
         if reads:
             from advrepl.terminal import repl
 
-            look = repl.Look(chosen["plain"], chosen["theme"], BELL if chosen["bell"] is None else chosen["bell"])
+            bell = BELL if chosen["bell"] is None else chosen["bell"]
+            look = repl.Look(chosen["plain"], chosen["theme"], chosen["voice"], keys == "vi", bell)
             left = repl.play(game, opening=opening, notices=notices, look=look)
             code, then = left.code, left.then
         else:

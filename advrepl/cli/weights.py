@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advrepl import paths, program
+from advrepl.cli.options import say
+from advrepl.terminal.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +51,7 @@ def bars() -> Iterator[Callable[[str], Report]]:
 
             def report(label: str, done: int, total: int) -> None:
                 item = label if len(label) <= LABEL else "…" + label[-LABEL + 1 :]
-                shown.update(task, completed=done, total=total, item=escape(item))
+                shown.update(task, completed=done, total=total, item=escape(one_line(item)))
 
             return report
 
@@ -107,18 +109,18 @@ def _offer(file: "Checked", out: Path, asked: int) -> "Checked":
     if file.rebuilt is None:
         return file
     proof = "the published sum" if file.rebuilt.proved else "no published sum to compare with"
-    typer.echo(f"{file.name} came out wrong, its text is known: SHA-256 {file.rebuilt.sums.sha256} ({proof})")
+    say(f"{file.name} came out wrong, its text is known: SHA-256 {file.rebuilt.sums.sha256} ({proof})")
     questions = [("Use it?", True)]
     if file.rebuilt.over_json:
-        typer.echo(f"But {file.name} reads as JSON as it is: if this is another model, it is right and must stay.")
+        say(f"But {file.name} reads as JSON as it is: if this is another model, it is right and must stay.")
         questions.append((f"Replace {file.name}, which reads as JSON?", False))
     left = questions[asked:]
     if left and not sys.stdin.isatty():
-        typer.echo(f"Run again with {' '.join(['--rebuild'] * len(questions))} to use it.")
+        say(f"Run again with {' '.join(['--rebuild'] * len(questions))} to use it.")
         return file
     if not all(typer.confirm(question, default=default) for question, default in left):
         return file
-    typer.echo(f"What came out is kept as {original_name(out / file.name).name}.")
+    say(f"What came out is kept as {original_name(out / file.name).name}.")
     return accept_rebuilt(file, out, file.rebuilt)
 
 
@@ -130,16 +132,16 @@ def _show_checked(checked: "list[Checked]", out: Path) -> None:
     for file in checked:
         sums = file.sums.md5 if file.wanted.md5 and not file.wanted.sha256 else file.sums.sha256
         again = ", was there" if file.skipped else ""
-        table.add_row(escape(file.name), f"[{STYLES[file.verdict]}]{file.verdict}[/]{again}", sums or "")
+        table.add_row(escape(one_line(file.name)), f"[{STYLES[file.verdict]}]{file.verdict}[/]{again}", sums or "")
     console = _wide()
     console.print(table)
     for file in checked:
         for cause in file.causes:
-            console.print(f"{file.name}: {cause}", markup=False, soft_wrap=True)
+            console.print(one_line(f"{file.name}: {cause}"), markup=False, soft_wrap=True)
     if all(file.verdict == "right" for file in checked):
-        typer.echo(f"All {len(checked)} files are right. Next: {program.command('convert', str(out))}")
+        say(f"All {len(checked)} files are right. Next: {program.command('convert', str(out))}")
     elif not any(file.verdict == "wrong" for file in checked):
-        typer.echo(f"No sums are known for the files called unknown. Next: {program.command('convert', str(out))}")
+        say(f"No sums are known for the files called unknown. Next: {program.command('convert', str(out))}")
 
 
 def _wide() -> "Console":
@@ -198,7 +200,7 @@ def _show_plan(plan: "ConvertPlan") -> None:
     temporary = (
         f", and {format_bytes(plan.first_bytes)} for a temporary {plan.first_type} file" if plan.quantized else ""
     )
-    typer.echo(
+    say(
         f"{plan.fields['general.name']}: {plan.model.arch}, {plan.weights / 1e9:.2f} billion weights. "
         f"Needs about {format_bytes(plan.result_bytes)} in {plan.request.out.parent}{temporary}.",
         err=True,
@@ -228,6 +230,6 @@ def _show_result(result: "ConvertResult") -> None:
         )
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, text in rows.items():
-        table.add_row(name, escape(str(text)))
+        table.add_row(name, escape(one_line(str(text))))
     _wide().print(table)
-    typer.echo(f"Play it: {program.command('play', '-m', str(result.out))}")
+    say(f"Play it: {program.command('play', '-m', str(result.out))}")

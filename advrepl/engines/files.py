@@ -7,7 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, regular
 
 
 def check_file(path: Path) -> None:
@@ -15,7 +15,7 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise AdvreplError(f"{path} is a folder: this takes a GGUF file, which `advrepl convert {path}` may make of it")
     try:
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             magic = file.read(4)
     except OSError as error:
         raise AdvreplError(f"model {path} cannot be read: {error.strerror}") from error
@@ -47,7 +47,7 @@ def fingerprint(path: Path) -> str:
 def _fingerprint(path: Path) -> str:
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
+    with regular.opened(path) as file:
         for part in range(65):
             file.seek(max(0, (size - (1 << 16)) * part // 64))
             digest.update(file.read(1 << 16))

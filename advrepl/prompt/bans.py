@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, regular
 from advrepl.scripts import word_start
 
 LEAST = 2  # letters of a phrase: one letter stands in every reply
@@ -43,7 +43,7 @@ def load(path: Path) -> tuple[tuple[str, ...], list[str]]:
     try:
         if path.stat().st_size > LARGEST:
             raise AdvreplError(f"{path} is too large for a list of phrases: they take {LARGEST >> 20} MB at most")
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular.read(path).decode("utf-8-sig")
     except OSError as error:
         raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError, atomic
+from advrepl import AdvreplError, atomic, regular
 from advrepl.hints import did_you_mean
 from advrepl.sampling.params import PARAMETERS, Sampling, brief, read_fields
 from advrepl.scripts import is_file_name
@@ -188,7 +188,7 @@ def read(path: Path) -> Preset:
     try:
         if path.exists() and not path.is_file():
             raise AdvreplError(f"{path} is no file, so it cannot be a preset: remove it")
-        with path.open("rb") as file:
+        with regular.opened(path) as file:
             data = file.read(FILE_LIMIT + 1)
     except OSError as error:
         raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error

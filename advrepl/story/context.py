@@ -17,6 +17,7 @@ from advrepl.lore import activation
 from advrepl.lore.activation import Told
 from advrepl.lore.books import combine, parse_book
 from advrepl.lore.entries import SOURCES, Book, Entry
+from advrepl.lore.key_index import index_of
 from advrepl.lore.timing import LoreState
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand, is_new_each_turn
@@ -134,6 +135,7 @@ class StoryContext:
 
     def with_constant_lore(self, save: Save) -> Save:
         """Put lore that is always true into the head of the prompt, where it never moves, as far as there is room."""
+        index_of(self.lore(save))  # made now, so that no turn waits for it
         constant = sorted(filter(_always, self.lore(save).entries), key=lambda entry: (-entry.priority, entry.order))
         macros, values = self._macro_context(save), dict(save.macro_values)
         chosen: dict[str, str] = {}
@@ -228,10 +230,10 @@ class StoryContext:
 
 def _always(entry: Entry) -> bool:
     """Does it apply in every turn, whatever is said, and read the same?"""
+    if not (entry.constant or entry.activate) or not entry.content.strip() or is_new_each_turn(entry.content):
+        return False
     bare = Entry(entry.id, entry.content)
-    unruled = all(getattr(entry, rule) == getattr(bare, rule) for rule in RULES)
-    said = bool(entry.content.strip()) and not is_new_each_turn(entry.content)
-    return (entry.constant or entry.activate) and unruled and said
+    return all(getattr(entry, rule) == getattr(bare, rule) for rule in RULES)
 
 
 def _place(entry: Entry) -> str:

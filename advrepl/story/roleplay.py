@@ -129,6 +129,8 @@ def _examples(text: str) -> str:
 def _depth_prompt(character: Character) -> tuple[str, int]:
     """The note that SillyTavern keeps among a card's extensions, and its depth in turns."""
     text, depth = character.depth_prompt.get("prompt"), character.depth_prompt.get("depth")
-    if not (isinstance(depth, int) and 0 < depth < DEEPEST):
+    if isinstance(depth, str) and re.fullmatch(r"\s*[0-9]{1,4}\s*", depth):
+        depth = int(depth)
+    if isinstance(depth, bool) or not (isinstance(depth, int) and 0 <= depth < DEEPEST):
         depth = NOTE_DEPTH
     return str(text) if isinstance(text, str) else "", depth

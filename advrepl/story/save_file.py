@@ -183,7 +183,7 @@ class SaveFile:
 
 def delete(path: Path) -> None:
     """Remove a story and what belongs to it; refused while it is being played, and for what is no story."""
-    with suppress(OSError), path.open("rb") as opened:  # what cannot be read cannot be removed either: told below
+    with suppress(OSError), regular.opened(path) as opened:  # what cannot be read cannot be removed either: told below
         if b'"schema"' not in opened.read(SCHEMA_WITHIN):  # it may be damaged behind that
             raise AdvreplError(f"{path} is no story of advrepl: nothing is removed")
     with SaveFile(path) as file:

@@ -32,6 +32,14 @@ class ModelRef(msgspec.Struct, frozen=True):
     spec: str = ""  # what --model was, so that the story goes on with the same one
 
 
+class PlayedWith(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the player chose about the model, so that the story goes on with it; None: nothing."""
+
+    ctx: int | None = None  # tokens
+    kv: str | None = None  # the type of the cache
+    plain_model: bool = False
+
+
 class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     """A save file, field by field. Whoever goes on with the story replaces it; only the list of turns grows."""
 
@@ -58,6 +66,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     branch: str = ""  # the one that is being read, whose last turn moves with the head; empty: none that has a name
     quotes: tuple[Quote, ...] = ()  # what is kept of turns that are out of sight (story/quotes.py)
     recap: bool = False  # does the model choose what is kept?
+    played: PlayedWith = PlayedWith()
     deleted: int = 0  # turns that were there once: a seed of theirs does not come again
 
 

@@ -13,6 +13,7 @@ from advrepl.terminal.text import wrap
 
 FILLS = "█▓▒░"  # of the parts, in their order; what is left is free
 FREE = "·"
+UNBROKEN = "\N{NO-BREAK SPACE}"
 STEPS = "▁▂▃▄▅▆▇█"
 LONGEST = 40  # values in a row
 
@@ -39,7 +40,9 @@ class Bar(Note):
         bar = "".join(fill * count for fill, count in zip(fills, cells, strict=True))
         free = self.whole - sum(size for _, size in self.parts)
         named = [*zip(fills, self.parts, strict=True), (FREE, ("free", free))]
-        legend = "   ".join(f"{fill}\N{NO-BREAK SPACE}{name} {size:,}" for fill, (name, size) in named)
+        legend = f"{UNBROKEN * 2} ".join(
+            f"{fill} {name} {size:,}".replace(" ", UNBROKEN) for fill, (name, size) in named
+        )
         return bar + FREE * (width - len(bar)) + "\n" + wrap(legend, width)
 
 

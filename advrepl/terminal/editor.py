@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions, is_searching
@@ -86,7 +87,7 @@ class LineEditor:
 
     drafts = True
 
-    def __init__(self, game: Game, history: Path, *, theme: Theme | None) -> None:
+    def __init__(self, game: Game, history: Path, *, theme: Theme | None, vi: bool = False) -> None:
         self._game = game
         self._offered: tuple[str, ...] = ()
         self._searched_from = 0, 0  # history line and cursor position at which Ctrl-R was pressed
@@ -102,6 +103,8 @@ class LineEditor:
             prompt_continuation=" " * len(PROMPT),
             history=History(history),
             completer=self._completions,
+            auto_suggest=AutoSuggestFromHistory(),
+            vi_mode=vi,
             complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
             key_bindings=self._keys(),
             bottom_toolbar=self._toolbar,
@@ -112,6 +115,7 @@ class LineEditor:
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None
+        self.on_key: Callable[[], None] = lambda: None  # what each key does besides, as silencing a voice
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
 
     def read(self, *, unseen: bool = False, draft: str = "") -> PlayerLine:
@@ -134,6 +138,7 @@ class LineEditor:
 
     def _pressed(self) -> None:
         """Nothing is written ahead while keys are pressed: they are answered at once."""
+        self.on_key()
         if self._timer:
             self._timer.cancel()
         if prefetcher := self._game.prefetcher:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError, atomic
+from advrepl import AdvreplError, atomic, regular
 from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
 from advrepl.engines.files import fingerprint
 from advrepl.machine import Machine, this_machine
@@ -39,7 +39,7 @@ class TuningFile(msgspec.Struct, frozen=True):
 def read(path: Path) -> tuple[list[TuningRecord], str]:
     """Return what was found so far, and a sentence about a file that cannot be used ("" if it can be)."""
     try:
-        data = msgspec.json.decode(path.read_bytes())
+        data = msgspec.json.decode(regular.read(path))
         schema = data.get("schema") if isinstance(data, dict) else None
         book = msgspec.convert(_from_schema_1(data) if schema == 1 else data, TuningFile)
     except FileNotFoundError:

@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from advrepl import regular
 from convert import ConvertError
 from convert.foreign import NotJson, parse_json, quote
 from convert.tensor import MAX_DIMENSIONS, MAX_ELEMENTS, NUMPY_TYPES, TensorRef, contiguous_strides, is_count
@@ -23,7 +24,7 @@ def read_safetensors(path: Path) -> list[TensorRef]:
     Raises ConvertError if the file is anything else, also where its tensors overlap or leave bytes uncovered.
     """
     try:
-        with path.open("rb") as source:
+        with regular.opened(path) as source:
             size = os.fstat(source.fileno()).st_size
             start = source.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else size

@@ -11,6 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from advrepl import regular
 from convert import ConvertError
 from convert.checkpoint.stored_zip import ZIP_LOCAL, ZipEntry, bytes_at, content, stored_files
 from convert.checkpoint.torch_objects import Storage, View
@@ -26,7 +27,7 @@ LEGACY_PROTOCOL = 1001
 def read_torch(path: Path) -> list[TensorRef]:
     """List the tensors of a .bin file; all that is wrong with it is a ConvertError that names the file."""
     try:
-        with path.open("rb") as source:
+        with regular.opened(path) as source:
             size = os.fstat(source.fileno()).st_size
             views, starts = _read(source, size)
         return [_locate(path, name, view, starts[view.storage.key]) for name, view in views.items()]

@@ -4,6 +4,7 @@ A record counts only while payload and base are unchanged; whether the file stil
 """
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from convert.foreign import NotJson, read_json
 from convert.sums import Sums
 
 FILE = ".advrepl-decode.json"
-MAX_FILE = 1 << 20
+MAX_FILE = 1 << 26
+EVERY = 1.0  # seconds
 
 Stamp = list[int]
 
@@ -26,11 +28,16 @@ def file_stamp(path: Path | None) -> Stamp:
 
 
 class Records:
-    """The sums of the files in a folder that were decoded into it before."""
+    """The sums of the files in a folder that were decoded into it before.
+
+    They are written at most once a second, as there may be thousands: what a killed run had not noted is done again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._files = _load(self._path)
+        self._written = time.monotonic()
+        self._noted = True
 
     def find(self, name: str, payload: Stamp, base: Stamp) -> Sums | None:
         """The sums that a file came out with from just this payload and base; None if that is not known."""
@@ -41,9 +48,17 @@ class Records:
         return Sums(sha256=digest) if isinstance(digest, str) else None
 
     def add(self, name: str, payload: Stamp, base: Stamp, sums: Sums) -> None:
-        """Note what a file came out with, and write the notes; raises OSError."""
+        """Note what a file came out with, and write the notes if it is time to; raises OSError."""
         self._files[name] = {"payload": payload, "base": base, "sha256": sums.sha256}
-        write(self._path, json.dumps(self._files, indent=1).encode())
+        self._noted = False
+        if time.monotonic() - self._written >= EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is not written yet; raises OSError."""
+        if not self._noted:
+            write(self._path, json.dumps(self._files, indent=1).encode())
+            self._noted, self._written = True, time.monotonic()
 
 
 def _load(path: Path) -> dict[str, Any]:

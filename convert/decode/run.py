@@ -84,6 +84,19 @@ def _decode_all(
     jobs: list[DecodeJob], wanted: Mapping[str, Sums], given: Mapping[str, Sums], progress: Progress | None
 ) -> Iterator[Decoded]:
     records = Records(jobs[0].out.parent)
+    try:
+        yield from _each(jobs, wanted, given, records, progress)
+    finally:
+        records.write()
+
+
+def _each(
+    jobs: list[DecodeJob],
+    wanted: Mapping[str, Sums],
+    given: Mapping[str, Sums],
+    records: Records,
+    progress: Progress | None,
+) -> Iterator[Decoded]:
     total, before = sum(job.size for job in jobs), 0
     for job in jobs:
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from advrepl import regular
 from convert import ConvertError
 from convert.sums import CHUNK
 
@@ -69,7 +70,7 @@ def _drop_from_page_cache(source: BufferedIOBase | None, done: int) -> None:
 
 def is_gzip(path: Path) -> bool:
     """Does the file begin as gzip's do?"""
-    with path.open("rb") as source:
+    with regular.opened(path) as source:
         head = source.read(10)
     # Magic, deflate, no reserved flag: the three that gzip has always written.
     return len(head) == 10 and head.startswith(b"\x1f\x8b\x08") and head[3] < 0x20
@@ -77,7 +78,7 @@ def is_gzip(path: Path) -> bool:
 
 def unpacked_size(path: Path, near: int) -> int:
     """The size in bytes that gzip noted, which it keeps modulo 4 GiB: the one next to `near`."""
-    with path.open("rb") as source:
+    with regular.opened(path) as source:
         source.seek(-4, os.SEEK_END)
         low = int.from_bytes(source.read(4), "little")
     return low + max(0, round((near - low) / 2**32)) * 2**32
@@ -87,7 +88,7 @@ def unpacked_size(path: Path, near: int) -> int:
 def open_payload(path: Path, packed: bool) -> Iterator[BufferedIOBase]:
     """The payload's bytes, unpacked if it is `packed` with gzip; damage in that is a ConvertError."""
     if not packed:
-        with path.open("rb") as source:
+        with regular.opened(path) as source:
             yield source
         return
     try:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from advrepl import regular
 from convert import ConvertError
 from convert.sums import Algorithm, Sums
 
@@ -25,7 +26,7 @@ def read_list(path: Path, algorithm: Algorithm) -> dict[str, Sums]:
     try:
         if path.stat().st_size > MAX_LIST:
             raise ConvertError(f"{path}: too large for a list of sums")
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular.read(path).decode("utf-8-sig")
     except OSError as error:
         raise ConvertError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

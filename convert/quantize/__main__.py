@@ -1,9 +1,10 @@
-"""The quantizer's child process: `python -m convert.quantize quantize|imatrix …`, started by process.py.
+"""The quantizer's child process: `python -m convert.quantize quantize|imatrix|ids …`, started by process.py.
 
 Loads llama_cpp; says on stdout what llama.cpp logs.
 """
 
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -46,6 +47,22 @@ def _collect(model: str, text: str, out: str, threads: str) -> int:
     return 0
 
 
+def _ids(model: str, texts: str) -> int:
+    """Say the ids of each text, in a line that begins with "ids "."""
+    params = llama_cpp.llama_model_default_params()
+    params.vocab_only = True
+    loaded = llama_cpp.llama_model_load_from_file(os.fsencode(model), params)
+    if not loaded:
+        raise ConvertError("llama.cpp cannot load this vocabulary")
+    vocab = llama_cpp.llama_model_get_vocab(loaded)
+    for text in json.loads(Path(texts).read_text(encoding="utf-8")):
+        data = text.encode()
+        ids = (llama_cpp.llama_token * (len(data) + 8))()
+        count = llama_cpp.llama_tokenize(vocab, data, len(data), ids, len(ids), False, False)
+        _say(f"ids {' '.join(map(str, ids[: max(count, 0)]))}\n")
+    return 0
+
+
 def _say(line: str) -> None:
     try:
         sys.stdout.write(line)
@@ -55,7 +72,7 @@ def _say(line: str) -> None:
 
 
 def main(command: str, *args: str) -> int:
-    """Do what process.py asks for, "quantize" or "imatrix"; the exit code."""
+    """Do what process.py asks for, "quantize", "imatrix" or "ids"; the exit code."""
     # Ctrl-C reaches the whole process group; the parent decides, and an interrupt inside a callback would be lost.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -65,6 +82,8 @@ def main(command: str, *args: str) -> int:
 
     llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
     try:
+        if command == "ids":
+            return _ids(*args)
         return _quantize(*args) if command == "quantize" else _collect(*args)
     except ConvertError as error:
         _say(f"error: {error}\n")

@@ -11,6 +11,7 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
+from advrepl import regular
 from convert import ConvertError
 
 Floats = npt.NDArray[np.float32]
@@ -21,7 +22,7 @@ CHUNK_TOKENS = 512  # tokens run at once when a matrix is made; llama.cpp's own 
 def read_imatrix(file: Path) -> dict[str, Floats]:
     """Mean squares, one for each input column, by the weight's name; what is no matrix is a ConvertError."""
     try:
-        with file.open("rb") as opened:
+        with regular.opened(file) as opened:
             magic = opened.read(4)
         found = _read_gguf(file) if magic == b"GGUF" else _read_legacy(file.read_bytes())
     except OSError as error:

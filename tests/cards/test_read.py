@@ -121,6 +121,19 @@ def test_line_endings_are_made_alike() -> None:
         ({"spec": "lorebook_v3", "data": {"entries": []}}, "a.json is a lorebook, not a character"),
         ({"spec": "chara_card_v2", "data": {}}, "no name, description or greeting"),
         ({"turns": [], "schema": 1}, "no name, description or greeting"),
+        ({"turns": [], "schema": 2, "scenario": {}}, "a.json is a story of this program, not a character: put it into"),
+        ({"kind": "memory", "name": "b", "entries": []}, "a.json is a lorebook, .*play --lore a.json`.* /lore in one"),
+        ({"lorebookVersion": 5, "entries": []}, "a.json is a lorebook"),
+        ({"type": "risu", "ver": 1, "data": []}, "a.json is a lorebook"),
+        ({"user_name": "A", "character_name": "B"}, "a.json is a chat, not a character: `.*saves import a.json` takes"),
+        ({"gamestarted": True, "actions": [], "memory": ""}, "a.json is a chat"),
+        (
+            {"temp": 0.7, "top_p": 0.9, "name": "x"},
+            "a.json is a preset of sampling parameters, .*copy it into .*--preset",
+        ),
+        ({"name": "ChatML", "input_sequence": "", "output_sequence": ""}, "a.json is a template of prompts.*--format"),
+        ({"findRegex": "a", "replaceString": "b", "scriptName": "c"}, "a.json is a script of regular expressions"),
+        ({"personas": {}, "persona_descriptions": {}}, "a.json is a list of personas, .*--you NAME"),
         (v2(alternate_greetings=["x"] * 1001), "1,001 alternate greetings; 1,000 is the most"),
     ],
 )
@@ -165,3 +178,19 @@ def test_the_icon_of_a_card_is_found() -> None:
 def test_a_picture_is_given_without_its_card() -> None:
     data = HEAD + text(v2()) + chunk(b"tEXt", b"Title\0x") + PIXELS + ztxt(v2(), b"ccv3") + END
     assert find_picture(data) == HEAD + chunk(b"tEXt", b"Title\0x") + PIXELS + END
+
+
+def test_a_chat_of_one_object_a_line_is_named() -> None:
+    lines = b'{"user_name":"A","character_name":"B","chat_metadata":{}}\n{"name":"B","mes":"Hi"}\n'
+    with pytest.raises(AdvreplError, match=r"x.jsonl is a chat, not a character: `.*saves import x.jsonl` takes it"):
+        parse_card(lines, "x.jsonl")
+
+
+def test_a_v1_card_that_says_so_is_one() -> None:
+    character, notes = of({"spec": "chara_card_v1", "name": "Ada", "description": "d"})
+    assert (character.name, character.description, notes) == ("Ada", "d", [])
+
+
+def test_macros_that_nobody_knows_are_named() -> None:
+    _, notes = of(v2(description="{{char}} {{strange}}", first_mes="{{strange::a}} {{getvar::x}}"))
+    assert notes == ["macros that nobody knows stay as they are: {{strange::a}}"]

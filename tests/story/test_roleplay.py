@@ -10,7 +10,9 @@ from advrepl.cards.read import load_card
 from advrepl.cards.write import to_json
 from advrepl.prompt.formats import Metharme, Pygmalion
 from advrepl.prompt.template import ChatTemplate
+from advrepl.story.injections import DEPTH_PROMPT, due
 from advrepl.story.roleplay import scenario_of, slug
+from advrepl.story.scenario import Injection
 from advrepl.story.tree import Turn
 
 MIRA = Character(
@@ -74,3 +76,21 @@ def test_a_card_is_played_from_its_path(tmp_path: Path) -> None:
     path.write_bytes(to_json(MIRA))
     character, _ = load_card(path)
     assert scenario_of(character, "Ann").system == PERSONA
+
+
+@pytest.mark.parametrize(
+    ("depth", "turns"), [(0, 0), ("2", 2), (6, 6), (None, 4), ("x", 4), (-1, 4), (True, 4), (9999, 4)]
+)
+def test_a_cards_note_has_the_depth_that_it_names(depth: object, turns: int) -> None:
+    raw = {"data": {"extensions": {"depth_prompt": {"prompt": "{{char}} is cold.", "depth": depth, "role": "user"}}}}
+    character = msgspec.structs.replace(MIRA, raw=raw)
+    assert scenario_of(character).injections[DEPTH_PROMPT] == Injection("Mira is cold.", turns)
+
+
+def test_a_note_of_depth_0_is_told_with_every_turn() -> None:
+    scene = scenario_of(msgspec.structs.replace(MIRA, raw={"data": {"extensions": {"depth_prompt": DEEP}}}))
+    before = Turn(1, "user", "Here.", injections={DEPTH_PROMPT: "Cold."})
+    assert due(scene, {}, [before]) == {DEPTH_PROMPT: "Cold."}
+
+
+DEEP = {"prompt": "Cold.", "depth": 0}

@@ -156,7 +156,7 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
         SaveFile(tmp_path / "file" / "a.json")
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x" * 200, "a\x1b[31m", "dot."])
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x" * 200, "a\x1b[31m", "dot.", "CON", "nul", "com1.x"])
 def test_names_cannot_leave_the_folder(name: str) -> None:
     with pytest.raises(AdvreplError, match="cannot be the name of a story"):
         saves.check_name(name)

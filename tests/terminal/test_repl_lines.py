@@ -129,3 +129,19 @@ def test_another_story_is_picked_and_played_and_the_first_one_is_kept(
         terminal.line("/bye")
         assert terminal.left() == 0
     assert story(tmp_path)[0] == ("user", "Start!") and not (tmp_path / "night-train.json").exists()
+
+
+def test_vi_keys_and_earlier_lines_are_there(open_terminal: Callable[..., Terminal]) -> None:
+    with open_terminal("play", *SMALL, "--keys", "vi") as terminal:
+        terminal.ready()
+        terminal.line("/options")
+        terminal.until("3 options after each reply")
+        terminal.ready()
+        terminal.type("/opt")
+        terminal.until(lambda: terminal.lines[terminal.screen.cursor.y].startswith("> /options"))
+        terminal.press("ctrl-c")
+        terminal.ready()
+        terminal.type("xone two\x1b")
+        terminal.wait(0.8)  # prompt_toolkit waits whether Escape begins another key
+        terminal.type("0x")
+        terminal.until(lambda: terminal.lines[terminal.screen.cursor.y] == "> one two")

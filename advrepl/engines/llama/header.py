@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from advrepl import regular
+
 MOST_KEYS = MOST_TENSORS = 1 << 17
 LARGEST = 1 << 29  # bytes of all that stands before the tensors' data; the largest vocabularies take some MB
 LONGEST_KEY, LONGEST_NAME = 1 << 12, 63  # bytes; llama.cpp keeps 64 for a tensor's name
@@ -56,7 +58,7 @@ class GgufHeader:
     """The values of a header; None where it has none of that name and type. Raises BadHeader, and OSError."""
 
     def __init__(self, path: Path) -> None:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with regular.opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             self._data, self._at, self._end = data, 4, len(data)
             if len(data) < 24:
                 raise BadHeader("ends too early")

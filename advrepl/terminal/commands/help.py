@@ -25,7 +25,7 @@ KEYS = (
 GROUPS = {
     "story": "go on, go back",
     "verbs": "tell, remember",
-    "tree": "takes, branches",
+    "tree": "takes, edits",
     "memory": "tell, remember",
     "sampling": "choose words",
     "scenario": "set the scene",
