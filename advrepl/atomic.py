@@ -13,7 +13,13 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(
-    path: Path, *, durable: bool = False, backup: Path | None = None, temporary: str = "", private: bool = False
+    path: Path,
+    *,
+    durable: bool = False,
+    backup: Path | None = None,
+    temporary: str = "",
+    private: bool = False,
+    buffering: int = -1,
 ) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of `path` when the block ends well, and is removed when it does not.
 
@@ -23,11 +29,11 @@ def replacing(
     file is kept under this name, in the same folder, without a moment in which there is neither. `temporary`: the name
     to write under, in the same folder, which nobody else may write under; "" is a hidden one with the number of this
     process. What a killed program left there is written anew. `private`: nobody else may read the file, whatever the
-    umask.
+    umask. `buffering`: as `open` takes it.
     """
     with _removed_unless_renamed(path.with_name(temporary or f".{path.name}.{os.getpid()}.tmp")) as beside:
         mode = 0o600 if private else 0o666
-        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        with open(beside, "xb", buffering, opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             if durable:
                 file.flush()

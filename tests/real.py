@@ -9,6 +9,7 @@ from typing import Any
 
 import gguf
 import numpy as np
+import sentencepiece
 
 from convert import run
 from tests import tiny, torch_files
@@ -27,6 +28,39 @@ def smollm_reader() -> gguf.GGUFReader:
 def sentencepiece_model() -> Path:
     """A LLaMA-style SentencePiece model: 32,000 pieces, bytes from 3 on, <unk> <s> </s>."""
     return _file("mistral-common", "tokenizer.model.v1")
+
+
+def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
+    """The tokenizer.json that transformers makes of the SentencePiece model: of version 5, or as 4.28 wrote it."""
+    model = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_model()))
+    vocab = {model.id_to_piece(i): i for i in range(model.vocab_size())}
+    made = [
+        (model.get_score(vocab[piece]), len(piece[:at]), len(piece[at:]), -vocab[piece], piece[:at], piece[at:])
+        for piece in vocab
+        for at in range(1, len(piece))
+        if piece[:at] in vocab and piece[at:] in vocab
+    ]
+    pairs = [(left, right) for *_, left, right in sorted(made, reverse=True)]
+    metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
+    old = [
+        {"type": "Prepend", "prepend": "▁"},
+        {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+    ]
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    tokenizer = {
+        "version": "1.0",
+        "added_tokens": [
+            {"id": i, "content": text, "special": True} | plain for i, text in enumerate(("<unk>", "<s>", "</s>"))
+        ],
+        "normalizer": None if newer else {"type": "Sequence", "normalizers": old},
+        "pre_tokenizer": metaspace if newer else None,
+        "model": {
+            "type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True, "vocab": vocab,
+            "merges": [list(pair) if newer else " ".join(pair) for pair in pairs],
+        },
+    }  # fmt: skip
+    tiny.write_json(folder / "tokenizer.json", tokenizer)
+    tiny.write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})
 
 
 def metharme_mini(folder: Path, seed: int = 7) -> Path:

@@ -60,7 +60,7 @@ def test_readers_of_json_and_caches_do_not_wait_either(tmp_path: Path) -> None:
         with pytest.raises((OSError, NotJson)):
             read_json(path, 1000)
         with pytest.raises(kv_file.UnusableError):
-            kv_file.read(path, kv_file.KvKey("", 1, "", ""))
+            kv_file.read(path, kv_file.KvKey("", "", ""))
 
 
 def test_the_list_of_stories_leaves_them_out(tmp_path: Path) -> None:

@@ -109,6 +109,9 @@ PLAY_OPTIONS: dict[str, Any] = {
         str | None,
         option("--theme", help="Colors for a dark or a light terminal.  [default: as it tells]", metavar="dark|light"),
     ],
+    "voice": Annotated[
+        bool, typer.Option("--voice", help="Read each reply aloud (speech-dispatcher or espeak-ng); a key silences it.")
+    ],
     "keys": Annotated[
         str | None,
         option("--keys", help="Keys of the line editor: emacs or vi.  [default: emacs]", metavar="emacs|vi"),
@@ -133,6 +136,7 @@ DEFAULTS: dict[str, Any] = {
     "kv_file": True,
     "json": False,
     "plain": False,
+    "voice": False,
     "insecure": False,
 }
 
@@ -266,9 +270,8 @@ def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
         if reads:
             from advrepl.terminal import repl
 
-            look = repl.Look(
-                chosen["plain"], chosen["theme"], keys == "vi", BELL if chosen["bell"] is None else chosen["bell"]
-            )
+            bell = BELL if chosen["bell"] is None else chosen["bell"]
+            look = repl.Look(chosen["plain"], chosen["theme"], chosen["voice"], keys == "vi", bell)
             left = repl.play(game, opening=opening, notices=notices, look=look)
             code, then = left.code, left.then
         else:

@@ -14,7 +14,9 @@ from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
+from advrepl.engines.kv import computed
 from advrepl.engines.kv.borders import Borders
+from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
 from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
@@ -81,6 +83,7 @@ class SequenceState:
     token_cache: TokenCache
     seq_id: int = 0
     cached: list[int] = field(default_factory=list)  # its tokens, position by position
+    runs: tuple[Run, ...] = ()  # the numbers of `cached` (kv/computed.py); tokens behind them have none yet
     unshifted: int | None = None  # so many tokens at its front were never moved; None: none was
     shape: WindowShape = NO_WINDOW  # of the window that `cached` was built for
     # Positions that layers with a sliding window have no cells for, from the first to before the last of each.
@@ -93,6 +96,15 @@ class SequenceState:
         """Return the state of another sequence that begins as this one is."""
         token_cache, cached, snapshots = self.token_cache.copy(), list(self.cached), self.snapshots.copy()
         return replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
+
+    def cut(self, length: int) -> None:
+        """Hold no more than the first `length` tokens."""
+        self.cached, self.runs = self.cached[:length], computed.part(self.runs, 0, length)
+
+    def number(self) -> tuple[Run, ...]:
+        """Return the numbers of all cached tokens."""
+        self.runs = (*self.runs, *computed.fresh(len(self.cached) - computed.total(self.runs)))
+        return self.runs
 
 
 M = TypeVar("M", bound=EngineModel)

@@ -6,7 +6,7 @@ Does not know how books are written (books.py), nor where in the prompt lore sta
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from advrepl.lore import groups
@@ -148,28 +148,31 @@ class _Scan:
 
     def matches(self, active: Mapping[int, object]) -> list[int]:
         """The entries that apply now and have not yet, those first that are served first while tokens are left."""
-        found = self.index.candidates(map(_marked, (*self.turns, *self.recursion, *self.told.sources.values())))
-        found |= {number for name in self.timing.started if (number := self.index.numbers.get(name)) is not None}
-        entries = self.book.entries
+        texts = (*self.turns, *self.recursion, *self.told.sources.values())
+        found = self.index.candidates(map(_marked, texts))
+        for name in self.timing.started:
+            if (number := self.index.numbers.get(name)) is not None:
+                found[number] = self.book.entries[number].keys
         matched = [
             number
-            for number in found
-            if number not in active and number not in self.out and self.applies(entries[number])
+            for number, keys in found.items()
+            if number not in active and number not in self.out and self.applies(self.book.entries[number], keys)
         ]
-        return sorted(matched, key=lambda number: self.rank(number))
+        return sorted(matched, key=self.rank)
 
     def rank(self, number: int) -> tuple[object, ...]:
         entry = self.book.entries[number]
         sticky = self.timing.is_sticky(entry)
         return entry.ignore_on_max_context, not sticky, -entry.priority, -entry.order, number
 
-    def applies(self, entry: Entry) -> bool:
+    def applies(self, entry: Entry, keys: Collection[str]) -> bool:
+        """Whether an entry applies, of whose keys no others than these can be there."""
         if not (entry.enabled and self.is_for_this(entry)) or self.timing.is_kept_away(entry):
             return False
         sticky = self.timing.is_sticky(entry)
         if not sticky and not self.is_its_round(entry):
             return False
-        return sticky or self.has_keys(entry)
+        return sticky or self.has_keys(entry, keys)
 
     def is_for_this(self, entry: Entry) -> bool:
         """Whether an entry is meant for this character, reply and greeting."""
@@ -189,12 +192,12 @@ class _Scan:
             return not entry.delay_until_recursion
         return entry.delay_until_recursion <= self.level and not (entry.exclude_recursion and self.book.recursive)
 
-    def has_keys(self, entry: Entry) -> bool:
+    def has_keys(self, entry: Entry, keys: Collection[str]) -> bool:
         """Whether the keys of an entry are there as it wants them."""
         if entry.activate:
             return True
         has = self.finder(entry)
-        if not entry.constant and not (any(map(has, entry.keys)) and _has_secondary(entry, has)):
+        if not entry.constant and not (any(map(has, keys)) and _has_secondary(entry, has)):
             return False
         return (not entry.additional_keys or any(map(has, entry.additional_keys))) and not any(
             map(has, entry.exclude_keys)
@@ -219,7 +222,7 @@ class _Scan:
         key = (depth, entry.match_sources)
         if key not in self.haystacks:
             texts = [*self.turns[:depth], *self.sources(entry), *self.recursion] if depth else []
-            self.haystacks[key] = Haystack(tuple(map(_marked, texts)))
+            self.haystacks[key] = Haystack(map(_marked, texts))
         return self.haystacks[key]
 
     def sources(self, entry: Entry) -> list[str]:

@@ -17,7 +17,7 @@ from advrepl.cards import card_files, text
 from advrepl.cards.read import parse_card
 from advrepl.lore import decorators, key_match
 from advrepl.lore.entries import LOGICS, ROLES, SOURCES, Book, Entry, Position
-from advrepl.lore.fields import Fields, shorten
+from advrepl.lore.fields import HIGHEST, Fields, shorten
 from advrepl.lore.foreign import world_entries
 from advrepl.macros.expand import unknown_note
 
@@ -37,6 +37,7 @@ UNSUPPORTED = (
 KEY_FIELDS = ("keys", "secondary_keys", "additional_keys", "exclude_keys")
 HOLDERS = ("data", "character_book", "worldinfo_v2")  # objects around a book
 LISTS = ("entries", "worldinfo", "worldInfo", "storyCards")  # what its list of entries may be called
+SOURCE_FLAGS = frozenset(flag for flags in SOURCES.values() for flag in flags)
 # Written into card books by SillyTavern, which sets use_regex on every entry whatever its keys are.
 SILLYTAVERN_FIELDS = {"exclude_recursion", "selectiveLogic", "useProbability"}
 
@@ -72,7 +73,7 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
         recursive=fields.flag("recursive_scanning", default=any(_is_sillytavern(value) for _, value in listed)),
     )
     unknown = unknown_note(*(entry.content for entry in entries))
-    return book, [*_never_note(book), *_unsupported_note(unsupported), *unknown, *shorten(notes)]
+    return book, [*_never_notes(book), *_unsupported_note(unsupported), *unknown, *shorten(notes)]
 
 
 def load_book(path: Path) -> tuple[Book, list[str]]:
@@ -165,9 +166,10 @@ def _entry(fields: Fields, key: str, source: str, unsupported: Counter[str]) -> 
         )
     content, change = decorators.read(content)
     extensions = fields.inner("extensions")
+    by_sillytavern = _is_sillytavern(fields.value)
     position = _position(fields, extensions)
     values: dict[str, Any] = {
-        **_keys(fields, extensions),
+        **_keys(fields, extensions, by_sillytavern),
         **_order(fields, extensions),
         "position": POSITIONS[position],
     }
@@ -178,7 +180,7 @@ def _entry(fields: Fields, key: str, source: str, unsupported: Counter[str]) -> 
     return entry
 
 
-def _keys(fields: Fields, extensions: Fields) -> dict[str, Any]:
+def _keys(fields: Fields, extensions: Fields, by_sillytavern: bool) -> dict[str, Any]:
     secondary = fields.words("secondary_keys", "keysecondary")
     logic = int(_either("selectiveLogic", fields, extensions, default=0, low=0, high=3))
     return {
@@ -190,14 +192,18 @@ def _keys(fields: Fields, extensions: Fields) -> dict[str, Any]:
         and not fields.flag("disable")
         and not fields.flag("widisabled"),
         "constant": fields.flag("constant"),
-        "use_regex": fields.flag("use_regex") and not _is_sillytavern(fields.value),
+        "use_regex": fields.flag("use_regex") and not by_sillytavern,
         "case_sensitive": _flag(fields, extensions, "case_sensitive", "caseSensitive"),
-        "match_whole_words": _flag(
-            fields, extensions, "match_whole_words", "matchWholeWords", default=_is_sillytavern(fields.value)
-        ),
-        "match_sources": tuple(name for name, flags in SOURCES.items() if _flag(fields, extensions, *flags)),
+        "match_whole_words": _flag(fields, extensions, "match_whole_words", "matchWholeWords", default=by_sillytavern),
+        "match_sources": _sources(fields, extensions),
         "scan_depth": _count(fields, extensions, "scan_depth", "scanDepth"),
     }
+
+
+def _sources(fields: Fields, extensions: Fields) -> tuple[str, ...]:
+    if SOURCE_FLAGS.isdisjoint(fields.value) and SOURCE_FLAGS.isdisjoint(extensions.value):
+        return ()
+    return tuple(name for name, flags in SOURCES.items() if _flag(fields, extensions, *flags))
 
 
 def _order(fields: Fields, extensions: Fields) -> dict[str, Any]:
@@ -230,14 +236,16 @@ def _unsupported(entry: Entry, position: int) -> Iterator[str]:
         yield "as user or assistant"
 
 
-def _never_note(book: Book) -> list[str]:
-    """Say so where no entry could ever be told, which is what a book looks like that is not understood."""
-    able = (each for each in book.entries if each.enabled and each.content.strip() and each.probability)
-    if not book.entries or any(each.keys or each.constant or each.activate for each in able):
-        return []
-    return [
-        f"none of its {len(book.entries):,} entries can ever apply: they have no keys, no text, or are switched off"
-    ]
+def _never_notes(book: Book) -> list[str]:
+    """Say so where entries can never be told; where none can, the book is one that is not understood."""
+    able = [each for each in book.entries if each.enabled and each.content.strip() and each.probability]
+    able = [each for each in able if each.keys or each.constant or each.activate]
+    if book.entries and not able:
+        why = "they have no keys, no text, or are switched off"
+        return [f"none of its {len(book.entries):,} entries can ever apply: {why}"]
+    others = sum(bool(each.triggers) and "normal" not in each.triggers for each in able)
+    which = "entries that are for continuations, swipes and the like alone"
+    return [f"{which} ({others:,}): never told, as lore here is chosen for the player's turn"] if others else []
 
 
 def _unsupported_note(unsupported: Counter[str]) -> list[str]:
@@ -262,6 +270,8 @@ def _rules(fields: Fields, extensions: Fields) -> dict[str, Any]:
 
 def _group(fields: Fields, extensions: Fields) -> dict[str, Any]:
     named = extensions.text("group") or fields.text("group")
+    if not named:
+        return {}
     return {
         "groups": tuple(name.strip() for name in named.split(",")[:20] if name.strip()),
         "group_weight": _count(fields, extensions, "group_weight", "groupWeight", default=100) or 0.0,
@@ -272,23 +282,28 @@ def _group(fields: Fields, extensions: Fields) -> dict[str, Any]:
 
 def _meant_for(fields: Fields, extensions: Fields) -> dict[str, Any]:
     """The characters and the replies that an entry is for."""
-    place = extensions if "characterFilter" in extensions.value else fields
-    wanted = place.inner("characterFilter")
+    triggers = (extensions if extensions.value.get("triggers") is not None else fields).words("triggers")
+    wanted = (extensions if "characterFilter" in extensions.value else fields).inner("characterFilter")
+    if not wanted.value:
+        return {"triggers": triggers}
     return {
         "characters": wanted.words("names"),
         "tags": wanted.words("tags"),
         "for_others": wanted.flag("isExclude"),
-        "triggers": (extensions if extensions.value.get("triggers") is not None else fields).words("triggers"),
+        "triggers": triggers,
     }
 
 
-def _either(name: str, fields: Fields, extensions: Fields, **limits: float) -> float:
-    return (extensions if extensions.value.get(name) is not None else fields).number(name, **limits)
+def _either(
+    name: str, fields: Fields, extensions: Fields, *, default: float, low: float, high: float = HIGHEST
+) -> float:
+    place = extensions if extensions.value.get(name) is not None else fields
+    return place.number(name, default=default, low=low, high=high) if name in place.value else default
 
 
 def _flag(fields: Fields, extensions: Fields, *names: str, default: bool = False) -> bool:
     """The first of a field's spellings that is there; cards have it among their extensions."""
-    for place in (extensions, fields):
+    for place in (extensions, fields) if extensions.value else (fields,):
         for name in names:
             if place.value.get(name) is not None:
                 return place.flag(name, default)
@@ -296,9 +311,11 @@ def _flag(fields: Fields, extensions: Fields, *names: str, default: bool = False
 
 
 def _count(fields: Fields, extensions: Fields, *names: str, default: int | None = None) -> int | None:
-    found = fields.count(*names)
-    found = extensions.count(*names) if found is None else found
-    return default if found is None else found
+    for place in (fields, extensions):
+        for name in names:
+            if place.value.get(name) is not None and (found := place.count(name)) is not None:
+                return found
+    return default
 
 
 def _check_patterns(entry: Entry, path: str, notes: list[str]) -> int:

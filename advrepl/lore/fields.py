@@ -36,7 +36,10 @@ class Fields:
 
     def first(self, *names: str) -> tuple[str, Any]:
         """Return the first of these fields that is there and not null, else the first name and None."""
-        return next(((name, self.value[name]) for name in names if self.value.get(name) is not None), (names[0], None))
+        for name in names:
+            if (value := self.value.get(name)) is not None:
+                return name, value
+        return names[0], None
 
     def text(self, *names: str) -> str:
         """Read a text; empty where there is none. What is no character in it is replaced, as no save can hold it."""
@@ -48,9 +51,11 @@ class Fields:
 
     def flag(self, name: str, default: bool = False) -> bool:
         """Read a yes or no, also one that is written as a text or a number."""
-        _, value = self.first(name)
+        value = self.value.get(name)
         if value is None:
             return default
+        if value is True or value is False:
+            return bool(value)
         if isinstance(value, bool | int | str) and value in (True, False, "true", "false", "1", "0"):
             return value in (True, "true", "1")
         self.note(name, "is neither true nor false: ignored")
@@ -83,13 +88,15 @@ class Fields:
     def words(self, *names: str) -> tuple[str, ...]:
         """Read a list of keys; some programs write them as one text with commas."""
         name, value = self.first(*names)
+        if not value:
+            return ()
         if isinstance(value, str):
             value = split_keys(value)
-        if value is not None and not isinstance(value, list):
+        if not isinstance(value, list):
             self.note(name, "is no list of keys: ignored")
-            value = None
-        keys = [key.strip() for key in value or () if isinstance(key, str)]
-        if len(keys) < len(value or ()):
+            return ()
+        keys = [key.strip() for key in value if isinstance(key, str)]
+        if len(keys) < len(value):
             self.note(name, "holds keys that are no text: ignored")
         short = [key for key in keys if key and len(key) <= MAX_KEY]
         if any(len(key) > MAX_KEY for key in keys):

@@ -1,19 +1,21 @@
 """Which entries of a book a text could wake, found without looking for each of their keys.
 
-A key can only be in a text that holds any four letters of it. Each key is filed under four that few others are filed
-under; so a text costs what it is long, and not what the book is large. Where a key is said to be possible it is still
-looked for (key_match.py). What was found in a text is remembered, as most of what is searched was searched before.
+All keys are looked for in one go, by an automaton: a text costs what it is long, and not what the book is large. Of a
+pattern the automaton knows a piece of plain text that any match must hold. Where a key is said to be possible it is
+still looked for (key_match.py). What was found in a text is remembered: most of it was searched before.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+
+import ahocorasick
 
 from advrepl.lore.entries import Book, Entry
-from advrepl.lore.key_match import pattern_of, readable
+from advrepl.lore.key_match import bordered, is_word, pattern_of, readable
 
-GRAM = 4
 KEPT_TEXTS = 1_000
-LONGEST = 64  # letters of a key that are looked at: enough to find some that are rare
+_Key = tuple[int, str]  # the number of an entry, and a key of it
+LONGEST = 32  # letters of a key that the automaton knows: enough to tell keys apart, and little memory
 MAX_CHOICES = 16  # texts of which a pattern needs one
 MACRO = re.compile(r"\{\{|<(?:user|bot|char|group|charifnotgroup)>", re.IGNORECASE)
 
@@ -24,24 +26,32 @@ _NO_TEXT = re.compile(
 )
 _GROUP = re.compile(r"\((\?(?:<?[=!]|:|<[^>]*>))?([^()]*)\)(\?|\*|\{[0-9,]*\}?)?")
 _REPEATED = re.compile(r"[^\0]?(?:[?*]|\{[0-9,]*\})|[+.^$\\]")
-_OWN = "\ue000"  # and the characters behind it stand for groups, \ue800 and those behind it for escaped marks
-_MARKS = 0xE800
+# In what is left of a pattern these and the characters behind them stand for groups, for escaped marks, and for \b.
+_OWN, _MARKS, _BORDER = "\ue000", 0xE800, "\uf000"
+_EDGES = re.compile(rf"^({_BORDER}(?=[A-Za-z0-9_]))?(.*?)((?<=[A-Za-z0-9_]){_BORDER})?$", re.DOTALL)
 
 
 def needles(pattern: str) -> tuple[str, ...]:
-    """Find texts of which every match of a JavaScript pattern holds one, caseless; none where that is not to be seen.
+    """Find texts of which every match of a JavaScript pattern holds one; none where that is not to be seen.
+
+    They are caseless, with the marks of `bordered` where words begin and end.
 
     Sees at a glance what is plain text in it, whether or not the pattern is a valid one.
     """
     if _OWN <= max(pattern, default="") <= "\uf8ff":
         return ()
     groups: list[tuple[str, ...]] = []
-    rest = _NO_TEXT.sub(lambda found: chr(_MARKS + ord(found[1])) if found[1] else "\0", pattern)
+    rest = _NO_TEXT.sub(_told_apart, pattern)
     while "(" in rest:
         rest, count = _GROUP.subn(lambda found: _group(found, groups), rest)
         if not count:
             return ()
-    return _choices(rest, groups)
+    found = tuple(map(_plain, _choices(rest, groups)))
+    return found if all(found) else ()
+
+
+def _told_apart(found: re.Match[str]) -> str:
+    return chr(_MARKS + ord(found[1])) if found[1] else _BORDER if found[0] == r"\b" else "\0"
 
 
 def _group(found: re.Match[str], groups: list[tuple[str, ...]]) -> str:
@@ -57,10 +67,11 @@ def _choices(text: str, groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     for alternative in text.split("|"):
         best: tuple[str, ...] = ()
         for piece in re.split(r"[\0-\x1f]+", _REPEATED.sub("\0", alternative)):
-            own = groups[ord(piece) - ord(_OWN)] if len(piece) == 1 and _OWN <= piece < chr(_MARKS) else ()
-            best = max(
-                best, own or ((_plain(piece),) if piece else ()), key=lambda held: min(map(len, held), default=0)
-            )
+            if len(piece) == 1 and _OWN <= piece < chr(_MARKS):
+                held = groups[ord(piece) - ord(_OWN)]
+            else:
+                held = (piece,) if piece.strip(_BORDER) else ()
+            best = max(best, held, key=lambda some: min(map(len, some), default=0))
         if not best:
             return ()
         every += best
@@ -68,7 +79,13 @@ def _choices(text: str, groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _plain(piece: str) -> str:
-    return "".join(chr(ord(each) - _MARKS) if ord(each) >= _MARKS and each <= "\uefff" else each for each in piece)
+    """A piece of plain text as it stands between others, whose borders are known where the pattern says \\b."""
+    begins, text, ends = _EDGES.fullmatch(piece).groups()  # type: ignore[union-attr]
+    text = "".join(chr(ord(each) - _MARKS) if _MARKS <= ord(each) < 0xF000 else each for each in text)
+    if _BORDER in text:
+        return ""
+    marked = bordered(text.casefold())
+    return marked[not begins : len(marked) - (not ends)]
 
 
 def index_of(book: Book) -> "KeyIndex":
@@ -88,57 +105,67 @@ class KeyIndex:
         self.depth = max((entry.scan_depth or 0 for entry in entries), default=0)  # that any entry asks for
         self.levels = sorted({entry.delay_until_recursion for entry in entries} - {0})
         self.unfiled: list[int] = []  # entries that have to be looked at in every turn
-        self._kept: dict[str, tuple[int, ...]] = {}
-        self._filed: dict[int, dict[str, list[int]]] = {length: {} for length in range(1, GRAM + 1)}
+        self._entries = entries
+        self._kept: dict[str, frozenset[_Key]] = {}
+        filed: tuple[dict[str, list[_Key]], ...] = ({}, {})  # of keys anywhere, of whole words and patterns
         for number, entry in enumerate(entries):
-            held = self._needles(entry)
+            held = _needles_of(entry)
             if held is None:
                 self.unfiled.append(number)
-            for needle in held or ():
-                self._file(needle, number)
+            for key, needle, words in held or ():
+                filed[words].setdefault(needle[:LONGEST], []).append((number, key))
+        self._anywhere, self._words = map(_automaton, filed)
 
-    def candidates(self, texts: Iterable[str]) -> set[int]:
-        """Find the numbers of the entries of which a key could be in one of the texts."""
-        found = set(self.unfiled)
+    def candidates(self, texts: Iterable[str]) -> dict[int, Collection[str]]:
+        """Find the entries that one of the texts could wake, by their numbers, and which of their keys could do it."""
+        found: dict[int, set[str]] = {}
         for text in texts:
             if text not in self._kept:
                 while len(self._kept) >= KEPT_TEXTS:
                     del self._kept[next(iter(self._kept))]
-                self._kept[text] = tuple(self._search(text))
-            found.update(self._kept[text])
+                self._kept[text] = frozenset(self._search(text))
+            for number, key in self._kept[text]:
+                found.setdefault(number, set()).add(key)
+        return found | {number: self._entries[number].keys for number in self.unfiled}
+
+    def _search(self, text: str) -> set[_Key]:
+        found: set[_Key] = set()
+        if self._words:
+            # Patterns see the text as it is written.
+            for each in {readable(text, False, True), bordered(text.casefold())}:
+                found |= _found(self._words, each)
+        if self._anywhere:
+            found |= _found(self._anywhere, readable(text, False))
         return found
 
-    def _search(self, text: str) -> set[int]:
-        found: set[int] = set()
-        # Patterns see the text as it is written.
-        for each in {readable(text, False), text.casefold()}:
-            for length, filed in self._filed.items():
-                if filed:
-                    here = {each[at : at + length] for at in range(len(each) - length + 1)}
-                    found.update(number for gram in here & filed.keys() for number in filed[gram])
-        return found
 
-    def _file(self, needle: str, number: int) -> None:
-        filed, best = self._filed[min(len(needle), GRAM)], ""
-        for at in range(max(min(len(needle) - GRAM, LONGEST), 0) + 1):
-            gram = needle[at : at + GRAM]
-            if gram not in filed:
-                filed[gram] = [number]
-                return
-            best = min(best or gram, gram, key=lambda each: len(filed[each]))
-        filed[best].append(number)
+def _found(automaton: ahocorasick.Automaton, text: str) -> set[_Key]:
+    each_once = {id(keys): keys for _, keys in automaton.iter(text)}
+    return set[_Key]().union(*each_once.values())
 
-    def _needles(self, entry: Entry) -> list[str] | None:
-        """What one of must be in the text; None: that cannot be told."""
-        if entry.constant or entry.activate:
+
+def _automaton(filed: dict[str, list[_Key]]) -> ahocorasick.Automaton | None:
+    automaton = ahocorasick.Automaton()
+    for needle, keys in filed.items():
+        automaton.add_word(needle, keys)
+    automaton.make_automaton()
+    return automaton if filed else None
+
+
+def _needles_of(entry: Entry) -> list[tuple[str, str, bool]] | None:
+    """Its keys, with texts of which one must be there for each, and whether as words; None: that cannot be told."""
+    if entry.constant or entry.activate:
+        return None
+    held: list[tuple[str, str, bool]] = []
+    for key in entry.keys:
+        if MACRO.search(key):
             return None
-        held: list[str] = []
-        for key in entry.keys:
-            if MACRO.search(key):
-                return None
-            written = (key, "") if entry.use_regex else pattern_of(key)
-            some = [each.casefold() for each in needles(written[0])] if written else [readable(key, False)]
-            if written and not some:
-                return None
-            held += filter(None, some)
-        return held
+        if not entry.use_regex and not (key[:1] == "/" and pattern_of(key)):
+            words = entry.match_whole_words and is_word(key)
+            held += [(key, readable(key, False, words), words)] if key else []
+        elif some := needles((pattern_of(key) or (key, ""))[0]):
+            # A pattern that turns out to be none is looked for as it is, and then these are in it too.
+            held += [(key, each, True) for each in some]
+        else:
+            return None
+    return held

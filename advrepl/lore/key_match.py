@@ -6,7 +6,7 @@ Does not know which keys belong together (activation.py), nor which to look for 
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
@@ -50,36 +50,50 @@ class PatternSearch:
             self.seconds_left -= self.clock() - start
 
 
-@dataclass(frozen=True, slots=True)
 class Haystack:
-    """Texts that keys are looked for in together; each begins with \\x01, so that a pattern can find where."""
+    """Texts that keys are looked for in together."""
 
-    parts: tuple[str, ...]
+    def __init__(self, parts: Iterable[str]) -> None:
+        self.parts = tuple(parts)
+        self._joined: dict[tuple[bool, bool], str] = {}
 
     def text(self) -> str:
         """Return all of it, as patterns see it."""
         return "\n".join(self.parts)
 
     def holds(self, key: str, case_sensitive: bool, whole_words: bool) -> bool:
-        """Say whether a plain key occurs; keys of several words are looked for as they are, as in SillyTavern."""
-        words = whole_words and len(key.split()) == 1
-        needle = readable(key, case_sensitive, words)
-        return any(needle in readable(part, case_sensitive, words) for part in self.parts)
+        """Say whether a plain key occurs."""
+        words = whole_words and is_word(key)
+        how = (case_sensitive, words)
+        if how not in self._joined:
+            self._joined[how] = "\n".join(readable(part, *how) for part in self.parts)
+        return readable(key, *how) in self._joined[how]
+
+
+def is_word(key: str) -> bool:
+    """Say whether a key can be one whole word; one of several is looked for as it is, as in SillyTavern."""
+    return len(key.split()) == 1
 
 
 @lru_cache(KEPT_TEXTS)
 def readable(text: str, case_sensitive: bool, words: bool = False) -> str:
     """Return a text so that what reads the same is the same.
 
-    With `words` \\x02 and \\x03 stand where one may begin and end: a key is a whole word of a text that holds it then.
+    With `words` its words are marked as in `bordered`: a key is a whole word of a text that holds it then.
     """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.translate(ALIKE))
     if not case_sensitive:
         text = text.casefold() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
-    return WORD_END.sub("\x03", WORD_START.sub("\x02", text)) if words else text
+    return bordered(text) if words else text
 
 
+def bordered(text: str) -> str:
+    """Mark where words may begin (\\x02) and end (\\x03)."""
+    return WORD_END.sub("\x03", WORD_START.sub("\x02", text))
+
+
+@lru_cache(KEPT_TEXTS)
 def pattern_of(key: str) -> tuple[str, str] | None:
     """Return the pattern and the flags of a key that is written /pattern/flags; None for another one."""
     end = key.rfind("/")

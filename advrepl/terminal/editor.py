@@ -115,6 +115,7 @@ class LineEditor:
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._timer: asyncio.TimerHandle | None = None
+        self.on_key: Callable[[], None] = lambda: None  # what each key does besides, as silencing a voice
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
 
     def read(self, *, unseen: bool = False, draft: str = "") -> PlayerLine:
@@ -137,6 +138,7 @@ class LineEditor:
 
     def _pressed(self) -> None:
         """Nothing is written ahead while keys are pressed: they are answered at once."""
+        self.on_key()
         if self._timer:
             self._timer.cancel()
         if prefetcher := self._game.prefetcher:

@@ -18,6 +18,7 @@ from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
 from advrepl.terminal import commands, picker
+from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.bare_words import BareWords
 from advrepl.terminal.choosing import Pick
 from advrepl.terminal.commands import Quit, Then, portrait
@@ -27,6 +28,7 @@ from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
 from advrepl.terminal.theme import choose
+from advrepl.terminal.voice import Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Look:
 
     plain: bool = False  # in lines of words only, for a screen reader
     theme: str | None = None  # by its name; None: as the terminal's background
+    voice: bool = False  # is each reply read aloud?
     vi: bool = False  # are the keys of the line editor vi's?
     bell: int = 0  # seconds from which on a reply that is ready rings; 0: none does
 
@@ -63,7 +66,8 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look =
         editor: Editor = PlainEditor(game, interrupts.reading, SPOKEN_PROMPT if can.words else PROMPT)
         if can.cursor:
             editor = LineEditor(game, paths.history(), theme=theme if can.style else None, vi=look.vi)
-        repl = Repl(game, Screen(sys.stdout, can, theme), editor, interrupts, look.bell)
+        aloud = Aloud(game.scenario.language, replies=look.voice)
+        repl = Repl(game, Screen(sys.stdout, can, theme), editor, interrupts, aloud, look.bell)
         repl.show_heading(notices)
         repl.show_portrait()
         try:
@@ -73,6 +77,7 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look =
                 repl.show_last_exchange()
             repl.read_lines()
         finally:
+            aloud.close()
             code = repl.save_and_leave()
     return Left(code, repl.then)
 
@@ -80,9 +85,15 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look =
 class Repl:
     """A game at a terminal."""
 
-    def __init__(self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts, bell: int = 0) -> None:
+    def __init__(
+        self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts, aloud: Aloud, bell: int = 0
+    ) -> None:
+        """`bell`: seconds from which on a reply that is ready rings; 0: none does."""
         self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
         self._bell = bell
+        self._aloud = aloud
+        if isinstance(editor, LineEditor):
+            editor.on_key = aloud.hush
         self._bare_words = BareWords()
         self.then: Then | None = None  # what the player goes on with when he has left
         self._pick: Pick | None = None  # what he is to choose from, when all else is said
@@ -145,17 +156,13 @@ class Repl:
         """Show events as they happen; errors are one line, Ctrl-C ends the reply, twice raises KeyboardInterrupt."""
         offered, began = False, time.monotonic()
         try:
-            with closed(events), self._interrupts.writing(), keys_unechoed(sys.stdin):
+            with closed(events), self._interrupts.writing(), keys_unechoed(sys.stdin), self._aloud.listening(sys.stdin):
                 for event in events:
                     offered |= isinstance(event, Option)
                     if isinstance(event, Reply) and 0 < self._bell <= time.monotonic() - began:
                         self._screen.ring()
-                    if isinstance(event, Pick) and self._screen.can.cursor:
-                        self._pick = event
-                    elif isinstance(event, Draft) and self._editor.drafts:
-                        self._draft = event.line
-                    else:
-                        self._screen.show(event)
+                    self._aloud.take(event)
+                    self._show(event)
         except AdvreplError as error:
             self._screen.error(str(error))
         finally:
@@ -164,6 +171,17 @@ class Repl:
             self._screen.notice(self._how_to_go_on(offered))
         if self._interrupts.count > 1:
             raise KeyboardInterrupt
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case Say():
+                pass  # it is heard
+            case Pick() if self._screen.can.cursor:
+                self._pick = event
+            case Draft(line=line) if self._editor.drafts:
+                self._draft = line
+            case _:
+                self._screen.show(event)
 
     def save_and_leave(self) -> int:
         """Save, and say where the story lies; returns the exit code."""

@@ -23,6 +23,10 @@ PRE_TOKENIZERS = {
 }
 
 
+# What the tokenizer does to text before, as llama.cpp does not: advrepl does it (engines/llama/vocab.py).
+NORMALIZER = "advrepl.normalizer"
+
+
 def byte_level_fields(
     tokenizer: Mapping[str, Any], folder: Path, vocab_size: int, settings: Mapping[str, Any]
 ) -> Fields:
@@ -45,15 +49,16 @@ def byte_level_fields(
         "tokenizer.ggml.pre": pre,
         "tokenizer.ggml.tokens": table.tokens,
         "tokenizer.ggml.token_type": table.types,
-        "tokenizer.ggml.merges": [_merge(m, file) for m in as_list(model.values.get("merges"))],
+        "tokenizer.ggml.merges": [merge_of(m, file) for m in as_list(model.values.get("merges"))],
         **specials,
         **table.left_out_fields(),
-        "tokenizer.ggml.add_bos_token": _adds_bos(tokenizer, settings),
+        **({NORMALIZER: "NFC"} if tokenizer.get("normalizer") else {}),
+        "tokenizer.ggml.add_bos_token": adds_bos(tokenizer, settings),
     }
 
 
-def _merge(merge: object, file: str) -> str:
-    """One merge as "left right"; newer files hold pairs. Bytes stand for themselves shifted, so never a space."""
+def merge_of(merge: object, file: str) -> str:
+    """Return one merge as "left right"; newer files hold pairs. Blanks are written otherwise, so there is never one."""
     pair = merge.split(" ") if isinstance(merge, str) else merge
     if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(p, str) and p and " " not in p for p in pair):
         raise ConvertError(f"{file}: {merge!r} is no merge of two byte-level tokens")
@@ -62,12 +67,12 @@ def _merge(merge: object, file: str) -> str:
 
 def _pre_tokenizer(tokenizer: Mapping[str, Any], model: Config, file: str) -> str:
     """Recognize how the text is cut up, or refuse: a wrong guess would quietly give a worse model."""
-    if model.string("type", "BPE") != "BPE" or model.values.get("byte_fallback") is True:
-        raise ConvertError(f"{file}: not byte-level BPE; put the model's tokenizer.model beside it")
+    if model.string("type", "BPE") != "BPE":
+        raise ConvertError(f"{file}: {model.string('type', 'BPE')} is neither byte-level BPE nor LLaMA's pieces")
     normalizer = Config(tokenizer, file).object("normalizer").values
     if normalizer and normalizer.get("type") != "NFC":
         raise ConvertError(f"{file}: normalizer {normalizer.get('type')!r} is not supported, only none and NFC")
-    described = _steps_of(tokenizer.get("pre_tokenizer"), file)
+    described = steps_of(tokenizer.get("pre_tokenizer"), file)
     pre = PRE_TOKENIZERS.get(described)
     if pre is None:
         raise ConvertError(f"{file}: this pre-tokenizer is not known to llama.cpp: {' then '.join(described)}")
@@ -77,13 +82,13 @@ def _pre_tokenizer(tokenizer: Mapping[str, Any], model: Config, file: str) -> st
     return pre
 
 
-def _steps_of(pre: object, file: str) -> tuple[str, ...]:
-    """A pre-tokenizer's steps in words that can be compared: ("digits", "bytes")."""
+def steps_of(pre: object, file: str) -> tuple[str, ...]:
+    """Return a pre-tokenizer's steps in words that can be compared: ("digits", "bytes")."""
     if not isinstance(pre, dict):
         return ("none",)
     kind = pre.get("type")
     if kind == "Sequence":
-        return tuple(step for part in as_list(pre.get("pretokenizers")) for step in _steps_of(part, file))
+        return tuple(step for part in as_list(pre.get("pretokenizers")) for step in steps_of(part, file))
     if kind == "ByteLevel":
         if pre.get("add_prefix_space"):
             raise ConvertError(f"{file}: add_prefix_space is not supported by llama.cpp for BPE")
@@ -95,8 +100,8 @@ def _steps_of(pre: object, file: str) -> tuple[str, ...]:
     return (str(kind),)
 
 
-def _adds_bos(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Whether every prompt begins with the begin-of-text token: the post-processor says, else the settings."""
+def adds_bos(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Tell whether every prompt begins with the begin-of-text token: the post-processor says, else the settings."""
     post = Config(tokenizer, "tokenizer.json").object("post_processor").values
     for step in as_list(post.get("processors")) or [post]:
         if isinstance(step, Mapping) and step.get("type") == "TemplateProcessing":

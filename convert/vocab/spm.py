@@ -7,9 +7,10 @@ from typing import Any
 import sentencepiece
 
 from convert import ConvertError
-from convert.config import refuse_pointer
-from convert.vocab.added import added_tokens, special_ids
-from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, Fields, TokenTable
+from convert.config import read_object_if_there, refuse_pointer
+from convert.vocab.added import added_tokens, as_list, special_ids
+from convert.vocab.proto import read_kinds
+from convert.vocab.table import BYTE, USER_DEFINED, Fields, TokenTable
 
 
 def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, Any]) -> Fields:
@@ -26,13 +27,17 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
             f"{file}: not a SentencePiece model; if the folder is an XOR release, run advrepl decode first"
         ) from None
     _refuse_normalizing(model, file)
+    kinds = _kinds(model, file)
     table = TokenTable(str(file), vocab_size)
     try:
-        for index in range(model.vocab_size()):
-            table.put(index, model.id_to_piece(index), model.get_score(index), _piece_type(model, index))
+        for index, kind in enumerate(kinds):
+            piece = model.id_to_piece(index)
+            # llama.cpp looks for these in the text as it is.
+            table.put(index, piece.replace("▁", " ") if kind == USER_DEFINED else piece, model.get_score(index), kind)
     except UnicodeDecodeError as error:
         raise ConvertError(f"{file}: piece {index} is no text in UTF-8; fetch it again") from error
-    table.put_added(added_tokens(folder, settings))
+    listed = read_object_if_there(folder / "tokenizer.json").get("added_tokens")
+    table.put_added(added_tokens(folder, settings, as_list(listed)))
     table.pad(vocab_size)
     table.check()
     known = {"bos": model.bos_id(), "eos": model.eos_id(), "unk": model.unk_id(), "pad": model.pad_id()}
@@ -50,14 +55,21 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
     }
 
 
-def _piece_type(model: Any, index: int) -> int:
-    if model.is_unknown(index):
-        return UNKNOWN
-    if model.is_control(index):
-        return CONTROL
-    if model.is_unused(index):
-        return UNUSED
-    return BYTE if model.is_byte(index) else NORMAL
+def _kinds(model: Any, file: Path) -> tuple[int, ...]:
+    """The kinds of the pieces; a ConvertError for a model that llama.cpp does not encode as sentencepiece does."""
+    try:
+        found = read_kinds(model.serialized_model_proto())
+    except ValueError as error:
+        raise ConvertError(f"{file}: not a SentencePiece model ({error})") from None
+    if found.model_type != "BPE":
+        raise ConvertError(
+            f"{file}: a {found.model_type} model of SentencePiece, which llama.cpp encodes otherwise; only BPE converts"
+        )
+    if found.pieces.count(BYTE) < 256:
+        raise ConvertError(
+            f"{file}: has no byte pieces, so it cannot read every text, and llama.cpp fails at the others"
+        )
+    return found.pieces
 
 
 def _refuse_normalizing(model: Any, file: Path) -> None:

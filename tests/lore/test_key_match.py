@@ -1,5 +1,6 @@
 """Keys in text: whole words, and patterns of strangers, none of which may hold up the program."""
 
+import random
 import re
 from time import monotonic
 
@@ -7,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advrepl.lore.activation import activate
+from advrepl.lore.entries import Book, Entry
 from advrepl.lore.js_regex import MAX_COST
-from advrepl.lore.key_match import Haystack, PatternSearch, compile_pattern, is_pattern
+from advrepl.lore.key_index import needles
+from advrepl.lore.key_match import Haystack, PatternSearch, bordered, compile_pattern, is_pattern
+from advrepl.lore.timing import LoreState
 
 
 @pytest.mark.parametrize(
@@ -131,3 +136,43 @@ def test_any_pattern_answers_in_time(pieces: list[str], text: str) -> None:
 def test_the_limit_is_the_length_with_all_repeats_written_out() -> None:
     assert compile_pattern(f"a{{{MAX_COST}}}", ignore_case=False)
     assert compile_pattern(f"a{{{MAX_COST + 1}}}", ignore_case=False) is None
+
+
+def test_many_long_keys_that_are_nearly_in_the_text_take_no_time() -> None:
+    keys = tuple("b'a" * 100 + str(number) for number in range(5_000))
+    entries = tuple(
+        Entry(str(at), "c", keys=keys[at : at + 500], match_whole_words=True) for at in range(0, 5_000, 500)
+    )
+    start = monotonic()
+    state = activate(Book(entries), ["b'a" * 5_000], LoreState(), count=len, budget=9, rng=random.Random(0), expand=str)
+    assert state == ((), LoreState()) and monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (r"mill(er)?", ("mill",)),
+        (r"\bdrag[oe]ns?\b", ("\x02drag",)),
+        (r"(?:dragon|wyrm)s?", ("dragon", "wyrm")),
+        (r"\b(?:owl|hawk)\b", ("owl", "hawk")),
+        (r"(?!abc)de", ("de",)),
+        (r"(foo){0}ba", ("ba",)),
+        (r"foo\.bar", ("foo\x03.\x02bar",)),
+        (r"x{0,3}yy", ("yy",)),
+        (r"ab+?c", ("ab",)),
+        (r"colou?r", ("colo",)),
+        (r"[^\x01]*owl", ("owl",)),
+        (r"a|", ()),
+        (r"[a-z]+", ()),
+    ],
+)
+def test_what_a_match_must_hold(pattern: str, found: tuple[str, ...]) -> None:
+    assert needles(pattern) == found
+
+
+@given(st.text("ab\\(|)[]?*+{1,2}.^$:!\x01", max_size=12), st.lists(st.text("ab|1,\x01", max_size=8), max_size=3))
+def test_what_a_match_must_hold_is_in_every_match(pattern: str, texts: list[str]) -> None:
+    held, compiled = needles(pattern), compile_pattern(pattern, ignore_case=True) if pattern else None
+    for text in texts if held else ():
+        found = compiled is not None and compiled.search(text)
+        assert not found or any(needle in bordered(text.casefold()) for needle in held)

@@ -11,6 +11,7 @@ import pytest
 from advrepl.play.events import Event
 from advrepl.play.game import Game
 from advrepl.play.reply import Option
+from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.editor import PlainEditor
 from advrepl.terminal.interrupts import Interrupts
 from advrepl.terminal.repl import Repl
@@ -164,6 +165,6 @@ def test_among_the_options_it_is_told_whether_there_is_a_choice(
 
     with Interrupts(game.cancel, patience=10, only_within=True) as interrupts:
         screen = Screen(paper, Capabilities(style=False, cursor=False))
-        Repl(game, screen, PlainEditor(game, interrupts.reading), interrupts).show(opening())
+        Repl(game, screen, PlainEditor(game, interrupts.reading), interrupts, Aloud("", replies=False)).show(opening())
     assert notice in paper.getvalue() and f"{shown + 1}. " not in paper.getvalue()
     assert len(game.options()) == (shown if shown > 1 else 0)

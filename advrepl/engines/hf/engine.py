@@ -25,7 +25,7 @@ class HfEngine(SequenceEngine[HfModel]):
         return done
 
     def _reuse(self, plan: ReusePlan) -> None:
-        self.sequence.cached = self.sequence.cached[: plan.keep]
+        self.sequence.cut(plan.keep)
         self.model.truncate(plan.keep)
 
     @contextmanager

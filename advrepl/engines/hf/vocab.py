@@ -5,6 +5,7 @@ or tokenizers. Needs neither torch nor transformers' own tokenizers.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +19,9 @@ from advrepl.prompt.thinking import SPELLED
 from advrepl.sampling.params import DRY_BREAKERS
 from convert import ConvertError
 from convert.config import read_object_if_there
-from convert.vocab.bpe import PRE_TOKENIZERS
+from convert.vocab.bpe import NORMALIZER, PRE_TOKENIZERS
 from convert.vocab.folder import read_vocab
+from convert.vocab.pieces import merges_of
 from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED
 
 # Tokens that end a text in any model that has them, whatever kind its files say they are.
@@ -40,7 +42,8 @@ class Vocabulary:
         try:
             fields: dict[str, Any] = cast("dict[str, Any]", read_vocab(folder, rows))
             spm = fields["tokenizer.ggml.model"] == "llama"
-            self._cut = _sentencepiece(folder) if spm else _byte_level(folder, fields)
+            cut = (_sentencepiece if (folder / "tokenizer.model").is_file() else _pieces) if spm else _byte_level
+            self._cut = cut(folder, fields)
         except ConvertError as error:
             raise AdvreplError(str(error)) from error
         self._tokens: list[str] = fields["tokenizer.ggml.tokens"]
@@ -55,6 +58,7 @@ class Vocabulary:
         borders = {self.bos, self.eos, *ends}  # in vocab.json they look like words
         self._types = [CONTROL if i in borders else kind for i, kind in enumerate(fields["tokenizer.ggml.token_type"])]
         self._bytes = _spm_bytes if spm else _letter_bytes()
+        self._composes = fields.get(NORMALIZER) == "NFC"
         self._in_text = self._pattern(USER_DEFINED)
         self._in_marks = self._pattern(USER_DEFINED, CONTROL, UNKNOWN)
         self._ends = {self.eos, *ends, *_named_ends(folder)}
@@ -113,6 +117,8 @@ class Vocabulary:
 
     def _tokenize(self, text: str, specials: re.Pattern[str] | None) -> list[int]:
         text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+        if self._composes:
+            text = unicodedata.normalize("NFC", text)
         parts = specials.split(text) if specials else [text]
         ids: list[int] = []
         for index, part in enumerate(parts):  # every second one is what the pattern found
@@ -131,11 +137,22 @@ def _named_ends(folder: Path) -> set[int]:
     return {i for ids in named for i in (ids if isinstance(ids, list) else [ids]) if type(i) is int}
 
 
-def _sentencepiece(folder: Path) -> Cut:
+def _sentencepiece(folder: Path, fields: dict[str, Any]) -> Cut:
     model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     # It puts a space before each text it is given; what that and the guard are cut into is taken off again.
     guard = len(model.encode(GUARD))
     return lambda text: list(model.encode(GUARD + text)[guard:])
+
+
+def _pieces(folder: Path, fields: dict[str, Any]) -> Cut:
+    from tokenizers import Tokenizer  # comes with transformers
+    from tokenizers.models import BPE
+
+    types = fields["tokenizer.ggml.token_type"]
+    vocab = {token: i for i, token in enumerate(fields["tokenizer.ggml.tokens"]) if types[i] in (NORMAL, BYTE)}
+    merges = [pair for pair in merges_of(folder) if all(token in vocab for token in (*pair, "".join(pair)))]
+    tokenizer = Tokenizer(BPE(vocab, merges, byte_fallback=True, fuse_unk=True))
+    return lambda text: list(tokenizer.encode(text.replace(" ", "▁"), add_special_tokens=False).ids)
 
 
 def _byte_level(folder: Path, fields: dict[str, Any]) -> Cut:

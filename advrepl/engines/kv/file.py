@@ -1,27 +1,34 @@
 """The format of NAME.kv beside a save: what a model held in its cache, so that it need not read the story again.
 
-Written beside and renamed; read with suspicion, because whatever is wrong with the file may only cost time.
+A file is a row of records, each written behind the last. A record holds the cells of one block of tokens, if any, and
+says which blocks, of this record and those before it, make up the cache, and where each belongs: what slides or is
+taken back moves nothing in the file. The last whole record counts, so a program may be killed at any moment.
+Read with suspicion, because whatever is wrong with the file may only cost time.
 Does not know llama.cpp (llama/model.py), and not when a file is written or which ones have to go (store.py).
 """
 
 import mmap
 import struct
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import msgspec
 
 from advrepl import atomic, regular
+from advrepl.engines.kv.computed import Run
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
-VERSION = 5
-# magic, version, bytes of the contents, bytes of the state; then the CRC-32 of these fields and the contents
-FRONT = struct.Struct("<8sIIQ")
+VERSION = 6
+HEADER = struct.Struct("<8sI")  # magic, version
+# Of a record: bytes of the contents, bytes of the cells, position of the first of them, how many; then the CRC-32 of
+# these fields and the contents, the contents, the cells, the CRC-32 of the cells.
+FRONT = struct.Struct("<IQII")
 SUM = struct.Struct("<I")
 CHUNK = 1 << 24  # bytes summed or written in one go; Ctrl-C is heard between two
 
@@ -30,7 +37,6 @@ class KvKey(msgspec.Struct, frozen=True):
     """Name what a cache can be used with: nothing else, even where the shapes agree."""
 
     model: str  # fingerprint of its file
-    context: int  # tokens
     types: str  # of keys and values, and how they lie there
     library: str  # version
 
@@ -58,11 +64,35 @@ class KvSnapshot(msgspec.Struct, frozen=True):
     copies: list[tuple[int, int, bytes]] = []
 
 
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """Name some tokens of a block. The cache is a row of pieces, each of which belongs right behind the one before."""
+
+    record: int  # where its record begins in the file, in bytes
+    start: int  # the position that its first token had when the block was written
+    length: int
+    moved: bool  # was it moved before it was written?
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPiece:
+    """Hold a piece with the cells of its whole block, a view of the mapped file."""
+
+    piece: Piece
+    state: memoryview
+    block: tuple[int, int]  # the first position of the block, and the one behind its last
+
+    def part(self, start: int, end: int) -> "StoredPiece":
+        """Return the piece from its token `start` to before `end`, counted from 0."""
+        piece = Piece(self.piece.record, self.piece.start + start, end - start, self.piece.moved)
+        return replace(self, piece=piece)
+
+
 @runtime_checkable
 class KvPersistent(Protocol):
     """An engine whose cache can be put away and taken back."""
 
     key: KvKey
+    parts: bool  # in parts? Else only whole, as a state that stands for all tokens before it
 
     def snapshot(self, window: Window) -> KvSnapshot | None:
         """Return what the cache holds; `window` is what the next one will look like. None: nothing worth keeping.
@@ -85,6 +115,24 @@ class KvPersistent(Protocol):
     def restore(self, snapshot: KvSnapshot, state: memoryview) -> bool:
         """Take the cache back; False, and an empty cache, if it is not one that fits."""
 
+    # --- where `parts`
+
+    def computed(self) -> tuple[Run, ...]:
+        """Return the numbers of the cached tokens; to be called right after `snapshot` or `front`."""
+
+    def copy_part(
+        self, snapshot: KvSnapshot, start: int, end: int, memory: Callable[[int], memoryview]
+    ) -> memoryview | None:
+        """Copy the cells from position `start` to before `end`, from any thread; None if they are others by now."""
+
+    def restore_parts(
+        self, snapshot: KvSnapshot, pieces: Sequence[StoredPiece], window: Callable[[], Window] | None
+    ) -> list[StoredPiece]:
+        """Take back what fits of these pieces, which make up the snapshot; return what the cache holds then.
+
+        `window` gives what comes next; it is asked, and chooses, where the context has no room for all.
+        """
+
 
 class UnusableError(Exception):
     """A file that is of no use; the words complete "the cache file NAME.kv …"."""
@@ -92,10 +140,11 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredKv:
-    """Hold what was read from a file; `state` is a view of the mapped file."""
+    """Hold what was read from a file."""
 
-    snapshot: KvSnapshot
-    state: memoryview
+    snapshot: KvSnapshot  # of as many tokens as there are in the pieces
+    pieces: tuple[StoredPiece, ...]
+    end: int  # bytes of the file that are whole: what follows them is to be cut off before a record is added
 
 
 def segments_digest(segments: Iterable[Segment], first: bool = False) -> bytes:
@@ -111,23 +160,57 @@ def segments_digest(segments: Iterable[Segment], first: bool = False) -> bytes:
     return digest.digest()
 
 
-def write(path: Path, snapshot: KvSnapshot, state: memoryview) -> int:
-    """Write the file whole or not at all, and return its size in bytes; raises OSError.
+class Contents(msgspec.Struct, frozen=True):
+    """Say what a cache is made of, as far as the file has it."""
 
-    Not flushed to the disk: after a power failure a torn file is known by its sums, and only costs time.
+    snapshot: KvSnapshot
+    pieces: list[Piece]
+
+
+def begin(file: BinaryIO) -> int:
+    """Write what stands before the first record; return where that is to be."""
+    return write_all(file, HEADER.pack(MAGIC, VERSION))
+
+
+def append(
+    file: BinaryIO, snapshot: KvSnapshot, pieces: Sequence[Piece], block: tuple[int, int], state: memoryview | bytes
+) -> int:
+    """Write a record at the file's end, and return its bytes; raises OSError.
+
+    `state`: the cells of the block, which are at its first position to before its second one. Not flushed to the disk:
+    after a power failure what is torn is known by its sums.
     """
-    contents = msgspec.msgpack.encode(snapshot)
-    front = FRONT.pack(MAGIC, VERSION, len(contents), len(state))
+    contents = msgspec.msgpack.encode(Contents(snapshot, list(pieces)))
+    front = FRONT.pack(len(contents), len(state), block[0], block[1] - block[0])
+    written = write_all(file, front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
+    total = 0
+    for begun in range(0, len(state), CHUNK):
+        part = state[begun : begun + CHUNK]
+        total = zlib.crc32(part, total)
+        written += write_all(file, part)
+    return written + write_all(file, SUM.pack(total))
+
+
+def write_all(file: BinaryIO, data: memoryview | bytes) -> int:
+    """Write all of it to a file without a buffer, so that what is written is in the file; return how much."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+    return len(data)
+
+
+def write(path: Path, snapshot: KvSnapshot, state: memoryview) -> int:
+    """Write a file of one record, whole or not at all, and return its size in bytes; raises OSError."""
+    with replacing(path) as file:
+        at = begin(file)
+        length = len(snapshot.tokens)
+        return at + append(file, snapshot, [Piece(at, 0, length, False)], (0, length), state)
+
+
+def replacing(path: Path) -> AbstractContextManager[BinaryIO]:
+    """Open a file without a buffer that takes the place of `path` once it is whole."""
     # One program per story: one name is enough.
-    with atomic.replacing(path, temporary=path.name + ".tmp", private=True) as file:
-        file.write(front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
-        total = 0
-        for start in range(0, len(state), CHUNK):
-            part = state[start : start + CHUNK]
-            total = zlib.crc32(part, total)
-            file.write(part)
-        file.write(SUM.pack(total))
-        return file.tell()
+    return atomic.replacing(path, temporary=path.name + ".tmp", private=True, buffering=0)
 
 
 def read(path: Path, key: KvKey) -> StoredKv:
@@ -142,40 +225,80 @@ def read(path: Path, key: KvKey) -> StoredKv:
         raise UnusableError("is empty") from None
     except OSError as error:
         raise UnusableError(f"cannot be read ({error.strerror})") from None
-    snapshot, start, end = _contents(data)
-    _compare(snapshot.key, key)
-    if _sum(data[start:end]) != SUM.unpack(data[end:])[0]:
-        raise UnusableError("is damaged")
-    return StoredKv(snapshot, data[start:end])
-
-
-def _contents(data: memoryview) -> tuple[KvSnapshot, int, int]:
-    """Return what stands before the state, and where the state begins and ends."""
     if bytes(data[: len(MAGIC)]) != MAGIC[: len(data)]:
         raise UnusableError("is none of advrepl's")
-    if len(data) < FRONT.size + SUM.size:
+    if len(data) < HEADER.size:
         raise UnusableError("is cut short")
-    _, version, n_contents, n_state = FRONT.unpack(data[: FRONT.size])
-    if version != VERSION:
+    if HEADER.unpack(data[: HEADER.size])[1] != VERSION:
         raise UnusableError("was written by another version of advrepl")
-    begin = FRONT.size + SUM.size
-    start, end = begin + n_contents, begin + n_contents + n_state
-    if end + SUM.size != len(data):
-        raise UnusableError("is cut short" if end + SUM.size > len(data) else "is damaged")
-    contents = data[begin:start]
-    if _sum(contents, zlib.crc32(data[: FRONT.size])) != SUM.unpack(data[FRONT.size : begin])[0]:
+    contents, end = _last_whole(data)
+    _compare(contents.snapshot.key, key)
+    pieces = _whole_pieces(data, contents, end)
+    length = sum(stored.piece.length for stored in pieces)
+    if not length and contents.snapshot.tokens:
         raise UnusableError("is damaged")
+    return StoredKv(msgspec.structs.replace(contents.snapshot, tokens=contents.snapshot.tokens[:length]), pieces, end)
+
+
+def _last_whole(data: memoryview) -> tuple[Contents, int]:
+    """Return what the last record says that is whole but for its cells, and where it ends."""
+    found, at = list[tuple[int, int]](), HEADER.size
+    while at + FRONT.size + 2 * SUM.size <= len(data):
+        n_contents, n_state, _, _ = FRONT.unpack(data[at : at + FRONT.size])
+        end = at + FRONT.size + 2 * SUM.size + n_contents + n_state
+        if end > len(data):
+            break
+        found.append((at, end))
+        at = end
+    if not found:
+        raise UnusableError("is cut short")
+    for at, end in reversed(found):
+        if contents := _contents(data, at):
+            return contents, end
+    raise UnusableError("is damaged")
+
+
+def _contents(data: memoryview, at: int) -> Contents | None:
+    front, start = data[at : at + FRONT.size], at + FRONT.size + SUM.size
+    contents = data[start : start + FRONT.unpack(front)[0]]
+    if _sum(contents, zlib.crc32(front)) != SUM.unpack(data[start - SUM.size : start])[0]:
+        return None
     try:
-        return msgspec.msgpack.decode(contents, type=KvSnapshot), start, end
+        return msgspec.msgpack.decode(contents, type=Contents)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        raise UnusableError("is damaged") from None
+        return None
+
+
+def _whole_pieces(data: memoryview, contents: Contents, end: int) -> tuple[StoredPiece, ...]:
+    """Return the pieces up to the first one that is not there as it was written."""
+    blocks, pieces = dict[int, tuple[memoryview, tuple[int, int]] | None](), list[StoredPiece]()
+    for piece in contents.pieces:
+        if piece.record not in blocks:
+            blocks[piece.record] = _block(data[:end], piece.record)
+        if not (block := blocks[piece.record]):
+            break
+        state, (start, stop) = block
+        if piece.length <= 0 or not start <= piece.start <= stop - piece.length:
+            break
+        pieces.append(StoredPiece(piece, state, (start, stop)))
+    return tuple(pieces)
+
+
+def _block(data: memoryview, at: int) -> tuple[memoryview, tuple[int, int]] | None:
+    """Return the cells of a record and their positions; None if they are damaged."""
+    if not HEADER.size <= at <= len(data) - FRONT.size - 2 * SUM.size:
+        return None
+    n_contents, n_state, start, length = FRONT.unpack(data[at : at + FRONT.size])
+    begin = at + FRONT.size + SUM.size + n_contents
+    state, total = data[begin : begin + n_state], data[begin + n_state : begin + n_state + SUM.size]
+    if len(total) < SUM.size or _sum(state) != SUM.unpack(total)[0]:
+        return None
+    return state, (start, start + length)
 
 
 def _compare(found: KvKey, wanted: KvKey) -> None:
     if found.model != wanted.model:
         raise UnusableError("is of another model")
-    if found.context != wanted.context:
-        raise UnusableError(f"is of a context of {found.context} tokens")
     if found.types != wanted.types:
         raise UnusableError(f"is of cache type {found.types}")
     if found != wanted:

@@ -4,7 +4,6 @@ Does not know the format (file.py) nor what is in a cache (an engine does). Noth
 wrong with a cache file is one line, and the time to read the story again.
 """
 
-import mmap
 import os
 import shutil
 import threading
@@ -19,13 +18,16 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.kv import file as kv_file
-from advrepl.engines.kv.file import KvKey, KvPersistent, KvSnapshot, segments_digest
+from advrepl.engines.kv.computed import Run, part
+from advrepl.engines.kv.file import KvKey, KvPersistent, KvSnapshot, StoredKv, segments_digest
+from advrepl.engines.kv.log import KvLog, anonymous_memory
 from advrepl.prompt.segments import Segment, Window
 
 SUFFIX = ".kv"
 FRONT = "card~"
 LEAST_FRONT = 64  # tokens that are worth a file
-EVERY = 180.0  # seconds between two files that are written while the story goes on
+EVERY = 180.0  # seconds between two files that are written while the story goes on, where each holds all
+MOST_DEAD = 2  # of a file, for each token that is in use: more that slid out or were taken back are left out
 DEFAULT_LIMIT = "4G"
 DISK_ROOM = 256 << 20  # bytes that are left free, for saves among others
 MEMORY_ROOM = 256 << 20
@@ -78,18 +80,22 @@ class KvStore:
         self.path = save.with_name(save.stem + SUFFIX)
         self._engine, self._limit = engine, limit
         self._stored: KvSnapshot | None = None  # what the file holds
+        self._log = KvLog(self.path)
         self._tried = time.monotonic()
         self._thread: threading.Thread | None = None
         self._remark, self._said = "", ""
         self._front: Path | None = None  # where the head of a new story is kept
 
-    def load(self) -> str:
-        """Give the engine what the file holds; return a line if there is a file that is of no use, else ""."""
+    def load(self, window: Callable[[], Window] | None = None) -> str:
+        """Give the engine what the file holds; return a line if there is a file that is of no use, else "".
+
+        `window` gives what comes next; it is asked where the context has no room for all.
+        """
         if not self.path.exists():
             return ""
         try:
             found = kv_file.read(self.path, self._engine.key)
-            if not self._engine.restore(found.snapshot, found.state):
+            if not self._restore(found, window, self._log):
                 raise kv_file.UnusableError("does not fit")
         except kv_file.UnusableError as reason:
             return f"the cache file {self.path.name} {reason}: the story is read again"
@@ -101,24 +107,35 @@ class KvStore:
         self._front = self.path.with_name(front_name(window, self._engine.key))
         try:
             found = kv_file.read(self._front, self._engine.key)
-            if self._engine.restore(found.snapshot, found.state):
+            if self._restore(found, None, KvLog(self._front)):
                 os.utime(self._front)  # the files that are not used go first
         except (kv_file.UnusableError, OSError):
             return
 
+    def _restore(self, found: StoredKv, window: Callable[[], Window] | None, log: KvLog) -> bool:
+        """Give the engine what was read; `log` knows what the engine holds of the file then."""
+        if not self._engine.parts:
+            return len(found.pieces) == 1 and self._engine.restore(found.snapshot, found.pieces[0].state)
+        try:
+            held = self._engine.restore_parts(found.snapshot, found.pieces, window)
+        except AdvreplError:  # there is no room for the next turn; that is told when it is taken
+            held = self._engine.restore_parts(found.snapshot, found.pieces, None)
+        log.follow(found.end, [stored.piece for stored in held], self._engine.computed())
+        return bool(held)
+
     def store(self, window: Window) -> str:
-        """Write the file now, unless it is up to date; return a line, said once, if that is not possible.
+        """Write what the file lacks, and return a line, said once, if that is not possible.
 
         `window`: what the next one will look like.
         """
         self._finish()
         if snapshot := self._changed(window):
-            self._write(snapshot)
+            self._write(snapshot, self._runs())
         remark, self._said = ("" if self._remark == self._said else self._remark), self._remark
         return remark
 
     def replied(self, window: Window, blocks: int, coming: Callable[[], Window]) -> None:
-        """Write what is due after a reply, in a thread of its own, while the player reads.
+        """Write what a reply has added, in a thread of its own, while the player reads.
 
         `window`: of that reply; `blocks` of it stand before the player's first words; `coming` gives the next one. What
         goes wrong, `store` tells later.
@@ -130,14 +147,17 @@ class KvStore:
 
     @property
     def due(self) -> bool:
-        """Tell whether it is a while since writing was last tried."""
-        return time.monotonic() - self._tried >= EVERY and not (self._thread and self._thread.is_alive())
+        """Tell whether what is new is to be written: by parts always, the whole when it is a while since the last."""
+        if self._thread and self._thread.is_alive():
+            return False
+        return self._engine.parts or time.monotonic() - self._tried >= EVERY
 
     def store_in_thread(self, window: Window) -> None:
-        """Write the file in a thread of its own, while the player reads; what goes wrong, `store` tells later."""
+        """Write in a thread of its own, while the player reads; what goes wrong, `store` tells later."""
         self._finish()
         if snapshot := self._changed(window):
-            self._thread = threading.Thread(target=self._write, args=(snapshot,), name="advrepl-kv-store")
+            given = snapshot, self._runs()
+            self._thread = threading.Thread(target=self._write, args=given, name="advrepl-kv-store")
             self._thread.start()
 
     def _keep_front(self, window: Window, blocks: int) -> None:
@@ -148,11 +168,12 @@ class KvStore:
         self._finish()
         snapshot = self._engine.front(blocks)
         if snapshot is not None and len(snapshot.tokens) >= LEAST_FRONT:
-            self._thread = threading.Thread(target=self._write_front, args=(path, snapshot), name="advrepl-kv-front")
+            given = path, snapshot, self._runs()
+            self._thread = threading.Thread(target=self._write_front, args=given, name="advrepl-kv-front")
             self._thread.start()
 
     def close(self) -> None:
-        """Wait until a file that is being written is there."""
+        """Wait until what is being written is there."""
         self._finish()
 
     def _changed(self, window: Window) -> KvSnapshot | None:
@@ -160,37 +181,55 @@ class KvStore:
         snapshot = self._engine.snapshot(window)
         return snapshot if snapshot != self._stored else None
 
+    def _runs(self) -> tuple[Run, ...]:
+        return self._engine.computed() if self._engine.parts else ()
+
     def _finish(self) -> None:
         if self._thread:
             self._thread.join()
             self._thread = None
 
-    def _write(self, snapshot: KvSnapshot) -> None:
+    def _write(self, snapshot: KvSnapshot, runs: tuple[Run, ...]) -> None:
         self._tried = time.monotonic()
-        size = self._engine.state_size() + sum(len(copy) for _, _, copy in snapshot.copies)
         try:
-            self._remark = self._make_room(size)
-            state = None if self._remark else self._engine.copy_state(snapshot, anonymous_memory)
-            if state is None:
-                return
-            kv_file.write(self.path, snapshot, state)
+            whole = self._write_parts(snapshot, runs) if self._engine.parts else self._write_whole(snapshot)
         except OSError as error:
             self._remark = self._not_written(error.strerror or "")
         else:
-            self._stored = snapshot
+            self._stored = snapshot if whole else None
 
-    def _write_front(self, path: Path, snapshot: KvSnapshot) -> None:
-        if self._make_room(self._engine.state_size()):
+    def _write_whole(self, snapshot: KvSnapshot) -> bool:
+        size = self._engine.state_size() + sum(len(copy) for _, _, copy in snapshot.copies)
+        self._remark = self._make_room(size, size)
+        state = None if self._remark else self._engine.copy_state(snapshot, anonymous_memory)
+        if state is not None:
+            kv_file.write(self.path, snapshot, state)
+        return state is not None
+
+    def _write_parts(self, snapshot: KvSnapshot, runs: tuple[Run, ...]) -> bool:
+        token = self._engine.state_size() // max(len(snapshot.tokens), 1)  # bytes, about
+        dead, size = self._log.dead(runs), token * self._log.missing(runs)
+        if dead > MOST_DEAD * len(snapshot.tokens) or (dead and self._log.end + size > self._limit):
+            self._log.forget()
+            size = token * self._log.missing(runs)
+        self._remark = self._make_room(self._log.end + size, size)
+        return not self._remark and self._log.write(self._engine, snapshot, runs)
+
+    def _write_front(self, path: Path, snapshot: KvSnapshot, runs: tuple[Run, ...]) -> None:
+        size = self._engine.state_size()
+        if self._make_room(size, size):
             return
         with suppress(OSError):
-            if state := self._engine.copy_front(snapshot, anonymous_memory):
+            if self._engine.parts:
+                KvLog(path).write(self._engine, snapshot, part(runs, 0, len(snapshot.tokens)))
+            elif state := self._engine.copy_front(snapshot, anonymous_memory):
                 kv_file.write(path, snapshot, state)
 
-    def _make_room(self, size: int) -> str:
-        """Remove what has to go; return a line if even that does not make room."""
-        if size + MEMORY_ROOM > psutil.virtual_memory().available:
+    def _make_room(self, size: int, more: int) -> str:
+        """Remove what has to go for a file of that size, `more` of it new; return a line if that makes no room."""
+        if not self._engine.parts and size + MEMORY_ROOM > psutil.virtual_memory().available:
             return self._not_written(f"it takes {size >> 20} MB of memory")
-        if size + DISK_ROOM > shutil.disk_usage(self.path.parent).free:
+        if more + DISK_ROOM > shutil.disk_usage(self.path.parent).free:
             return self._not_written("the disk is nearly full")
         others = to_remove(self._others(), size, self._limit)
         if others is None:
@@ -216,8 +255,3 @@ def front_name(window: Window, key: KvKey) -> str:
     """Name the file for what stories with this head and these examples have in common; no save has such a name."""
     segments = (Segment("", repr(key)), *window.prompt.head, *chain.from_iterable(window.prompt.blocks))
     return f"{FRONT}{segments_digest(segments).hex()}{SUFFIX}"
-
-
-def anonymous_memory(size: int) -> memoryview:
-    """Return memory that goes back to the system when it is no longer used, and is not touched before."""
-    return memoryview(mmap.mmap(-1, size))

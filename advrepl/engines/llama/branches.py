@@ -152,7 +152,7 @@ class BranchingEngine(LlamaEngine):
             start, cells = self._swapped_out
             self._swapped_out = None
             if not self.model.swap_in(SEQ_STORY, start, cells):
-                self.sequence.cached = self.sequence.cached[:start]  # then it is prefilled anew
+                self.sequence.cut(start)  # then it is prefilled anew
 
 
 class LlamaBranch(LlamaEngine):

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 import msgspec
 
 from advrepl.engines.generation import Pick, SequenceEngine
-from advrepl.engines.kv.file import KvKey, KvSnapshot
+from advrepl.engines.kv import computed
+from advrepl.engines.kv.computed import Run
+from advrepl.engines.kv.file import KvKey, KvSnapshot, StoredPiece
 from advrepl.engines.kv.reuse import ReusePlan, moved_gaps, seen_whole
 from advrepl.engines.kv.snapshots import EVERY, SnapshotKind, Snapshots
 from advrepl.engines.llama.model import SHORT_BATCH, LlamaModel
@@ -28,7 +30,9 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         self.can_shift = shift and model.can_shift
         self._intact = True  # does the cache hold the cached tokens and no part of others?
         types = " and ".join(dict.fromkeys(model.cache_types)) + ("" if model.flash_attn else ", values transposed")
-        self.key = KvKey(self.fingerprint, self.n_ctx, types, model.library)
+        self.key = KvKey(self.fingerprint, types, model.library)
+        self.parts = model.abilities.cuts and not model.abilities.window
+        self._stored: Sequence[StoredPiece] = ()  # what `cached` stands for, before it is in the cache
 
     def _decode(self, tokens: Sequence[int]) -> bool | None:
         sequence = self.sequence
@@ -72,7 +76,11 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         sequence, model = self.sequence, self.model
         seq_id, cached = sequence.seq_id, sequence.cached
         block = cached[plan.source : plan.source + plan.moved]
-        sequence.cached = cached[: plan.keep]  # true at every moment, should this be interrupted
+        runs = computed.part(sequence.number(), plan.source, plan.source + plan.moved) if plan.moved else ()
+        sequence.cut(plan.keep)  # true at every moment, should this be interrupted
+        if self._stored:
+            self._put_back(plan, block)
+            return
         if model.abilities.snapshots:
             self._go_back(len(cached))
             return
@@ -82,6 +90,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
             model.remove(plan.keep, plan.source, seq_id)
             model.move(plan.source, plan.source + plan.moved, plan.source - plan.start, seq_id)
             if not plan.joint or self._decode_before(plan.joint, plan.start):
+                sequence.runs = (*sequence.number(), *runs)
                 sequence.cached += block
             sequence.unshifted = plan.keep if sequence.unshifted is None else min(sequence.unshifted, plan.keep)
         elif plan.keep < len(cached) or model.abilities.cuts or not plan.keep:
@@ -108,7 +117,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         keep = seen_whole(length, gaps, model.abilities.window)
         if keep < length:
             model.remove(keep, -1, sequence.seq_id)
-            sequence.cached = sequence.cached[:keep]
+            sequence.cut(keep)
             sequence.missing = moved_gaps(sequence.missing, ReusePlan(keep))
 
     def _go_back(self, length: int) -> None:
@@ -123,7 +132,8 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         if not keep or not model.go_back(keep, sequence.snapshots.data(keep), sequence.seq_id):
             keep = 0
             model.remove(0, -1, sequence.seq_id)
-        sequence.cached, self._intact = sequence.cached[:keep], True
+        sequence.cut(keep)
+        self._intact = True
         sequence.snapshots.cut(keep)
 
     # --- the cache file
@@ -176,10 +186,80 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         """Take the cache back (KvPersistent)."""
         sequence = self.sequence
         fits = self.model.restore_state(state, len(snapshot.tokens))
-        sequence.cached, sequence.unshifted, sequence.missing = [], None, ()
+        sequence.cut(0)
+        sequence.unshifted, sequence.missing = None, ()
         sequence.snapshots = Snapshots.of(snapshot.copies if fits else ())
         if fits:
             sequence.cached, sequence.unshifted = list(snapshot.tokens), snapshot.unshifted
             sequence.shape = snapshot.shape
             sequence.token_cache.stored = snapshot.segments
         return fits
+
+    # --- in parts, where tokens are cells that can be cut and moved
+
+    @property
+    def own_in_cache(self) -> int:
+        """Return how many of the engine's own tokens are in the cache now."""
+        return len(self.sequence.cached)
+
+    def computed(self) -> tuple[Run, ...]:
+        """Return the numbers of the cached tokens (KvPersistent)."""
+        return self.sequence.number()
+
+    def copy_part(
+        self, snapshot: KvSnapshot, start: int, end: int, memory: Callable[[int], memoryview]
+    ) -> memoryview | None:
+        """Copy some cells (KvPersistent)."""
+        tokens = snapshot.tokens[:end]
+        there = lambda: end <= self.own_in_cache and self.sequence.cached[:end] == tokens  # noqa: E731
+        return self.model.copy_part(memory, start, end, there)
+
+    def restore_parts(
+        self, snapshot: KvSnapshot, pieces: Sequence[StoredPiece], window: Callable[[], Window] | None
+    ) -> list[StoredPiece]:
+        """Take back what fits (KvPersistent)."""
+        sequence, tokens = self.sequence, list(snapshot.tokens)
+        self.model.remove(0, -1)
+        sequence.runs, sequence.missing, sequence.snapshots = (), (), Snapshots()
+        sequence.cached, sequence.unshifted, sequence.shape = tokens, snapshot.unshifted, snapshot.shape
+        sequence.token_cache.stored = snapshot.segments
+        self._stored, self._held = pieces, list[StoredPiece]()
+        if window and len(tokens) >= self.n_ctx:
+            self.follow(window())
+        else:
+            self._reuse(ReusePlan(min(len(tokens), self.n_ctx - 1)))
+        if not sequence.cached:
+            sequence.token_cache.stored = {}
+        return self._held
+
+    def _put_back(self, plan: ReusePlan, block: list[int]) -> None:
+        """Bring the stored cells that the plan keeps and moves into the cache, as far as they fit."""
+        sequence, pieces = self.sequence, self._stored
+        if plan.joint:  # it would have to be read first
+            plan = ReusePlan(plan.keep)
+        tokens = sequence.cached + (block if plan.moved else [])
+        self._stored, at = (), 0
+        if plan.moved and (sequence.unshifted is None or sequence.unshifted > plan.keep):
+            sequence.unshifted = plan.keep
+        for stored in (*parts_of(pieces, 0, plan.keep), *parts_of(pieces, plan.source, plan.source + plan.moved)):
+            start, end = stored.piece.start, stored.piece.start + stored.piece.length
+            if start != at and not self.model.can_shift:
+                break
+            if not self.model.restore_part(stored.state, stored.block, start, end, at):
+                break
+            self._held.append(stored)
+            at += stored.piece.length
+        sequence.cached, sequence.runs = tokens[:at], computed.fresh(at)
+        if not self.shifted:
+            sequence.unshifted = None
+
+
+def parts_of(pieces: Sequence[StoredPiece], start: int, end: int) -> list[StoredPiece]:
+    """Return the pieces from position `start` to before `end` of all that they make up."""
+    found, at = list[StoredPiece](), 0
+    for stored in pieces:
+        low, high = max(start - at, 0), min(end - at, stored.piece.length)
+        if low < high:
+            found.append(stored.part(low, high))
+        at += stored.piece.length
+    return found

@@ -124,6 +124,40 @@ class LlamaMemory:
             lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
             return state
 
+    def copy_part(
+        self, memory: Callable[[int], memoryview], start: int, end: int, there: Callable[[], bool]
+    ) -> memoryview | None:
+        """Copy the story's cells from position `start` to before `end`; from any thread.
+
+        `there` is called when nothing can change the cache any more: does it hold them? None if not, or while keys wait
+        to be rotated.
+        """
+        with self._cache_lock:
+            if self.k_shift_pending or not there():
+                return None
+            lib.llama_memory_seq_cp(self._memory, SEQ_STORY, SEQ_SWAP, start, end)
+            whole = self.extent(SEQ_SWAP) == (start, end - 1)
+            state = self._copy_out(memory, SEQ_SWAP) if whole else None
+            lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
+            return state
+
+    def restore_part(self, state: memoryview, block: tuple[int, int], start: int, end: int, target: int) -> bool:
+        """Put tokens of such a copy behind the story's others, at position `target`; False if there is no room for it.
+
+        `block`: the positions of the whole copy; those from `start` to before `end` are taken.
+        """
+        with self._cache_lock:
+            done = lib.llama_state_seq_set_data(self._context, _address(state), len(state), SEQ_SWAP) == len(state)
+            if fits := done and self.extent(SEQ_SWAP) == (block[0], block[1] - 1):
+                lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, 0, start)
+                lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, end, -1)
+                if target != start:
+                    lib.llama_memory_seq_add(self._memory, SEQ_SWAP, start, end, target - start)
+                    self.k_shift_pending = True
+                lib.llama_memory_seq_cp(self._memory, SEQ_SWAP, SEQ_STORY, -1, -1)
+            lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
+            return bool(fits)
+
     def restore_state(self, state: memoryview, length: int) -> bool:
         """Replace the story's cache by such a copy of `length` tokens; False, and an empty cache, if it is none."""
         with self._cache_lock:

@@ -5,6 +5,7 @@ Does not know prompts; what a segment is, prompt/segments.py says.
 
 import ctypes
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from advrepl.prompt.segments import Segment
 from advrepl.prompt.thinking import SPELLED
 
 PIECE_BYTES = 512
+NORMALIZER = "advrepl.normalizer"  # in a file of ours: what the model's tokenizer does to text, as llama.cpp does not
 # What is found as a whole in a mark.
 SPECIAL = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
 
@@ -30,6 +32,7 @@ class Vocabulary:
         self._prefix = ""
         if lib.llama_vocab_type(self._vocab) == lib.LLAMA_VOCAB_TYPE_SPM:
             self._prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
+        self._composes = metadata(model, NORMALIZER) == "NFC"
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self._controls: dict[int, bool] = {}
@@ -124,6 +127,8 @@ class Vocabulary:
     def _tokenize(self, text: str, special: bool) -> list[int]:
         if not text:
             return []
+        if self._composes:
+            text = unicodedata.normalize("NFC", text)
         data = text.encode("utf-8", "surrogatepass")
         size = len(data) + 2
         tokens = (lib.llama_token * size)()

@@ -7,6 +7,7 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.prompt import options as menu
+from advrepl.terminal.aloud import last_reply
 from advrepl.terminal.charts import spark
 from advrepl.terminal.clipboard import Copied
 from advrepl.terminal.columns import Table
@@ -42,6 +43,12 @@ def _range(values: list[float], shape: str) -> str:
         return shape.format(values[0])
     least, usual, most, last = map(shape.format, (min(values), median(values), max(values), values[-1]))
     return f"{least} to {most}, mostly {usual}, the last {last}"
+
+
+@command("speak", "aloud")
+def speak(game: Game, argument: str) -> Iterator[Event]:
+    """Read the last reply aloud, as /say without a text does; any key silences it."""
+    yield last_reply(game)
 
 
 @command("copy", usage="[all]", arguments=lambda: {"all": "the whole story, as `advrepl saves show` has it"})

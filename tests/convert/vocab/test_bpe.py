@@ -122,8 +122,8 @@ def test_a_prompt_begins_with_the_token_the_post_processor_puts_there(tmp_path: 
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
-        (lambda t: t["model"].update(type="Unigram"), "not byte-level BPE; put the model's tokenizer.model beside it"),
-        (lambda t: t["model"].update(byte_fallback=True), "not byte-level BPE"),
+        (lambda t: t["model"].update(type="Unigram"), "Unigram is neither byte-level BPE nor LLaMA's pieces"),
+        (lambda t: t["model"].update(byte_fallback=True), "has no piece <0x00>, so it cannot read every text"),
         (lambda t: t.update(normalizer={"type": "Lowercase"}), "normalizer 'Lowercase' is not supported"),
         (lambda t: t.update(pre_tokenizer={"type": "Whitespace"}), "not known to llama.cpp: Whitespace"),
         (lambda t: t.update(pre_tokenizer=None), "not known to llama.cpp: none"),

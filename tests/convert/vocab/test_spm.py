@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convert import ConvertError
-from convert.vocab.folder import read_vocab
+from convert.vocab.folder import check_vocab, read_vocab
 from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
 from tests import real, tiny
 from tests.convert.vocab.texts import TEXTS, column, vocab_gguf
@@ -86,12 +87,43 @@ def test_pygmalion_2_has_its_end_token_as_padding(tmp_path: Path) -> None:
     assert read_vocab(tmp_path, 32000)["tokenizer.ggml.padding_token_id"] == 2
 
 
-def test_a_sentencepiece_model_that_rewrites_text_is_refused(tmp_path: Path) -> None:
-    """Trained here with sentencepiece's default rule, NFKC, which LLaMA switched off."""
+def trained(folder: Path, **chosen: Any) -> Path:
+    """A small SentencePiece model as LLaMA's, but for what is chosen."""
     words = " ".join(f"{a}{b}{c}" for a in "bdfgklm" for b in "aeiou" for c in "nrst")
+    like_llama: dict[str, Any] = {"model_type": "bpe", "byte_fallback": True, "normalization_rule_name": "identity"}
+    like_llama |= {"remove_extra_whitespaces": False, "vocab_size": 330, "minloglevel": 2}
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([words] * 3), model_prefix=str(tmp_path / "tokenizer"), vocab_size=60,
-        model_type="bpe", minloglevel=2,
-    )  # fmt: skip
-    with pytest.raises(ConvertError, match="rewrites text before tokenizing it"):
-        read_vocab(tmp_path, 60)
+        sentence_iterator=iter([words] * 3), model_prefix=str(folder / "tokenizer"), **like_llama | chosen
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({"normalization_rule_name": "nmt_nfkc"}, "rewrites text before tokenizing it"),
+        (
+            {"model_type": "unigram", "vocab_size": 300},
+            "a Unigram model of SentencePiece, which llama.cpp encodes otherwise",
+        ),
+        ({"model_type": "char", "vocab_size": 280}, "a Char model of SentencePiece"),
+        ({"byte_fallback": False, "vocab_size": 60}, "has no byte pieces"),
+    ],
+)
+def test_a_model_that_llama_cpp_encodes_otherwise_is_refused(
+    tmp_path: Path, chosen: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ConvertError, match=sentence):
+        read_vocab(trained(tmp_path, **chosen), 330)
+
+
+def test_user_defined_pieces_are_found_in_any_text(tmp_path: Path) -> None:
+    own = ["<cut>", "ban", "two▁words", "龍"]
+    model = sentencepiece.SentencePieceProcessor(
+        model_file=str(trained(tmp_path, user_defined_symbols=own, vocab_size=340) / "tokenizer.model")
+    )
+    check_vocab(tmp_path, read_vocab(tmp_path, 340))
+    texts = ["den<cut>far", "ban banban bandar", "mes two words lar", "龍龍bas", "<cut><cut> <cut>"]
+    # llama.cpp puts its own blank behind each such piece too; the engine does not let it.
+    file = vocab_gguf(tmp_path, 340, **{"tokenizer.ggml.add_space_prefix": False})
+    assert tiny.token_ids(file, [f" {text}".encode() for text in texts]) == [model.encode(text) for text in texts]

@@ -40,12 +40,12 @@ def column(fields: Fields, name: str) -> list[Any]:
     return values
 
 
-def vocab_gguf(folder: Path, rows: int) -> Path:
+def vocab_gguf(folder: Path, rows: int, **changed: Any) -> Path:
     """A GGUF file that is all vocabulary."""
     fields: dict[str, Any] = {"general.architecture": "llama", "llama.vocab_size": rows, "llama.context_length": 64}
     fields |= {"llama.embedding_length": 32, "llama.block_count": 1, "llama.feed_forward_length": 32}
     fields |= {"llama.attention.head_count": 1, "llama.attention.layer_norm_rms_epsilon": 1e-6}
     out = folder / "vocab.gguf"
     rules = [Rule("output_norm.weight", (32,), None)]
-    write_gguf(out, {**fields, **read_vocab(folder, rows)}, rules, {}, "F32", lambda *report: None)
+    write_gguf(out, {**fields, **read_vocab(folder, rows), **changed}, rules, {}, "F32", lambda *report: None)
     return out

@@ -43,20 +43,27 @@ def gpt2_files(folder: Path) -> None:
 def folder_of(kind: str, folder: Path) -> tuple[Path, int]:
     if kind == "smollm":
         return real.smollm_folder(folder, dtype=""), 49152
-    rows = 32002 if kind == "spm" else tiny.ROWS
+    spm = kind in ("spm", "pieces")
+    rows = 32002 if spm else tiny.ROWS
     config, tensors = tiny.llama(7, vocab_size=rows)
-    tiny.write_folder(folder, config | ({"bos_token_id": 1, "eos_token_id": 2} if kind == "spm" else {}), tensors)
+    tiny.write_folder(folder, config | ({"bos_token_id": 1, "eos_token_id": 2} if spm else {}), tensors)
     if kind == "gpt2 files":
         gpt2_files(folder)
-    if kind == "spm":
+    if kind == "nfc":
+        tokenizer = json.loads((folder / "tokenizer.json").read_text())
+        tiny.write_json(folder / "tokenizer.json", tokenizer | {"normalizer": {"type": "NFC"}})
+    if spm:
         for file in folder.glob("tokenizer*"):
             file.unlink()
-        shutil.copy(real.sentencepiece_model(), folder / "tokenizer.model")
+        if kind == "spm":
+            shutil.copy(real.sentencepiece_model(), folder / "tokenizer.model")
+        else:
+            real.write_pieces_tokenizer(folder)
         tiny.write_json(folder / "added_tokens.json", {"<|system|>": 32000, "Seraphina": 32001})
     return folder, rows
 
 
-@pytest.fixture(scope="module", params=["bytes", "gpt2 files", "smollm", "spm"])
+@pytest.fixture(scope="module", params=["bytes", "gpt2 files", "smollm", "spm", "pieces", "nfc"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     place = tmp_path_factory.mktemp("vocab")
     folder, rows = folder_of(request.param, place / "m")
@@ -66,6 +73,13 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     loaded = LlamaModel(file, LoadOptions(ctx=128), Log(place / "log"))
     yield Pair(Vocabulary(folder, rows), loaded.vocab)
     loaded.close()
+
+
+def test_text_is_composed_where_the_tokenizer_does_it(pair: Pair, request: pytest.FixtureRequest) -> None:
+    """GPT-NeoX's does (NFC), and llama.cpp does not."""
+    composes = request.node.callspec.params["pair"] == "nfc"
+    for vocabulary in (pair.mine, pair.llama_cpp):
+        assert (vocabulary.plain("cafe\u0301") == vocabulary.plain("caf\u00e9")) == composes
 
 
 def check(pair: Pair, segment: Segment) -> None:

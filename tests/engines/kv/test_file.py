@@ -7,6 +7,7 @@ import sys
 import time
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 import pytest
@@ -14,11 +15,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from advrepl.engines.kv import file as kv_file
-from advrepl.engines.kv.file import KvKey, KvSnapshot, UnusableError, WindowShape, segments_digest
+from advrepl.engines.kv.file import KvKey, KvSnapshot, Piece, UnusableError, WindowShape, segments_digest
 from advrepl.prompt.segments import Segment
 from tests import ROOT
 
-KEY = KvKey("abc", 512, "f16", "0.3.36")
+KEY = KvKey("abc", "f16", "0.3.36")
 SHAPE = WindowShape(b"h" * 16, (2, 1), 4)
 SNAPSHOT = KvSnapshot(KEY, [1, 2, 3, 70000], {b"\x00" * 16: (1, 2), b"n" * 16: ()}, SHAPE, 2)
 STATE = bytes(range(256)) * 3
@@ -38,30 +39,117 @@ def reason(path: Path, key: KvKey = KEY) -> str:
 
 def test_what_is_written_comes_back(file: Path) -> None:
     kept = kv_file.read(file, KEY)
-    assert kept.snapshot == SNAPSHOT and bytes(kept.state) == STATE
+    assert kept.snapshot == SNAPSHOT and [bytes(stored.state) for stored in kept.pieces] == [STATE]
+    assert kept.pieces[0].piece == Piece(12, 0, 4, False) and kept.end == file.stat().st_size
     assert [path.name for path in file.parent.iterdir()] == ["story.kv"]
 
 
+def record(snapshot: KvSnapshot, pieces: list[list[object]], start: int, length: int, state: bytes) -> bytes:
+    contents = msgspec.msgpack.encode({"snapshot": snapshot, "pieces": pieces})
+    front = struct.pack("<IQII", len(contents), len(state), start, length)
+    sums = [struct.pack("<I", zlib.crc32(part)) for part in (front + contents, state)]
+    return front + sums[0] + contents + state + sums[1]
+
+
 def test_the_layout_is_the_documented_one(file: Path) -> None:
-    data = file.read_bytes()
-    contents = msgspec.msgpack.encode(SNAPSHOT)
-    front = b"\x89advkv\r\n" + struct.pack("<IIQ", 5, len(contents), len(STATE))
-    sums = [struct.pack("<I", zlib.crc32(part)) for part in (front + contents, STATE)]
-    assert data == front + sums[0] + contents + STATE + sums[1]
+    one = record(SNAPSHOT, [[12, 0, 4, False]], 0, 4, STATE)
+    assert file.read_bytes() == b"\x89advkv\r\n" + struct.pack("<I", 6) + one
+
+
+def with_tokens(*tokens: int) -> KvSnapshot:
+    return msgspec.structs.replace(SNAPSHOT, tokens=list(tokens))
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> tuple[Path, list[int]]:
+    """A file to which two turns were added, the second after the first ones slid out; where each write ended."""
+    path, ends = tmp_path / "grown.kv", list[int]()
+
+    class Noted:
+        def __init__(self, file: BinaryIO) -> None:
+            self.file = file
+
+        def write(self, data: bytes) -> int:
+            done = self.file.write(data)
+            ends.append(self.file.tell())
+            return done
+
+    with path.open("wb", buffering=0) as file:
+        noted = cast(BinaryIO, Noted(file))
+        kv_file.begin(noted)
+        first = file.tell()
+        kv_file.append(noted, with_tokens(1, 2, 3), [Piece(first, 0, 3, False)], (0, 3), b"abc")
+        second = file.tell()
+        pieces = [Piece(first, 0, 3, False), Piece(second, 3, 2, False)]
+        kv_file.append(noted, with_tokens(1, 2, 3, 4, 5), pieces, (3, 5), b"de")
+        third = file.tell()
+        pieces = [Piece(first, 0, 1, False), Piece(second, 3, 2, False), Piece(third, 3, 1, True)]
+        kv_file.append(noted, with_tokens(1, 4, 5, 6), pieces, (3, 4), b"f")
+    return path, ends
+
+
+def cells(path: Path) -> tuple[list[int], bytes]:
+    """The tokens of a file, and the cells that stand for them."""
+    found = kv_file.read(path, KEY)
+    taken = b""
+    for stored in found.pieces:
+        at = stored.piece.start - stored.block[0]
+        taken += bytes(stored.state[at : at + stored.piece.length])
+    return found.snapshot.tokens, taken
+
+
+STAGES = [([1, 2, 3], b"abc"), ([1, 2, 3, 4, 5], b"abcde"), ([1, 4, 5, 6], b"adef")]
+
+
+def test_a_file_grows_and_what_slides_stays_where_it_is(grown: tuple[Path, list[int]]) -> None:
+    assert cells(grown[0]) == STAGES[2]
+
+
+def test_killed_between_any_two_writes_the_last_whole_record_counts(grown: tuple[Path, list[int]]) -> None:
+    path, ends = grown
+    data, seen = path.read_bytes(), list[int]()
+    assert len(ends) >= 10 and ends[-1] == len(data)
+    for end in sorted({cut + off for cut in ends for off in (-1, 0)}):
+        path.write_bytes(data[:end])
+        try:
+            seen.append(STAGES.index(cells(path)))
+        except UnusableError as error:
+            assert str(error) == "is cut short"
+            seen.append(-1)
+    assert seen == sorted(seen) and set(seen) == {-1, 0, 1, 2}
+
+
+def test_a_damaged_block_costs_what_is_behind_it(grown: tuple[Path, list[int]]) -> None:
+    path, data = grown[0], grown[0].read_bytes()
+    for block, left in ((b"abc", None), (b"de", [1]), (b"f", [1, 4, 5])):
+        at = max(
+            i for i in range(len(data)) if data[i : i + len(block) + 4] == block + struct.pack("<I", zlib.crc32(block))
+        )
+        path.write_bytes(data[:at] + b"?" + data[at + 1 :])
+        if left:
+            assert cells(path)[0] == left
+        else:
+            assert reason(path) == "is damaged"
+
+
+@pytest.mark.parametrize("piece", [(0, 0, 3), (5000, 0, 3), (12, 1, 3), (12, -1, 2), (12, 0, 0), (13, 0, 3)])
+def test_a_piece_that_is_not_there_is_not_used(tmp_path: Path, piece: tuple[int, int, int]) -> None:
+    data = record(with_tokens(1, 2, 3), [[*piece, False]], 0, 3, b"abc")
+    (tmp_path / "a.kv").write_bytes(kv_file.HEADER.pack(kv_file.MAGIC, kv_file.VERSION) + data)
+    assert reason(tmp_path / "a.kv") == "is damaged"
 
 
 def test_a_state_of_nothing_is_a_file_too(tmp_path: Path) -> None:
     kv_file.write(tmp_path / "a.kv", SNAPSHOT, memoryview(b""))
-    assert bytes(kv_file.read(tmp_path / "a.kv", KEY).state) == b""
+    assert bytes(kv_file.read(tmp_path / "a.kv", KEY).pieces[0].state) == b""
 
 
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        (KvKey("other", 512, "f16", "0.3.36"), "is of another model"),
-        (KvKey("abc", 1024, "f16", "0.3.36"), "is of a context of 512 tokens"),
-        (KvKey("abc", 512, "q8_0", "0.3.36"), "is of cache type f16"),
-        (KvKey("abc", 512, "f16", "0.4"), "was written with another version of llama.cpp"),
+        (KvKey("other", "f16", "0.3.36"), "is of another model"),
+        (KvKey("abc", "q8_0", "0.3.36"), "is of cache type f16"),
+        (KvKey("abc", "f16", "0.4"), "was written with another version of llama.cpp"),
     ],
 )
 def test_what_a_file_does_not_fit_is_named(file: Path, key: KvKey, said: str) -> None:
@@ -69,7 +157,7 @@ def test_what_a_file_does_not_fit_is_named(file: Path, key: KvKey, said: str) ->
 
 
 def front(version: int, contents: int, state: int) -> bytes:
-    return kv_file.MAGIC + struct.pack("<IIQ", version, contents, state) + b"\0" * 8
+    return kv_file.MAGIC + struct.pack("<IIQII", version, contents, state, 0, 0) + b"\0" * 8
 
 
 @pytest.mark.parametrize(
@@ -91,9 +179,10 @@ def test_foreign_bytes_are_refused(tmp_path: Path, data: bytes, said: str) -> No
 
 def test_contents_that_are_whole_but_of_another_make_are_damaged(tmp_path: Path) -> None:
     contents = msgspec.msgpack.encode({"key": 1})
-    front = kv_file.FRONT.pack(kv_file.MAGIC, kv_file.VERSION, len(contents), 0)
+    front = kv_file.FRONT.pack(len(contents), 0, 0, 0)
     sums = [kv_file.SUM.pack(zlib.crc32(part)) for part in (front + contents, b"")]
-    (tmp_path / "a.kv").write_bytes(front + sums[0] + contents + sums[1])
+    head = kv_file.HEADER.pack(kv_file.MAGIC, kv_file.VERSION)
+    (tmp_path / "a.kv").write_bytes(head + front + sums[0] + contents + sums[1])
     assert reason(tmp_path / "a.kv") == "is damaged"
 
 
@@ -125,10 +214,11 @@ def test_a_changed_byte_is_known_wherever_it_is(file: Path, where: float, change
 
 @TOGETHER
 @given(st.binary(min_size=1, max_size=40))
-def test_a_file_with_more_at_its_end_is_known(file: Path, more: bytes) -> None:
-    longer = file.with_name("longer.kv")
-    longer.write_bytes(file.read_bytes() + more)
-    assert reason(longer) == "is damaged"
+def test_what_follows_the_last_whole_record_is_left_out(file: Path, more: bytes) -> None:
+    longer, data = file.with_name("longer.kv"), file.read_bytes()
+    longer.write_bytes(data + more)
+    found = kv_file.read(longer, KEY)
+    assert found.snapshot == SNAPSHOT and found.end == len(data)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(file: Path) -> None:
@@ -160,7 +250,7 @@ def test_killed_while_writing_there_is_the_old_file_or_the_new_one(tmp_path: Pat
             assert process.stdout and process.stdout.readline() == b"written\n"
             time.sleep(pause)
             process.send_signal(signal.SIGKILL)
-        state = bytes(kv_file.read(path, KEY).state)
+        state = bytes(kv_file.read(path, KEY).pieces[0].state)
         assert state in (b"a" * (32 << 20), b"b" * (32 << 20))
 
 

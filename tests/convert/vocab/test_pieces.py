@@ -1,0 +1,67 @@
+"""LLaMA's tokenizer out of a tokenizer.json alone: the ids that sentencepiece has with the tokenizer.model."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sentencepiece
+
+from convert import ConvertError
+from convert.vocab.folder import check_vocab, read_vocab
+from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN
+from tests import real, tiny
+from tests.convert.vocab.texts import TEXTS, column, vocab_gguf
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_the_ids_are_those_of_sentencepiece(tmp_path: Path, newer: bool) -> None:
+    real.write_pieces_tokenizer(tmp_path, newer)
+    model = sentencepiece.SentencePieceProcessor(model_file=str(real.sentencepiece_model()))
+    texts = [text for text in TEXTS if "<s>" not in text and "<unk>" not in text]  # words that no merge makes
+    got = tiny.token_ids(vocab_gguf(tmp_path, 32000), [text.encode() for text in texts])
+    assert got == [model.encode(text) for text in texts]
+
+
+def test_kinds_specials_and_the_space_are_told(tmp_path: Path) -> None:
+    real.write_pieces_tokenizer(tmp_path)
+    fields = read_vocab(tmp_path, 32000)
+    types = column(fields, "token_type")
+    assert types[:4] == [UNKNOWN, CONTROL, CONTROL, BYTE] and types[-1] == NORMAL
+    named = {name: fields[f"tokenizer.ggml.{name}"] for name in ("bos_token_id", "eos_token_id", "add_bos_token")}
+    assert named == {"bos_token_id": 1, "eos_token_id": 2, "add_bos_token": True}
+    assert fields["tokenizer.ggml.add_space_prefix"] is True and fields["tokenizer.ggml.unknown_token_id"] == 0
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda t: t.update(normalizer={"type": "NFKC"}), "'NFKC' changes text before it is tokenized"),
+        (lambda t: t.update(pre_tokenizer=None), "does not say how blanks are written"),
+        (lambda t: t["pre_tokenizer"].update(split=True), "changes text before it is tokenized"),
+        (lambda t: t["model"]["vocab"].pop("<0x41>"), "has no piece <0x41>"),
+        (lambda t: t["model"]["merges"].__delitem__(slice(0, 200)), "llama.cpp would read .* as other tokens"),
+    ],
+)
+def test_what_llama_cpp_would_read_otherwise_is_refused(
+    tmp_path: Path, edit: Callable[[dict[str, Any]], object], sentence: str
+) -> None:
+    real.write_pieces_tokenizer(tmp_path)
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
+    edit(tokenizer)
+    tiny.write_json(tmp_path / "tokenizer.json", tokenizer)
+    with pytest.raises(ConvertError, match=sentence):
+        check_vocab(tmp_path, read_vocab(tmp_path, 32000))
+
+
+def test_tokens_that_only_tokenizer_json_names_are_not_lost_beside_a_tokenizer_model(tmp_path: Path) -> None:
+    real.write_pieces_tokenizer(tmp_path)
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
+    tokenizer["added_tokens"].append({"id": 32000, "content": "<|im_end|>", "special": True})
+    tiny.write_json(tmp_path / "tokenizer.json", tokenizer)
+    tiny.write_json(tmp_path / "tokenizer_config.json", {"eos_token": "<|im_end|>"})
+    shutil.copy(real.sentencepiece_model(), tmp_path / "tokenizer.model")
+    fields = read_vocab(tmp_path, 32001)
+    assert column(fields, "tokens")[32000] == "<|im_end|>" and fields["tokenizer.ggml.eos_token_id"] == 32000
