@@ -102,7 +102,7 @@ PARSERS: dict[str, Parse] = {
     "marks": text(_MARKS.broken),
     "text": text(visible),
     "json": parse_json,
-    "kv": from_file(lambda path: kv_file.read(path, kv_file.KvKey("", 1, "", "")), ".kv"),
+    "kv": from_file(lambda path: kv_file.read(path, kv_file.KvKey("", "", "")), ".kv"),
 }
 
 
