@@ -19,7 +19,13 @@ EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 # Where the name of an import is not the distribution's.
-IMPORTS = {"llama-cpp-python": "llama_cpp", "pillow": "PIL", "pyahocorasick": "ahocorasick", "pyyaml": "yaml"}
+IMPORTS = {
+    "card-forge": "forge",
+    "llama-cpp-python": "llama_cpp",
+    "pillow": "PIL",
+    "pyahocorasick": "ahocorasick",
+    "pyyaml": "yaml",
+}
 OURS = {"advrepl", "convert", "tests"}
 
 
@@ -63,7 +69,9 @@ def test_extras_hold_nothing_that_is_installed_anyway() -> None:
 def test_every_import_of_the_tests_is_declared_and_nothing_else() -> None:
     live, test = sources("tests/parity", "tests/golden"), declared(EXTRAS["test"])
     assert imported(live) <= RUNS | test | declared(EXTRAS["hf"])  # what `make parity` installs
-    used = imported(sources("tests") - live)
+    elsewhere = {ROOT / "tests" / "sillytavern" / "cards_elsewhere.py"}  # what `make sillytavern` installs
+    assert imported(elsewhere) == declared((ROOT / "tests" / "sillytavern" / "packages.txt").read_text().split())
+    used = imported(sources("tests") - live - elsewhere)
     assert used <= RUNS | test
     assert test - used == {"pytest_xdist"}  # a plugin of pytest, which `make test` calls for
 

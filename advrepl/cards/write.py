@@ -45,7 +45,8 @@ def to_json(character: Character, spec: int = 2) -> bytes:
 
 def to_png(character: Character, picture: bytes) -> bytes:
     """Put the card into a PNG picture, as V2 and as V3; the rest of the picture stays byte by byte."""
-    copies = {keyword: msgspec.json.encode(to_object(character, spec)) for keyword, spec in (("chara", 2), ("ccv3", 3))}
+    # V2 comes last: aichar reads all behind the word "chara" as one text.
+    copies = {keyword: msgspec.json.encode(to_object(character, spec)) for keyword, spec in (("ccv3", 3), ("chara", 2))}
     return card_files.embed(picture, copies)
 
 

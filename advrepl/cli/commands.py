@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from advrepl import __version__
-from advrepl.cli import bench, card, config, doctor, models, play, pull, saves, tune, weights
+from advrepl.cli import bench, card, config, doctor, models, play, pull, saves, serve, size, tune, weights
 from advrepl.cli.examples import EXAMPLES
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ for name, run in (
     ("convert", weights.convert),
     ("bench", bench.bench),
     ("tune", tune.tune),
+    ("serve", serve.serve),
+    ("size", size.size),
 ):
     app.command(name, epilog=EXAMPLES.get(name))(run)
 

@@ -26,6 +26,14 @@ LINES = {
         "advrepl pull TheBloke/Pygmalion-2-7B-GGUF:Q5_K_M",
         "advrepl pull PygmalionAI/metharme-1.3b    a folder, to be converted",
     ),
+    "serve": (
+        "advrepl serve -m pygmalion-2-7b           for this machine",
+        "advrepl serve --host 0.0.0.0 --players 4  for the house",
+    ),
+    "size": (
+        "advrepl size pygmalion-2-7b --players 4",
+        "advrepl size pygmalion-2-7b --players 4 --card 24:936:71",
+    ),
     "convert": (
         "advrepl convert pygmalion-6b              to Q4_K_M, in the models folder",
         "advrepl convert folder -q Q8_0 -o out.gguf",

@@ -224,7 +224,9 @@ def _show_plan(plan: "ConvertPlan") -> None:
     from convert.vocab.table import LEFT_OUT
 
     temporary = (
-        f", and {format_bytes(plan.first_bytes)} for a temporary {plan.first_type} file" if plan.quantized else ""
+        f", and {format_bytes(plan.first_bytes)} for a temporary {plan.first_type} file"
+        if plan.disk_bytes > plan.result_bytes
+        else ""
     )
     say(
         f"{plan.fields['general.name']}: {plan.model.arch}, {plan.weights / 1e9:.2f} billion weights. "

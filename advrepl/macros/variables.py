@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
@@ -45,7 +46,7 @@ class Variables:
         """
         old = self.get(name)
         if isinstance(items := _decoded(old), list):
-            return _encoded([*items, int(by) if step else by])
+            return f"[{','.join([*map(_encoded, items), by if step else _encoded(by)])}]"
         left, right = number(old or "0"), number(by)
         if math.isnan(left) or math.isnan(right):
             return ("" if left == 0 else old) + by
@@ -94,13 +95,14 @@ def operate(
         wanted = variables.has(name) if operator.startswith("??") else not operator or not is_false(old)
         return old if wanted else _default(variables, name, operator, value())
     new = value()
-    if operator not in ("=", "+=", "-="):
+    if operator == "=":
+        variables.set(name, new)
+    elif operator == "+=":
+        variables.set(name, once(lambda: variables.sum(name, new)))
+    elif operator != "-=":
         return str(_compares(old, operator, new)).lower()
-    if operator == "-=" and math.isnan(number(new)):
-        return ""
-    if operator == "-=":
-        new = spelled(-number(new))
-    variables.set(name, new if operator == "=" else once(lambda: variables.sum(name, new)))
+    elif not math.isnan(taken := number(new)):
+        variables.set(name, once(lambda: variables.sum(name, spelled(-taken), step=True)))
     return ""
 
 
@@ -140,7 +142,7 @@ def spelled(value: float) -> str:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
+        return str(int(Decimal(repr(value))))  # the shortest digits that name it, then zeros
     return re.sub(r"e([+-])0+", r"e\1", repr(value))
 
 
@@ -153,9 +155,13 @@ def shown(value: str) -> str:
 def _decoded(text: str) -> Any:
     """What a text is as JSON, or NO_JSON."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return NO_JSON
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _encoded(value: object) -> str:

@@ -21,7 +21,7 @@ from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.remote.address import Address
 from advrepl.lore.books import load_book
-from advrepl.play import guidance, lookup
+from advrepl.play import guidance, lookup, remembered
 from advrepl.play.game import Game
 from advrepl.play.lookup import Agree, Notice
 from advrepl.play.thoughts import read_thinking
@@ -68,6 +68,7 @@ class Settings:
     tokenizer: Path | None = None  # a file that counts the tokens of a server that does not
     insecure: bool = False  # may a story go to another machine unencrypted?
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
+    remembered: tuple[str, ...] = ()  # fields that were not said now, but when the story was played before
 
     @property
     def folder(self) -> Path:
@@ -143,7 +144,7 @@ def resumed_game(
         raise
     if recovered:
         notice(recovered)
-    return _open(save, file, model, settings, loading, notice)
+    return _open(save, file, model, remembered.applied(settings, save, model), loading, notice)
 
 
 def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path | Address, str]:
@@ -186,19 +187,14 @@ def _card_path(what: str) -> str:
 
 
 def _open(
-    save: Save,
-    file: SaveFile,
-    path: Path | Address,
-    settings: Settings,
-    loading: LoadProgress | None,
-    notice: Notice,
+    save: Save, file: SaveFile, path: Path | Address, settings: Settings, loading: LoadProgress | None, notice: Notice
 ) -> Game:
     from advrepl.play.switching import switch  # which opens engines by this module
 
     engine: Engine | None = None
     try:
         sampling = _sampling(save.sampling, settings, notice)
-        save = _as_asked(save, settings)
+        save = remembered.noted(_as_asked(save, settings), settings)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
         engine = open_engine(path, save, settings, loading, notice)
         format = format_for(save, settings, engine, notice)

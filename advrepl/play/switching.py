@@ -13,7 +13,7 @@ from advrepl.engines.kv import store as kv_store
 from advrepl.engines.kv.file import KvPersistent
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.remote.address import Address
-from advrepl.play import session
+from advrepl.play import remembered, session
 from advrepl.play.game import Game
 from advrepl.play.planner import Planner
 from advrepl.play.session import Settings
@@ -30,6 +30,7 @@ def switch(game: Game, settings: Settings, spec: str) -> str:
     told: list[str] = []
     game.cancelled = False
     path = models.locate(spec, told.append)
+    settings = remembered.as_said(settings)
     settings = replace(settings, model=str(path) if isinstance(path, Address) else spec, format=None)
     engine = session.open_engine(path, game.state.save, settings, lambda _: not game.cancelled, told.append)
     before = game.engine
@@ -60,6 +61,7 @@ def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> No
         game.state.save.model, name=engine.name, fingerprint=engine.fingerprint, spec=settings.model or ""
     )
     game.state.replace(model=model, format=format.name)
+    game.state.save = remembered.noted(game.state.save, settings)
 
 
 def _set_up(game: Game, settings: Settings, told: list[str]) -> None:

@@ -6,9 +6,20 @@ voice.py speaks.
 from contextlib import AbstractContextManager, nullcontext
 from typing import TextIO
 
+from advrepl import AdvreplError
 from advrepl.play.events import Event, Reply
+from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
+from advrepl.prompt import options as menu
 from advrepl.terminal.voice import Say, Voice, find_speaker
+
+
+def last_reply(game: Game) -> Say:
+    """Return the last reply to be read aloud; AdvreplError: there is none."""
+    told = [turn.text for turn in game.story.path_turns() if turn.role == "model"]
+    if not told:
+        raise AdvreplError("there is no reply to read aloud yet")
+    return Say("there is a voice at a terminal only", menu.parted(told[-1], game.option_count)[0])
 
 
 class Aloud:

@@ -40,7 +40,9 @@ class Bar(Note):
         bar = "".join(fill * count for fill, count in zip(fills, cells, strict=True))
         free = self.whole - sum(size for _, size in self.parts)
         named = [*zip(fills, self.parts, strict=True), (FREE, ("free", free))]
-        legend = "   ".join(f"{fill} {name} {size:,}".replace(" ", UNBROKEN) for fill, (name, size) in named)
+        legend = f"{UNBROKEN * 2} ".join(
+            f"{fill} {name} {size:,}".replace(" ", UNBROKEN) for fill, (name, size) in named
+        )
         return bar + FREE * (width - len(bar)) + "\n" + wrap(legend, width)
 
 

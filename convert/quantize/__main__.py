@@ -6,6 +6,7 @@ Loads llama_cpp; says on stdout what llama.cpp logs.
 import ctypes
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -16,9 +17,11 @@ import numpy as np
 from convert import ConvertError
 from convert.quantize.collect import collect
 from convert.quantize.imatrix import described, read_imatrix
+from convert.quantize.process import WANTED
 
 # Bytes of rows held at once. The result does not depend on it; the default of 8 GiB would hold whole tensors.
 BUFFER = 32 << 20
+TENSOR = re.compile(rb"\[ *\d+/ *\d+\] (\S+)")  # what llama.cpp says before it reads a tensor
 
 
 def _quantize(source: str, out: str, number: str, threads: str, imatrix: str) -> int:
@@ -86,20 +89,31 @@ def _say(line: str) -> None:
         os._exit(1)
 
 
+def _await(tensor: str) -> None:
+    """Ask for a tensor of the source, which llama.cpp reads once it has told of it, and wait until it is there."""
+    _say(f"{WANTED}{tensor}\n")
+    if not sys.stdin.buffer.readline():  # the parent is gone
+        os._exit(1)
+
+
 def main(command: str, *args: str) -> int:
     """Do what process.py asks for, "quantize", "imatrix" or "ids"; the exit code."""
     # Ctrl-C reaches the whole process group; the parent decides, and an interrupt inside a callback would be lost.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+    fed = command == "quantize-fed"
+
     @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def log(level: int, text: bytes, user_data: object) -> None:
+        if fed and (tensor := TENSOR.match(text)):
+            _await(tensor[1].decode())
         _say(text.decode("utf-8", "replace"))
 
     llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
     try:
         if command == "ids":
             return _ids(*args)
-        return _quantize(*args) if command == "quantize" else _collect(*args)
+        return _collect(*args) if command == "imatrix" else _quantize(*args)
     except ConvertError as error:
         _say(f"error: {error}\n")
         return 1

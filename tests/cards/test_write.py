@@ -74,7 +74,7 @@ def test_a_png_carries_v2_and_v3() -> None:
     assert find_picture(data) == HEAD + PIXELS + END
     copies = [
         chunk(b"tEXt", keyword + b"\0" + base64.b64encode(msgspec.json.encode(to_object(character, spec))))
-        for keyword, spec in ((b"chara", 2), (b"ccv3", 3))
+        for keyword, spec in ((b"ccv3", 3), (b"chara", 2))
     ]
     assert data == HEAD + PIXELS + b"".join(copies) + END
     again, notes = parse_card(data, "a.png")

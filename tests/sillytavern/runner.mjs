@@ -51,6 +51,12 @@ export async function load(entry, kept, known = {}, base = 'public') {
 }
 
 export const packaged = name => require(name);
+
+// A module of its server that imports nothing; `file` is its path in the package.
+export async function alone(file) {
+    const source = fs.readFileSync(path.join(place, 'package', file));
+    return await import(`data:text/javascript;base64,${source.toString('base64')}`);
+}
 export const version = JSON.parse(fs.readFileSync(path.join(place, 'package', 'package.json'), 'utf8')).version;
 
 // Everything that modules print is theirs: what a script has to say, it writes with this, as one line of JSON.

@@ -155,7 +155,9 @@ def test_a_player_has_a_name(text: str) -> None:
 
 def test_lore_that_has_no_room_is_named() -> None:
     told = Told(a_save(character_book={"entries": [{"constant": True, "content": "w " * 50}]}), 100)
-    assert told.save.scenario.lore == "" and "always apply 1 have no room" in told.context.notes[-1]
+    assert told.save.scenario.lore == "" and told.context.notes[-1] == (
+        "of 1 lore entries that always apply 1 have no room ('w w w w w w w w w w w w w w w '): give a larger --ctx"
+    )
 
 
 def test_a_book_that_the_player_adds_applies_from_then_on() -> None:
@@ -211,10 +213,55 @@ def test_lore_for_an_outlet_is_told_only_where_something_names_it(names_it: str,
         ({"triggers": ["continue"]}, False),
         ({"key": ["ferries"]}, False),
         ({"key": ["ferries"], "matchCharacterDescription": True}, True),
+        ({"key": ["patience"], "matchCreatorNotes": True}, True),
     ],
 )
 def test_lore_is_told_to_whom_it_is_meant(rules: dict[str, Any], told: bool) -> None:
     book, _ = parse_book({"entries": {"0": {"uid": 0, "key": ["inn"], "content": "Shut.", **rules}}}, "world.json")
-    story = Told(a_save(tags=["Sea"], character_book=None))
+    story = Told(a_save(tags=["Sea"], character_book=None, creator_notes="She needs patience."))
     story.save = story.context.with_book(story.save, book)
     assert ("Shut." in story.say("To the inn!").values()) == told
+
+
+HAIR = "{{pick::red::black::blond::white::grey::green::blue}}"
+
+
+def lore_of(*entries: dict[str, Any]) -> Told:
+    return Told(a_save(character_book={"entries": list(entries)}))
+
+
+def test_dice_and_counters_in_lore_are_new_whenever_it_is_told() -> None:
+    told = lore_of({"keys": ["owl"], "content": "{{roll:1000000}} {{incvar::n}} " + HAIR})
+    texts = []
+    for _ in range(5):
+        again = told.context.for_turn(told.save, told.story, "The owl.").injections["lore 0.0"]
+        texts.append(told.say("The owl.")["lore 0.0"].split())
+        assert again == " ".join(texts[-1])  # the same turn, planned once more
+        told.story.add(Turn(told.story.head, "model", "Hm."))
+    assert [count for _, count, _ in texts] == ["1", "2", "3", "4", "5"]
+    assert len({roll for roll, _, _ in texts}) == 5 and len({hair for _, _, hair in texts}) == 1
+
+
+def test_each_entry_picks_for_itself() -> None:
+    told = lore_of(*({"keys": [], "constant": True, "content": f"{name} has {HAIR} hair."} for name in "ABCDEFGH"))
+    hair = [line.split()[2] for line in told.save.scenario.lore.split("\n")]
+    assert len(hair) == 8 and len(set(hair)) > 2
+    assert told.reloaded().save.scenario.lore == told.save.scenario.lore
+
+
+def test_lore_that_always_applies_and_rolls_is_told_before_the_turns() -> None:
+    told = lore_of({"keys": [], "constant": True, "content": "The wind is {{roll:1000000}}."})
+    assert told.save.scenario.lore == ""
+    first, second = told.say("Hello."), told.say("And now?")
+    assert first["lore 0.0"] != second["lore 0.0"]
+
+
+def test_lore_knows_the_context_and_the_note() -> None:
+    told = lore_of({"keys": ["owl"], "content": "{{maxContext}} {{authorsNote}} {{lastMessageId}} {{input}}"})
+    told.save = told.context.with_note(told.save, "It rains.", 3)
+    assert told.say("The owl?")["lore 0.0"] == "1000 It rains. 0 The owl?"
+
+
+def test_macros_that_nobody_knows_are_named_when_the_story_begins() -> None:
+    told = lore_of({"keys": ["owl"], "content": "{{strange}} {{char}}"})
+    assert "lorebook: macros that nobody knows stay as they are: {{strange}}" in told.context.notes

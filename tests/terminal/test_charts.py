@@ -9,10 +9,10 @@ from advrepl.terminal.charts import Bar, shares, spark
 def test_a_bar_shows_each_part_and_what_is_free() -> None:
     bar = Bar.of([("head", 250), ("memory", 0), ("turns", 500)], 1000)
     assert bar.text == "head 250, turns 500, free 250 of 1,000 tokens"
-    assert bar.drawn(24).split("\n") == [
+    assert [line.rstrip(" \xa0") for line in bar.drawn(24).split("\n")] == [
         "██████▓▓▓▓▓▓▓▓▓▓▓▓······",
-        "█\xa0head\xa0250   ",
-        "▓\xa0turns\xa0500   ",
+        "█\xa0head\xa0250",
+        "▓\xa0turns\xa0500",
         "·\xa0free\xa0250",
     ]
 

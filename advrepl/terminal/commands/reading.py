@@ -7,13 +7,13 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.prompt import options as menu
+from advrepl.terminal.aloud import last_reply
 from advrepl.terminal.charts import spark
 from advrepl.terminal.clipboard import Copied
 from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command
 from advrepl.terminal.layout import ENDLESS, lay_out
 from advrepl.terminal.past import costs
-from advrepl.terminal.voice import Say
 
 
 @command("stats")
@@ -45,13 +45,10 @@ def _range(values: list[float], shape: str) -> str:
     return f"{least} to {most}, mostly {usual}, the last {last}"
 
 
-@command("say", "speak")
-def say(game: Game, argument: str) -> Iterator[Event]:
-    """Read the last reply aloud; any key silences it."""
-    told = [menu.parted(turn.text, game.option_count)[0] for turn in game.story.path_turns() if turn.role == "model"]
-    if not told:
-        raise AdvreplError("there is no reply to read yet")
-    yield Say("there is a voice at a terminal only", told[-1])
+@command("speak", "aloud")
+def speak(game: Game, argument: str) -> Iterator[Event]:
+    """Read the last reply aloud, as /say without a text does; any key silences it."""
+    yield last_reply(game)
 
 
 @command("copy", usage="[all]", arguments=lambda: {"all": "the whole story, as `advrepl saves show` has it"})

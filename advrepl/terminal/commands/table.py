@@ -78,6 +78,9 @@ def command(name: str, *aliases: str, usage: str = "", arguments: Arguments = di
     """Put a handler into the table; the first line of its docstring is its help."""
 
     def add(handler: Handler) -> Handler:
+        taken = {word for each in COMMANDS.values() for word in (each.name, *each.aliases)} & {name, *aliases}
+        if taken:
+            raise ValueError(f"two commands are called /{min(taken)}")
         COMMANDS[name] = Command(name, aliases, usage, handler, arguments)
         return handler
 

@@ -6,6 +6,7 @@ from advrepl import AdvreplError
 from advrepl.play import verbs
 from advrepl.play.events import Draft, Event
 from advrepl.play.game import Game
+from advrepl.terminal.aloud import last_reply
 from advrepl.terminal.commands.table import command
 
 
@@ -15,10 +16,13 @@ def do(game: Game, argument: str) -> Iterator[Event]:
     return game.act(_some(argument, "/do", "what you do"))
 
 
-@command("say", usage="TEXT")
+@command("say", usage="[TEXT]")
 def say(game: Game, argument: str) -> Iterator[Event]:
-    """Say something, as TEXT in quotation marks does."""
-    return game.act(f'"{_some(argument, "/say", "what you say")}"')
+    """Say something, as TEXT in quotation marks does; without TEXT, have the last reply read aloud."""
+    if argument:
+        yield from game.act(f'"{argument}"')
+    else:
+        yield last_reply(game)
 
 
 @command("story", usage="TEXT")

@@ -1,0 +1,95 @@
+"""Start a server for a model of this machine: a llama-server that is there, or the one inside xllamacpp.
+
+Does not choose the model and prints nothing (cli/serve.py).
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from advrepl import AdvreplError
+from advrepl.engines.remote.address import KEY
+
+BATCH = 256  # tokens that are read before a cancel is heard; llama-server's own 2,048 take seconds on a CPU
+ONE_SLOT = 2  # so many players share one slot: their stories wait for each other, and none is read twice
+SERVER = "llama-server"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is served, where, and for how many."""
+
+    path: Path
+    n_ctx: int  # tokens for each player
+    host: str = "127.0.0.1"
+    port: int = 8080
+    players: int = 1
+    threads: int | None = None
+    gpu_layers: int | None = None
+    kv: str | None = None
+    workers: tuple[str, ...] = ()  # HOST:PORT of llama.cpp's RPC servers
+
+    @property
+    def slots(self) -> int:
+        """Return how many requests are worked on at a time."""
+        return 1 if self.players <= ONE_SLOT else self.players
+
+
+def command(serving: Serving, program: str = SERVER) -> list[str]:
+    """Return the command line of a llama-server."""
+    line = [program, "-m", str(serving.path), "-c", str(serving.n_ctx * serving.slots), "-np", str(serving.slots)]
+    line += ["-b", str(BATCH), "--host", serving.host, "--port", str(serving.port)]
+    line += ["-t", str(serving.threads)] if serving.threads else []
+    line += ["-ngl", str(serving.gpu_layers)] if serving.gpu_layers is not None else []
+    line += ["-ctk", serving.kv, "-ctv", serving.kv] if serving.kv else []
+    return line + (["--rpc", ",".join(serving.workers)] if serving.workers else [])
+
+
+def serve(serving: Serving) -> int:
+    """Serve until Ctrl-C, or until the server ends; returns its exit code. Raises AdvreplError where there is none."""
+    if program := shutil.which(SERVER):
+        if serving.workers and "--rpc" not in _help(program):
+            raise AdvreplError(f"{program} was built without RPC: build llama.cpp with -DGGML_RPC=ON for --workers")
+        # The key goes by the environment: a command line can be read by everybody on the machine.
+        key = os.environ.get(KEY)
+        return subprocess.call(command(serving, program), env={**os.environ, **({"LLAMA_API_KEY": key} if key else {})})
+    if not find_spec("xllamacpp"):
+        raise AdvreplError(
+            "there is no server here: put llama.cpp's llama-server on the PATH, or `pip install 'advrepl[server]'`"
+        )
+    if serving.workers:
+        raise AdvreplError("--workers need a llama-server on the PATH that was built with RPC: xllamacpp has none")
+    return _serve_in_process(serving)
+
+
+def _serve_in_process(serving: Serving) -> int:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(serving.path)
+    params.n_ctx, params.n_parallel = serving.n_ctx * serving.slots, serving.slots
+    params.n_batch, params.kv_unified = BATCH, serving.slots > 1
+    params.hostnames, params.port = [serving.host], serving.port
+    if serving.threads:
+        params.cpuparams.n_threads = serving.threads
+    if serving.gpu_layers is not None:
+        params.n_gpu_layers = serving.gpu_layers
+    if serving.kv:
+        kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{serving.kv.upper()}")
+        params.cache_type_k = params.cache_type_v = kind
+    if key := os.environ.get(KEY):
+        params.api_keys = [key]
+    server = xllamacpp.Server(params)
+    try:
+        while True:
+            time.sleep(3600)
+    finally:
+        del server
+
+
+def _help(program: str) -> str:
+    return subprocess.run([program, "--help"], capture_output=True, text=True, check=False).stdout
