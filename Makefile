@@ -8,7 +8,7 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
-.PHONY: play resume test test-long lint check docs shots package parity sillytavern newest lock bench bench-convert caches game \
+.PHONY: play resume test test-long lint check docs shots package parity sillytavern newest lock bench bench-convert caches servers game \
 	seven clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
@@ -92,6 +92,11 @@ bench-convert: $(VENV)/tested
 # llama-bench on the PATH. A 7B model to measure as well: make bench ARGS="--seven FILE.gguf", made by `make seven`.
 bench: $(VENV)/tested
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Stories of 40 turns on real servers: llama_cpp.server, a llama-server on the PATH, xllamacpp if it is installed; or on
+# those that are named: make servers ARGS="http://127.0.0.1:8000"
+servers: $(VENV)/tested
+	$(BIN)/python -m tests.servers $(ARGS)
 
 # What moving, cutting and keeping a cache costs, by architecture: the table in docs/models.md. With files of your own:
 # make caches ARGS="FILE.gguf ..."

@@ -72,6 +72,12 @@ def last_sentence_end(text: str, end: int) -> int:
     return max((found.end() for found in _SENTENCE_BORDER.finditer(text, endpos=max(end, 0))), default=0)
 
 
+def first_sentence_end(text: str, start: int) -> int:
+    """Return where the first sentence ends that begins here; the text's end if none does before."""
+    found = _SENTENCE_BORDER.search(text, start)
+    return found.end() if found else len(text)
+
+
 def last_clause_end(text: str, end: int) -> int:
     """Return where the last clause or sentence ends that is whole before `end`; 0: none is."""
     clauses = (found.end() for found in _CLAUSE_BORDER.finditer(text, endpos=max(end, 0)))

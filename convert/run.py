@@ -22,9 +22,12 @@ from convert.archs.known import architecture, model_rules
 from convert.archs.rules import Model
 from convert.checkpoint.folder import open_checkpoint
 from convert.config import read_config
+from convert.quantize import virtual
 from convert.quantize.imatrix import read_imatrix
 from convert.quantize.process import make_imatrix, quantize
 from convert.quantize.types import FTYPES, UNQUANTIZED, estimated_bytes
+from convert.quantize.virtual import VirtualGguf
+from convert.single import open_single
 from convert.tensor import Progress, TensorRef
 from convert.vocab.folder import check_vocab, read_vocab
 from convert.write import GGUF_TYPES, Field, replace_strings, stored_bytes, stored_type, tensor_bytes, write_gguf
@@ -48,6 +51,8 @@ class Request:
     imatrix: str | None = None  # a file, or AUTO
     calibration: Path | None = None  # the text for AUTO; None: the built-in one
     format: str | None = None  # the prompt format to note, under advrepl's name for it; None: nothing is noted
+    template: str | None = None  # of that format, in jinja, for other programs
+    weights: Path | None = None  # the one file of weights to read; None: whichever lie in the folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,13 @@ class ConvertPlan:
 
     @property
     def quantized(self) -> bool:
-        """Is a first file written, and then quantized?"""
+        """Is the result made by the quantizer?"""
         return self.request.ftype not in UNQUANTIZED
+
+    @property
+    def in_one_pass(self) -> bool:
+        """Is it quantized tensor by tensor, without a first file? One is needed to make an importance matrix."""
+        return self.quantized and self.request.imatrix != AUTO and virtual.AVAILABLE
 
     @property
     def first_bytes(self) -> int:
@@ -86,7 +96,7 @@ class ConvertPlan:
     @property
     def disk_bytes(self) -> int:
         """Bytes that must be free on the disk, about."""
-        return self.result_bytes + (self.first_bytes if self.quantized else 0)
+        return self.result_bytes + (self.first_bytes if self.quantized and not self.in_one_pass else 0)
 
 
 @dataclass(slots=True)
@@ -105,25 +115,36 @@ class ConvertResult:
 
 def prepare(request: Request) -> ConvertPlan:
     """Check everything that can be known before writing; the first thing that is wrong is a ConvertError."""
-    if request.ftype not in FTYPES:
-        raise ConvertError(f"-q {request.ftype}: unknown type; the types are {', '.join(FTYPES)}")
-    if request.out.is_dir():
-        raise ConvertError(f"{request.out}: is a folder; -o takes the name of the file to write")
-    if request.calibration is not None and not request.calibration.is_file():
-        raise ConvertError(f"{request.calibration}: no such file; --calibration takes a text")
+    check_request(request)
     config = read_config(request.folder)
     architecture(config)  # refused before the weights are even opened
-    tensors = open_checkpoint(request.folder)
+    tensors = open_single(request.weights) if request.weights else open_checkpoint(request.folder)
     model = model_rules(config, tensors)
     vocab = read_vocab(request.folder, model.vocab_size)
     check_vocab(request.folder, vocab)
     first_type = request.ftype if request.ftype in UNQUANTIZED else lossless_type(model, tensors)
     files = metadata.source_files(request.folder, {tensors[rule.source].file for rule in model.rules if rule.source})
     fields = _fields(request, model, first_type, files)
+    if request.template:
+        fields["tokenizer.chat_template"] = request.template  # unless the folder has its own
     plan = ConvertPlan(request, tensors, model, {**fields, **vocab}, tuple(files), first_type)
     _check_imatrix(plan)
     _check_disk(plan)
     return plan
+
+
+def check_request(request: Request) -> None:
+    """Raise ConvertError for what is wrong by itself, whatever is converted."""
+    if request.ftype not in FTYPES:
+        raise ConvertError(f"-q {request.ftype}: unknown type; the types are {', '.join(FTYPES)}")
+    if request.out.is_dir():
+        raise ConvertError(f"{request.out}: is a folder; -o takes the name of the file to write")
+    if request.calibration is not None and not request.calibration.is_file():
+        raise ConvertError(f"{request.calibration}: no such file; --calibration takes a text")
+    if FTYPES[request.ftype].imatrix and request.imatrix is None:
+        raise ConvertError(
+            f"{request.ftype} needs an importance matrix: --imatrix auto makes one, --imatrix FILE takes a ready one"
+        )
 
 
 def lossless_type(model: Model, tensors: Mapping[str, TensorRef]) -> str:
@@ -145,10 +166,6 @@ def _fields(request: Request, model: Model, first_type: str, files: list[Path]) 
 
 def _check_imatrix(plan: ConvertPlan) -> None:
     request = plan.request
-    if FTYPES[request.ftype].imatrix and request.imatrix is None:
-        raise ConvertError(
-            f"{request.ftype} needs an importance matrix: --imatrix auto makes one, --imatrix FILE takes a ready one"
-        )
     if request.imatrix in (None, AUTO) or not plan.quantized:
         return
     columns = {name: len(values) for name, values in read_imatrix(Path(str(request.imatrix))).items()}
@@ -164,7 +181,7 @@ def _check_disk(plan: ConvertPlan) -> None:
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < plan.disk_bytes:
-        temporary = f" and a temporary {format_bytes(plan.first_bytes)}" if plan.quantized else ""
+        temporary = f" and a temporary {format_bytes(plan.first_bytes)}" if plan.disk_bytes > plan.result_bytes else ""
         raise ConvertError(
             f"{plan.request.out.parent}: not enough space; the result takes about "
             f"{format_bytes(plan.result_bytes)}{temporary}, {format_bytes(free)} are free"
@@ -195,21 +212,18 @@ def _convert(plan: ConvertPlan, out: Path, stage: Stage) -> ConvertResult:
     out.parent.mkdir(parents=True, exist_ok=True)
     result = ConvertResult(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, plan.request.format)
     # In the same folder, so that the rename is one step and the space that was checked is the space that is used.
-    with _workplace(out.parent) as made:
-        first = made / "first.gguf"
-        with _timed(result, "write"):
-            _write(plan, first, stage("writing"))
-        if plan.quantized:
-            _quantize(plan, first, result, stage).replace(out)
+    with workplace(out.parent) as made:
+        if plan.in_one_pass:
+            _in_one_pass(plan, made / "last.gguf", result, stage("quantizing"))
+            (made / "last.gguf").replace(out)
         else:
-            _count_types(plan, result)
-            first.replace(out)
+            _by_a_first_file(plan, made / "first.gguf", result, stage).replace(out)
     result.bytes = out.stat().st_size
     return result
 
 
 @contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
+def workplace(folder: Path) -> Iterator[Path]:
     """Make a folder for what is written meanwhile, which is locked while we live; what dead runs left is removed."""
     for left in folder.glob(f"{WORKPLACE}*"):
         _sweep(left)
@@ -230,30 +244,55 @@ def _sweep(left: Path) -> None:
             shutil.rmtree(left)
 
 
-def _write(plan: ConvertPlan, first: Path, progress: Progress) -> None:
-    """Write the tensors and sum the source files at the same time; the sums are filled into the header last."""
+def _by_a_first_file(plan: ConvertPlan, first: Path, result: ConvertResult, stage: Stage) -> Path:
+    with _timed(result, "write"), _summed(plan, first):
+        write_gguf(first, plan.fields, plan.model.rules, plan.tensors, plan.first_type, stage("writing"))
+    if not plan.quantized:
+        _count_types(plan, result)
+        return first
+    last, imatrix = first.with_name("last.gguf"), _imatrix(plan)
+    if plan.request.imatrix == AUTO:
+        imatrix = first.with_name("imatrix.gguf")
+        with _timed(result, "imatrix"), calibration_text(plan.request) as text:
+            make_imatrix(first, text, imatrix, stage("importance matrix"))
+    _quantize(plan, first, last, imatrix, result, stage("quantizing"))
+    return last
+
+
+def _in_one_pass(plan: ConvertPlan, last: Path, result: ConvertResult, progress: Progress) -> None:
+    with _summed(plan, last), VirtualGguf(plan.fields, plan.model.rules, plan.tensors, plan.first_type) as source:
+        _quantize(plan, source, last, _imatrix(plan), result, progress)
+
+
+@contextmanager
+def _summed(plan: ConvertPlan, written: Path) -> Iterator[None]:
+    """Sum the source files while a file is written; the sums are filled into its header last."""
     stop = threading.Event()
     with ThreadPoolExecutor(1) as beside:
         summed = beside.submit(metadata.sums, list(plan.files), stop)
         try:
-            write_gguf(first, plan.fields, plan.model.rules, plan.tensors, plan.first_type, progress)
-            replace_strings(first, metadata.placeholders(list(plan.files)), summed.result())
+            yield
+            replace_strings(written, metadata.placeholders(list(plan.files)), summed.result())
         finally:
             stop.set()
 
 
-def _quantize(plan: ConvertPlan, first: Path, result: ConvertResult, stage: Stage) -> Path:
-    last, request = first.with_name("last.gguf"), plan.request
-    imatrix = Path(request.imatrix) if request.imatrix else None
-    if request.imatrix == AUTO:
-        imatrix = first.with_name("imatrix.gguf")
-        with _timed(result, "imatrix"), calibration_text(request) as text:
-            make_imatrix(first, text, imatrix, stage("importance matrix"))
+def _imatrix(plan: ConvertPlan) -> Path | None:
+    return Path(plan.request.imatrix) if plan.request.imatrix else None
+
+
+def _quantize(
+    plan: ConvertPlan,
+    source: Path | VirtualGguf,
+    last: Path,
+    imatrix: Path | None,
+    result: ConvertResult,
+    progress: Progress,
+) -> None:
     sizes = {rule.name: stored_bytes(rule, plan.first_type) for rule in plan.model.rules}
     with _timed(result, "quantize"):
-        outcome = quantize(first, last, request.ftype, imatrix, sizes, stage("quantizing"))
+        outcome = quantize(source, last, plan.request.ftype, imatrix, sizes, progress)
     result.bits, result.types, result.fallbacks = outcome.bits, dict(outcome.types), outcome.fallbacks
-    return last
 
 
 def _count_types(plan: ConvertPlan, result: ConvertResult) -> None:

@@ -43,10 +43,11 @@ def stored_bytes(rule: Rule, dtype: str) -> int:
 
 def tensor_bytes(rules: Sequence[Rule], dtype: str) -> int:
     """Bytes of all tensors as they lie in a file of this type, padding included."""
-    return sum(_padded(stored_bytes(rule, dtype)) for rule in rules)
+    return sum(padded(stored_bytes(rule, dtype)) for rule in rules)
 
 
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
+    """Return how far the next tensor is from one of so many bytes."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
@@ -103,6 +104,25 @@ def write_gguf(
     `fields` are the header's, by key, "general.architecture" among them; `tensors` the checkpoint's, by name. Raises
     ConvertError for values that do not fit, or if the file has another size than it should have.
     """
+    writer = _begun(path, fields, rules, dtype)
+    try:
+        header = path.stat().st_size
+        _write_tensors(writer, rules, tensors, dtype, progress)
+    finally:
+        writer.close()
+    expected = padded(header) + tensor_bytes(rules, dtype)
+    if path.stat().st_size != expected:
+        raise ConvertError(f"{path}: {path.stat().st_size:,} bytes were written where {expected:,} are due; disk full?")
+
+
+def write_header(path: Path, fields: Mapping[str, Field], rules: Sequence[Rule], dtype: str) -> int:
+    """Write what stands before the first tensor, as `write_gguf` does; return where that is to stand, in bytes."""
+    _begun(path, fields, rules, dtype).close()
+    return padded(path.stat().st_size)
+
+
+def _begun(path: Path, fields: Mapping[str, Field], rules: Sequence[Rule], dtype: str) -> gguf.GGUFWriter:
+    """Return a writer that has written the header."""
     logging.getLogger("gguf.gguf_writer").setLevel(logging.ERROR)
     writer = gguf.GGUFWriter(path, str(fields["general.architecture"]))
     try:
@@ -114,13 +134,10 @@ def write_gguf(
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        header = path.stat().st_size
-        _write_tensors(writer, rules, tensors, dtype, progress)
-    finally:
+    except BaseException:
         writer.close()
-    expected = _padded(header) + tensor_bytes(rules, dtype)
-    if path.stat().st_size != expected:
-        raise ConvertError(f"{path}: {path.stat().st_size:,} bytes were written where {expected:,} are due; disk full?")
+        raise
+    return writer
 
 
 def _add_field(writer: gguf.GGUFWriter, key: str, value: Field) -> None:
@@ -150,7 +167,7 @@ def _write_tensors(
         progress(rule.name, done, total)
         tensor = None if rule.source is None else tensors[rule.source]
         writer.write_tensor_data(tensor_data(rule, tensor, stored_type(rule, dtype)))
-        done += _padded(stored_bytes(rule, dtype))
+        done += padded(stored_bytes(rule, dtype))
     progress("written", total, total)
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.engines.prefetch import PrefetchJob
-from advrepl.play.planner import Planner
+from advrepl.play.planner import SHORTEST_LINE, Planner
 from advrepl.play.reply import Option, Piece, ReplyTask, Written
 from advrepl.play.thoughts import Thought
 from advrepl.prompt import options as menu
@@ -20,8 +20,6 @@ from advrepl.story.tree import Story, WithoutLastTurn, WithTurn
 WriterEvent = Piece | Option | Thought | Written
 Write = Callable[[Engine, ReplyTask], Iterator[WriterEvent]]  # how an engine answers a task
 
-# Turns that the window drops to make room for the shortest line a player can enter are dropped for any line.
-SHORTEST_LINE = "."
 RECENT = 40  # turns from which the player's habit is read
 
 

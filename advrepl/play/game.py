@@ -18,6 +18,7 @@ from advrepl.engines.prefetch import Prefetcher
 from advrepl.play import thoughts
 from advrepl.play.candidates import WriterEvent, candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
+from advrepl.play.memory import Memory
 from advrepl.play.planner import Planner
 from advrepl.play.reply import Piece, ReplyTask, Written
 from advrepl.play.so_far import ReplySoFar
@@ -47,6 +48,7 @@ class Game:
         self.planner = Planner(engine, format, self.state, self.context)
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
         self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done
+        self.memory = Memory()
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
         self.tell: Callable[[str], None] = lambda _: None  # set by the terminal: a line on what is waited for
         self.switch: Callable[[str], str] | None = None  # set by the session: goes on with another model
@@ -210,8 +212,10 @@ class Game:
         """Write what the player may ask for next, until `pause_prefetch`: he reads, and the engine is free."""
         if not self.prefetcher or not self.story.turns:
             return
+        self.memory.keep(self.state)
         try:
             window, jobs = candidates(self.planner, self.write)
+            jobs += self.memory.questions(self.planner, self.engine)
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
         self.cancelled, self._prefetch_start = False, window.evicted
@@ -222,6 +226,7 @@ class Game:
         """Wait until the engine is free for something else."""
         if self.prefetcher:
             self.prefetcher.pause()
+            self.memory.collect(self.prefetcher.slots)
 
     def store_kv(self) -> str:
         """Put away what the model has read, so that resuming need not read it again; a line if that is not possible."""

@@ -13,7 +13,7 @@ import msgspec
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance, thoughts
-from advrepl.play.reply import ReplyTask
+from advrepl.play.reply import ReplyTask, in_place_of_line
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
@@ -24,6 +24,9 @@ from advrepl.story.context import StoryContext, TurnContext
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
 T = TypeVar("T")
+
+# Turns that the window drops to make room for the shortest line a player can enter are dropped for any line.
+SHORTEST_LINE = "."
 
 LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
@@ -92,6 +95,13 @@ class Planner:
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
             least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
+
+    def asked(self, text: str, room: int) -> Window | None:
+        """Return the window for a shortest line with a question in its place; None: no room for it and the answer."""
+        spelled = self._format.spelled(self.state.save.scenario, text)
+        window = in_place_of_line(self.player_turn(SHORTEST_LINE).window, spelled)
+        size = self._engine.count(window.segments[-1 - len(window.prompt.cue)])
+        return replace(window, used=window.used + size) if window.used + size + room < self._engine.n_ctx else None
 
     def reply_seed(self, turns: int) -> int:
         """Return the seed of a reply that is written when there are so many turns, in all branches of the story.

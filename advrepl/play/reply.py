@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 
 from advrepl.engines.base import Engine, PrefillProgress, Stats
-from advrepl.prompt.segments import Window
+from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 
 
@@ -125,3 +125,10 @@ def continued(window: Window, prefix: str) -> Window:
     *before, last = prompt.blocks[-1]
     begun = replace(last, text=prefix)
     return replace(window, prompt=replace(prompt, blocks=(*prompt.blocks[:-1], (*before, begun))))
+
+
+def in_place_of_line(window: Window, spelled: str) -> Window:
+    """Return the window for a line of the player with other words in its place, as the format spells them."""
+    *blocks, (*before, line) = window.prompt.blocks
+    other = Segment(line.mark, spelled, line.plain)
+    return replace(window, prompt=replace(window.prompt, blocks=(*blocks, (*before, other))))

@@ -12,13 +12,13 @@ from advrepl.macros.table import DICE, MAX_DICE, MAX_SIDES
 from advrepl.play.events import Event
 from advrepl.play.game import Game
 from advrepl.play.guidance import OOC
+from advrepl.play.planner import SHORTEST_LINE
+from advrepl.play.reply import in_place_of_line
 from advrepl.prompt import options as menu
-from advrepl.prompt.segments import Segment, Window
 from advrepl.story.tree import Turn
 
 LINE_TOKENS = 48  # of a line that the model suggests
 LINE = r"root ::= [^\x00-\x20<|] [^\x00-\x1f]*"  # which begins with a word and not with another speaker's mark
-SHORTEST = "."
 
 
 def tell(game: Game, text: str) -> Iterator[Event]:
@@ -64,7 +64,8 @@ def suggested(game: Game) -> str:
         raise AdvreplError("there is no reply that you could answer yet: /retry asks for one")
     if game.prefetcher:
         game.prefetcher.drop()
-    window = _as_player(game.planner.player_turn(SHORTEST).window)
+    window = in_place_of_line(game.planner.player_turn(SHORTEST_LINE).window, "")
+    window = replace(window, prompt=replace(window.prompt, cue=()))
     seed = game.planner.reply_seed(len(game.story.turns))
     sampling = replace(game.sampling, max_tokens=LINE_TOKENS, seed=seed)
     stops, grammar = ("\n", *game.format.stops(game.scenario)), LINE if game.engine.grammars else None
@@ -73,11 +74,3 @@ def suggested(game: Game) -> str:
     if not line:
         raise AdvreplError("the model has no line for you: say it in your own words")
     return line
-
-
-def _as_player(window: Window) -> Window:
-    """The window for a shortest line of the player, as one that begins with his mark and is to be gone on with."""
-    *blocks, last = window.prompt.blocks
-    before, mine = last[:-1], last[-1]
-    prompt = replace(window.prompt, blocks=(*blocks, (*before, Segment(mine.mark, "", mine.plain))), cue=())
-    return replace(window, prompt=prompt)

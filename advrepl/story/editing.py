@@ -5,6 +5,7 @@ Pure but for `edit`, which adds turns to the story that it is given.
 
 import msgspec
 
+from advrepl.story.injections import RECAP
 from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn
 
@@ -18,7 +19,13 @@ def edit(story: Story, place: int, text: str) -> list[Turn]:
     first = Turn(before.parent, before.role, text, injections=before.injections)
     count = len(story.turns)
     rest = story.path_turns(place + 1)
-    return [first, *(msgspec.structs.replace(turn, parent=count + at) for at, turn in enumerate(rest))]
+    return [first, *(_copy(turn, count + at) for at, turn in enumerate(rest))]
+
+
+def _copy(turn: Turn, parent: int) -> Turn:
+    """A turn behind an edited one, without lines that quote the old words."""
+    told = {source: text for source, text in turn.injections.items() if source != RECAP}
+    return msgspec.structs.replace(turn, parent=parent, injections=told)
 
 
 def subtree(story: Story, index: int) -> list[int]:
@@ -59,5 +66,8 @@ def without(save: Save, story: Story, index: int) -> Save:
         head=None if head is None else new[head],
         futures={new[turn]: new[after] for turn, after in story.futures.items() if turn in new and after in new},
         branches=branches,
+        quotes=tuple(
+            msgspec.structs.replace(quote, turn=new[quote.turn]) for quote in save.quotes if quote.turn in new
+        ),
         deleted=save.deleted + len(gone),
     )

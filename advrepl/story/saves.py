@@ -16,9 +16,10 @@ from advrepl.lore.timing import LoreState
 from advrepl.scripts import is_file_name
 from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
+from advrepl.story.quotes import Quote, fits
 from advrepl.story.scenario import Scenario
 from advrepl.story.seal import is_altered, sealed
-from advrepl.story.tree import Turn
+from advrepl.story.tree import Story, Turn
 
 SCHEMA = len(MIGRATIONS) + 1
 
@@ -63,6 +64,8 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     futures: dict[int, int] = {}  # as Story.futures
     branches: dict[str, int] = {}  # the last turns of branches, by the names that the player gave them
     branch: str = ""  # the one that is being read, whose last turn moves with the head; empty: none that has a name
+    quotes: tuple[Quote, ...] = ()  # what is kept of turns that are out of sight (story/quotes.py)
+    recap: bool = False  # does the model choose what is kept?
     played: PlayedWith = PlayedWith()
     deleted: int = 0  # turns that were there once: a seed of theirs does not come again
 
@@ -197,6 +200,8 @@ def _check_tree(save: Save, source: str) -> None:
     for name, last in save.branches.items():
         if not 0 <= last < len(save.turns):
             raise AdvreplError(f"{source} is damaged: branches[{name!r}] names turn {last} of {len(save.turns)}")
+    if save.quotes and (wrong := fits(save.quotes, Story(save.turns))) is not None:
+        raise AdvreplError(f"{source} is damaged: quotes[{wrong}] is no part of a turn")
     if save.window_start < 0:
         raise AdvreplError(f"{source} is damaged: window_start is negative")
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +20,11 @@ import convert
 from advrepl.machine import usable_cores
 from convert import ConvertError
 from convert.quantize.types import FTYPES
+from convert.quantize.virtual import VirtualGguf
 from convert.tensor import Progress
 
 LOG_KEPT = 12  # lines quoted when llama.cpp fails
+WANTED = "tensor wanted: "  # what the child says before it waits for one
 
 
 @dataclass(slots=True)
@@ -34,7 +37,12 @@ class Outcome:
 
 
 def quantize(
-    source: Path, out: Path, ftype: str, imatrix: Path | None, sizes: Mapping[str, int], progress: Progress
+    source: Path | VirtualGguf,
+    out: Path,
+    ftype: str,
+    imatrix: Path | None,
+    sizes: Mapping[str, int],
+    progress: Progress,
 ) -> Outcome:
     """Write `out` in a type of FTYPES from the F32, F16 or BF16 file `source`.
 
@@ -44,7 +52,10 @@ def quantize(
     outcome, done, total = Outcome(), 0, sum(sizes.values())
     name, types = "", dict[str, str]()
     progress("starting", 0, total)
-    for line in run_child("quantize", source, out, FTYPES[ftype].number, usable_cores(), imatrix or ""):
+    feed = source if isinstance(source, VirtualGguf) else None
+    args = out, FTYPES[ftype].number, usable_cores(), imatrix or ""
+    task, file = ("quantize-fed", feed.path) if feed else ("quantize", source)
+    for line in run_child(task, file, *args, feed=feed):
         if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
             name = match[1]
             types[name] = match[2]
@@ -69,25 +80,31 @@ def make_imatrix(model: Path, text: Path, out: Path, progress: Progress) -> None
             progress("running the model over the text", int(match[1]), int(match[2]))
 
 
-def run_child(*args: object) -> Iterator[str]:
+def run_child(*args: object, feed: VirtualGguf | None = None) -> Iterator[str]:
     """Run __main__.py with these arguments and yield the lines it prints; raises ConvertError if it fails.
 
-    It is killed if the caller stops listening.
+    It is killed if the caller stops listening. `feed`: a file that it reads tensor by tensor.
     """
     # The child must find this package wherever it was started from.
     path = os.pathsep.join([str(Path(convert.__file__).parent.parent), *filter(None, sys.path)])
     process = subprocess.Popen(
         [sys.executable, "-m", "convert.quantize", *map(str, args)],
+        stdin=subprocess.PIPE if feed else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
         env={**os.environ, "PYTHONPATH": path},
+        pass_fds=(feed.fd,) if feed else (),
     )
     assert process.stdout is not None
     last: deque[str] = deque(maxlen=LOG_KEPT)
     try:
         for line in process.stdout:
+            if feed and line.startswith(WANTED):
+                feed.bring(line.removeprefix(WANTED).strip())
+                _go_on(process)
+                continue
             last.append(line.strip())
             yield line
         code = process.wait()
@@ -95,8 +112,18 @@ def run_child(*args: object) -> Iterator[str]:
         process.kill()
         process.wait()
         process.stdout.close()
+        if process.stdin:
+            with suppress(OSError):
+                process.stdin.close()
     if code:
         raise ConvertError(f"llama.cpp failed ({_cause(code, last)})")
+
+
+def _go_on(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    with suppress(OSError):  # it is gone; why is in what it said last
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 def _cause(code: int, lines: deque[str]) -> str:

@@ -103,7 +103,8 @@ def test_the_file_tells_what_it_was_made_from(tmp_path: Path) -> None:
     }
     assert fields == {
         "general.architecture": "phi2", "general.type": "model", "general.name": "Pygmalion 6B",
-        "general.size_label": "0M", "general.license": "creativeml-openrail-m", "general.languages": ["en"],
+        "general.size_label": "0M", "general.basename": "pygmalion", "general.finetune": "6b",
+        "general.license": "creativeml-openrail-m", "general.languages": ["en"],
         "general.tags": ["text generation", "conversational"], "general.quantization_version": 2,
         "general.source.url": "https://huggingface.co/PygmalionAI/pygmalion-6b", "general.file_type": 7,
         "advrepl.prompt_format": "pygmalion",
@@ -158,6 +159,8 @@ def test_a_full_disk_is_noticed_before_writing(tmp_path: Path) -> None:
     with pytest.raises(
         ConvertError, match=r"not enough space; the result takes about .* GB and a temporary .* are free"
     ):
+        prepare(Request(folder, tmp_path / "deep" / "o.gguf", imatrix=run.AUTO))
+    with pytest.raises(ConvertError, match=r"not enough space; the result takes about [^ ]* GB, .* are free"):
         prepare(Request(folder, tmp_path / "deep" / "o.gguf"))
     assert not (tmp_path / "deep").exists()
 
@@ -174,7 +177,7 @@ def test_only_the_result_stays(tmp_path: Path) -> None:
     result = converted(tiny.make("llama", tmp_path / "m"), "Q4_K_M")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m-Q4_K_M.gguf"]
     assert result.bytes == result.out.stat().st_size
-    assert set(result.seconds) == {"write", "quantize"}
+    assert set(result.seconds) - {"write"} == {"quantize"}
 
 
 def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

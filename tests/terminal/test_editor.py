@@ -191,7 +191,7 @@ def test_history_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "tab", "offered"),
     [
-        ("/re", False, ["/retry", "/redo"]),
+        ("/re", False, ["/retry", "/redo", "/recap"]),
         ("/co", False, ["/continue", "/context", "/copy"]),
         ("/retry", False, []),
         ("/set mirostat", False, ["mirostat_tau", "mirostat_eta"]),

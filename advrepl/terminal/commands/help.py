@@ -24,8 +24,9 @@ KEYS = (
 # What the commands of each module are for, in a word or two; those of one meaning share a line.
 GROUPS = {
     "story": "go on, go back",
-    "verbs": "do, say, tell",
+    "verbs": "tell, remember",
     "tree": "takes, edits",
+    "memory": "tell, remember",
     "sampling": "choose words",
     "scenario": "set the scene",
     "portrait": "see, copy",

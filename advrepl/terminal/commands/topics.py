@@ -39,11 +39,12 @@ TOPICS: dict[str, tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "scene": (
-        ("scenario", "portrait"),
+        ("scenario", "portrait", "memory"),
         "who plays, and what the model knows",
         (
             ("/you Anna: a tall sailor", "your name, and who you are"),
             ("/memory The key is lost.", "never forgotten"),
+            ("/recap on", "keep a sentence of each turn that the model no longer sees"),
             ("/note Keep it eerie.", "told again and again"),
             ("/lore world.json", "a lorebook or world info file"),
         ),

@@ -31,7 +31,8 @@ def takes(game: Game, argument: str) -> Iterator[Event]:
         if (take := whole_number(chosen.strip())) is None:
             raise AdvreplError(f"/takes takes the number of a turn and of a take, not {chosen[:20]!r}")
         moves.browse(game, turn, take)
-        yield from where(game, f"take {take} of {len(game.story.siblings(turn))} of turn {turn + 1}")
+        others = game.story.siblings(turn)
+        yield from where(game, f"take {take} of {len(others)}, turn {others[take - 1] + 1}")
         return
     if number:
         game.state.browsed = moves.place_of(game, turn)
@@ -133,7 +134,7 @@ def search(game: Game, argument: str) -> Iterator[Event]:
         (f"{'*' if index in path else ' '} {index + 1}", _around(game.story.turns[index].text, wanted))
         for index in found[-MOST_FOUND:]
     )
-    more = f"the last {MOST_FOUND} of {len(found)} turns" if len(found) > MOST_FOUND else f"{len(found)} turns"
+    more = f"the last {MOST_FOUND} of {len(found)} turns" if len(found) > MOST_FOUND else _turns(len(found))
     yield Note(f"{more} with it, * on the path that is read; /goto TURN goes there")
 
 
@@ -146,11 +147,11 @@ def delete(game: Game, argument: str) -> Iterator[Event]:
     turn = turn_of(game, number)
     if sure.strip() != YES:
         count = len(editing.subtree(game.story, turn))
-        asked = f"this removes {count} turns for good, from turn {turn + 1} on: {_begin(game, turn)}"
+        asked = f"this removes {_turns(count)} for good, from turn {turn + 1} on: {_begin(game, turn)}"
         yield Note(asked)
         yield Draft(f"/delete {turn + 1} {YES} does it", f"/delete {turn + 1} {YES}")
         return
-    yield Note(f"{moves.delete(game, turn)} turns are removed")
+    yield Note(f"removed: {_turns(moves.delete(game, turn))}")
     yield from where(game)
 
 
@@ -179,6 +180,10 @@ def turn_of(game: Game, text: str) -> int:
         there = f"1 to {len(story.turns)}" if story.turns else "none yet"
         raise AdvreplError(f"there is no turn {text[:20]}: there are {there}, and /tree shows them")
     return story.path[-number] if back else number - 1
+
+
+def _turns(count: int) -> str:
+    return "1 turn" if count == 1 else f"{count} turns"
 
 
 def _is_number(text: str) -> bool:

@@ -43,14 +43,14 @@ def test_search_looks_through_all_takes(game: Game) -> None:
     list(commands.run(game, "/retry"))
     assert told(game, "/search HALL") == (
         "  4  You stand in a hall. - Climb the stairs. - Open…\n"
-        "1 turns with it, * on the path that is read; /goto TURN goes there"
+        "1 turn with it, * on the path that is read; /goto TURN goes there"
     )
     assert told(game, "/search dragons") == "no turn has 'dragons'"
 
 
 def test_a_branch_is_only_deleted_after_asking(game: Game) -> None:
     note, draft = commands.run(game, "/delete -1")
-    assert note.text == "this removes 1 turns for good, from turn 4 on: You stand in a hall."  # type: ignore[union-attr]
+    assert note.text == "this removes 1 turn for good, from turn 4 on: You stand in a hall."  # type: ignore[union-attr]
     assert isinstance(draft, Draft) and draft.line == "/delete 4 yes" and len(game.story.turns) == 4
     told(game, draft.line)
     assert len(game.story.turns) == 3 and game.story.head == 2

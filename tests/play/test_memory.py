@@ -1,0 +1,117 @@
+"""What the model chooses to keep of turns that slide out, and what the player keeps and drops."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from advrepl.engines.base import PrefillProgress
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.prefetch import Slot
+from advrepl.play import memory
+from advrepl.play.game import Game
+from advrepl.play.memory import QUESTION
+from advrepl.prompt.segments import Window
+from advrepl.sampling.params import Sampling
+from advrepl.story import quotes
+from advrepl.story.tree import Turn
+from tests.conftest import ScriptedEngine
+from tests.terminal.commands.conftest import refused, told
+
+TALE = "The door is locked with a chain. A key lies under the mat. Somebody coughs behind the door."
+
+
+class Choosing(ScriptedEngine):
+    """Answers a question with the second text of the grammar, letter by letter."""
+
+    def generate(
+        self,
+        window: Window,
+        sampling: Sampling,
+        *,
+        stop: Iterable[str] = (),
+        grammar: str | None = None,
+        on_prefill: PrefillProgress | None = None,
+    ) -> Iterator[str]:
+        self.prompts.append(str(window.prompt))
+        assert grammar
+        yield from grammar.split('"')[3]
+
+
+@pytest.fixture
+def game(new_game: Callable[..., Game]) -> Game:
+    """A story of which the model no longer sees the first turns."""
+    game = new_game(Choosing(n_ctx=400, grammars=True), max_tokens=100)
+    game.set_option_count(0)
+    for number in range(12):
+        game.state.add(Turn(game.story.head, "user", f"step {number}"))
+        game.state.add(Turn(game.story.head, "model", f"{TALE} This is the {number}th time."))
+    assert game.window().evicted > 4
+    return game
+
+
+def answered(game: Game) -> None:
+    """What the prefetcher does with the questions while the player reads."""
+    for job in game.memory.questions(game.planner, game.engine):
+        branch: Any = game.engine
+        slot = Slot(branch, job.write(branch), job)
+        slot.done, slot.over = list(slot.events), True
+        game.memory.collect([slot, slot])
+
+
+def test_nothing_is_asked_unless_the_player_wants_it(game: Game) -> None:
+    assert game.memory.questions(game.planner, game.engine) == []
+
+
+def test_a_turn_out_of_sight_is_asked_about_once_and_its_line_is_told(game: Game) -> None:
+    told(game, "/recap on")
+    for asked in (2, 2):
+        answered(game)
+        assert len(game.engine.prompts) == asked  # type: ignore[attr-defined]
+        game.engine.prompts.clear()  # type: ignore[attr-defined]
+    assert game.state.save.quotes == (), "the reply that was written ahead stays as it is"
+    game.memory.keep(game.state)
+    lines = [quotes.text(line, game.story) for line in quotes.on_path(game.state.save.quotes, game.story)]
+    assert lines == ["A key lies under the mat."] * 4
+    planned = game.planner.player_turn("on")
+    assert planned.turn.injections["recap"] == "Earlier: " + " … ".join(lines)
+    assert planned.turn.injections["recap"] in str(planned.window.prompt)
+    game.undo()
+    assert len(quotes.on_path(game.state.save.quotes, game.story)) == 4
+    game.state.goto(game.story.path[1])
+    assert len(quotes.on_path(game.state.save.quotes, game.story)) == 1, "the others' turns are on no path that is read"
+
+
+def test_the_question_stands_behind_the_prompt_that_is_there(game: Game) -> None:
+    told(game, "/recap on")
+    answered(game)
+    asked = game.engine.prompts[0]  # type: ignore[attr-defined]
+    before = asked[: asked.index(QUESTION)]
+    assert game.planner.player_turn(".").window.prompt.segments[-2].text == "."
+    assert str(game.planner.player_turn(".").window.prompt).startswith(before)
+
+
+def test_the_player_pins_and_drops_lines(game: Game) -> None:
+    assert told(game, "/pin under the MAT") == "kept in mind: A key lies under the mat."
+    assert told(game, "/recap").startswith("1* turn 24  A key lies under the mat.\nrecap: off; 1 lines")
+    assert refused(game, "/pin a dragon") == "no turn of this story says 'a dragon': only its own words can be kept"
+    assert refused(game, "/forget 2") == "/forget takes the number of a line, 1 to 1"
+    assert told(game, "/forget 1") == "no longer kept in mind: A key lies under the mat."
+    assert refused(game, "/forget 1") == "nothing is kept"
+
+
+def test_a_real_model_can_only_quote(new_game: Callable[..., Game], open_engine: Callable[..., LlamaEngine]) -> None:
+    engine = open_engine(ctx=512)
+    game = new_game(engine, max_tokens=200)
+    game.set_option_count(0)
+    for number in range(8):
+        game.state.add(Turn(game.story.head, "user", f"step {number}"))
+        game.state.add(Turn(game.story.head, "model", f'{TALE} "This is the {number}th time," says the owl\\man.'))
+    game.state.replace(recap=True)
+    answered(game)
+    game.memory.keep(game.state)
+    lines = quotes.on_path(game.state.save.quotes, game.story)
+    assert len(lines) == memory.ASKED_AT_ONCE
+    for line in lines:
+        text = game.story.turns[line.turn].text
+        assert (line.start, line.end) in memory.sentences(text)
