@@ -144,16 +144,6 @@ def is_border(left: str, right: str) -> bool:
     return not _MARK.match(right) and bool(_UNSPACED.match(left) or _UNSPACED.match(right))
 
 
-def folded(text: str) -> str:
-    """Return the text without case, and an accent written by itself joined to its letter."""
-    return composed(text.casefold())
-
-
-def composed(text: str) -> str:
-    """Return the text with each accent joined to its letter (NFC)."""
-    return unicodedata.normalize("NFC", text)
-
-
 def is_name(text: str) -> bool:
     """Tell whether a text can be somebody's name: something to be seen, and nothing that controls a terminal."""
     return _NAME.fullmatch(text) is not None and regex.search(r"[\p{L}\p{N}\p{S}]", text) is not None

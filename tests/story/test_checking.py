@@ -105,5 +105,5 @@ def test_check_says_what_is_wrong_and_repairs_beside_it(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["check", "a", "--saves", str(tmp_path), "--repair"])
     assert "is kept as a-recovered.json" in told.output and (tmp_path / "a.json").read_bytes() == data
     recovered = saves.load(tmp_path / "a-recovered.json")
-    assert recovered == msgspec.structs.replace(a_save("one"), updated=recovered.updated)
+    assert recovered == msgspec.structs.replace(a_save("one"), created=recovered.created, updated=recovered.updated)
     assert CliRunner().invoke(app, ["check", "good", "--saves", str(tmp_path)]).exit_code == 0
