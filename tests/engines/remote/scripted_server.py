@@ -141,6 +141,15 @@ def says(*pieces: str, finish: str = "stop", cached: int = 0, pause: float = 0.0
     return act
 
 
+def lingers(handler: _Handler, kind: str) -> None:
+    """A whole reply, behind which the connection stays open."""
+    handler.begin()
+    handler.event(piece(handler.server, kind, " Yes."))
+    handler.event(last(kind, "stop", 9, 0, 1)[0])
+    handler.connection.settimeout(5)
+    handler.connection.recv(1)
+
+
 def goes_on(*pieces: str) -> Act:
     """A reply of which only so much is said as does not stand at the end of the prompt yet."""
 
