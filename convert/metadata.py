@@ -11,6 +11,8 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
+from gguf.metadata import Metadata
+
 from advrepl import regular
 from convert.config import read_object_if_there
 from convert.sums import sum_file
@@ -41,7 +43,9 @@ def header(readme: str) -> dict[str, str | list[str]]:
             found[key] = [*(known if isinstance(known, list) else []), _unquoted(item[1])]
         elif pair:
             key = pair[1]
-            if pair[2]:
+            if inline := re.fullmatch(r"\[(.*)\]\s*", pair[2]):
+                found[key] = [word for part in inline[1].split(",") if (word := _unquoted(part))]
+            elif pair[2]:
                 found[key] = _unquoted(pair[2])
     return found
 
@@ -61,13 +65,17 @@ def describe(folder: Path, count: int) -> dict[str, Any]:
     readme = readme_of(folder)
     head = header(readme)
     name = title(readme) or _short_name(folder)
+    *_, basename, finetune, _, size = Metadata.get_model_id_components(_short_name(folder), count)
     fields: dict[str, Any] = {
         "general.type": "model",
         "general.name": name,
-        "general.size_label": f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M",
+        "general.size_label": size or (f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M"),
         "general.quantization_version": 2,
+        **_base_models(head.get("base_model", [])),
     }
     for key, value in (
+        ("general.basename", basename),
+        ("general.finetune", finetune),
         ("general.license", head.get("license")),
         ("general.license.name", head.get("license_name")),
         ("general.license.link", head.get("license_link")),
@@ -81,6 +89,20 @@ def describe(folder: Path, count: int) -> dict[str, Any]:
             fields["general.languages" if key == "language" else "general.tags"] = (
                 [words] if isinstance(words, str) else words
             )
+    return fields
+
+
+def _base_models(told: str | list[str]) -> dict[str, Any]:
+    """What the model was made from, as llama.cpp's converter writes it; what is no name on the hub is left out."""
+    ids = [name for name in ([told] if isinstance(told, str) else told) if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name)]
+    fields: dict[str, Any] = {"general.base_model.count": len(ids)} if ids else {}
+    for number, name in enumerate(ids):
+        organization, _, model = name.partition("/")
+        fields |= {
+            f"general.base_model.{number}.name": Metadata.id_to_title(model),
+            f"general.base_model.{number}.organization": Metadata.id_to_title(organization),
+            f"general.base_model.{number}.repo_url": f"https://huggingface.co/{name}",
+        }
     return fields
 
 

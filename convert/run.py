@@ -27,6 +27,7 @@ from convert.quantize.imatrix import read_imatrix
 from convert.quantize.process import make_imatrix, quantize
 from convert.quantize.types import FTYPES, UNQUANTIZED, estimated_bytes
 from convert.quantize.virtual import VirtualGguf
+from convert.single import open_single
 from convert.tensor import Progress, TensorRef
 from convert.vocab.folder import check_vocab, read_vocab
 from convert.write import GGUF_TYPES, Field, replace_strings, stored_bytes, stored_type, tensor_bytes, write_gguf
@@ -50,6 +51,8 @@ class Request:
     imatrix: str | None = None  # a file, or AUTO
     calibration: Path | None = None  # the text for AUTO; None: the built-in one
     format: str | None = None  # the prompt format to note, under advrepl's name for it; None: nothing is noted
+    template: str | None = None  # of that format, in jinja, for other programs
+    weights: Path | None = None  # the one file of weights to read; None: whichever lie in the folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +115,36 @@ class ConvertResult:
 
 def prepare(request: Request) -> ConvertPlan:
     """Check everything that can be known before writing; the first thing that is wrong is a ConvertError."""
-    if request.ftype not in FTYPES:
-        raise ConvertError(f"-q {request.ftype}: unknown type; the types are {', '.join(FTYPES)}")
-    if request.out.is_dir():
-        raise ConvertError(f"{request.out}: is a folder; -o takes the name of the file to write")
-    if request.calibration is not None and not request.calibration.is_file():
-        raise ConvertError(f"{request.calibration}: no such file; --calibration takes a text")
+    check_request(request)
     config = read_config(request.folder)
     architecture(config)  # refused before the weights are even opened
-    tensors = open_checkpoint(request.folder)
+    tensors = open_single(request.weights) if request.weights else open_checkpoint(request.folder)
     model = model_rules(config, tensors)
     vocab = read_vocab(request.folder, model.vocab_size)
     check_vocab(request.folder, vocab)
     first_type = request.ftype if request.ftype in UNQUANTIZED else lossless_type(model, tensors)
     files = metadata.source_files(request.folder, {tensors[rule.source].file for rule in model.rules if rule.source})
     fields = _fields(request, model, first_type, files)
+    if request.template:
+        fields["tokenizer.chat_template"] = request.template  # unless the folder has its own
     plan = ConvertPlan(request, tensors, model, {**fields, **vocab}, tuple(files), first_type)
     _check_imatrix(plan)
     _check_disk(plan)
     return plan
+
+
+def check_request(request: Request) -> None:
+    """Raise ConvertError for what is wrong by itself, whatever is converted."""
+    if request.ftype not in FTYPES:
+        raise ConvertError(f"-q {request.ftype}: unknown type; the types are {', '.join(FTYPES)}")
+    if request.out.is_dir():
+        raise ConvertError(f"{request.out}: is a folder; -o takes the name of the file to write")
+    if request.calibration is not None and not request.calibration.is_file():
+        raise ConvertError(f"{request.calibration}: no such file; --calibration takes a text")
+    if FTYPES[request.ftype].imatrix and request.imatrix is None:
+        raise ConvertError(
+            f"{request.ftype} needs an importance matrix: --imatrix auto makes one, --imatrix FILE takes a ready one"
+        )
 
 
 def lossless_type(model: Model, tensors: Mapping[str, TensorRef]) -> str:
@@ -152,10 +166,6 @@ def _fields(request: Request, model: Model, first_type: str, files: list[Path]) 
 
 def _check_imatrix(plan: ConvertPlan) -> None:
     request = plan.request
-    if FTYPES[request.ftype].imatrix and request.imatrix is None:
-        raise ConvertError(
-            f"{request.ftype} needs an importance matrix: --imatrix auto makes one, --imatrix FILE takes a ready one"
-        )
     if request.imatrix in (None, AUTO) or not plan.quantized:
         return
     columns = {name: len(values) for name, values in read_imatrix(Path(str(request.imatrix))).items()}
@@ -202,7 +212,7 @@ def _convert(plan: ConvertPlan, out: Path, stage: Stage) -> ConvertResult:
     out.parent.mkdir(parents=True, exist_ok=True)
     result = ConvertResult(out, sum(f.stat().st_size for f in plan.files), 0, 0.0, plan.request.format)
     # In the same folder, so that the rename is one step and the space that was checked is the space that is used.
-    with _workplace(out.parent) as made:
+    with workplace(out.parent) as made:
         if plan.in_one_pass:
             _in_one_pass(plan, made / "last.gguf", result, stage("quantizing"))
             (made / "last.gguf").replace(out)
@@ -213,7 +223,7 @@ def _convert(plan: ConvertPlan, out: Path, stage: Stage) -> ConvertResult:
 
 
 @contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
+def workplace(folder: Path) -> Iterator[Path]:
     """Make a folder for what is written meanwhile, which is locked while we live; what dead runs left is removed."""
     for left in folder.glob(f"{WORKPLACE}*"):
         _sweep(left)

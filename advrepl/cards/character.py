@@ -20,7 +20,7 @@ class Character(msgspec.Struct, frozen=True, omit_defaults=True):
     scenario: str = ""
     first_mes: str = ""  # the greeting
     mes_example: str = ""
-    creator_notes: str = ""  # for people; never part of a prompt
+    creator_notes: str = ""  # for people; part of a prompt only where {{creatorNotes}} or a lore key asks for it
     system_prompt: str = ""
     post_history_instructions: str = ""
     creator: str = ""
@@ -49,7 +49,7 @@ class Character(msgspec.Struct, frozen=True, omit_defaults=True):
         """Leave out the card as it was read, but for what belongs to the play."""
         extensions = {"depth_prompt": self.depth_prompt} if self.depth_prompt else {}
         raw = {"data": {"extensions": extensions}} if extensions else {}
-        return msgspec.structs.replace(self, raw=raw, creator_notes="")
+        return msgspec.structs.replace(self, raw=raw)
 
 
 def shipped() -> dict[str, Path]:

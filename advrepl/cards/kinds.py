@@ -27,12 +27,15 @@ MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (LOREBOOK, ("entries",)),
     ("a template of prompts", ("input_sequence", "output_sequence")),
     ("a template of prompts", ("story_string",)),
+    ("a template of prompts", ("prefix", "suffix", "separator")),
+    ("a system prompt", ("name", "content")),
     ("a set of prompts", ("prompts", "prompt_order")),
     ("a set of quick replies", ("qrList",)),
     ("a set of quick replies", ("quickReplySlots",)),
     ("a script of regular expressions", ("findRegex", "replaceString")),
     ("a list of personas", ("personas", "persona_descriptions")),
     ("a theme", ("main_text_color",)),
+    ("a theme", ("movingUIState",)),
 )
 SAMPLERS = {"temp", "temperature", "top_p", "top_k", "rep_pen", "repetition_penalty", "min_p", "typical_p", "tfs"}
 
@@ -79,6 +82,8 @@ def _remedy(kind: str, source: str) -> str:
         return f": copy it into {paths.presets_folder()}, then /preset and --preset take it by its name"
     if kind.startswith("a story"):
         return f": put it into {paths.saves_folder(None)}, then `{program.command('resume')}` lists it"
+    if kind == "a system prompt":
+        return ": /memory TEXT tells the model what it says"
     if "prompts" in kind:
         return ": prompts are spelled as the model wants them; --format chooses another spelling"
     return ": --you NAME says who you are" if "personas" in kind else ", and nothing here takes it"

@@ -42,8 +42,10 @@ def parse_object(raw: dict[str, Any], source: str) -> tuple[Character, list[str]
     refuse_others(raw, source)
     notes += _spec_notes(raw)
     _, data = split_card(raw, notes)
-    if not data.keys() & {*TEXTS, *LISTS}:
-        raise AdvreplError(f"{source} is no character card: it has no name, description or greeting")
+    # A name and tags among fields that no card has are anything.
+    only_named = raw.get("spec") is None and "data" not in raw and data.keys() <= {"name", "tags"} and raw != data
+    if only_named or not data.keys() & {*TEXTS, *LISTS}:
+        raise AdvreplError(f"{source} is no character card: it has no description or greeting")
     if nulls := [key for key in data if key in KNOWN and data[key] is None]:
         notes.append(f"{', '.join(nulls)}: null, read as empty")
     fields: dict[str, Any] = {key: read_field(data.get(key), key, notes) for key in (*TEXTS, *LISTS)}

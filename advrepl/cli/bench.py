@@ -1,17 +1,21 @@
 """`advrepl bench`: measure, and show what was measured as a table or as JSON."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advrepl import paths
-from advrepl.cli.options import AsJson, GpuLayers, KvType, ModelFlag, Threads, tell
+from advrepl.cli.options import AsJson, GpuLayers, KvType, ModelFlag, Threads, say, tell
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from advrepl.engines.base import LoadOptions
+    from advrepl.engines.remote.address import Address
     from advrepl.tuning.bench import BenchResult, Spread
+    from advrepl.tuning.bench_server import ServerBench
 
 
 def bench(
@@ -33,7 +37,10 @@ def bench(
     from advrepl.tuning import store as tuning_store
     from advrepl.tuning.bench import BenchPlan, measure
 
-    path, screen = models.resolve(model, tell), Console(stderr=True)
+    screen, path = Console(stderr=True), models.locate(model, tell)
+    if not isinstance(path, Path):
+        _bench_server(path, LoadOptions(ctx), turns, runs, json)
+        return
     asked = LoadOptions(ctx, threads, gpu_layers, kv)
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told:
@@ -44,6 +51,42 @@ def bench(
         show_json(result)
     else:
         Console().print(table(result, runs))
+
+
+def _bench_server(address: "Address", options: "LoadOptions", turns: int, runs: int, json: bool) -> None:
+    from rich.console import Console
+
+    from advrepl.cli.tables import listing, screen_width
+    from advrepl.engines.remote.opening import open_server
+    from advrepl.tuning.bench_server import measure_server
+
+    engine = open_server(address, options, tell)
+    try:
+        with Console(stderr=True).status("measuring") as status:
+            result = measure_server(engine, turns, runs, lambda doing: status.update(doing))
+    finally:
+        engine.close()
+    if json:
+        show_json(result)
+        return
+    say(f"{result.model} on {result.server}, context {result.context}; median (least to most)")
+    for line in listing(("figure", "value", "what it is"), _server_rows(result), screen_width(), right=("value",)):
+        say(line)
+
+
+def _server_rows(result: "ServerBench") -> list[tuple[str, str, str]]:
+    told, story = result.overhead_ms, result.story
+    return [
+        ("overhead", _ms(told) if told else "not told", "a short request, beside what the server computed"),
+        ("write", _rate(result.generate_rate), "writing as in play"),
+        ("first piece", _ms(story.first_before_ms), "from the line to the reply, before the window slides"),
+        (
+            "  after sliding",
+            _ms(story.first_after_ms),
+            _slides(story.slid, "moved by the server" if story.moved else "read again"),
+        ),
+        ("  read beyond turn", str(story.prefilled_beyond_turn), "most tokens beside those of the new turn"),
+    ]
 
 
 def table(result: "BenchResult", runs: int) -> "Table":

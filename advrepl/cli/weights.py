@@ -3,6 +3,7 @@
 Parses, calls and prints; the work is done by the package `convert`, which is loaded inside the commands.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -156,7 +157,9 @@ def _wide() -> "Console":
 
 
 def convert(
-    folder: Annotated[Path, typer.Argument(metavar="HF_DIR", help="A Hugging Face model folder.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="HF_DIR", help="A Hugging Face model folder, or a .safetensors or .gguf.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="OUT.gguf", help="Default: in the models folder, by name and type."),
@@ -179,17 +182,40 @@ def convert(
 ) -> None:
     """Convert a Hugging Face folder to a quantized GGUF file that can be played."""
     from advrepl.engines.hf.folder import prompt_format
-    from advrepl.prompt.formats import check_name
-    from convert import run
+    from advrepl.prompt.formats import TEMPLATES, check_name
+    from convert import run, single
     from convert.vocab.folder import chat_template
 
-    kind = kind.upper()
-    out = out or paths.models_folder() / f"{folder.resolve().name}-{kind}.gguf"
+    kind, weights, name = kind.upper(), None, folder.resolve().name
+    if folder.is_file():
+        if single.is_gguf(folder):
+            return _requantize(folder, out, kind, imatrix, calibration, prompt)
+        folder, weights = folder.parent, folder
+        name = folder.resolve().name if weights.name.startswith(("model", "pytorch_model")) else weights.stem
+    out = out or paths.models_folder() / f"{name}-{kind}.gguf"
     format = check_name(prompt) if prompt is not None else prompt_format(folder, chat_template(folder))
-    plan = run.prepare(run.Request(folder, out, kind, imatrix, calibration, format))
+    template = TEMPLATES.get(format or "")
+    plan = run.prepare(run.Request(folder, out, kind, imatrix, calibration, format, template, weights))
     _show_plan(plan)
     with bars() as step:
         result = run.convert(plan, step)
+    _show_result(result)
+
+
+def _requantize(
+    source: Path, out: Path | None, kind: str, imatrix: str | None, calibration: Path | None, prompt: str | None
+) -> None:
+    from advrepl.engines.llama.playable import check_playable
+    from convert import ConvertError, requantize, run
+    from convert.quantize.types import FTYPES
+
+    if prompt is not None:
+        raise ConvertError("--format is for Hugging Face folders: what a GGUF file notes stays in it")
+    check_playable(source)
+    stem = re.sub(rf"[-.]({'|'.join(FTYPES)})$", "", source.stem, flags=re.IGNORECASE)
+    out = out or paths.models_folder() / f"{stem}-{kind}.gguf"
+    with bars() as step:
+        result = requantize.requantize(run.Request(source, out, kind, imatrix, calibration), step)
     _show_result(result)
 
 

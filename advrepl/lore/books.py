@@ -73,7 +73,7 @@ def parse_book(data: object, source: str) -> tuple[Book, list[str]]:
         recursive=fields.flag("recursive_scanning", default=any(_is_sillytavern(value) for _, value in listed)),
     )
     unknown = unknown_note(*(entry.content for entry in entries))
-    return book, [*_never_note(book), *_unsupported_note(unsupported), *unknown, *shorten(notes)]
+    return book, [*_never_notes(book), *_unsupported_note(unsupported), *unknown, *shorten(notes)]
 
 
 def load_book(path: Path) -> tuple[Book, list[str]]:
@@ -236,14 +236,16 @@ def _unsupported(entry: Entry, position: int) -> Iterator[str]:
         yield "as user or assistant"
 
 
-def _never_note(book: Book) -> list[str]:
-    """Say so where no entry could ever be told, which is what a book looks like that is not understood."""
-    able = (each for each in book.entries if each.enabled and each.content.strip() and each.probability)
-    if not book.entries or any(each.keys or each.constant or each.activate for each in able):
-        return []
-    return [
-        f"none of its {len(book.entries):,} entries can ever apply: they have no keys, no text, or are switched off"
-    ]
+def _never_notes(book: Book) -> list[str]:
+    """Say so where entries can never be told; where none can, the book is one that is not understood."""
+    able = [each for each in book.entries if each.enabled and each.content.strip() and each.probability]
+    able = [each for each in able if each.keys or each.constant or each.activate]
+    if book.entries and not able:
+        why = "they have no keys, no text, or are switched off"
+        return [f"none of its {len(book.entries):,} entries can ever apply: {why}"]
+    others = sum(bool(each.triggers) and "normal" not in each.triggers for each in able)
+    which = "entries that are for continuations, swipes and the like alone"
+    return [f"{which} ({others:,}): never told, as lore here is chosen for the player's turn"] if others else []
 
 
 def _unsupported_note(unsupported: Counter[str]) -> list[str]:

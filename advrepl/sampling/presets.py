@@ -17,6 +17,16 @@ from advrepl.sampling.params import PARAMETERS, Sampling, brief, read_fields
 from advrepl.scripts import is_file_name
 
 FILE_LIMIT = 64 * 1024  # bytes
+# What SillyTavern's and KoboldAI's presets have and ours do not; there most fields belong to other programs.
+FOREIGN = {
+    "sampler_order",
+    "sampler_priority",
+    "samplers",
+    "temperature_last",
+    "tfs",
+    "chat_completion_source",
+    "order",
+}
 SAVE = "save"  # what `/preset save NAME` takes away from the names
 
 
@@ -184,7 +194,10 @@ def find(name: str, own: Path) -> Preset:
 
 
 def read(path: Path) -> Preset:
-    """Return the preset of a JSON file, which holds any fields of Sampling by any of their names."""
+    """Return the preset of a JSON file, which holds any fields of Sampling by any of their names.
+
+    One of SillyTavern or KoboldAI gives what is known here; in one of ours everything has to be right.
+    """
     try:
         if path.exists() and not path.is_file():
             raise AdvreplError(f"{path} is no file, so it cannot be a preset: remove it")
@@ -199,9 +212,10 @@ def read(path: Path) -> Preset:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise AdvreplError(f'{path} is no preset: it is not JSON like {{"temperature": 0.7, "top_p": 0.9}}') from None
     values, wrong = read_fields(plain)
-    if wrong:
+    if wrong and not (values and plain.keys() & FOREIGN):
         raise AdvreplError(f"{path}: {next(iter(wrong.values()))}")
-    return Preset(path.stem, values, f"your own, in {path}")
+    rest = f", of another program; {len(wrong)} of its settings are not known here" if wrong else ""
+    return Preset(path.stem, values, f"your own, in {path}{rest}")
 
 
 def write(name: str, sampling: Sampling, own: Path) -> Path:

@@ -29,6 +29,7 @@ from advrepl.story.scenario import Injection, Scenario
 from advrepl.story.tree import Story, TurnPath
 
 STORY_ROOM = 128  # tokens that lore in the head leaves to the story, besides a share for the reply
+NAMED = 3  # entries without room that are told by how they begin
 LORE_SHARE = 4  # lore takes at most this part of the context
 # Fields of an entry that keep it out of some turns, even if it is constant.
 RULES = (
@@ -145,9 +146,11 @@ class StoryContext:
             size = self._count(text)
             if size <= room:
                 chosen[entry.id], room = text, room - size
-        if missing := len(constant) - len(chosen):
+        if missing := [entry for entry in constant if entry.id not in chosen]:
+            begin = ", ".join(repr(" ".join(entry.content.split())[:30]) for entry in missing[:NAMED])
             self.notes.append(
-                f"of {len(constant)} lore entries that always apply {missing} have no room: give a larger --ctx"
+                f"of {len(constant)} lore entries that always apply {len(missing)} have no room "
+                f"({begin}{', …' if len(missing) > NAMED else ''}): give a larger --ctx"
             )
         ordered = [chosen[entry.id] for entry in sorted(constant, key=lambda e: e.order) if entry.id in chosen]
         save = msgspec.structs.replace(save, macro_values=values)

@@ -33,9 +33,9 @@ from advrepl.terminal.lines import PlayerLine, understood_in
 from advrepl.terminal.text import one_line
 from advrepl.terminal.theme import Theme
 from advrepl.terminal.toolbar import Status, toolbar
+from advrepl.terminal.words import CHOOSE, LEAVE, words
 
 PROMPT = "> "
-SPOKEN_PROMPT = "Your turn: "
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 DROPPED = "what you typed before the reply was there is not sent"
@@ -44,7 +44,6 @@ NO_TAKE, LAST_TAKE, FIRST_TAKE = (
     " This is the last take; /retry writes another ",
     " This is the first take ",
 )
-HOW_TO_LEAVE = " Ctrl-D or /quit leaves; the story is saved "
 
 
 class Editor(Protocol):
@@ -216,7 +215,7 @@ class LineEditor:
 
     def _clear(self, event: KeyPressEvent) -> None:
         if not event.current_buffer.text:
-            self._set_hint(HOW_TO_LEAVE)
+            self._set_hint(f" {words(LEAVE)} ")
         event.current_buffer.reset()
 
     def _search(self, event: KeyPressEvent, direction: SearchDirection) -> None:
@@ -248,7 +247,7 @@ class LineEditor:
     def _placeholder(self) -> FormattedText:
         if self._used or not self._offered or is_searching():
             return FormattedText()
-        return FormattedText([("class:placeholder fg:ansibrightblack", f"1-{len(self._offered)}, or your own words")])
+        return FormattedText([("class:placeholder fg:ansibrightblack", words(CHOOSE, count=len(self._offered)))])
 
 
 def _insert(event: KeyPressEvent) -> None:

@@ -23,12 +23,13 @@ from advrepl.terminal.bare_words import BareWords
 from advrepl.terminal.choosing import Pick
 from advrepl.terminal.commands import Quit, Then, portrait
 from advrepl.terminal.early import pastes_marked
-from advrepl.terminal.editor import PROMPT, SPOKEN_PROMPT, Editor, LineEditor, PlainEditor
+from advrepl.terminal.editor import PROMPT, Editor, LineEditor, PlainEditor
 from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
 from advrepl.terminal.theme import choose
 from advrepl.terminal.voice import Say
+from advrepl.terminal.words import GO_ON, HELP, KEPT, STOPPED, YOUR_TURN, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look =
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
-        editor: Editor = PlainEditor(game, interrupts.reading, SPOKEN_PROMPT if can.words else PROMPT)
+        editor: Editor = PlainEditor(game, interrupts.reading, words(YOUR_TURN) if can.words else PROMPT)
         if can.cursor:
             editor = LineEditor(game, paths.history(), theme=theme if can.style else None, vi=look.vi)
         aloud = Aloud(game.scenario.language, replies=look.voice)
@@ -104,8 +105,8 @@ class Repl:
     def show_heading(self, notices: Sequence[str]) -> None:
         """Show what is played and where it is kept, and what there is to say about it."""
         self._screen.heading(f"{self._game.title} · {self._game.engine.name}")
-        self._screen.notice(f"kept in {self._game.file.path}")
-        self._screen.notice("/help lists commands and keys, Ctrl-D leaves")
+        self._screen.notice(words(KEPT, path=self._game.file.path))
+        self._screen.notice(words(HELP))
         for notice in notices:
             self._screen.notice(notice)
 
@@ -197,7 +198,7 @@ class Repl:
         if self.then:
             self._screen.notice(f"the story is kept in {path}")
         else:
-            self._screen.notice(f"The story is kept in {path}. Go on with: {program.resume_command(path)}")
+            self._screen.notice(words(GO_ON, path=path, command=program.resume_command(path)))
         if remark := self._game.store_kv():
             self._screen.notice(remark)
         return 0
@@ -238,7 +239,7 @@ class Repl:
         if offered and not self._game.options():
             return "stopped before there was a choice: say it in your own words, or /continue and /retry offer options"
         if last and last.role == "model":
-            return "stopped; /continue goes on from here, /retry begins the reply again"
+            return words(STOPPED)
         return "stopped before the first word; /retry asks again, /undo takes your line back"
 
 

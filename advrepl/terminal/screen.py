@@ -23,6 +23,7 @@ from advrepl.terminal.progress import PrefillLine
 from advrepl.terminal.speech import Speech, spoken
 from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
 from advrepl.terminal.theme import THEMES, Theme, unstyled
+from advrepl.terminal.words import YOU_CAN, words
 
 MEASURE = 90  # columns of a line at the most: longer ones are hard to read
 LEAST_QUOTE = 20  # columns of the text with which the model's memory begins
@@ -231,7 +232,7 @@ class Screen:
             self.end()
             self.begin_paragraph()
             if self._can.words:
-                self._line("You can:")
+                self._line(words(YOU_CAN))
         self._choices += 1
         mark = f"{number}."
         if self._can.style:

@@ -15,7 +15,7 @@ import psutil
 
 from advrepl import paths
 from advrepl.engines import models
-from advrepl.engines.base import UNTUNED, LoadOptions
+from advrepl.engines.base import UNTUNED, Engine, LoadOptions
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
@@ -108,7 +108,7 @@ def measure(plan: BenchPlan, progress: Progress) -> BenchResult:
         stories = []
         for shift in (True, False):
             player = LlamaEngine(loaded, shift=shift)
-            stories.append(_story(player, format, plan.turns, partial(_tell, progress, plan, shift)))
+            stories.append(play_story(player, format, plan.turns, partial(_tell, progress, plan, shift)))
         return BenchResult(
             model=engine.name,
             context=engine.n_ctx,
@@ -171,7 +171,8 @@ def _decode_rate(loaded: LlamaModel, prompt: list[int]) -> float:
     return GENERATE_TOKENS / (time.perf_counter() - started)
 
 
-def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[int], None]) -> Turns:
+def play_story(engine: Engine, format: Format, turns: int, progress: Callable[[int], None]) -> Turns:
+    """Play so many turns of a story in which the player says LINES; `progress` is told each turn."""
     story, start, slid = Story(), 0, 0
     before: list[float] = []
     after: list[float] = []
@@ -181,7 +182,7 @@ def _story(engine: LlamaEngine, format: Format, turns: int, progress: Callable[[
         story.say("user", LINES[turn % len(LINES)])
         asked = time.perf_counter()
         budget = engine.n_ctx - REPLY_TOKENS - SPARE_TOKENS
-        window = build(format, START, story, engine.sizes, budget, start)
+        window = build(format, START, story, engine.sizes, budget, start, slide_to=engine.slide_to)
         slid, start = slid + (window.evicted > start), window.evicted
         pieces = engine.generate(window, Sampling(seed=turn, max_tokens=REPLY_TOKENS), stop=format.stops(START))
         text, first = "", 0.0

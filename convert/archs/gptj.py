@@ -28,6 +28,7 @@ def gptj(config: Config, tensors: Collection[str]) -> Model:
         "block_count": layers,
         "feed_forward_length": intermediate,
         "attention.head_count": heads,
+        "attention.head_count_kv": heads,  # other programs look for it in phi2
         "attention.layer_norm_epsilon": config.number("layer_norm_epsilon", 1e-5),
         "rope.dimension_count": rotated,
     }

@@ -16,7 +16,7 @@ import numpy as np
 
 from convert import ConvertError
 from convert.quantize.collect import collect
-from convert.quantize.imatrix import read_imatrix
+from convert.quantize.imatrix import described, read_imatrix
 from convert.quantize.process import WANTED
 
 # Bytes of rows held at once. The result does not depend on it; the default of 8 GiB would hold whole tensors.
@@ -27,9 +27,11 @@ TENSOR = re.compile(rb"\[ *\d+/ *\d+\] (\S+)")  # what llama.cpp says before it 
 def _quantize(source: str, out: str, number: str, threads: str, imatrix: str) -> int:
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype, params.nthread, params.max_buf_size = int(number), int(threads), BUFFER
+    params.allow_requantize = True
     kept = _imatrix_structs(Path(imatrix)) if imatrix else None
     if kept is not None:
         params.imatrix = kept[0]
+        params.kv_overrides = _kv_structs(described(Path(imatrix)))
     code: int = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params))
     return code
 
@@ -43,6 +45,19 @@ def _imatrix_structs(file: Path) -> tuple["ctypes.Array[ctypes.Structure]", list
         struct.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         struct.size = values.size
     return structs, list(entries.values())
+
+
+def _kv_structs(values: dict[str, str | int]) -> "ctypes.Array[ctypes.Structure]":
+    """What llama.cpp writes into the header besides, ended by an entry without a name; texts hold 127 bytes."""
+    structs: ctypes.Array[ctypes.Structure] = (llama_cpp.llama_model_kv_override * (len(values) + 1))()
+    for struct, (key, value) in zip(structs, values.items(), strict=False):
+        struct.key = key.encode()
+        if isinstance(value, int):
+            struct.tag, struct.value.val_i64 = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_INT, value
+        else:
+            text = value.encode()[:127].decode(errors="ignore")
+            struct.tag, struct.value.val_str = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_STR, text.encode()
+    return structs
 
 
 def _collect(model: str, text: str, out: str, threads: str) -> int:

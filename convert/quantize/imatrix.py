@@ -37,6 +37,23 @@ def read_imatrix(file: Path) -> dict[str, Floats]:
     return found
 
 
+def described(file: Path) -> dict[str, str | int]:
+    """What a quantized file says of the matrix it was made with, under the keys that llama.cpp's own tool writes."""
+    found: dict[str, str | int] = {
+        "quantize.imatrix.file": file.name,
+        "quantize.imatrix.entries_count": len(read_imatrix(file)),
+    }
+    with file.open("rb") as opened:
+        if opened.read(4) != b"GGUF":
+            return found
+    fields = gguf.GGUFReader(file).fields
+    if datasets := (fields["imatrix.datasets"].contents() if "imatrix.datasets" in fields else None):
+        found["quantize.imatrix.dataset"] = str(datasets[0])
+    if "imatrix.chunk_count" in fields:
+        found["quantize.imatrix.chunks_count"] = int(fields["imatrix.chunk_count"].contents())
+    return found
+
+
 def _read_gguf(file: Path) -> dict[str, Floats]:
     tensors = {t.name: np.array(t.data, np.float32) for t in gguf.GGUFReader(file).tensors}
     return {

@@ -13,7 +13,7 @@ def test_a_save_holds_of_the_card_what_the_play_needs() -> None:
     note = {"prompt": "Stay calm.", "depth": 2}
     raw = {"data": {"name": "Ada", "extensions": {"depth_prompt": note, "other": 1}}}
     saved = Character("Ada", creator_notes="n", raw=raw).for_save()
-    assert saved == Character("Ada", raw={"data": {"extensions": {"depth_prompt": note}}})
+    assert saved == Character("Ada", creator_notes="n", raw={"data": {"extensions": {"depth_prompt": note}}})
     assert (saved.depth_prompt, Character("Ada", raw={"data": 7}).for_save().depth_prompt) == (note, {})
 
 

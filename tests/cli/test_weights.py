@@ -204,3 +204,42 @@ def test_an_unknown_prompt_format_is_refused_before_anything_is_written(tmp_path
     with pytest.raises(AdvreplError, match="there is no prompt format 'alpaca': use metharme, pygmalion or chat"):
         call("convert", folder, "-o", tmp_path / "deep" / "x.gguf", "--format", "alpaca")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "sentence"),
+    [
+        ("ggml-model-q4_0.bin", b"tjgg" + bytes(60), "an old GGML file, which llama.cpp no longer reads: convert"),
+        ("old.bin", b"lmgg" + bytes(60), "an old GGML file"),
+        ("old.gguf", b"fmgg" + bytes(60), "an old GGML file"),
+        ("notes.txt", b"hello, world", "no model: give a Hugging Face folder, its .safetensors file, or a .gguf"),
+        ("empty.safetensors", b"", "no model: give"),
+        ("w.safetensors", bytes([2, 0, 0, 0, 0, 0, 0, 0]) + b"{}", "has no config.json beside it"),
+        ("pytorch_model.bin", b"PK" + bytes(60), "has no config.json beside it"),
+        ("cut.gguf", b"GGUF" + bytes(60), "is cut short or damaged"),
+        ("lfs.gguf", b"version https://git-lfs.github.com/spec/v1", "Git LFS left only a pointer for lfs.gguf"),
+    ],
+)
+def test_a_file_that_is_no_folder_is_told_in_one_sentence(
+    tmp_path: Path, name: str, start: bytes, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(start)
+    with pytest.raises((ConvertError, AdvreplError)) as caught:
+        call("convert", tmp_path / name, "-o", tmp_path / "out.gguf")
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "out.gguf").exists()
+
+
+def test_a_single_file_of_weights_converts_and_a_gguf_is_quantized_again(tmp_path: Path) -> None:
+    folder = tiny.make("llama-256", tmp_path / "m")
+    (folder / "model.safetensors").rename(folder / "finetune.safetensors")
+    call("convert", folder / "finetune.safetensors", "-q", "F16", "-o", tmp_path / "one.gguf")
+    call("convert", tmp_path / "one.gguf", "-q", "Q8_0", "-o", tmp_path / "two.gguf")
+    call("convert", tmp_path / "two.gguf", "-q", "Q4_K_M", "-o", tmp_path / "three.gguf")
+    sizes = [(tmp_path / f"{name}.gguf").stat().st_size for name in ("one", "two", "three")]
+    assert sizes == sorted(sizes, reverse=True) and sizes[2] > 100_000
+    tokens = tiny.tokens_of(20, tiny.ROWS)
+    exact, rough = (tiny.logits(tmp_path / f"{name}.gguf", tokens) for name in ("one", "two"))
+    assert np.abs(exact - rough).max() < 0.2
+    with pytest.raises(ConvertError, match="is the file to read"):
+        call("convert", tmp_path / "two.gguf", "-q", "Q4_0", "-o", tmp_path / "two.gguf")

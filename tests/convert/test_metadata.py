@@ -35,6 +35,20 @@ def test_the_header_of_the_file_says_what_the_readme_does(tmp_path: Path) -> Non
     }  # fmt: skip
 
 
+def test_what_other_programs_look_for_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "Pygmalion-2-13b-SuperCOT"
+    folder.mkdir()
+    head = "---\nlanguage: [en, 'de']\ntags: []\nbase_model:\n- meta-llama/Llama-2-13b-hf\n- me/x\n- ../y\n---\n"
+    (folder / "README.md").write_text(head)
+    fields = metadata.describe(folder, 13_015_864_320)
+    named = ("basename", "finetune", "size_label", "languages", "base_model.count", "base_model.0.name")
+    assert [fields[f"general.{name}"] for name in named] == [
+        "Pygmalion-2", "SuperCOT", "13B", ["en", "de"], 2, "Llama 2 13b Hf",
+    ]  # fmt: skip
+    assert fields["general.base_model.0.organization"] == "Meta Llama" and "general.tags" not in fields
+    assert fields["general.base_model.1.repo_url"] == "https://huggingface.co/me/x"
+
+
 def test_a_model_has_the_names_of_its_folder_its_config_and_its_readme(tmp_path: Path) -> None:
     folder = tmp_path / "merged"
     folder.mkdir()

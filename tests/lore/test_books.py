@@ -318,3 +318,79 @@ def test_any_file_is_a_book_or_one_sentence(data: bytes) -> None:
             assert "\n" not in str(error)
         else:
             assert book.entries
+
+
+def test_books_of_other_makers() -> None:
+    """As SillyTavern puts them when it imports them, with what it leaves out."""
+    agnai = {
+        "kind": "memory",
+        "entries": [
+            {"name": "Owl", "entry": "Pip.", "keywords": ["owl", "mill"], "priority": 1, "weight": 2, "enabled": True}
+        ],
+    }
+    found, notes = parse_book(agnai, "b")
+    assert notes == [] and found == Book(
+        (Entry("0", "Pip.", keys=("owl", "mill"), order=2, priority=1, match_whole_words=True, position="before"),),
+        recursive=True,
+    )
+    novelai = {
+        "lorebookVersion": 5,
+        "entries": [
+            {"text": "Pip.", "keys": ["owl", "/mill(er)?/i"], "enabled": True, "contextConfig": {"budgetPriority": 4}},
+            {"text": "Rain.", "keys": [], "enabled": True, "forceActivation": True},
+            {"text": "Off.", "keys": ["x"], "enabled": False},
+        ],
+    }
+    assert parse_book(novelai, "b")[0].entries == (
+        Entry("0", "Pip.", keys=("owl", "/mill(er)?/i"), order=4, match_whole_words=True, position="before"),
+        Entry("1", "Rain.", constant=True, order=0, match_whole_words=True, position="before"),
+        Entry("2", "Off.", keys=("x",), enabled=False, order=0, match_whole_words=True, position="before"),
+    )
+    risu = {
+        "type": "risu",
+        "data": [
+            {"key": "owl, mill", "secondkey": "moon,star", "selective": True, "insertorder": 5, "content": "Pip."},
+            {"key": "", "insertorder": 6, "content": "Rain.", "alwaysActive": True, "mode": "constant"},
+            {"key": "/a{1,2}b/", "useRegex": True, "insertorder": 7, "content": "R.", "activationPercent": 30},
+            {"key": "", "content": "", "mode": "folder"},
+        ],
+    }
+    assert parse_book(risu, "b")[0].entries == (
+        Entry(
+            "0",
+            "Pip.",
+            keys=("owl", "mill"),
+            secondary_keys=("moon", "star"),
+            order=5,
+            match_whole_words=True,
+            position="before",
+        ),
+        Entry("1", "Rain.", constant=True, order=6, match_whole_words=True, position="before"),
+        Entry("2", "R.", keys=("/a{1,2}b/",), probability=30, order=7, match_whole_words=True, position="before"),
+    )
+
+
+def test_what_is_never_told_is_said() -> None:
+    unknown = {"entries": [{"words": ["owl"], "content": "Pip."}, {"words": ["inn"], "content": "Shut."}]}
+    assert parse_book(unknown, "b")[1] == [
+        "none of its 2 entries can ever apply: they have no keys, no text, or are switched off"
+    ]
+    swipes = {"entries": {"0": {"key": ["owl"], "content": "Pip.", "triggers": ["swipe", "continue"]}}}
+    assert parse_book(swipes, "b")[1] == [
+        "entries that are for continuations, swipes and the like alone (1): never told, as lore here is chosen for the "
+        "player's turn"
+    ]
+
+
+def test_a_book_that_sillytavern_wrote_follows_its_settings() -> None:
+    """Whole words and recursion are on there, where a book says nothing."""
+    entry = {"keys": ["owl"], "content": "Pip."}
+    marked = {**entry, "extensions": {"useProbability": True, "exclude_recursion": False}}
+    for data, follows in (
+        ({"entries": {"0": {"key": ["owl"], "content": "Pip.", "matchWholeWords": None}}}, True),
+        ({"entries": [marked]}, True),
+        ({"entries": [entry]}, False),
+    ):
+        book, _ = parse_book(data, "b")
+        assert (book.entries[0].match_whole_words, book.recursive) == (follows, follows)
+    assert not parse_book({"entries": [marked], "recursive_scanning": False}, "b")[0].recursive

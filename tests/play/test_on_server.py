@@ -78,7 +78,8 @@ def test_a_server_that_dies_in_a_reply_loses_no_word_and_the_story_goes_on_there
 
 def test_a_story_goes_on_with_a_local_model(tmp_path: Path, smollm2: Path) -> None:
     with serving(LLAMA, scripted.breaks_off(" The", " door")) as server:
-        game = opened(server, tmp_path, ctx=512, threads=1, kv_file=False, prefetch=False)
+        brief = {"options": 0, "sampling": {"max_tokens": 8}}
+        game = opened(server, tmp_path, ctx=512, threads=1, kv_file=False, prefetch=False, **brief)
         list(game.open())
         played(game, "I open the door.")
     said = notes(commands.run(game, f"/model {smollm2}"))

@@ -3,6 +3,7 @@
 import pytest
 
 from advrepl import AdvreplError
+from advrepl.prompt.formats import TEMPLATES, Metharme
 from advrepl.prompt.segments import Segment
 from advrepl.prompt.template import ChatTemplate
 from advrepl.story.scenario import Scenario
@@ -85,3 +86,10 @@ def test_what_remains_is_spelled_alike_when_examples_slide_out() -> None:
     whole = template.spell(SCENE, REMINDED, ("A: x\nB: y", "A: z"))
     assert template.spell(SCENE, REMINDED, ("A: z",)).blocks == whole.blocks[1:]
     assert template.spell(SCENE, REMINDED).blocks == whole.blocks[2:]
+
+
+def test_the_template_of_metharme_spells_what_the_format_does() -> None:
+    """Injections and examples, which no template knows, aside."""
+    for turns in (HELLO[:1], HELLO[:2], HELLO, [Turn(None, "model", " *waves* "), Turn(0, "user", "a\nb")]):
+        template = ChatTemplate(TEMPLATES["metharme"])
+        assert str(template.spell(SCENE, turns)) == str(Metharme().spell(SCENE, turns))

@@ -105,6 +105,17 @@ def test_own_presets_may_use_the_names_of_other_programs(own: Path) -> None:
     assert '"typical_p": 0.9' in (own / "tavern.json").read_text()
 
 
+def test_presets_of_other_programs_give_what_is_known_here(own: Path) -> None:
+    theirs = '{"temp": 0.7, "top_a": 0.2, "tfs": 1, "logit_bias": [], "seed": -1, "rep_pen": 1.1, "sampler_order": [6]}'
+    (own / "theirs.json").write_text(theirs)
+    preset = presets.read(own / "theirs.json")
+    assert preset.fields == {"temperature": 0.7, "repeat_penalty": 1.1}
+    assert preset.about.endswith("of another program; 5 of its settings are not known here")
+    (own / "theirs.json").write_text('{"sampler_order": [6]}')
+    with pytest.raises(AdvreplError, match="sampler_order"):
+        presets.read(own / "theirs.json")
+
+
 def test_an_own_preset_of_a_known_name_wins(own: Path) -> None:
     (own / "godlike.json").write_text('{"temperature": 0.1}')
     assert find("godlike", own).fields == {"temperature": 0.1}

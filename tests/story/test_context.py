@@ -155,7 +155,9 @@ def test_a_player_has_a_name(text: str) -> None:
 
 def test_lore_that_has_no_room_is_named() -> None:
     told = Told(a_save(character_book={"entries": [{"constant": True, "content": "w " * 50}]}), 100)
-    assert told.save.scenario.lore == "" and "always apply 1 have no room" in told.context.notes[-1]
+    assert told.save.scenario.lore == "" and told.context.notes[-1] == (
+        "of 1 lore entries that always apply 1 have no room ('w w w w w w w w w w w w w w w '): give a larger --ctx"
+    )
 
 
 def test_a_book_that_the_player_adds_applies_from_then_on() -> None:
@@ -211,11 +213,12 @@ def test_lore_for_an_outlet_is_told_only_where_something_names_it(names_it: str,
         ({"triggers": ["continue"]}, False),
         ({"key": ["ferries"]}, False),
         ({"key": ["ferries"], "matchCharacterDescription": True}, True),
+        ({"key": ["patience"], "matchCreatorNotes": True}, True),
     ],
 )
 def test_lore_is_told_to_whom_it_is_meant(rules: dict[str, Any], told: bool) -> None:
     book, _ = parse_book({"entries": {"0": {"uid": 0, "key": ["inn"], "content": "Shut.", **rules}}}, "world.json")
-    story = Told(a_save(tags=["Sea"], character_book=None))
+    story = Told(a_save(tags=["Sea"], character_book=None, creator_notes="She needs patience."))
     story.save = story.context.with_book(story.save, book)
     assert ("Shut." in story.say("To the inn!").values()) == told
 

@@ -20,6 +20,7 @@ DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)  # seconds before a request is sent again; th
 BUSY = (429, 502, 503, 504)  # answers after which the same may go well
 LONGEST_WAIT = 120.0  # seconds that a server may ask to wait
 PATIENCE = 20.0  # seconds of silence, after which a line says so
+AFTER_END = 1.0  # seconds that figures may take behind the last word
 LONGEST_SILENCE = 900.0  # seconds; a long prompt on a slow machine is read without a word
 # A reply that never ends: more events or characters than so many for each token that was asked for.
 MOST_EVENTS, MOST_CHARACTERS, SLACK = 4, 64, 4096
@@ -81,7 +82,7 @@ class Completion:
     def _read(self, stream: Stream) -> Iterator[Event]:
         events = characters = 0
         finished, most = False, self._tokens + SLACK
-        while (data := self._next(stream)) is not None:
+        while (data := self._after_end(stream) if finished else self._next(stream)) is not None:
             event = read_event(data, self._dialect.shape)
             if event is None:
                 break
@@ -96,6 +97,13 @@ class Completion:
                 return
         if not finished:
             raise Gone("it broke off") if self._begun else Refused(200, "")
+
+    def _after_end(self, stream: Stream) -> str | None:
+        """What comes once the reply is whole: figures, if anything. Nothing of it is worth waiting for."""
+        try:
+            return stream.next(AFTER_END)
+        except (Silent, Gone):
+            return None
 
     def _next(self, stream: Stream) -> str | None:
         silent = 0.0

@@ -69,6 +69,7 @@ class RemoteEngine:
         self._dialect = server.dialect
         self.token_cache = TokenCache(tokens.encode, lambda _: b"", Apart())
         self._was_slid = False
+        self.busy = 0.0  # seconds that the server computed for the last request; 0: it does not say
         self._completion: Completion | None = None
         self.cancelled = False
         self._told: set[str] = set()
@@ -266,7 +267,7 @@ class RemoteEngine:
             room = self.n_ctx - stats.prompt
             stats.stop = "context" if event.finish == "length" and room < limit else event.finish
         if event.figures:
-            stats.generated = event.figures.generated or stats.generated
+            stats.generated, self.busy = event.figures.generated or stats.generated, event.figures.busy
             self._cost(event.figures)
 
     def _cost(self, figures: Figures | None) -> None:

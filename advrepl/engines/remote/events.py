@@ -22,6 +22,7 @@ class Figures:
     prompt: int
     cached: int
     generated: int
+    busy: float = 0.0  # seconds that it computed; 0: it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def _llama(body: dict[str, Any]) -> Event:
         timings = body.get("timings")
         if isinstance(timings, dict):
             had, read = _count(timings.get("cache_n")), _count(timings.get("prompt_n"))
-            figures = Figures(had + read, had, _count(timings.get("predicted_n")))
+            busy = sum(_milliseconds(timings.get(name)) for name in ("prompt_ms", "predicted_ms")) / 1000
+            figures = Figures(had + read, had, _count(timings.get("predicted_n")), busy)
     return Event(_text(body.get("content")), _ids(body.get("tokens")), finish, figures)
 
 
@@ -119,6 +121,10 @@ def _ids(value: Any) -> tuple[int, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(each for each in value if isinstance(each, int) and not isinstance(each, bool) and each >= 0)
+
+
+def _milliseconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else 0.0
 
 
 def _count(value: Any) -> int:

@@ -33,7 +33,11 @@ def test_every_type_loads_and_gives_numbers(folder: Path, tmp_path: Path, kind: 
 def test_types_that_need_a_matrix_work_with_one(folder: Path, matrix: Path, tmp_path: Path, kind: str) -> None:
     result = convert(folder, tmp_path / "o.gguf", kind, imatrix=str(matrix))
     assert np.isfinite(tiny.logits(result.out, tiny.tokens_of(40, tiny.ROWS))).all()
-    assert result.types == Counter(t.tensor_type.name for t in gguf.GGUFReader(result.out).tensors)
+    reader = gguf.GGUFReader(result.out)
+    assert result.types == Counter(t.tensor_type.name for t in reader.tensors)
+    told = {name: f.contents() for name, f in reader.fields.items() if name.startswith("quantize.imatrix.")}
+    assert told["quantize.imatrix.file"] == matrix.name and told["quantize.imatrix.entries_count"] == 8
+    assert told["quantize.imatrix.dataset"] == "calibration text" and told["quantize.imatrix.chunks_count"] > 0
 
 
 def test_rows_that_do_not_fit_are_counted(tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ KINDS = (LLAMA, LCP, VLLM, APHRODITE, KOBOLD)
 OWNERS = {LLAMA: "llamacpp", LCP: "me", VLLM: "vllm", APHRODITE: "pygmalionai", KOBOLD: "koboldcpp"}
 CONTEXT = 900
 SPECIALS = re.compile(r"<\|[a-z_]+\|>")
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 FIRST_ID = 10  # of a word; control tokens are 2 to 9
 
 
@@ -137,6 +141,15 @@ def says(*pieces: str, finish: str = "stop", cached: int = 0, pause: float = 0.0
     return act
 
 
+def lingers(handler: _Handler, kind: str) -> None:
+    """A whole reply, behind which the connection stays open."""
+    handler.begin()
+    handler.event(piece(handler.server, kind, " Yes."))
+    handler.event(last(kind, "stop", 9, 0, 1)[0])
+    handler.connection.settimeout(5)
+    handler.connection.recv(1)
+
+
 def goes_on(*pieces: str) -> Act:
     """A reply of which only so much is said as does not stand at the end of the prompt yet."""
 
@@ -251,7 +264,7 @@ def _facts(server: Scripted) -> dict[str, Any]:
         facts["/props"] = {
             "default_generation_settings": {"n_ctx": CONTEXT},
             "total_slots": 1,
-            "chat_template": "<|im_start|>{{ messages }}",
+            "chat_template": TEMPLATE,
             "bos_token": "<|im_start|>",
             "eos_token": "<|im_end|>",
         }
@@ -292,7 +305,7 @@ def piece(server: Scripted, kind: str, text: str) -> str:
 def last(kind: str, finish: str, prompt: int, cached: int, generated: int) -> list[str]:
     if kind == LLAMA:
         stop = {"stop": "eos", "length": "limit"}.get(finish, "word")
-        timings = {"cache_n": cached, "prompt_n": prompt - cached, "predicted_n": generated}
+        timings = {"cache_n": cached, "prompt_n": prompt - cached, "predicted_n": generated, "prompt_ms": 0.2}
         return [json.dumps({"content": "", "tokens": [], "stop": True, "stop_type": stop, "timings": timings})]
     if kind == KOBOLD:
         return [json.dumps({"token": "", "finish_reason": finish})]

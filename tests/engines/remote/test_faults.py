@@ -190,6 +190,16 @@ def test_a_server_that_is_gone_when_a_text_is_to_be_counted() -> None:
             engine.count(Segment("<|user|>", "three"))
 
 
+@pytest.mark.parametrize("kind", [LCP, VLLM])
+def test_a_whole_reply_is_not_waited_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "AFTER_END", 0.05)
+    with serving(kind, scripted.lingers) as server, engine_on(server) as (engine, _):
+        started = time.monotonic()
+        assert pieces_and_error(engine) == (" Yes.", "")
+        assert engine.stats.stop == "end"
+        assert time.monotonic() - started < 2
+
+
 def test_control_characters_of_an_error_stay_in_one_line() -> None:
     body = {"error": {"message": "no\n\n  model " + "x" * 5000}}
     with serving(LLAMA, scripted.refuses(400, body)) as server, engine_on(server) as (engine, _):
