@@ -9,7 +9,7 @@ INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
 .PHONY: play resume test test-long lint check docs shots package parity sillytavern newest lock bench bench-convert caches servers game \
-	seven clean
+	seven faults fuzz soak clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
@@ -110,6 +110,21 @@ game: $(VENV)/tested
 # A 7B model of random weights, 4 GB; takes 31 GB of disk for a while.
 seven: $(VENV)/tested
 	$(BIN)/python -m tests.bench.make_llama $(VENV)/random-llama-7b --size 7b --gguf $(VENV)/random-llama-7b-Q4_K_M.gguf
+
+# The program killed, stopped and starved, and its parsers fed with rubbish: docs/reliability.md. `make faults ARGS=kills`
+faults: $(VENV)/tested
+	$(BIN)/python -m tests.faults $(ARGS)
+
+# With atheris where it can be installed (Linux), else by chance. make fuzz ARGS="card save --seconds 600"
+fuzz: $(VENV)/tested
+	$(BIN)/python -m venv $(VENV)-fuzz
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(ls -d $(VENV)-fuzz/lib/python3*/site-packages)/locked.pth
+	-$(VENV)-fuzz/bin/python $(INSTALL) -q atheris
+	$(VENV)-fuzz/bin/python -m tests.fuzz $(ARGS)
+
+# 2,000 turns in one process.
+soak: $(VENV)/tested
+	$(BIN)/python -m tests.faults.soak
 
 clean:
 	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern

@@ -9,6 +9,8 @@ import re
 
 _SEAL = re.compile(rb',\n "sum": "([^"\n]*)"\n\}\s*\Z')
 
+_LIKE_SEAL = re.compile(rb'"sum":|: "[0-9a-f]{32}"\s*\}\s*\Z')  # one of which a byte was changed
+
 
 def sealed(data: bytes) -> bytes:
     """Return a save's JSON, an object of several fields with an indent of one, with its sum behind them."""
@@ -19,7 +21,7 @@ def is_altered(data: bytes) -> bool:
     """Tell whether a save has a sum and is not what it was written as."""
     found = _SEAL.search(data)
     if not found:
-        return b'"sum":' in data[-128:]
+        return _LIKE_SEAL.search(data[-128:]) is not None
     return found[1].decode("utf-8", "replace") != _sum(data[: found.start()] + b"\n}")
 
 

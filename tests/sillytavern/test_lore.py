@@ -332,3 +332,29 @@ def test_regular_expressions_mean_what_they_mean_there() -> None:
         here, there = set(ours(case)[0]["active"]), set(other[0]["active"])
         differ += [(KEYS[uid], "here" if uid in here else "there") for uid in here ^ there]
     assert not differ
+
+
+PIECES = [
+    *("a", "b", "ab", "owl", "é", "猫", "к", ".", r"\d", r"\w", r"\s", r"\b", r"\B", r"\W", r"\D", r"\S", "[a-c]"),
+    *("[^a]", r"[\w-]", r"[^\x01]", r"[\D]", r"\x41", r"\u0061", r"\u{61}", r"\1", r"\2", r"\k<n>", "(?<n>a)", "(a)"),
+    *("(?:b|c)", "(?=a)", "(?!b)", "(?<=a)", "(?<!b)", "^", "$", "|", "(", ")", "[", "]", "{", "}", "{2}", "{1,}"),
+    *("{,2}", "*", "+", "?", "*?", "??", r"\p{L}", r"\P{Nd}", r"\cA", r"\0", r"\-", r"\/", r"\.", r"\n", r"\t", " "),
+    *("-", ",", ":", "_", r"\_", r"\e", "(?i)", "[]", "[^]", "[b-a]", r"[\b]"),
+]
+
+
+def test_generated_regular_expressions_too() -> None:
+    rng = random.Random(5)
+    patterns = ["".join(rng.choices(PIECES, k=rng.randint(1, 6))) for _ in range(2_000)]
+    keys = [f"/{pattern}/{rng.choice(['', 'i', 'u', 's', 'm', 'iu', 'y'])}" for pattern in patterns]
+    entries = {
+        str(uid): {"uid": uid, "key": [key], "content": "text", "matchWholeWords": False, "preventRecursion": True}
+        for uid, key in enumerate(keys)
+    }
+    texts = ("Ann: aab abc owl-2 É\nb: 猫 A_ ка", "ab", "Mo: (a|b) {2} 1,a-")
+    base = {"budget": 1_000_000, "roll": 0.5, "sources": {}, "book": {"entries": entries}}
+    cases = [{**base, "steps": [[text]]} for text in texts]
+    differ = set()
+    for case, other in zip(cases, theirs(cases), strict=True):
+        differ |= {keys[uid] for uid in {*ours(case)[0]["active"]} ^ {*other[0]["active"]}}
+    assert not differ

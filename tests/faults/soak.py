@@ -1,0 +1,44 @@
+"""`make soak`: one process plays 2,000 turns and writes ahead; its memory, handles and pace are looked at meanwhile."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.faults.program import Place
+from tests.faults.rows import LINES
+
+TURNS, SETTLED, EACH = 2000, 200, 100
+GROWTH = 1.05  # of the memory in use after turn 200
+
+
+def main(turns: int = TURNS) -> int:
+    """Print a line for each hundred turns, and what came of it; return 1 where it grows."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = Place(Path(folder)).start("--ahead")
+        process.until("ready")
+        known = psutil.Process(process.child.pid)
+        used, handles, paces, began = dict[int, int](), dict[int, int](), list[float](), time.monotonic()
+        for turn in range(1, turns + 1):
+            process.say(f"{LINES[turn % len(LINES)]} {turn}")
+            if not process.until("reply", turn):
+                print(f"no reply to turn {turn}: {process.events[-1:]}")
+                return 1
+            if turn % EACH == 0:
+                used[turn], handles[turn] = known.memory_full_info().uss, known.num_fds()
+                paces.append((time.monotonic() - began) / EACH)
+                began = time.monotonic()
+                print(
+                    f"turn {turn}: {used[turn] >> 20} MB, {handles[turn]} handles, {paces[-1]:.3f} s each", flush=True
+                )
+        code = process.end()
+    growth = max(used.values()) / used[SETTLED]
+    more = handles[turns] - handles[SETTLED]
+    print(f"memory × {growth:.3f} after turn {SETTLED}, {more} more handles, exit code {code}")
+    return int(growth > GROWTH or more > 0 or code != 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))

@@ -1,0 +1,1 @@
+"""Every parser of foreign bytes, fed with changed ones: `make fuzz`, docs/reliability.md."""
