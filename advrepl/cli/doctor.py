@@ -4,13 +4,10 @@ Looks only: each thing that is wrong is told with what mends it.
 """
 
 import os
-import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -48,6 +45,9 @@ def doctor(folder: SavesFolder = None) -> None:
 
 
 def _installed(_saves: Path) -> Iterator[Finding]:
+    import platform
+    from importlib.util import find_spec
+
     yield Finding("advrepl", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
     for module, purpose, extra in EXTRAS:
         told = "yes" if find_spec(module) else f"no (pip install 'advrepl[{extra}]')"
@@ -55,6 +55,8 @@ def _installed(_saves: Path) -> Iterator[Finding]:
 
 
 def _engine(_saves: Path) -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
     from advrepl.engines.llama.loading import devices
     from advrepl.machine import GIB, physical_cores, this_machine
 

@@ -14,7 +14,6 @@ import typer
 
 from advrepl import paths, program
 from advrepl.cli.options import say
-from advrepl.terminal.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +35,8 @@ def bars() -> Iterator[Callable[[str], Report]]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from advrepl.terminal.text import one_line
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
@@ -128,6 +129,8 @@ def _offer(file: "Checked", out: Path, asked: int) -> "Checked":
 def _show_checked(checked: "list[Checked]", out: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
+
+    from advrepl.terminal.text import one_line
 
     table = Table("file", "result", "sum", box=None, pad_edge=False)
     for file in checked:
@@ -241,6 +244,7 @@ def _show_result(result: "ConvertResult") -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from advrepl.terminal.text import one_line
     from convert.run import format_bytes
 
     kinds = sorted(result.types.items(), key=lambda item: -item[1])

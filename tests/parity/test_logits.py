@@ -52,6 +52,26 @@ def test_fresh_weights(tmp_path: Path, name: str) -> None:
     assert np.quantile(difference, 0.95) < 1e-4, f"repeat with ADVREPL_SEED={SEED}"
 
 
+LLAMA_3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rope_scaling": LLAMA_3 | {"original_max_position_embeddings": 64}},
+        {"rope_scaling": YARN},
+        {"rope_scaling": YARN | {"attention_factor": 1.0}},
+        {"rope_scaling": {"rope_type": "dynamic", "factor": 4.0}},
+        {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "num_key_value_heads": 2},
+    ],
+)
+def test_scaled_rotations_and_mistral(tmp_path: Path, change: dict[str, Any]) -> None:
+    folder = tiny.write_folder(tmp_path / "m", *tiny.llama(SEED, **change))
+    tokens = tiny.tokens_of(COUNT, tiny.ROWS, SEED + 1)
+    compare(tiny.logits(converted(folder), tokens), reference(folder, tokens, table=False), 1e-4)
+
+
 @pytest.mark.parametrize("name", ["llama-grouped", "llama-stretched", "gptj", "gptneox"])
 def test_folders_transformers_has_written_itself(tmp_path: Path, name: str) -> None:
     """Its newest config names, and tensors under the names it uses now."""
