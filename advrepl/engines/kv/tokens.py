@@ -10,7 +10,7 @@ from advrepl.engines.kv.file import segments_digest
 from advrepl.engines.kv.reuse import match_sampled
 from advrepl.prompt.segments import Segment
 
-REMEMBERED = 4096  # segments
+REMEMBERED = 1024  # segments: several windows, their options and what was written ahead
 MERGED = 4  # tokens at the end of a reply that may be others once something follows them
 
 PieceOf = Callable[[int], bytes]  # what a token spells
