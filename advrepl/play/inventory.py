@@ -1,7 +1,7 @@
 """What a reply changes of what the player has and of where he is: the model is asked, while the player reads.
 
 It is asked behind the prompt that is there, under a grammar that has nothing to take but what is named in the player's
-line and the reply, nothing to lose but what is held and named there, and no place but one that the reply names. So it
+line and the reply, nothing to lose but what is held, and no place but one that is named (prompt/handling.py). So it
 costs the question's own tokens, and what comes of it (story/carried.py) may be wrong but never impossible. In English.
 """
 
@@ -19,7 +19,7 @@ from advrepl.play.memory import GREEDY
 from advrepl.play.planner import Planner
 from advrepl.play.reply import PAUSE, Piece
 from advrepl.play.state import GameState
-from advrepl.prompt import actions, things
+from advrepl.prompt import actions, handling
 from advrepl.prompt import options as menu
 from advrepl.prompt.segments import Window
 from advrepl.story import carried
@@ -49,10 +49,9 @@ class Question:
 
 def choices(line: str, reply: str, before: Carried) -> tuple[str, ...]:
     """Return what may have changed: "+" and a thing, "-" and a thing that is held, "@" and a place."""
-    held, named = before.things, things.words(f"{line} {reply}")
-    new = [thing for thing in things.taken(line, reply) if not any(_same(thing, other) for other in held)]
-    lost = [thing for thing in held if things.words(thing) & named]
-    places = [place for place in things.places(reply) if place != before.place.casefold()]
+    new = [thing for thing in handling.taken(line, reply) if not any(_same(thing, other) for other in before.things)]
+    lost = handling.lost(before.things, line, reply)
+    places = [place for place in handling.places(line, reply) if place != before.place.casefold()]
     return (*(f"+{thing}" for thing in new), *(f"-{thing}" for thing in lost), *(f"@{place}" for place in places))
 
 

@@ -60,25 +60,9 @@ KINDS = {
     "cover": frozenset(COVER.split()),
 }
 CARRIED = KINDS["portable"] | KINDS["garment"]  # what can be taken along
-# Words without which nothing comes into anybody's hands in a sentence.
-TAKING = """
-    take takes took taking taken grab grabs grabbed grabbing pick picks picked picking get gets got collect collects
-    collected carry carries carried carrying hold holds held holding give gives gave given hand hands handed handing
-    receive receives received keep keeps kept pocket pocketed steal stole have has wear wears wearing draw draws drew
-    bring brings brought lift lifts lifted buy bought snatch snatched seize seized accept accepted pull pulled
-"""
-_TAKING = frozenset(TAKING.split())
-_SENTENCE = re.compile(r"[^.!?\n]+")
-# What a player says he takes: three words of it at most.
-_TAKE = re.compile(
-    r"\W*(?:i\s+)?(?:take|grab|get|collect|carry|steal|buy|pocket|pick up)\s+(?:(?:the|a|an|my|his|her|its)\s+)?"
-    r"((?:[^\W\d_]+ ){0,2}?[^\W\d_]+)(?=[.!,;]|$|\s+(?:and|from|with|off|out|in|on|to|that|before)\b)",
-    re.IGNORECASE,
-)
 THING = frozenset().union(*(words for kind, words in KINDS.items() if kind != "person"))
-KINDS |= {"thing": THING, "any": THING | KINDS["person"]}
+KINDS |= {"held": KINDS["portable"], "thing": THING, "any": THING | KINDS["person"]}
 PRONOUNS = ("him", "her", "them")
-_NO_THING = {*PRONOUNS, "it", "that", "this", "all", "everything", "one", "up", "off", "out", "away", "cover", "care"}
 
 
 def named(told: str) -> set[str]:
@@ -89,21 +73,6 @@ def named(told: str) -> set[str]:
 def words(told: str) -> set[str]:
     """Return the words of a text, without case."""
     return {word.casefold() for word in WORD.findall(told)}
-
-
-def taken(line: str, reply: str) -> list[str]:
-    """Return what may have come into the player's hands: what he says he takes, and things told of with such a word."""
-    sentences = [words(sentence) for sentence in _SENTENCE.findall(f"{line}\n{reply}")]
-    found = set().union(*(sentence & CARRIED for sentence in sentences if sentence & _TAKING))
-    said = _TAKE.match(line)
-    if said and said[1].casefold() not in _NO_THING and not words(said[1]) & found:
-        found.add(said[1].casefold())
-    return sorted(found)
-
-
-def places(told: str) -> list[str]:
-    """Return the places that a text names."""
-    return sorted(words(told) & KINDS["place"])
 
 
 def unnamed(held: Iterable[str], told: str) -> tuple[str, ...]:
@@ -121,6 +90,7 @@ def rules(told: str, held: Iterable[str] | None = None) -> dict[str, str]:
     persons = [*sorted(names), *PRONOUNS] if names or known & KINDS["person"] else []
     told_of = {kind: [f"the {word}" for word in sorted(members & known)] for kind, members in KINDS.items()}
     told_of |= {kind: told_of[kind] + persons for kind in ("person", "any")}
-    told_of["held"] = told_of["portable"] if held is None else [f"the {thing}" for thing in held]
+    if held is not None:
+        told_of["held"] = [f"the {thing}" for thing in held]
     spelled = {kind: " | ".join(map('"{}"'.format, things)) for kind, things in told_of.items() if things}
     return {kind: f"{kind} ::= {alternatives}" for kind, alternatives in spelled.items()}
