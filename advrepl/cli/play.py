@@ -91,7 +91,7 @@ PLAY_OPTIONS: dict[str, Any] = {
         str | None,
         option(
             "--state",
-            help="Keep what you carry and where you are; told: and tell the model.  [default: on in adventures]",
+            help="What you carry and where; told: the model and its options heed it.  [default: on in adventures]",
             metavar="off|on|told",
         ),
     ],

@@ -24,7 +24,7 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 def mode(save: Save) -> str:
-    """Return whether this is kept: "off", "on", or "told" if the model is told of it."""
+    """Return whether this is kept: "off", "on", or "told" if replies follow from it."""
     return save.carried or (OFF if save.scenario.roleplay else ON)
 
 
@@ -60,11 +60,11 @@ def answered(turns: Sequence[Turn]) -> Carried:
 def held(save: Save, turns: Sequence[Turn]) -> tuple[str, ...] | None:
     """Return what the player has while a reply to these turns is written.
 
-    None: that is not known, as the model was not asked about one of the turns, or nothing is kept.
+    None: that is not known, as the model was not asked about one of the turns, or it is to know nothing of it.
     """
     newest = _newest(turns)
     asked = all(turn.change is not None for at, turn in enumerate(turns) if turn.role == "model" and at != newest)
-    return answered(turns).things if asked and mode(save) != OFF else None
+    return answered(turns).things if asked and save.carried == TOLD else None
 
 
 def line(carried: Carried) -> str:

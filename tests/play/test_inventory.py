@@ -2,15 +2,18 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.engines.prefetch import Slot
-from advrepl.play import inventory, moves
+from advrepl.engines.prefetch import Prefetcher, Slot
+from advrepl.play import inventory, moves, session
 from advrepl.play.game import Game
+from advrepl.play.session import Settings
 from advrepl.prompt.segments import Window
 from advrepl.sampling.params import Sampling
 from advrepl.story import carried, saves
@@ -143,6 +146,24 @@ def test_another_language_is_not_asked(game: Game) -> None:
     assert carried.held(game.state.save, [*game.story.path_turns(), Turn(2, "model", "…")]) is None
 
 
+def test_options_heed_it_only_where_the_model_is_told(game: Game) -> None:
+    """Else a story would follow from how long the player reads."""
+    game.set_option_count(3)
+    for exchange in (TAKE, ("wait", "You wait in the hall.")):
+        played(game, exchange)
+        answered(game)
+        game.inventory.keep(game.state)
+
+    def held() -> tuple[str, ...] | None:
+        return game.planner.reply_task(game.story, game.window(), 1).held
+
+    assert held() is None
+    game.state.replace(carried="told")
+    assert held() == ("lantern",)
+    game.state.mark(0, change=None)
+    assert held() is None, "something may have been taken of which nobody was asked"
+
+
 def test_the_model_is_told_if_the_player_wants_it_and_not_of_the_newest_reply(game: Game) -> None:
     played(game, TAKE)
     answered(game)
@@ -242,3 +263,37 @@ def test_a_real_model_can_only_choose(new_game: Callable[..., Game], open_engine
     changes = [turn.change for turn in game.story.turns if turn.role == "model"]
     assert changes[0] and {*changes[0].taken} <= {"key", "map"} and not changes[0].place
     assert changes[1] and {*changes[1].taken} <= {"lantern"} and changes[1].place in ("", "hall")
+
+
+def test_it_is_asked_behind_all_that_is_written_ahead(
+    new_game: Callable[..., Game], open_engine: Callable[..., LlamaEngine]
+) -> None:
+    game = new_game(open_engine(ctx=512, branches=5), max_tokens=4)
+    game.set_option_count(0)
+    game.prefetcher = Prefetcher(game.engine)  # type: ignore[arg-type]
+    played(game, ("wait", "You wait in the hall of the house."), TAKE)
+    game.start_prefetch()
+    assert game.prefetcher._worker
+    game.prefetcher._worker.join()
+    kinds = [type(slot.job.key).__name__ for slot in game.prefetcher.slots if slot.job]
+    assert kinds == ["ReplyTask", "Question", "Question"]
+    game.pause_prefetch()
+    game.start_prefetch()
+    again = [type(slot.job.key).__name__ for slot in game.prefetcher.slots if slot.job]
+    assert again == kinds, "what was written ahead is still there"
+    game.prefetcher.close()
+    assert [turn.change is not None for turn in game.story.turns] == [False, True, False, True]
+    assert state(game).things in ((), ("lantern",)) and state(game).place in ("", "hall")
+
+
+def test_a_story_stays_as_it_was_asked_for(tmp_path: Path) -> None:
+    asked = Settings(saves=tmp_path, save="mine", ctx=512, state="told", prefetch=False)
+    game = session.new_game("start", asked)
+    list(game.open())
+    told(game, "/options 2")
+    game.close()
+    game = session.resumed_game("mine", Settings(saves=tmp_path, prefetch=False), lambda _: None)
+    assert carried.mode(game.state.save) == "told"
+    game.close()
+    with pytest.raises(AdvreplError, match="--state is off, on, told, not 'maybe'"):
+        session.resumed_game("mine", Settings(saves=tmp_path, state="maybe"), lambda _: None)

@@ -16,7 +16,7 @@ MOST = 40  # characters of a thing or a place
 MODES = {
     carried.OFF: "off: it is as you say",
     carried.ON: "the model is asked while you read, and not told",
-    carried.TOLD: "the model is asked while you read, and told",
+    carried.TOLD: "the model is asked while you read and told, and options need only what is there",
 }
 _SIGNED = re.compile(r"(?:^|[\s,]+)([+-])\s*")
 _ARTICLE = re.compile(r"^(?:the|a|an|my)\s+(?=\S)", re.IGNORECASE)
