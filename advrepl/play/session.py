@@ -29,7 +29,7 @@ from advrepl.prompt import bans, languages
 from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
 from advrepl.sampling.params import Sampling, read_saved
-from advrepl.story import saves, scenario
+from advrepl.story import carried, saves, scenario
 from advrepl.story.roleplay import calls_player, check_other, player, scenario_of
 from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import ModelRef, Save, with_scenario
@@ -38,7 +38,8 @@ from advrepl.tuning import store as tuning_store
 Ask = Callable[[str], str]  # asks the player a question; empty: no answer
 
 NAME = "Your name? (Enter: stay unnamed)"
-BRANCHES = 6  # of the engine, to write replies ahead: four options, another take of the last, and one to prefill
+# Of the engine, to write replies ahead: four options, another take of the last, two questions, and one to prefill.
+BRANCHES = 8
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Settings:
     gpu_layers: int | None = None
     kv: str | None = None
     options: int | None = None
+    state: str | None = None  # is it kept what the player has (story/carried.py)?
     think: str | None = None  # "off", or how many tokens a model may think before it replies
     lore: tuple[Path, ...] = ()
     language: str | None = None
@@ -224,6 +226,8 @@ def _open(
 def _as_asked(save: Save, settings: Settings) -> Save:
     if settings.options is not None:
         save = saves.with_scenario(save, options=settings.options)
+    if settings.state is not None:
+        save = msgspec.structs.replace(save, carried=carried.read_mode(settings.state))
     if settings.think is not None:
         save = saves.with_scenario(save, think=read_thinking(settings.think))
     return save
