@@ -37,13 +37,16 @@ def with_a_story(arguments: Sequence[str]) -> list[str]:
 class Terminal:
     """`advrepl` with these arguments, in a terminal of this size."""
 
-    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 80, rows: int = 24, prepare: str = "pass", **environment: str
+    ) -> None:
+        """`prepare`: Python that the program's process does first."""
         self.screen = Answering(columns, rows, history=5000, ratio=0.5)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)} | environment
-        code = "from advrepl.cli import main; main()"
+        code = f"{prepare}; from advrepl.cli import main; main()"
         self.child = pexpect.spawn(
             sys.executable, ["-c", code, *arguments], env=env, dimensions=(rows, columns), timeout=PATIENCE
         )

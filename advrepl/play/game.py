@@ -34,6 +34,8 @@ from advrepl.story.saves import ModelRef, Save, with_scenario
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Story, Turn
 
+NOT_KEPT = "nothing was said, so no story is kept"
+
 
 class Game:
     """A story, the engine that writes it and the file it is kept in. Used by one thread; `cancel` by any."""
@@ -254,7 +256,7 @@ class Game:
         if self.kv_store:
             self.kv_store.close()
         self.file.delete()
-        return "nothing was said, so no story is kept"
+        return NOT_KEPT
 
     def close(self) -> None:
         """Leave, and give the file and the engine back."""
