@@ -14,6 +14,7 @@ import pyte
 from tests import ROOT
 
 PATIENCE = 90.0  # seconds; the machine may be busy
+LOADS = ("loading the model", "the model reads")  # the toolbar of a story whose model is not there yet
 KEYS = {"enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "alt-enter": "\x1b\r", "tab": "\t"} | {
     f"ctrl-{letter}": chr(ord(letter) - ord("a") + 1) for letter in "abcdenpruz"
 }
@@ -123,8 +124,12 @@ class Terminal:
             self._read(left)
 
     def ready(self) -> None:
-        """Read until the program waits for a line: the last thing in the story is an empty prompt, and all is quiet."""
-        self.until(lambda: self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2)
+        """Read until the program waits for a line, on a model that is loaded: the last thing is an empty prompt."""
+        self.until(
+            lambda: self.lines[self.screen.cursor.y].startswith(">")
+            and self.screen.cursor.x == 2
+            and not any(told in line for told in LOADS for line in self.lines[self.screen.cursor.y :])
+        )
 
     def replied(self, times: int) -> None:
         """Read until so many replies with three options were shown, and the program waits for a line again."""
