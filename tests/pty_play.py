@@ -47,6 +47,7 @@ class Terminal:
         self.raw = b""
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)} | environment
+        self._draws = env["TERM"] != "dumb" and "--plain" not in arguments
         code = f"{prepare}; from advrepl.cli import main; main()"
         self.child = pexpect.spawn(
             sys.executable, ["-c", code, *arguments], env=env, dimensions=(rows, columns), timeout=PATIENCE
@@ -126,10 +127,13 @@ class Terminal:
     def ready(self) -> None:
         """Read until the program waits for a line, on a model that is loaded: the last thing is an empty prompt."""
         self.until(
-            lambda: self.lines[self.screen.cursor.y].startswith(">")
-            and self.screen.cursor.x == 2
-            and not any(told in line for told in LOADS for line in self.lines[self.screen.cursor.y :])
+            lambda: self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2 and self._is_loaded()
         )
+
+    def _is_loaded(self) -> bool:
+        """The toolbar, which comes a moment after the prompt, tells of a model that is loaded; where there is one."""
+        below = "".join(self.lines[self.screen.cursor.y + 1 :])
+        return not self._draws or (bool(below) and not any(told in below for told in LOADS))
 
     def replied(self, times: int) -> None:
         """Read until so many replies with three options were shown, and the program waits for a line again."""
