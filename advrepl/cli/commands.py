@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from advrepl import __version__
-from advrepl.cli import bench, card, config, doctor, models, play, pull, saves, serve, size, tune, weights
+from advrepl.cli import bench, card, config, doctor, judge, models, play, pull, saves, serve, size, tune, weights
 from advrepl.cli.examples import EXAMPLES
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ for name, run in (
     ("doctor", doctor.doctor),
     ("decode", weights.decode),
     ("convert", weights.convert),
+    ("judge", judge.judge),
     ("bench", bench.bench),
     ("tune", tune.tune),
     ("serve", serve.serve),

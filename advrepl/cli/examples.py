@@ -39,6 +39,7 @@ LINES = {
         "advrepl convert folder -q Q8_0 -o out.gguf",
     ),
     "decode": ("advrepl decode xor_encoded_files llama-7b-hf metharme-7b-hf",),
+    "judge": ("advrepl judge m-F16.gguf m-Q4_K_M.gguf m-Q3_K_M.gguf --on the-old-house",),
     "bench": ("advrepl bench -m pygmalion --runs 5", "advrepl bench --json"),
     "tune": ("advrepl tune", "advrepl tune -m pygmalion --ctx 2048"),
 }

@@ -84,6 +84,14 @@ PLAY_OPTIONS: dict[str, Any] = {
         list[Path],
         option("--ban", help="A file of phrases that replies must not hold, one a line; may be given again."),
     ],
+    "state": Annotated[
+        str | None,
+        option(
+            "--state",
+            help="What you carry and where; told: the model and its options heed it.  [default: on in adventures]",
+            metavar="off|on|told",
+        ),
+    ],
     "think": Annotated[
         str | None, option("--think", help="How long a model may think before it replies: off, or tokens.")
     ],

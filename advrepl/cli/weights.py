@@ -224,6 +224,7 @@ def _requantize(
 
 def _show_plan(plan: "ConvertPlan") -> None:
     from convert.run import format_bytes
+    from convert.vocab.check import MARKS_APART
     from convert.vocab.table import LEFT_OUT
 
     temporary = (
@@ -238,6 +239,8 @@ def _show_plan(plan: "ConvertPlan") -> None:
     )
     if left := plan.fields.get(LEFT_OUT):
         typer.echo(f"The embedding has no rows for {', '.join(left)}: left out.", err=True)  # type: ignore[arg-type]
+    if plan.fields["tokenizer.ggml.pre"] == MARKS_APART:
+        say("llama.cpp reads letters with combining marks, as in Hindi, as other tokens than its tokenizer.", err=True)
 
 
 def _show_result(result: "ConvertResult") -> None:

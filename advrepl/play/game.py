@@ -18,11 +18,12 @@ from advrepl.engines.prefetch import Prefetcher
 from advrepl.play import thoughts
 from advrepl.play.candidates import WriterEvent, candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
+from advrepl.play.inventory import Inventory
 from advrepl.play.memory import Memory
 from advrepl.play.planner import Planner
 from advrepl.play.reply import Piece, ReplyTask, Written
 from advrepl.play.so_far import ReplySoFar
-from advrepl.play.state import GameState
+from advrepl.play.state import NOT_KEPT, GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -33,8 +34,6 @@ from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import ModelRef, Save, with_scenario
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Story, Turn
-
-NOT_KEPT = "nothing was said, so no story is kept"
 
 
 class Game:
@@ -50,7 +49,8 @@ class Game:
         self.planner = Planner(engine, format, self.state, self.context)
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
         self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done
-        self.memory = Memory()
+        self.memory, self.inventory = Memory(), Inventory()
+        self._asking = (self.inventory, self.memory)  # what the model is asked of while the player reads
         self.on_prefill: PrefillProgress | None = None  # set by the terminal to show progress
         self.tell: Callable[[str], None] = lambda _: None  # set by the terminal: a line on what is waited for
         self.switch: Callable[[str], str] | None = None  # set by the session: goes on with another model
@@ -214,10 +214,11 @@ class Game:
         """Write what the player may ask for next, until `pause_prefetch`: he reads, and the engine is free."""
         if not self.prefetcher or not self.story.turns:
             return
-        self.memory.keep(self.state)
+        for each in self._asking:
+            each.keep(self.state)
         try:
             window, jobs = candidates(self.planner, self.write)
-            jobs += self.memory.questions(self.planner, self.engine)
+            jobs += [job for each in self._asking for job in each.questions(self.planner, self.engine)]
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
         self.cancelled, self._prefetch_start = False, window.evicted
@@ -228,7 +229,8 @@ class Game:
         """Wait until the engine is free for something else."""
         if self.prefetcher:
             self.prefetcher.pause()
-            self.memory.collect(self.prefetcher.slots)
+            for each in self._asking:
+                each.collect(self.prefetcher.slots)
 
     def store_kv(self) -> str:
         """Put away what the model has read, so that resuming need not read it again; a line if that is not possible."""
@@ -296,10 +298,10 @@ class Game:
     def _reply(self, window: Window, prefix: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `prefix`, and save it."""
         yield from self._slid(window)
-        last = self.story.last
-        parent, thoughts_before = (last.parent, last.thoughts) if prefix and last else (self.story.head, "")
+        before = self.story.last if prefix else None
+        parent = before.parent if before else self.story.head
         seed = self.planner.reply_seed(len(self.story.turns))
-        so_far, notes = ReplySoFar(prefix, thoughts_before, self._asked), list[Note]()
+        so_far, notes = ReplySoFar(prefix, before, self._asked), list[Note]()
         ready, events = self._begun(self.planner.reply_task(self.story, window, seed, prefix))
         try:
             for event in events:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 
 from advrepl.play.reply import EngineCalls, Piece, ReplyTask, whole
-from advrepl.prompt import actions, bans, languages
+from advrepl.prompt import actions, bans, languages, things
 from advrepl.prompt import options as menu
 from advrepl.prompt.languages import Language
 from advrepl.sampling.params import Sampling
@@ -30,6 +30,8 @@ class OfferWriter:
         self._story = "\n".join(
             (*(menu.parted(text, task.option_count)[0] for text in task.earlier[-1:]), prose)
         )  # as it is told now
+        # What the reply names may have left the player's hands in it.
+        self._held = None if task.held is None else things.unnamed(task.held, prose)
         self._language = languages.told_in(task.language, prose, *reversed(task.earlier))
 
     def write(self) -> Iterator[Piece | str]:
@@ -61,7 +63,7 @@ class OfferWriter:
             recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])]
             tries = [(recent, before), (before, before), (before, before)]
         for avoid, others in tries:
-            grammar = menu.grammar(avoid, task.verbs, self._story)
+            grammar = menu.grammar(avoid, task.verbs, self._story, self._held)
             pieces = self._calls.generate(prefix, sampling, menu.LINE_TOKENS, grammar, ("\n", *self._stops))
             option = self._tidied((yield from whole(pieces)))
             if not self._calls.grammars:
@@ -70,13 +72,18 @@ class OfferWriter:
             if banned is not None:
                 kept_out = bans.kept_out(" " + option, banned + 1)
                 sampling = replace(sampling, logit_bias=sampling.logit_bias | kept_out)
-            elif option and not menu.among(option, others):
+            elif option and not menu.among(option, others) and not self._lacks(option):
                 return option
             elif task.verbs:  # a model that comes back to one thing does so with any verb
                 worn = {f" {thing}{ending}": -100.0 for thing in actions.named(option) for ending in ("", "s")}
                 sampling = replace(sampling, logit_bias={**sampling.logit_bias, **worn})
         spares = (spare for others in (before, done) for spare in self._spare() if not menu.among(spare, others))
         return next(spares, "")
+
+    def _lacks(self, option: str) -> bool:
+        """Tell whether an option needs a thing that is not there."""
+        told = "\n".join((*self._task.earlier, self._prose))
+        return self._held is not None and actions.lacks(option, self._held, told)
 
     def _tidied(self, line: str) -> str:
         cut = self._calls.stats.stop == "length"

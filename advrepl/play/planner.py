@@ -19,7 +19,7 @@ from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import build
-from advrepl.story import injections
+from advrepl.story import carried, injections
 from advrepl.story.context import StoryContext, TurnContext
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
@@ -92,6 +92,7 @@ class Planner:
             scenario.narrator,
             scenario.language,
             self.state.save.bans,
+            held=carried.held(self.state.save, story.path_turns()) if self.state.option_count else None,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
             least=guidance.least_words(scenario) if guided and not prefix else 0,
         )

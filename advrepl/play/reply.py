@@ -58,6 +58,7 @@ class ReplyTask:
     language: str = ""  # the code of the story's language; empty: as its text tells
     bans: tuple[str, ...] = ()  # phrases that must not come
     think: int = 0  # tokens that the model may think first, if it does
+    held: tuple[str, ...] | None = None  # what the player has; None: it is not known
     least: int = 0  # words of a reply that is to be one paragraph; 0: as the model likes
 
 

@@ -39,7 +39,8 @@ from advrepl.tuning import store as tuning_store
 Ask = Callable[[str], str]  # asks the player a question; empty: no answer
 
 NAME = "Your name? (Enter: stay unnamed)"
-BRANCHES = 6  # of the engine, to write replies ahead: four options, another take of the last, and one to prefill
+# Of the engine, to write replies ahead: four options, another take of the last, two questions, and one to prefill.
+BRANCHES = 8
 
 
 def new_game(

@@ -24,6 +24,7 @@ class Settings:
     gpu_layers: int | None = None
     kv: str | None = None
     options: int | None = None
+    state: str | None = None  # is it kept what the player has (story/carried.py)?
     think: str | None = None  # "off", or how many tokens a model may think before it replies
     lore: tuple[Path, ...] = ()
     language: str | None = None

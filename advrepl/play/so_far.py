@@ -13,9 +13,10 @@ from advrepl.story.tree import Turn
 class ReplySoFar:
     """What was shown of a reply that is being written, and what the model thought before it."""
 
-    def __init__(self, prefix: str, thoughts: str, asked: float) -> None:
-        """`prefix`: prose that there was, with the thoughts before it; `asked`: the time.perf_counter of the line."""
-        self._prefix, self._shown, self._thoughts, self._asked = prefix, prefix, thoughts, asked
+    def __init__(self, prefix: str, before: Turn | None, asked: float) -> None:
+        """`prefix`: prose that there was, of the turn `before`; `asked`: the time.perf_counter of the line."""
+        self._prefix, self._shown, self._asked = prefix, prefix, asked
+        self._thoughts, self._correction = (before.thoughts, before.correction) if before else ("", None)
         self.first = 0.0  # seconds to its first piece
         self.written: Written | None = None  # once it is whole
 
@@ -35,4 +36,4 @@ class ReplySoFar:
         if not text.strip() or text == self._prefix:
             return None
         seconds = round(time.perf_counter() - self._asked, 3)
-        return Turn(parent, "model", text, seed, stop, seconds, thoughts=self._thoughts)
+        return Turn(parent, "model", text, seed, stop, seconds, thoughts=self._thoughts, correction=self._correction)

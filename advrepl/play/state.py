@@ -11,8 +11,11 @@ import msgspec
 
 from advrepl.prompt import options as menu
 from advrepl.sampling.params import Sampling, read_saved
+from advrepl.story import carried
 from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn
+
+NOT_KEPT = "nothing was said, so no story is kept"
 
 
 class GameState:
@@ -59,6 +62,12 @@ class GameState:
         """Append a turn and move the head to it."""
         self.story.add(turn)
         self._moved()
+
+    def mark(self, index: int, **fields: Any) -> None:
+        """Take note of something about a turn besides its words."""
+        self.story.turns[index] = msgspec.structs.replace(self.story.turns[index], **fields)
+        if self.save.carried == carried.TOLD:
+            self.replace()  # what the model is told follows from it
 
     def goto(self, head: int | None) -> None:
         """Move the head to any turn, or before the first one (None)."""

@@ -19,7 +19,7 @@ from advrepl.play.settings import Settings
 from advrepl.play.state import GameState
 from advrepl.play.thoughts import read_thinking
 from advrepl.prompt.formats import CHAT, FORMATS
-from advrepl.story import saves
+from advrepl.story import carried, saves
 from advrepl.story.context import StoryContext
 from advrepl.story.roleplay import player
 from advrepl.story.save_file import SaveFile
@@ -85,6 +85,8 @@ def as_asked(save: Save, settings: Settings) -> Save:
     """Return the save with the options and the thoughts that were asked for; raises AdvreplError."""
     if settings.options is not None:
         save = saves.with_scenario(save, options=settings.options)
+    if settings.state is not None:
+        save = msgspec.structs.replace(save, carried=carried.read_mode(settings.state))
     if settings.think is not None:
         save = saves.with_scenario(save, think=read_thinking(settings.think))
     return save

@@ -5,7 +5,7 @@ nothing of it applies. Does not decide for which models it is used (play/guidanc
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import starmap
 
 from advrepl.prompt import things
@@ -39,8 +39,8 @@ _KINDS = (
     ("Touch:any", "Feel:thing"),
     ("Read:text",),
     ("Light:light",),
-    ("Use:portable", "Turn back", "Put on:garment", "Put down:portable"),
-    ("Give:person", "Offer:portable", "Show:person"),
+    ("Use:portable", "Turn back", "Put on:garment", "Put down:held"),
+    ("Give:person", "Offer:held", "Show:person"),
     ("Attack:person", "Fight:person"),
     ("Help:person",),
 )
@@ -71,6 +71,10 @@ _LITTLE = _ENGLISH | {
 _IN_LINES = {
     *("i", "a", "an", "my", "in", "on", "up", "down", "what", "who", "where", "how", "why", "this", "them", "there"),
 }
+
+# What is done with what is in the hand, and what is done with what is there at least.
+_FROM_HAND = {"drop", "give", "offer", "hand", "show"}
+_USING, _WITH = {"use", "light", "read", "throw", "put", "wear", "wave", "raise"}, {"with", "using"}
 
 MOST_WORDS = 12  # of an action that is told again; a longer one is answered instead
 # What follows "I" without being done.
@@ -116,12 +120,14 @@ def beginning(action: str) -> str:
     return " ".join(["You", verb, *(_SECOND_PERSON.get(word.casefold(), word) for word in deed[1:])])
 
 
-def grammar(verbs: Iterable[str], told: str) -> str:
+def grammar(verbs: Iterable[str], told: str, held: Sequence[str] | None = None) -> str:
     """Return the GBNF rule `action`, and those that it needs: one of these verbs with a thing that the text has named.
+
+    What is put down or offered is what is held, if that is known.
 
     There is always one verb that needs none.
     """
-    wanted, rules = {*verbs}, things.rules(told)
+    wanted, rules = {*verbs}, things.rules(told, held)
     fitting = [(words, thing) for words, thing, _ in PHRASES if not thing or thing in rules]
     chosen = [each for each in fitting if each[0].split()[0] in wanted] or fitting
     return "\n".join((f"action ::= {' | '.join(starmap(_spelled, chosen))}", *rules.values()))
@@ -133,6 +139,17 @@ def _spelled(words: str, thing: str) -> str:
         return f'"{words}"'
     led = " | ".join(f'"{lead} "' for lead in leads.split("|"))
     return f'"{verb} " ({led}) {thing}' if leads else f'"{verb} " {thing}'
+
+
+def lacks(option: str, held: Iterable[str], told: str) -> bool:
+    """Tell whether an option needs a thing that is not there: neither held nor, where that will do, told of."""
+    said = [word.casefold() for word in things.WORD.findall(option)]
+    said = said[1:] if said[:1] == ["you"] else said
+    have = things.words(" ".join(held))
+    if said[:1] and (said[0] in _FROM_HAND or said[:2] == ["put", "down"]):
+        return not things.CARRIED & {*said} <= have
+    start = next((at for at, word in enumerate(said) if word in _WITH or (not at and word in _USING)), len(said))
+    return not things.CARRIED & {*said[start:]} <= have | things.words(told)
 
 
 def kind(option: str) -> int | None:

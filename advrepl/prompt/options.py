@@ -145,15 +145,18 @@ def _letters(names: frozenset[str]) -> list[tuple[int, int]]:
     return _both(LETTERS, [(0x30, 0x39), (0x300, 0x36F), (0x200C, 0x200D), *scripts])
 
 
-def grammar(avoid: Sequence[str] = (), verbs: Sequence[str] = (), story: str = "") -> str:
+def grammar(
+    avoid: Sequence[str] = (), verbs: Sequence[str] = (), story: str = "", held: Sequence[str] | None = None
+) -> str:
     """A GBNF grammar for the words of one option, up to its newline, in the scripts of the story.
 
     It begins with one of these verbs, if there are any, and a thing that the story names; and unlike those to avoid:
-    with another verb than theirs, or without verbs with another letter. `story`: what was told last.
+    with another verb than theirs, or without verbs with another letter. `story`: what was told last; `held`: what the
+    player has, if that is known.
     """
     if verbs:
         spoken = actions.first_words(avoid)
-        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), story)
+        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), story, held)
         word = r"word ::= [A-Za-zÀ-ÿ] [A-Za-zÀ-ÿ'’-]{0,17}"
         return "\n".join((rf'root ::= " " action (" " word){{0,{MAX_WORDS_WITH_VERB - 4}}} [.!?]? "\n"', rules, word))
     taken = {said[0][0] for option in avoid if (said := words(option))}

@@ -5,6 +5,7 @@ told of. Pure functions on text; the verbs are in actions.py.
 """
 
 import re
+from collections.abc import Iterable
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _NAME = re.compile(r"(?<=[^\W\d_,] )[A-Z][a-z]{2,}\b")  # not what begins a sentence
@@ -58,22 +59,38 @@ KINDS = {
     "garment": frozenset(GARMENT.split()),
     "cover": frozenset(COVER.split()),
 }
+CARRIED = KINDS["portable"] | KINDS["garment"]  # what can be taken along
 THING = frozenset().union(*(words for kind, words in KINDS.items() if kind != "person"))
-KINDS |= {"thing": THING, "any": THING | KINDS["person"]}
+KINDS |= {"held": KINDS["portable"], "thing": THING, "any": THING | KINDS["person"]}
 PRONOUNS = ("him", "her", "them")
 
 
 def named(told: str) -> set[str]:
     """Return the things and persons that a text names."""
-    return {word.casefold() for word in WORD.findall(told)} & KINDS["any"]
+    return words(told) & KINDS["any"]
 
 
-def rules(told: str) -> dict[str, str]:
-    """Return a GBNF rule for each kind of which the text has named something: what an option may be about."""
-    words = {word.casefold() for word in WORD.findall(told)}
+def words(told: str) -> set[str]:
+    """Return the words of a text, without case."""
+    return {word.casefold() for word in WORD.findall(told)}
+
+
+def unnamed(held: Iterable[str], told: str) -> tuple[str, ...]:
+    """Return what of these a text does not name."""
+    return tuple(thing for thing in held if not words(thing) & words(told))
+
+
+def rules(told: str, held: Iterable[str] | None = None) -> dict[str, str]:
+    """Return a GBNF rule for each kind of which the text has named something: what an option may be about.
+
+    `held`: what the player has, if that is known; else it may be all that could be carried.
+    """
+    known = words(told)
     names = set(_NAME.findall(told)) - {word.capitalize() for word in KINDS["any"]}
-    persons = [*sorted(names), *PRONOUNS] if names or words & KINDS["person"] else []
-    told_of = {kind: [f"the {word}" for word in sorted(members & words)] for kind, members in KINDS.items()}
+    persons = [*sorted(names), *PRONOUNS] if names or known & KINDS["person"] else []
+    told_of = {kind: [f"the {word}" for word in sorted(members & known)] for kind, members in KINDS.items()}
     told_of |= {kind: told_of[kind] + persons for kind in ("person", "any")}
+    if held is not None:
+        told_of["held"] = [f"the {thing}" for thing in held]
     spelled = {kind: " | ".join(map('"{}"'.format, things)) for kind, things in told_of.items() if things}
     return {kind: f"{kind} ::= {alternatives}" for kind, alternatives in spelled.items()}

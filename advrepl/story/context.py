@@ -21,7 +21,7 @@ from advrepl.lore.key_index import index_of
 from advrepl.lore.timing import LoreState
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand, is_new_each_turn
-from advrepl.story import injections, quotes
+from advrepl.story import carried, injections, quotes
 from advrepl.story.injections import LORE, NOTE
 from advrepl.story.roleplay import check_other, context_of, scenario_of
 from advrepl.story.saves import Save, with_scenario
@@ -194,6 +194,8 @@ class StoryContext:
         notices = tuple(activation.switched_off_notes(save.lore_state, lore_state))
         if recap := quotes.told(save.quotes, story):
             lore[injections.RECAP] = recap
+        if save.carried == carried.TOLD:
+            lore[injections.CARRIED] = carried.line(carried.answered(story.path_turns()))
         return TurnContext(injections.due(scenario, lore, recent), lore_state, values, notices)
 
     def _is_told_by_turn(self, entry: Entry) -> bool:

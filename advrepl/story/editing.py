@@ -5,7 +5,7 @@ Pure but for `edit`, which adds turns to the story that it is given.
 
 import msgspec
 
-from advrepl.story.injections import RECAP
+from advrepl.story.injections import CARRIED, RECAP
 from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn
 
@@ -16,15 +16,15 @@ def edit(story: Story, place: int, text: str) -> list[Turn]:
     To be added one after the other; the old take keeps its own future.
     """
     before = story.turns[story.path[place]]
-    first = Turn(before.parent, before.role, text, injections=before.injections)
+    first = Turn(before.parent, before.role, text, injections=before.injections, correction=before.correction)
     count = len(story.turns)
     rest = story.path_turns(place + 1)
     return [first, *(_copy(turn, count + at) for at, turn in enumerate(rest))]
 
 
 def _copy(turn: Turn, parent: int) -> Turn:
-    """A turn behind an edited one, without lines that quote the old words."""
-    told = {source: text for source, text in turn.injections.items() if source != RECAP}
+    """A turn behind an edited one, without lines that quote the old words, or follow from them."""
+    told = {source: text for source, text in turn.injections.items() if source not in (RECAP, CARRIED)}
     return msgspec.structs.replace(turn, parent=parent, injections=told)
 
 

@@ -16,6 +16,7 @@ from advrepl.story.tree import Turn
 NOTE, POST_HISTORY, DEPTH_PROMPT = "note", "post_history", "depth_prompt"
 GUIDANCE = "guidance"  # what a small model is told with each turn (play/guidance.py)
 RECAP = "recap"  # what is kept of turns that are out of sight (quotes.py)
+CARRIED = "carried"  # what the player has, and where he is (carried.py)
 LORE = "lore "  # the source of an entry: this and its id
 POST_HISTORY_DEPTH = 4  # turns; a card's post-history instructions
 NOTE_DEPTH = 4  # as SillyTavern has it
@@ -63,17 +64,17 @@ def without_least(turn: Turn) -> tuple[Turn, str] | None:
 def named(source: str) -> str:
     """Say in words what a text is that has no room."""
     names = {NOTE: "the note", POST_HISTORY: "the card's post-history instructions", DEPTH_PROMPT: "the card's note"}
-    names[RECAP] = "the recap"
+    names |= {RECAP: "the recap", CARRIED: "what is carried"}
     return names.get(source, "lore")
 
 
 def _rank(source: str) -> int:
-    order = (NOTE, POST_HISTORY, DEPTH_PROMPT, RECAP, "lore", GUIDANCE)
+    order = (NOTE, POST_HISTORY, DEPTH_PROMPT, RECAP, CARRIED, "lore", GUIDANCE)
     return order.index(source if source in order else "lore")
 
 
 def _is_wanted(scenario: Scenario, source: str, text: str) -> bool:
-    if source in (GUIDANCE, RECAP) or source.startswith(LORE):
+    if source in (GUIDANCE, RECAP, CARRIED) or source.startswith(LORE):
         return True
     injection = scenario.injections.get(source)
     return injection is not None and injection.text == text

@@ -5,7 +5,7 @@ Does not know how a story is played, nor how its file is kept from harm meanwhil
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -66,6 +66,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     branch: str = ""  # the one that is being read, whose last turn moves with the head; empty: none that has a name
     quotes: tuple[Quote, ...] = ()  # what is kept of turns that are out of sight (story/quotes.py)
     recap: bool = False  # does the model choose what is kept?
+    carried: Literal["", "off", "on", "told"] = ""  # is it kept what the player has? Empty: in adventures
     played: PlayedWith = PlayedWith()
     deleted: int = 0  # turns that were there once: a seed of theirs does not come again
 

@@ -14,6 +14,14 @@ import msgspec
 Role = Literal["user", "model"]
 
 
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a turn changes of what the player has, and where he is (carried.py)."""
+
+    taken: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    place: str = ""  # where he is from then on; empty: where he was
+
+
 class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something said or done, by the player ("user") or by the model, and how it was made."""
 
@@ -26,6 +34,8 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
     injections: dict[str, str] = {}
     thoughts: str = ""  # what the model thought before it said this; no prompt shows it
+    change: Change | None = None  # of what is carried, as the model says; None: it was not asked
+    correction: Change | None = None  # and as the player says, which comes after
 
 
 class TurnPath(Protocol):

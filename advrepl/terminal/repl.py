@@ -14,9 +14,10 @@ from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
 from advrepl.play.events import Draft, Event, Reply
-from advrepl.play.game import NOT_KEPT, Game
+from advrepl.play.game import Game
 from advrepl.play.loading import Loading
 from advrepl.play.reply import Option, Piece
+from advrepl.play.state import NOT_KEPT
 from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
 from advrepl.terminal import commands, picker

@@ -26,6 +26,11 @@ MODEL_TYPES = {
     "gpt_neox": "GPTNeoXForCausalLM",
 }
 
+# What the family has and llama.cpp has not.
+_NEO = "GPT-Neo has no counterpart in llama.cpp (its local attention)"
+_OPT = "OPT has no counterpart in llama.cpp (its learned positions)"
+FOLDER_ONLY = {"GPTNeoForCausalLM": _NEO, "gpt_neo": _NEO, "OPTForCausalLM": _OPT, "opt": _OPT}
+
 # Masks and tables that old checkpoints saved along with the weights; the engine computes its own.
 BUFFERS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
 
@@ -38,11 +43,8 @@ def architecture(config: Config) -> str:
     name = str(named[0]) if isinstance(named, list) and named else MODEL_TYPES.get(_model_type(config))
     if name is not None and name in ARCHS:
         return name
-    if name == "GPTNeoForCausalLM" or _model_type(config) == "gpt_neo":
-        raise ConvertError(
-            "GPT-Neo has no counterpart in llama.cpp (its local attention); "
-            "play it from its folder instead: advrepl play -m HF_DIR"
-        )
+    if reason := FOLDER_ONLY.get(name or "", FOLDER_ONLY.get(_model_type(config))):
+        raise ConvertError(f"{reason}; play it from its folder instead: advrepl play -m HF_DIR")
     shown = name or _model_type(config) or "no architecture"
     raise ConvertError(f"{config.file}: {shown} cannot be converted; these can: {NAMES}")
 

@@ -13,6 +13,9 @@ from convert.vocab.table import NORMAL, Fields, TokenTable
 _LETTERS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _SHORT_FORMS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+# Mistral's Tekken: words end before a capital, as in camelCase.
+_CASED = rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*"
 
 # How text is cut into words before merging -> llama.cpp's name for it.
 PRE_TOKENIZERS = {
@@ -20,7 +23,10 @@ PRE_TOKENIZERS = {
     ("digits", "bytes"): "smollm",
     (_SHORT_FORMS + "|" + _LETTERS + r"|\p{N}{1,3}|" + _REST, "raw bytes"): "llama-bpe",
     (_SHORT_FORMS + "|" + _LETTERS + r"|\p{N}|" + _REST, "raw bytes"): "qwen2",
+    (_CASED + r"|\p{N}|" + _REST.replace(r"[\r\n]*", r"[\r\n/]*", 1), "raw bytes"): "tekken",
 }
+# llama.cpp ties this to the name: whole words of the vocabulary win over merges, or they do not.
+WHOLE_WORDS = frozenset({"llama-bpe", "tekken"})
 
 
 # What the tokenizer does to text before, as llama.cpp does not: advrepl does it (engines/llama/vocab.py).
@@ -76,8 +82,7 @@ def _pre_tokenizer(tokenizer: Mapping[str, Any], model: Config, file: str) -> st
     pre = PRE_TOKENIZERS.get(described)
     if pre is None:
         raise ConvertError(f"{file}: this pre-tokenizer is not known to llama.cpp: {' then '.join(described)}")
-    # llama.cpp ties this to the name: whole words of the vocabulary win over merges, or they do not.
-    if (model.values.get("ignore_merges") is True) != (pre == "llama-bpe"):
+    if (model.values.get("ignore_merges") is True) != (pre in WHOLE_WORDS):
         raise ConvertError(f"{file}: ignore_merges is unusual for a {pre} tokenizer and cannot be expressed in GGUF")
     return pre
 

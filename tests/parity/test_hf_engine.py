@@ -28,7 +28,8 @@ from tests import real, tiny
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("error")]
 
 GREEDY = Sampling(temperature=0, repeat_penalty=1, max_tokens=60)
-MAKERS = {"neo": tiny.gptneo, "gptj": tiny.gptj, "llama": tiny.llama}
+MAKERS = {"neo": tiny.gptneo, "gptj": tiny.gptj, "llama": tiny.llama, "opt": tiny.opt}
+TABLES = {"neo": "transformer.wte.weight", "opt": "model.decoder.embed_tokens.weight"}
 # About 40 tokens a piece; eight of them are more than GPT-Neo's local layers see.
 LINES = [
     f"{word} the other tower, in the rain of the hour" for word in ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
@@ -39,7 +40,7 @@ LINES = [
 def weights(kind: str) -> tuple[tiny.Config, dict[str, tiny.Floats]]:
     """Random ones that write ASCII and never end: the logit of other tokens is always 0, which is never the most."""
     config, tensors = MAKERS[kind](3)
-    table = "transformer.wte.weight" if kind == "neo" else "lm_head.weight"
+    table = TABLES.get(kind, "lm_head.weight")
     silent = [*range(32), *range(127, 258), *range(265, tiny.ROWS)]
     tensors[table][silent] = 0
     if "lm_head.bias" in tensors:
@@ -47,7 +48,7 @@ def weights(kind: str) -> tuple[tiny.Config, dict[str, tiny.Floats]]:
     return config, tensors
 
 
-@pytest.fixture(params=["neo", "gptj", "llama"])
+@pytest.fixture(params=MAKERS)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tiny.write_folder(tmp_path / "pygmalion-mini", *weights(request.param))
 
@@ -265,6 +266,27 @@ def test_a_story_is_played_and_resumed(neo: Path, tmp_path: Path) -> None:
     game = session.resumed_game("start", chosen, notices.append)
     assert [turn.role for turn in game.story.path_turns()][-2:] == ["user", "model"] and notices == []
     assert [event for event in game.act("and then?") if isinstance(event, Reply)]
+    game.close()
+
+
+def test_opt_plays_with_the_files_of_pygmalion_350m(tmp_path: Path) -> None:
+    """GPT-2's two files, in which the end, which stands before every prompt too, is a word; and a .bin of weights."""
+    config, tensors = weights("opt")
+    folder = tiny.write_folder(tmp_path / "pygmalion-350m", config, tensors)
+    model = json.loads((folder / "tokenizer.json").read_text())["model"]
+    for name in ("tokenizer.json", "model.safetensors"):
+        (folder / name).unlink()
+    tiny.write_json(folder / "vocab.json", model["vocab"])
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(model["merges"]) + "\n")
+    ends = {"bos_token": "</s>", "eos_token": "</s>", "pad_token": "<|endoftext|>", "add_bos_token": True}
+    tiny.write_json(folder / "tokenizer_config.json", ends)
+    torch.save({name: torch.from_numpy(values) for name, values in tensors.items()}, folder / "pytorch_model.bin")
+    notices: list[str] = []
+    chosen = settings(folder, tmp_path / "saves", ctx=512, sampling={"seed": 7, "max_tokens": 20})
+    game = session.new_game("start", chosen, notices.append)
+    replies = [event for part in (game.open(), game.act("look")) for event in part if isinstance(event, Reply)]
+    assert game.format.name == "pygmalion" and notices == [] and len(replies) == 2
+    assert game.engine.sequence.cached[0] == 257  # type: ignore[attr-defined]
     game.close()
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 from transformers import AutoModelForCausalLM
 
 from convert import run
 from convert.run import Request, prepare
-from tests import tiny
+from convert.vocab.check import MARKED
+from tests import real, tiny
+from tests.convert.vocab.texts import TEXTS
 from tests.golden.make_logits import lead, reference
 
 SEED = int(os.environ.get("ADVREPL_SEED") or secrets.randbelow(1 << 31))
@@ -70,6 +73,23 @@ def test_scaled_rotations_and_mistral(tmp_path: Path, change: dict[str, Any]) ->
     folder = tiny.write_folder(tmp_path / "m", *tiny.llama(SEED, **change))
     tokens = tiny.tokens_of(COUNT, tiny.ROWS, SEED + 1)
     compare(tiny.logits(converted(folder), tokens), reference(folder, tokens, table=False), 1e-4)
+
+
+def test_mistral_nemo_with_its_own_tokenizer(tmp_path: Path) -> None:
+    """Its ids are those of tokenizers, but for letters with combining marks; what it computes is transformers'."""
+    folder = tiny.nemo(tmp_path / "nemo", SEED)
+    rows = real.write_tekken_tokenizer(folder)
+    config, tensors = tiny.llama(SEED, vocab_size=rows, hidden_size=32, head_dim=16, num_key_value_heads=2)
+    config |= {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": None}
+    tiny.write_json(folder / "config.json", config)
+    tiny.write_safetensors(folder / "model.safetensors", tensors, "F32")
+    file = converted(folder)
+    reference_ids = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    texts = [text for text in TEXTS if not MARKED.search(text)]
+    wanted = [reference_ids.encode(text, add_special_tokens=False).ids for text in texts]
+    assert len(texts) >= len(TEXTS) - 2 and tiny.token_ids(file, [text.encode() for text in texts], True) == wanted
+    tokens = tiny.tokens_of(COUNT, rows, SEED + 1)
+    compare(tiny.logits(file, tokens), reference(folder, tokens, table=False), 1e-4)
 
 
 @pytest.mark.parametrize("name", ["llama-grouped", "llama-stretched", "gptj", "gptneox"])

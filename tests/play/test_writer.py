@@ -328,3 +328,11 @@ def test_what_was_shown_before_a_ban_stays() -> None:
     engine = ScriptedEngine(" his back.")
     written = write(engine, options=0, prefix="It sent shivers down", bans=BANNED)[2]
     assert written.prose == "It sent shivers down his back."
+
+
+def test_no_option_needs_what_is_not_there() -> None:
+    lines = (" You wait.", " Give the key to her.\n", " Walk on.\n", " Put down the rope.\n", " Call out.\n")
+    engine = ScriptedEngine(*lines, grammars=True)
+    assert write(engine, options=2, held=("rope",))[2].options == ("Walk on.", "Put down the rope.")
+    engine = ScriptedEngine(*lines, grammars=True)
+    assert write(engine, options=2)[2].options == ("Give the key to her.", "Walk on.")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from advrepl.engines.kv.log import BLOCK
 from advrepl.story import save_file, saves
 from tests import ROOT
 
@@ -314,8 +315,11 @@ def test_a_long_story_keeps_its_form_and_survives_being_killed(program: Program,
         options = reply["options"]
         assert len({option.casefold() for option in options}) == len(options) == 3 and reply["text"]
     assert len(saves.load(program.saves / "long.json").turns) == 2 * turns + 2
-    slid = [reply["stats"] for reply in replies if reply["stats"]["shifted"]]
-    assert slid and all(stats["prompt"] - stats["reused"] < 60 for stats in slid)
+    slid = [(number, reply["stats"]) for number, reply in enumerate(replies) if reply["stats"]["shifted"]]
+    assert len(slid) > turns // 3
+    for number, stats in slid:  # the first turn after a kill also reads what was no whole block of the cache file
+        lost = BLOCK if number % (turns // 3) == 1 else 0
+        assert stats["prompt"] - stats["reused"] < 60 + lost
 
 
 def test_a_roleplay_takes_a_name_and_lore_from_the_command_line(program: Program, tmp_path: Path) -> None:

@@ -10,7 +10,21 @@ import pytest
 
 from tests.pty_play import Terminal
 
-PLAY = ("play", "--save", "start", "--seed", "1", "--ctx", "1024", "--max-tokens", "40", "--threads", "1", "--ahead")
+PLAY = (
+    "play",
+    "start",
+    "--save",
+    "start",
+    "--seed",
+    "1",
+    "--ctx",
+    "1024",
+    "--max-tokens",
+    "40",
+    "--threads",
+    "1",
+    "--ahead",
+)
 
 
 @pytest.fixture

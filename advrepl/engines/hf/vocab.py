@@ -19,7 +19,7 @@ from advrepl.prompt.thinking import SPELLED
 from advrepl.sampling.params import DRY_BREAKERS
 from convert import ConvertError
 from convert.config import read_object_if_there
-from convert.vocab.bpe import NORMALIZER, PRE_TOKENIZERS
+from convert.vocab.bpe import NORMALIZER, PRE_TOKENIZERS, WHOLE_WORDS
 from convert.vocab.folder import read_vocab
 from convert.vocab.pieces import merges_of
 from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED
@@ -172,7 +172,7 @@ def _byte_level(folder: Path, fields: dict[str, Any]) -> Cut:
     for pair in merges:
         if any(token not in vocab for token in (*pair, "".join(pair))):  # tokenizers panics
             raise AdvreplError(f"{folder}: its tokenizer merges {' and '.join(pair)}, which are no tokens of it")
-    tokenizer = Tokenizer(BPE(vocab, merges, ignore_merges=fields["tokenizer.ggml.pre"] == "llama-bpe"))
+    tokenizer = Tokenizer(BPE(vocab, merges, ignore_merges=fields["tokenizer.ggml.pre"] in WHOLE_WORDS))
     tokenizer.pre_tokenizer = Sequence(
         [steps[name]() if name in steps else Split(Regex(name), "isolated") for name in described]
     )

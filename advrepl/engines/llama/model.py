@@ -95,13 +95,30 @@ class LlamaModel(LlamaMemory):
 
     def decode_inline(self, tokens: Sequence[int], position: int, seq_id: int) -> bool:
         """Do what `decode` does in the calling thread, however many tokens there are: it hears no Ctrl-C meanwhile."""
+        self._fill(tokens, position, seq_id)
+        self._asked[len(tokens) - 1] = 1
+        return self._run(self._batch)
+
+    def _fill(self, tokens: Sequence[int], position: int, seq_id: int) -> None:
+        """Put tokens into the batch; it asks for no logits yet."""
         for at, token in enumerate(tokens):
             self._tokens[at], self._positions[at], self._asked[at] = token, position + at, 0
             if self._seq_ids[at] != seq_id:
                 self._seq_ids[at] = self._batch.seq_id[at][0] = seq_id
-        self._asked[len(tokens) - 1] = 1
         self._batch.n_tokens = len(tokens)
-        return self._run(self._batch)
+
+    def decode_all(self, tokens: Sequence[int], position: int) -> Any:
+        """Add at most `n_batch` tokens at the end of the story's sequence; return the logits behind each, as a copy.
+
+        Shaped (tokens, vocab.size), in float32. Raises AdvreplError with llama.cpp's reason.
+        """
+        self._logits = None  # they lie elsewhere once there are many
+        with self.unstoppable():
+            self._fill(tokens, position, SEQ_STORY)
+            for at in range(len(tokens)):
+                self._asked[at] = 1
+            self._run(self._batch)
+        return np.ctypeslib.as_array(lib.llama_get_logits(self._context), (len(tokens), self.vocab.size)).copy()
 
     def _run(self, batch: Any) -> bool:
         """Decode a batch; False if aborted. Raises AdvreplError with llama.cpp's reason."""

@@ -39,12 +39,13 @@ TOPICS: dict[str, tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "scene": (
-        ("scenario", "portrait", "memory"),
+        ("scenario", "portrait", "memory", "inventory"),
         "who plays, and what the model knows",
         (
             ("/you Anna: a tall sailor", "your name, and who you are"),
             ("/memory The key is lost.", "never forgotten"),
             ("/recap on", "keep a sentence of each turn that the model no longer sees"),
+            ("/inventory +key -lamp", "what you have, if it was not told right; /where hall"),
             ("/note Keep it eerie.", "told again and again"),
             ("/lore world.json", "a lorebook or world info file"),
         ),

@@ -92,10 +92,12 @@ def test_gptj_attention_output_gets_the_zero_bias_phi2_wants() -> None:
         ({"architectures": ["GPTNeoForCausalLM"]}, "advrepl play -m HF_DIR"),
         ({"model_type": "gpt_neo"}, "advrepl play -m HF_DIR"),
         (
-            {"architectures": ["OPTForCausalLM"]},
-            "OPTForCausalLM cannot be converted; these can: GPT-J, GPT-NeoX, LLaMA, Mistral",
+            {"architectures": ["BloomForCausalLM"]},
+            "BloomForCausalLM cannot be converted; these can: GPT-J, GPT-NeoX, LLaMA, Mistral",
         ),
-        ({"model_type": "opt"}, "opt cannot be converted"),
+        ({"architectures": ["OPTForCausalLM"]}, "OPT has no counterpart in llama.cpp (its learned positions); play it"),
+        ({"model_type": "opt"}, "advrepl play -m HF_DIR"),
+        ({"model_type": "bloom"}, "bloom cannot be converted"),
         ({}, "no architecture cannot be converted"),
     ],
 )

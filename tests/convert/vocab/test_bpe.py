@@ -75,17 +75,12 @@ LLAMA3 = (
 )
 
 
-def llama3_style(tokenizer: dict[str, Any], pattern: str = LLAMA3, ignore_merges: bool = True) -> None:
-    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-    raw = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, raw]}
-    tokenizer["model"]["ignore_merges"] = ignore_merges
+PATTERNS = {"llama-bpe": LLAMA3, "qwen2": LLAMA3.replace("{1,3}", ""), "tekken": tiny.TEKKEN}
 
 
-@pytest.mark.parametrize("pre", ["llama-bpe", "qwen2"])
+@pytest.mark.parametrize("pre", PATTERNS)
 def test_newer_pre_tokenizers_give_the_same_ids(tmp_path: Path, pre: str) -> None:
-    pattern = LLAMA3 if pre == "llama-bpe" else LLAMA3.replace("{1,3}", "")
-    edited(tmp_path, lambda t: llama3_style(t, pattern, pre == "llama-bpe"))
+    edited(tmp_path, lambda t: tiny.cut_by(t, PATTERNS[pre], pre != "qwen2"))
     assert read_vocab(tmp_path, 320)["tokenizer.ggml.pre"] == pre
     reference = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     expected = [reference.encode(t, add_special_tokens=False).ids for t in TEXTS]
@@ -128,8 +123,8 @@ def test_a_prompt_begins_with_the_token_the_post_processor_puts_there(tmp_path: 
         (lambda t: t.update(pre_tokenizer={"type": "Whitespace"}), "not known to llama.cpp: Whitespace"),
         (lambda t: t.update(pre_tokenizer=None), "not known to llama.cpp: none"),
         (lambda t: t["pre_tokenizer"].update(add_prefix_space=True), "add_prefix_space is not supported"),
-        (lambda t: llama3_style(t, r"\w+"), r"not known to llama.cpp: \\w\+ then raw bytes"),
-        (lambda t: llama3_style(t, ignore_merges=False), "ignore_merges is unusual for a llama-bpe tokenizer"),
+        (lambda t: tiny.cut_by(t, r"\w+"), r"not known to llama.cpp: \\w\+ then raw bytes"),
+        (lambda t: tiny.cut_by(t, LLAMA3, ignore_merges=False), "ignore_merges is unusual for a llama-bpe tokenizer"),
         (lambda t: t["model"]["merges"].append("onlyone"), "'onlyone' is no merge"),
         (lambda t: t["model"]["vocab"].update(far=5000), "token 'far' has id 5000, the embedding only 320 rows"),
         (lambda t: t["model"]["vocab"].update(bad=-1), "'-1' is no token id"),

@@ -31,11 +31,16 @@ def test_sentencepiece_ids_are_those_of_sentencepiece(
     assert tiny.token_ids(file, [t.encode() for t in TEXTS]) == [model.encode(t) for t in TEXTS]
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.text(min_size=1, max_size=60).filter(lambda text: "\x00" not in text))
-def test_sentencepiece_ids_of_any_text(llama: tuple[Path, sentencepiece.SentencePieceProcessor], text: str) -> None:
-    file, model = llama
-    assert tiny.token_ids(file, [text.encode()]) == [model.encode(text)]
+WORDS = st.text(min_size=1, max_size=60).filter(lambda text: "\x00" not in text)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(WORDS, min_size=6, max_size=10))
+def test_sentencepiece_ids_of_any_text(
+    llama: tuple[Path, sentencepiece.SentencePieceProcessor], texts: list[str]
+) -> None:
+    file, model = llama  # opened anew for each list
+    assert tiny.token_ids(file, [text.encode() for text in texts]) == [model.encode(text) for text in texts]
 
 
 def test_bytes_that_are_no_utf8_are_kept_as_bytes(llama: tuple[Path, sentencepiece.SentencePieceProcessor]) -> None:

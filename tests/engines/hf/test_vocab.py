@@ -45,6 +45,8 @@ def folder_of(kind: str, folder: Path) -> tuple[Path, int]:
         return real.smollm_folder(folder, dtype=""), 49152
     spm = kind in ("spm", "pieces")
     rows = 32002 if spm else tiny.ROWS
+    if kind == "tekken":
+        return tiny.nemo(folder), rows
     config, tensors = tiny.llama(7, vocab_size=rows)
     tiny.write_folder(folder, config | ({"bos_token_id": 1, "eos_token_id": 2} if spm else {}), tensors)
     if kind == "gpt2 files":
@@ -63,7 +65,7 @@ def folder_of(kind: str, folder: Path) -> tuple[Path, int]:
     return folder, rows
 
 
-@pytest.fixture(scope="module", params=["bytes", "gpt2 files", "smollm", "spm", "pieces", "nfc"])
+@pytest.fixture(scope="module", params=["bytes", "gpt2 files", "smollm", "spm", "pieces", "nfc", "tekken"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     place = tmp_path_factory.mktemp("vocab")
     folder, rows = folder_of(request.param, place / "m")
