@@ -14,6 +14,7 @@ import pyte
 from tests import ROOT
 
 PATIENCE = 90.0  # seconds; the machine may be busy
+LOADS = ("loading the model", "the model reads")  # the toolbar of a story whose model is not there yet
 KEYS = {"enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "alt-enter": "\x1b\r", "tab": "\t"} | {
     f"ctrl-{letter}": chr(ord(letter) - ord("a") + 1) for letter in "abcdenpruz"
 }
@@ -37,13 +38,17 @@ def with_a_story(arguments: Sequence[str]) -> list[str]:
 class Terminal:
     """`advrepl` with these arguments, in a terminal of this size."""
 
-    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 80, rows: int = 24, prepare: str = "pass", **environment: str
+    ) -> None:
+        """`prepare`: Python that the program's process does first."""
         self.screen = Answering(columns, rows, history=5000, ratio=0.5)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)} | environment
-        code = "from advrepl.cli import main; main()"
+        self._draws = env["TERM"] != "dumb" and "--plain" not in arguments
+        code = f"{prepare}; from advrepl.cli import main; main()"
         self.child = pexpect.spawn(
             sys.executable, ["-c", code, *arguments], env=env, dimensions=(rows, columns), timeout=PATIENCE
         )
@@ -120,8 +125,15 @@ class Terminal:
             self._read(left)
 
     def ready(self) -> None:
-        """Read until the program waits for a line: the last thing in the story is an empty prompt, and all is quiet."""
-        self.until(lambda: self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2)
+        """Read until the program waits for a line, on a model that is loaded: the last thing is an empty prompt."""
+        self.until(
+            lambda: self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2 and self._is_loaded()
+        )
+
+    def _is_loaded(self) -> bool:
+        """The toolbar, which comes a moment after the prompt, tells of a model that is loaded; where there is one."""
+        below = "".join(self.lines[self.screen.cursor.y + 1 :])
+        return not self._draws or (bool(below) and not any(told in below for told in LOADS))
 
     def replied(self, times: int) -> None:
         """Read until so many replies with three options were shown, and the program waits for a line again."""

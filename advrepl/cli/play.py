@@ -1,7 +1,6 @@
 """`advrepl play` and `advrepl resume`: the options of a story, and playing it at a terminal or line by line."""
 
 import inspect
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -12,20 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advrepl import AdvreplError, program
-from advrepl.cli import completion, home
+from advrepl.cli import completion, home, opening
 from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
-from advrepl.cli.questions import agrees, answer
+from advrepl.cli.questions import agrees
 from advrepl.prompt.options import MAX_OPTIONS
 from advrepl.sampling.params import PARAMETERS, Parameter
 
 if TYPE_CHECKING:
-    from advrepl.engines.base import LoadProgress
-    from advrepl.play.game import Game
+    from advrepl.cli.opening import FindStory
     from advrepl.play.lookup import Notice
     from advrepl.play.session import Ask, Settings
+    from advrepl.play.unopened import Unopened
     from advrepl.terminal.commands import Then
-
-    OpenGame = Callable[[Notice, LoadProgress, Ask | None], Game]
 
 
 def _sampling_option(parameter: Parameter) -> Any:
@@ -190,11 +187,11 @@ def _begin(beginning: str, chosen: dict[str, Any], save: str | None = None) -> N
 
     settings = _settings(chosen, save=save)
 
-    def begin(notice: "Notice", loading: "LoadProgress", ask: "Ask | None") -> "Game":
-        game = session.new_game(beginning, settings, notice, loading, ask)
-        if ask and (before := lookup.played_before(game.scenario.name, settings.folder)):
+    def begin(notice: "Notice", ask: "Ask | None") -> "Unopened":
+        story = session.new_story(beginning, settings, notice, ask)
+        if ask and (before := lookup.played_before(story.save.scenario.name, settings.folder)):
             notice(f"you have played this before: `{program.resume_command(before)}` goes on with it")
-        return game
+        return story
 
     _play(chosen, begin)
 
@@ -217,9 +214,9 @@ def _resume(name: str | None, chosen: dict[str, Any]) -> None:
 
     settings = _settings(chosen)
 
-    def go_on(notice: "Notice", loading: "LoadProgress", ask: "Ask | None") -> "Game":
+    def go_on(notice: "Notice", ask: "Ask | None") -> "Unopened":
         agree = (lambda question: agrees(question, ask)) if ask else None
-        return session.resumed_game(name, settings, notice, loading, agree)
+        return session.known_story(name, settings, notice, agree)
 
     _play(chosen, go_on)
 
@@ -262,8 +259,9 @@ def _ahead(chosen: dict[str, Any]) -> bool | None:
     return False if chosen["ahead"] is None and (not reads or on_battery()) else chosen["ahead"]
 
 
-def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
+def _play(chosen: dict[str, Any], find: "FindStory") -> None:
     """Open a game and play it: at a terminal if there is one, else line by line."""
+    from advrepl.play.loading import Loading
     from advrepl.terminal import pipe, theme
 
     as_json = chosen["json"]
@@ -272,21 +270,24 @@ def _play(chosen: dict[str, Any], open_game: "OpenGame") -> None:
     if (keys := chosen["keys"] or "emacs") not in ("emacs", "vi"):
         raise AdvreplError(f"--keys is emacs or vi, not {keys[:20]!r}")
     notices: list[str] = []
-    game = _opened(open_game, notices.append, reads)
-    opening, then = game.waits_for_opening, None
+    game = opening.opened(find, notices.append, reads, at_once=reads and opening.can_draw(plain=chosen["plain"]))
+    begins = game.is_new if isinstance(game, Loading) else game.waits_for_opening
+    code, then = 1, None
     try:
-        if reads:
+        if reads or isinstance(game, Loading):
             from advrepl.terminal import repl
 
             bell = BELL if chosen["bell"] is None else chosen["bell"]
             look = repl.Look(chosen["plain"], chosen["theme"], chosen["voice"], keys == "vi", bell)
-            left = repl.play(game, opening=opening, notices=notices, look=look)
+            left = repl.play(game, opening=begins, notices=notices, look=look)
             code, then = left.code, left.then
         else:
             output = pipe.JsonOutput(sys.stdout) if as_json else pipe.PlainOutput(sys.stdout, sys.stderr)
-            code = pipe.play(game, output, pipe.unbuffered_input(), opening, notices)
+            code = pipe.play(game, output, pipe.unbuffered_input(), begins, notices)
     finally:
         game.close()
+        if isinstance(game, Loading) and game.is_stuck:
+            opening.leave_at_once(game, code, then)
     if then and not code:
         _go_on(then, game.file.path, chosen)
     raise typer.Exit(code)
@@ -303,36 +304,3 @@ def _go_on(then: "Then", story: Path, chosen: dict[str, Any]) -> None:
     except AdvreplError as error:
         again = program.resume_command(story)
         raise AdvreplError(f"{error}\nThe story that you left is kept: {again}") from error
-
-
-def _opened(open_game: "OpenGame", notice: "Notice", at_terminal: bool) -> "Game":
-    """Open a game, unless Ctrl-C is pressed meanwhile: then KeyboardInterrupt, once llama.cpp has let go of the model.
-
-    Raised at once it would be printed and lost where llama.cpp calls back.
-    """
-    from advrepl.terminal import progress
-    from advrepl.terminal.interrupts import Interrupts
-
-    show = progress.load_progress(sys.stderr) if at_terminal else None
-
-    def load(share: float) -> bool:
-        if show:
-            show(share)
-        return not interrupts.count
-
-    def ask(question: str) -> str:
-        with interrupts.reading():
-            return answer(question)
-
-    with Interrupts(lambda: None, math.inf) as interrupts:
-        try:
-            with interrupts.writing():
-                game = open_game(notice, load, ask if at_terminal else None)
-        except AdvreplError:
-            if interrupts.count:
-                raise KeyboardInterrupt from None
-            raise
-        if interrupts.count:
-            game.close()
-            raise KeyboardInterrupt
-    return game

@@ -16,7 +16,7 @@ from advrepl.engines.files import parts, size_of
 from advrepl.engines.hf import folder as hf_folder
 from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.playable import problem
-from advrepl.prompt.formats import of_file, recognize
+from advrepl.prompt.formats import recognize
 
 LAST_TYPE = 1 << 10  # llama_ftype: far below it
 
@@ -45,15 +45,14 @@ def _gguf(path: Path) -> CatalogEntry:
     if reason := problem(path):
         return CatalogEntry(path, bytes=size_of(path), problem=reason)
     header = GgufHeader(path)
-    architecture, template = header.text("general.architecture") or "", header.text("tokenizer.chat_template")
-    kind, names = header.number("general.file_type"), (header.text("general.name") or "", path.stem)
+    architecture, kind = header.text("general.architecture") or "", header.number("general.file_type")
     return CatalogEntry(
         path,
         architecture,
         sum(prod(tensor.shape) for part in parts(path) for tensor in GgufHeader(part).tensors),
         size_of(path),
         lib.llama_ftype_name(kind).decode() if kind is not None and 0 <= kind < LAST_TYPE else "",
-        of_file(header.text("advrepl.prompt_format"), template, names) or "pygmalion",
+        models.format_of(header, path),
         header.number(f"{architecture}.context_length"),
     )
 

@@ -6,6 +6,7 @@ Does not know stories.
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from advrepl import AdvreplError, paths, program
 from advrepl.engines.base import Engine
@@ -13,8 +14,11 @@ from advrepl.engines.files import fingerprint
 from advrepl.engines.installed import bytes_of, folders, how_to_get_one, installed, name_of, starter_model
 from advrepl.engines.remote.address import Address, is_address, read_address
 from advrepl.hints import understood
-from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name
+from advrepl.prompt.formats import CHAT, FORMATS, Format, check_name, of_file
 from advrepl.prompt.template import ChatTemplate
+
+if TYPE_CHECKING:
+    from advrepl.engines.llama.header import GgufHeader
 
 __all__ = [
     "bytes_of",
@@ -24,6 +28,8 @@ __all__ = [
     "name_of",
     "starter_model",
 ]  # also those of installed.py
+
+USUAL = "pygmalion"  # of a model that was trained on none
 
 
 def default() -> Path | None:
@@ -84,12 +90,28 @@ def locate(spec: str | None, notice: Callable[[str], None] = lambda _: None) -> 
     return read_address(spec) if spec and is_address(spec) else resolve(spec, notice)
 
 
+def format_told(path: Path) -> str:
+    """Return the prompt format of a GGUF file that can be played, from its header; empty where it is damaged."""
+    from advrepl.engines.llama.header import BadHeader, GgufHeader  # loads numpy
+
+    try:
+        return format_of(GgufHeader(path), path)
+    except (BadHeader, OSError):
+        return ""
+
+
+def format_of(header: "GgufHeader", path: Path) -> str:
+    """Return the prompt format that the header of this file tells, or the usual one."""
+    template, names = header.text("tokenizer.chat_template"), (header.text("general.name") or "", path.stem)
+    return of_file(header.text("advrepl.prompt_format"), template, names) or USUAL
+
+
 def choose_format(name: str | None, engine: Engine) -> Format:
     """The format the player asked for, else what the model's file tells (formats.py), else pygmalion.
 
     A base model that was trained on no format goes on with prose best (docs/game.md).
     """
-    chosen = name or engine.format_hint or (CHAT if engine.template else "pygmalion")
+    chosen = name or engine.format_hint or (CHAT if engine.template else USUAL)
     if check_name(chosen) == CHAT:
         if not engine.template:
             raise AdvreplError(f"{engine.name} carries no chat template: use --format metharme or pygmalion")

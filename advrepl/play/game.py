@@ -23,7 +23,7 @@ from advrepl.play.memory import Memory
 from advrepl.play.planner import Planner
 from advrepl.play.reply import Piece, ReplyTask, Written
 from advrepl.play.so_far import ReplySoFar
-from advrepl.play.state import GameState
+from advrepl.play.state import NOT_KEPT, GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -258,7 +258,7 @@ class Game:
         if self.kv_store:
             self.kv_store.close()
         self.file.delete()
-        return "nothing was said, so no story is kept"
+        return NOT_KEPT
 
     def close(self) -> None:
         """Leave, and give the file and the engine back."""

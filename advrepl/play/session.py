@@ -5,7 +5,7 @@ Does not read the command line (cli/play.py) and does not play (game.py).
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from advrepl.lore.books import load_book
 from advrepl.play import guidance, lookup, remembered
 from advrepl.play.game import Game
 from advrepl.play.lookup import Agree, Notice
-from advrepl.play.thoughts import read_thinking
+from advrepl.play.settings import Settings as Settings
+from advrepl.play.unopened import Unopened, as_asked
 from advrepl.prompt import bans, languages
 from advrepl.prompt.formats import Format
 from advrepl.sampling import presets
 from advrepl.sampling.params import Sampling, read_saved
-from advrepl.story import carried, saves, scenario
+from advrepl.story import saves, scenario
 from advrepl.story.roleplay import calls_player, check_other, player, scenario_of
 from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import ModelRef, Save, with_scenario
@@ -42,42 +43,6 @@ NAME = "Your name? (Enter: stay unnamed)"
 BRANCHES = 8
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the player asked for on the command line; None: not said."""
-
-    model: str | None = None
-    format: str | None = None
-    save: str | None = None
-    you: str | None = None
-    saves: Path | None = None
-    ctx: int | None = None
-    threads: int | None = None
-    gpu_layers: int | None = None
-    kv: str | None = None
-    options: int | None = None
-    state: str | None = None  # is it kept what the player has (story/carried.py)?
-    think: str | None = None  # "off", or how many tokens a model may think before it replies
-    lore: tuple[Path, ...] = ()
-    language: str | None = None
-    ban: tuple[Path, ...] = ()  # files of phrases that must not come
-    shift: bool = True
-    prefetch: bool | None = None  # are replies written ahead? None: where it can be done
-    preset: str | None = None
-    kv_file: bool = True  # is what the model has read put away beside the save?
-    kv_limit: str | None = None  # what these files may take in a folder
-    plain_model: bool = False  # is the model left alone, without help for small ones?
-    tokenizer: Path | None = None  # a file that counts the tokens of a server that does not
-    insecure: bool = False  # may a story go to another machine unencrypted?
-    sampling: dict[str, Any] | None = None  # fields of Sampling that were given
-    remembered: tuple[str, ...] = ()  # fields that were not said now, but when the story was played before
-
-    @property
-    def folder(self) -> Path:
-        """Where the stories are kept."""
-        return paths.saves_folder(self.saves)
-
-
 def new_game(
     what: str,
     settings: Settings,
@@ -85,11 +50,15 @@ def new_game(
     loading: LoadProgress | None = None,
     ask: Ask | None = None,
 ) -> Game:
-    """Open a new story of a scenario or with a character, in a save of its own; raises AdvreplError.
+    """Open a new story at once; as `new_story` and `Unopened.open`."""
+    return new_story(what, settings, notice, ask).open(notice, loading)
 
-    `what`: the name of either, or the path of a card. `notice` is told what the player should know, `loading` the share
-    of the model that is loaded (0 to 1). `ask` is asked for the player's name where the character says it; None: nobody
-    is there to be asked.
+
+def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, ask: Ask | None = None) -> Unopened:
+    """Begin a new story of a scenario or with a character, in a save of its own; raises AdvreplError.
+
+    `what`: the name of either, or the path of a card. `notice` is told what the player should know. `ask` is asked for
+    the player's name where the character says it; None: nobody is there to be asked.
     """
     model, what = _begin_with(what, settings, notice)
     character = None if what in scenario.BUILT_IN else _character(what, notice)
@@ -119,10 +88,7 @@ def new_game(
         rng_seed=seed,
         card_path=_card_path(what),
     )
-    game = _open(save, file, model, settings, loading, notice)
-    if not name:
-        game.forget_unless_played()
-    return game
+    return Unopened(save, file, model, settings, _open, forgets=not name)
 
 
 def resumed_game(
@@ -132,7 +98,12 @@ def resumed_game(
     loading: LoadProgress | None = None,
     agree: Agree | None = None,
 ) -> Game:
-    """Open a story that goes on, the newest if none is named; otherwise as `new_game`.
+    """Open a story that goes on at once; as `known_story` and `Unopened.open`."""
+    return known_story(name, settings, notice, agree).open(notice, loading)
+
+
+def known_story(name: str | None, settings: Settings, notice: Notice, agree: Agree | None = None) -> Unopened:
+    """Find a story that goes on, the newest if none is named; otherwise as `new_story`.
 
     `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked.
     """
@@ -146,7 +117,7 @@ def resumed_game(
         raise
     if recovered:
         notice(recovered)
-    return _open(save, file, model, remembered.applied(settings, save, model), loading, notice)
+    return Unopened(save, file, model, remembered.applied(settings, save, model), _open)
 
 
 def _begin_with(what: str, settings: Settings, notice: Notice) -> tuple[Path | Address, str]:
@@ -196,7 +167,7 @@ def _open(
     engine: Engine | None = None
     try:
         sampling = _sampling(save.sampling, settings, notice)
-        save = remembered.noted(_as_asked(save, settings), settings)
+        save = remembered.noted(as_asked(save, settings), settings)
         limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
         engine = open_engine(path, save, settings, loading, notice)
         format = format_for(save, settings, engine, notice)
@@ -221,16 +192,6 @@ def _open(
         if engine:
             engine.close()
         raise
-
-
-def _as_asked(save: Save, settings: Settings) -> Save:
-    if settings.options is not None:
-        save = saves.with_scenario(save, options=settings.options)
-    if settings.state is not None:
-        save = msgspec.structs.replace(save, carried=carried.read_mode(settings.state))
-    if settings.think is not None:
-        save = saves.with_scenario(save, think=read_thinking(settings.think))
-    return save
 
 
 def _offers(game: Game) -> Iterator[str]:

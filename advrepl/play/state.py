@@ -15,6 +15,8 @@ from advrepl.story import carried
 from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn
 
+NOT_KEPT = "nothing was said, so no story is kept"
+
 
 class GameState:
     """The save of a story that is being played, replaced by a new one at every change.

@@ -5,19 +5,18 @@ Does not act on what was written. On a terminal that cannot move its cursor, Pla
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions, is_searching
 from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import SearchDirection, start_search, stop_search
@@ -25,19 +24,22 @@ from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
 from advrepl.play.game import Game
+from advrepl.play.loading import Loading
 from advrepl.play.moves import browsed_takes
 from advrepl.terminal import early
-from advrepl.terminal.commands import COMMANDS, speed
+from advrepl.terminal.commands import needs_model, speed
+from advrepl.terminal.completing import Completions
+from advrepl.terminal.history import History
 from advrepl.terminal.interrupts import await_line
 from advrepl.terminal.lines import PlayerLine, understood_in
-from advrepl.terminal.text import one_line
+from advrepl.terminal.text import clip, one_line
 from advrepl.terminal.theme import Theme
 from advrepl.terminal.toolbar import Status, toolbar
-from advrepl.terminal.words import CHOOSE, LEAVE, words
+from advrepl.terminal.words import CHOOSE, LEAVE, LOADING, READING, WAITS, words
 
 PROMPT = "> "
+EACH = 0.2  # seconds between two looks at how far the model is loaded
 STILL = 1.5  # seconds without a key, after which replies are written ahead again
-MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 DROPPED = "what you typed before the reply was there is not sent"
 NO_TAKE, LAST_TAKE, FIRST_TAKE = (
     " There is one take; /retry writes another ",
@@ -86,8 +88,11 @@ class LineEditor:
 
     drafts = True
 
-    def __init__(self, game: Game, history: Path, *, theme: Theme | None, vi: bool = False) -> None:
+    def __init__(self, game: Game | Loading, history: Path, *, theme: Theme | None, vi: bool = False) -> None:
         self._game = game
+        self.waiting: PlayerLine | None = None  # what was sent before there was a model
+        self.on_loaded: Callable[[], None] = lambda: None  # called in the event loop, once there is one
+        self.put_off_text = ""  # what stood in the line that was put off
         self._offered: tuple[str, ...] = ()
         self._searched_from = 0, 0  # history line and cursor position at which Ctrl-R was pressed
         self._picked: int | None = None  # the option that the arrows have put into the line, as it stands there
@@ -119,30 +124,77 @@ class LineEditor:
 
     def read(self, *, unseen: bool = False, draft: str = "") -> PlayerLine:
         """Read the next line, as Editor says; what is typed before stands in it."""
-        if prefetcher := self._game.prefetcher:  # another one since /model
-            prefetcher.changed = self._session.app.invalidate
-        self._offered = tuple(map(one_line, self._game.options()))
-        self._status, self._hint = _status(self._game), ""
+        self._look()
         self._line, self._session.app.erase_when_done = None, False
-        early_keys = self._hold_early if unseen else None
+        refresh = EACH if isinstance(self._game, Loading) else 0
         try:
-            text = self._session.prompt(handle_sigint=False, pre_run=early_keys, default=draft)
+            text = self._session.prompt(
+                handle_sigint=False, pre_run=lambda: self._begun(unseen), default=draft, refresh_interval=refresh
+            )
         finally:
             print(end=early.MARK_PASTES, flush=True)  # prompt_toolkit has put an end to it
+            if isinstance(self._game, Loading):
+                self._game.when_done(None)
         self._used = True
         return self._line or understood_in(self._game, text)
 
-    def _hold_early(self) -> None:
-        early.hold(self._session.input)
+    def _begun(self, unseen: bool) -> None:
+        if unseen:
+            early.hold(self._session.input)
+        if isinstance(self._game, Loading):
+            loop = asyncio.get_running_loop()
+            self._game.when_done(lambda: self._call_in(loop))
+
+    def _call_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the line has just been sent; the next one asks again
+            loop.call_soon_threadsafe(self.on_loaded)
+
+    def _look(self) -> None:
+        """See what is on offer, and what stands under the line."""
+        self._offered, self._hint = tuple(map(one_line, self._game.options())), ""
+        if isinstance(self._game, Loading):
+            return
+        self._status = _status(self._game)
+        if prefetcher := self._game.prefetcher:  # another one since /model
+            prefetcher.changed = self._session.app.invalidate
 
     def _pressed(self) -> None:
-        """Nothing is written ahead while keys are pressed: they are answered at once."""
+        """Each key silences a voice."""
         self.on_key()
+        self._hold_ahead()
+
+    def _hold_ahead(self) -> None:
+        """Nothing is written ahead while keys are pressed: they are answered at once."""
         if self._timer:
             self._timer.cancel()
-        if prefetcher := self._game.prefetcher:
+        if not isinstance(self._game, Loading) and (prefetcher := self._game.prefetcher):
             prefetcher.hold()
             self._timer = asyncio.get_running_loop().call_later(STILL, prefetcher.resume)
+
+    # --- when the model is there
+
+    def enter(self, game: Game) -> None:
+        """Go on with a game that was still being opened; the line stays as it is, and may be just being typed."""
+        self._game = game
+        self._look()
+        self._session.app.refresh_interval = 0
+        self._session.app.invalidate()
+        self._hold_ahead()
+
+    def put_off(self) -> None:
+        """End the line unsent and without a trace: another one comes first. Its text is in `put_off_text`."""
+        self.put_off_text, self._line = self._session.default_buffer.text, PlayerLine("")
+        self._session.app.erase_when_done = True
+        self._session.app.exit(result="")
+
+    def give_up(self, error: BaseException) -> None:
+        """End the line as it stands, by this error."""
+        self._session.app.exit(exception=error)
+
+    def keep_in_history(self) -> bool:
+        """Put what stands in the line among the earlier ones; is there anything?"""
+        self._session.default_buffer.append_to_history()
+        return bool(self._session.default_buffer.text)
 
     # --- keys
 
@@ -186,6 +238,9 @@ class LineEditor:
         self._line = (
             understood_in(self._game, buffer.text) if picked is None else PlayerLine(self._game.options()[picked])
         )
+        if self.waiting and needs_model(self._line):
+            self._line, self._hint = None, f" {words(WAITS)} "
+            return
         if self._line.is_number:
             buffer.document = Document(one_line(self._line.text))
             self._line = replace(self._line, is_number=False)
@@ -193,6 +248,9 @@ class LineEditor:
 
     def _browse(self, event: KeyPressEvent, step: int) -> None:
         """Another take of the turn that is looked through, as /takes shows it; no line is left on the screen."""
+        if isinstance(self._game, Loading):
+            self._set_hint(f" {words(WAITS)} ")
+            return
         takes, take = browsed_takes(self._game)
         if not 0 <= take + step < len(takes):
             self._set_hint(NO_TAKE if len(takes) < 2 else LAST_TAKE if step > 0 else FIRST_TAKE)
@@ -215,6 +273,9 @@ class LineEditor:
 
     def _clear(self, event: KeyPressEvent) -> None:
         if not event.current_buffer.text:
+            if isinstance(self._game, Loading):  # there is no reply to end
+                event.app.exit(exception=EOFError)
+                return
             self._set_hint(f" {words(LEAVE)} ")
         event.current_buffer.reset()
 
@@ -241,6 +302,8 @@ class LineEditor:
         width = self._session.output.get_size().columns
         if self._hint:
             return self._hint[:width]
+        if isinstance(self._game, Loading):
+            return clip(_progress(self._game, waits=self.waiting is not None), width)
         ahead = self._game.prefetcher.state if self._game.prefetcher else ""
         return toolbar(replace(self._status, ahead=ahead), width) if self._status else ""
 
@@ -261,63 +324,9 @@ def _insert(event: KeyPressEvent) -> None:
     event.current_buffer.insert_text(typed)
 
 
-class History(FileHistory):
-    """Earlier lines, kept in a file; where that cannot be read or written, in memory only."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self._path = path
-
-    def load_history_strings(self) -> Iterable[str]:
-        """Return the lines of the file, the newest first; none if it cannot be read."""
-        try:
-            return list(super().load_history_strings())
-        except OSError:
-            return []
-
-    def store_string(self, string: str) -> None:
-        """Add a line to the file, unless it is a pasted text or the file cannot be written."""
-        if len(string) > MAX_HISTORY_LINE:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
-            super().store_string(string.encode("utf-8", "replace").decode())
-        except OSError:
-            pass  # the line was sent; that it is not offered again next time can be lived with
-
-
-class Completions(Completer):
-    """Commands as they are typed; options where Tab asks for them and one of their words was begun."""
-
-    def __init__(self, offered: Callable[[], Sequence[str]]) -> None:
-        self._offered = offered
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Return what may stand at the cursor."""
-        text = document.text_before_cursor
-        command, blank, begun = text.partition(" ")
-        if blank and (entry := COMMANDS.get(command.removeprefix("/"))):
-            return _matching(entry.arguments(), begun.lstrip())
-        if text.startswith("/"):
-            return _matching({f"/{entry.name}": entry.help for entry in COMMANDS.values()}, text)
-        if complete_event.completion_requested:
-            return [Completion(option, -len(text)) for option in self._offered() if _begins(option, text)]
-        return []
-
-
-def _matching(known: dict[str, str], begun: str) -> list[Completion]:
-    return [
-        Completion(name, -len(begun), display_meta=meaning)
-        for name, meaning in known.items()
-        if name.startswith(begun) and name != begun
-    ]
-
-
-def _begins(option: str, text: str) -> bool:
-    """Does the text begin the option, or one of its words?"""
-    text = text.strip().casefold()
-    return option.casefold().startswith(text) or any(word.startswith(text) for word in option.casefold().split())
+def _progress(loading: Loading, *, waits: bool) -> str:
+    told = words(READING) if loading.share >= 1 else words(LOADING, percent=f"{100 * loading.share:.0f}")
+    return f" {told} · {words(WAITS)} " if waits else f" {told} "
 
 
 def _status(game: Game) -> Status | None:

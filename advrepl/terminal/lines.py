@@ -7,7 +7,7 @@ so that an option that looks like a number or a command is said as it is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advrepl.play.game import Game
+from advrepl.play.loading import Told
 
 DEED = "> "  # before what is done in an adventure, as in others; nothing is to be told apart here
 MOST_DIGITS = 2  # of an option's number; longer numbers, as a year or the code of a door, are words
@@ -23,11 +23,11 @@ class PlayerLine:
     refusal: str = ""  # why nothing is done with it
 
 
-def understood_in(game: Game, line: str) -> PlayerLine:
+def understood_in(told: Told, line: str) -> PlayerLine:
     """Say what a line means in a game; where it never offers options a number is a word like any other."""
-    if not game.scenario.roleplay and line.lstrip().startswith(DEED):
+    if not told.scenario.roleplay and line.lstrip().startswith(DEED):
         line = line.lstrip().removeprefix(DEED)
-    return understood(line, game.options() if game.option_count else None)
+    return understood(line, told.options() if told.option_count else None)
 
 
 def understood(line: str, options: Sequence[str] | None) -> PlayerLine:

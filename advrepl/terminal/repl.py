@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
 from advrepl.play.events import Draft, Event, Reply
 from advrepl.play.game import Game
+from advrepl.play.loading import Loading
 from advrepl.play.reply import Option, Piece
+from advrepl.play.state import NOT_KEPT
 from advrepl.prompt import options as menu
 from advrepl.story.tree import Turn
 from advrepl.terminal import commands, picker
@@ -24,6 +27,7 @@ from advrepl.terminal.choosing import Pick
 from advrepl.terminal.commands import Quit, Then, portrait
 from advrepl.terminal.early import pastes_marked
 from advrepl.terminal.editor import PROMPT, Editor, LineEditor, PlainEditor
+from advrepl.terminal.foyer import Foyer
 from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
@@ -55,7 +59,7 @@ LOOK = Look()
 PATIENCE = 10.0  # seconds after the first Ctrl-C from which on another one no longer waits for the reply to be saved
 
 
-def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look = LOOK) -> Left:
+def play(game: Game | Loading, *, opening: bool, notices: Sequence[str] = (), look: Look = LOOK) -> Left:
     """Play until the player leaves. KeyboardInterrupt: Ctrl-C twice, and all is saved."""
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
@@ -64,16 +68,18 @@ def play(game: Game, *, opening: bool, notices: Sequence[str] = (), look: Look =
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
-        editor: Editor = PlainEditor(game, interrupts.reading, words(YOUR_TURN) if can.words else PROMPT)
         if can.cursor:
-            editor = LineEditor(game, paths.history(), theme=theme if can.style else None, vi=look.vi)
+            editor: Editor = LineEditor(game, paths.history(), theme=theme if can.style else None, vi=look.vi)
+        else:
+            known = game.wait() if isinstance(game, Loading) else game
+            editor = PlainEditor(known, interrupts.reading, words(YOUR_TURN) if can.words else PROMPT)
         aloud = Aloud(game.scenario.language, replies=look.voice)
         repl = Repl(game, Screen(sys.stdout, can, theme), editor, interrupts, aloud, look.bell)
         repl.show_heading(notices)
         repl.show_portrait()
         try:
             if opening:
-                repl.show(game.open())
+                repl.show(game.open() if isinstance(game, Game) else written_opening(game))
             else:
                 repl.show_last_exchange()
             repl.read_lines()
@@ -87,10 +93,16 @@ class Repl:
     """A game at a terminal."""
 
     def __init__(
-        self, game: Game, screen: Screen, editor: Editor, interrupts: Interrupts, aloud: Aloud, bell: int = 0
+        self,
+        game: Game | Loading,
+        screen: Screen,
+        editor: Editor,
+        interrupts: Interrupts,
+        aloud: Aloud,
+        bell: int = 0,
     ) -> None:
         """`bell`: seconds from which on a reply that is ready rings; 0: none does."""
-        self._game, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
+        self._told, self._screen, self._editor, self._interrupts = game, screen, editor, interrupts
         self._bell = bell
         self._aloud = aloud
         if isinstance(editor, LineEditor):
@@ -100,32 +112,51 @@ class Repl:
         self._pick: Pick | None = None  # what he is to choose from, when all else is said
         self._read_at: int | None = None  # the turn at which the last line was read
         self._draft = ""  # what stands in the next line at first
-        game.on_prefill, game.tell = screen.show_prefill, screen.remark
+        self._foyer: Foyer | None = None  # while there is no game yet
+        if isinstance(game, Game):
+            self._enter(game)
+        elif isinstance(editor, LineEditor):
+            self._foyer = Foyer(game, screen, editor, self._begin_ahead)
+
+    @property
+    def _game(self) -> Game:
+        assert isinstance(self._told, Game)  # what needs one waits for it
+        return self._told
+
+    def _enter(self, game: Game) -> None:
+        self._told = game
+        game.on_prefill, game.tell = self._screen.show_prefill, self._screen.remark
+
+    def _begin_ahead(self, game: Game) -> None:
+        """The game is there while the player writes a line."""
+        self._enter(game)
+        game.start_prefetch()
 
     def show_heading(self, notices: Sequence[str]) -> None:
         """Show what is played and where it is kept, and what there is to say about it."""
-        self._screen.heading(f"{self._game.title} · {self._game.engine.name}")
-        self._screen.notice(words(KEPT, path=self._game.file.path))
+        model = self._told.name if isinstance(self._told, Loading) else self._told.engine.name
+        self._screen.heading(f"{self._told.title} · {model}")
+        self._screen.notice(words(KEPT, path=self._told.file.path))
         self._screen.notice(words(HELP))
         for notice in notices:
             self._screen.notice(notice)
 
     def show_portrait(self) -> None:
         """Show the character's picture, if there is one and this terminal can show it."""
-        if data := portrait.opening_picture(self._game):
+        if data := portrait.opening_picture(self._told):
             with suppress(AdvreplError):  # nobody asked for it; /portrait says what is wrong
                 self._screen.picture(data)
 
     def show_last_exchange(self) -> None:
         """Show where the story stood when it was left: the last reply with its options, and what the player said."""
-        told = _last_exchange(self._game.story.path_turns())
+        told = _last_exchange(self._told.story.path_turns())
         for turn in told:
             if turn.role == "user":
                 self._screen.begin_paragraph()
                 self._screen.player_line(turn.text)
             else:
-                self._screen.show(Piece(menu.parted(turn.text, self._game.option_count)[0]))
-                self._screen.show(Reply("", self._game.options(), {}))
+                self._screen.show(Piece(menu.parted(turn.text, self._told.option_count)[0]))
+                self._screen.show(Reply("", self._told.options(), {}))
         if told and told[-1].role == "user":
             self._screen.notice("there is no reply yet: /retry asks for one")
 
@@ -133,8 +164,9 @@ class Repl:
         """Take the player's lines, one after the other, until he leaves."""
         while True:
             self._screen.begin_paragraph()
-            self._game.start_prefetch()
-            unseen, self._read_at = self._game.story.head != self._read_at, self._game.story.head
+            if isinstance(self._told, Game):
+                self._told.start_prefetch()
+            unseen, self._read_at = self._told.story.head != self._read_at, self._told.story.head
             try:
                 with self._interrupts.reading(prompting=True):
                     draft, self._draft = self._draft, ""
@@ -145,8 +177,9 @@ class Repl:
             except EOFError:
                 return
             finally:
-                self._game.pause_prefetch()
-            self._screen.line_entered()
+                if isinstance(self._told, Game):
+                    self._told.pause_prefetch()
+            line = self._in_turn(line)
             try:
                 self._take(self._readable(line))
             except Quit as quit:
@@ -184,8 +217,20 @@ class Repl:
             case _:
                 self._screen.show(event)
 
+    def _in_turn(self, line: PlayerLine) -> PlayerLine:
+        """The line that has waited for the model, once that is there; what was typed behind it is left in the next."""
+        if self._foyer and isinstance(self._told, Game):
+            foyer, self._foyer = self._foyer, None
+            if waited := foyer.taken():
+                self._draft = foyer.text_behind
+                return waited
+        self._screen.line_entered()
+        return line
+
     def save_and_leave(self) -> int:
         """Save, and say where the story lies; returns the exit code."""
+        if isinstance(self._told, Loading):
+            return self._leave_early(self._told)
         try:
             remark = self._game.leave()
         except AdvreplError as error:
@@ -194,25 +239,43 @@ class Repl:
         if remark:
             self._screen.notice(remark)
             return 0
-        path = self._game.file.path
+        self._tell_where(self._game.file.path)
+        if remark := self._game.store_kv():
+            self._screen.notice(remark)
+        return 0
+
+    def _leave_early(self, loading: Loading) -> int:
+        """Nothing was changed, so there is nothing to save."""
+        if loading.error:
+            if self._foyer:
+                self._foyer.tell()
+        elif loading.is_new:
+            self._screen.notice(NOT_KEPT)
+        else:
+            self._tell_where(loading.file.path)
+        return 0
+
+    def _tell_where(self, path: Path) -> None:
         if self.then:
             self._screen.notice(f"the story is kept in {path}")
         else:
             self._screen.notice(words(GO_ON, path=path, command=program.resume_command(path)))
-        if remark := self._game.store_kv():
-            self._screen.notice(remark)
-        return 0
 
     def _take(self, line: PlayerLine) -> None:
         if not line.text:
             return
         if line.is_number:
             self._screen.player_line(line.text)
-        asked = "" if line.text in self._game.options() else self._bare_words.question(line.text)
+        asked = "" if line.text in self._told.options() else self._bare_words.question(line.text)
         if asked:
             self._screen.notice(asked)
             return
-        self.show(commands.answer(self._game, line))
+        if isinstance(self._told, Game):
+            self.show(commands.answer(self._told, line))
+        elif self._foyer and commands.needs_model(line):
+            self._foyer.wait(line)
+        else:
+            self.show(commands.answer_at_once(self._told, line))
         if pick := self._pick:
             self._pick = None
             self._choose(pick)
@@ -225,7 +288,7 @@ class Repl:
         if chosen:
             line = f"{pick.command} {chosen.name}"
             self._screen.player_line(line)
-            self.show(commands.run(self._game, line))
+            self.show(commands.answer_at_once(self._told, PlayerLine(line, is_command=True)))
 
     def _readable(self, line: PlayerLine) -> PlayerLine:
         """Bytes that are not UTF-8 come as lone surrogates, which neither a model nor a save can hold."""
@@ -241,6 +304,14 @@ class Repl:
         if last and last.role == "model":
             return words(STOPPED)
         return "stopped before the first word; /retry asks again, /undo takes your line back"
+
+
+def written_opening(loading: Loading) -> Iterator[Event]:
+    """Return the events of a new story's opening, as its game will tell it."""
+    last = loading.story.last
+    told = menu.parted(last.text if last else "", loading.option_count)[0]
+    yield Piece(told)
+    yield Reply(told, loading.options(), {})
 
 
 def _last_exchange(turns: Sequence[Turn]) -> Sequence[Turn]:

@@ -14,6 +14,9 @@ STOPPED = "stopped; /continue goes on from here, /retry begins the reply again"
 GO_ON = "The story is kept in {path}. Go on with: {command}"
 YOUR_TURN = "Your turn: "
 YOU_CAN = "You can:"
+LOADING = "loading the model: {percent}%"
+READING = "the model reads the story"
+WAITS = "this waits until the model is loaded"
 
 # language -> what is said in English -> what is said in it
 TABLE: dict[str, dict[str, str]] = {
@@ -26,6 +29,9 @@ TABLE: dict[str, dict[str, str]] = {
         GO_ON: "Die Geschichte liegt in {path}. Weiter mit: {command}",
         YOUR_TURN: "Sie sind dran: ",
         YOU_CAN: "Sie können:",
+        LOADING: "das Modell wird geladen: {percent}%",
+        READING: "das Modell liest die Geschichte",
+        WAITS: "das wartet, bis das Modell geladen ist",
     },
     "fr": {
         KEPT: "enregistré dans {path}",
@@ -36,6 +42,9 @@ TABLE: dict[str, dict[str, str]] = {
         GO_ON: "L'histoire est dans {path}. Pour continuer : {command}",
         YOUR_TURN: "À vous : ",
         YOU_CAN: "Vous pouvez :",
+        LOADING: "chargement du modèle : {percent}%",
+        READING: "le modèle lit l'histoire",
+        WAITS: "ceci attend que le modèle soit chargé",
     },
     "ru": {
         KEPT: "сохраняется в {path}",
@@ -46,6 +55,9 @@ TABLE: dict[str, dict[str, str]] = {
         GO_ON: "История сохранена в {path}. Продолжить: {command}",
         YOUR_TURN: "Ваш ход: ",
         YOU_CAN: "Можно:",
+        LOADING: "загрузка модели: {percent}%",
+        READING: "модель читает историю",
+        WAITS: "это подождёт, пока загрузится модель",
     },
     "ja": {
         KEPT: "保存先: {path}",
@@ -56,6 +68,9 @@ TABLE: dict[str, dict[str, str]] = {
         GO_ON: "物語は {path} に保存されました。続きは: {command}",
         YOUR_TURN: "あなたの番です: ",
         YOU_CAN: "選択肢:",
+        LOADING: "モデルを読み込み中: {percent}%",
+        READING: "モデルが物語を読んでいます",
+        WAITS: "モデルの読み込みが終わるまで待ちます",
     },
 }
 

@@ -12,7 +12,9 @@ from prompt_toolkit.output import DummyOutput
 
 from advrepl.play.game import Game
 from advrepl.story.tree import Turn
-from advrepl.terminal.editor import Completions, History, LineEditor
+from advrepl.terminal.completing import Completions
+from advrepl.terminal.editor import LineEditor
+from advrepl.terminal.history import History
 from advrepl.terminal.theme import THEMES
 from tests.conftest import ScriptedEngine
 

@@ -8,7 +8,7 @@ terminal, in a pipe and as JSON.
 # In the order of `/help all`.
 from advrepl.terminal.commands import help, story, verbs, tree, sampling, scenario, portrait  # noqa: F401, I001
 from advrepl.terminal.commands import memory, inventory, window, reading, switch, save  # noqa: F401
-from advrepl.terminal.commands.table import COMMANDS, Quit, Then, answer, run
+from advrepl.terminal.commands.table import COMMANDS, Quit, Then, answer, answer_at_once, needs_model, run
 from advrepl.terminal.commands.window import speed
 
-__all__ = ["COMMANDS", "Quit", "Then", "answer", "run", "speed"]
+__all__ = ["COMMANDS", "Quit", "Then", "answer", "answer_at_once", "needs_model", "run", "speed"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from advrepl.play.events import Event
-from advrepl.play.game import Game
+from advrepl.play.loading import Told
 from advrepl.terminal.columns import Table
 from advrepl.terminal.commands import topics
 from advrepl.terminal.commands.table import COMMANDS, Command, command, find
@@ -44,8 +44,8 @@ def help_completions() -> dict[str, str]:
     return {entry.name: entry.help for entry in COMMANDS.values()} | topic_names() | {ALL: "all commands, one by one"}
 
 
-@command("help", "h", "?", usage="[COMMAND | TOPIC | all]", arguments=help_completions)
-def show_help(game: Game, argument: str) -> Iterator[Event]:
+@command("help", "h", "?", usage="[COMMAND | TOPIC | all]", arguments=help_completions, at_once=True)
+def show_help(told: Told, argument: str) -> Iterator[Event]:
     """Show the commands and keys, or more on a command or a topic."""
     if not argument:
         yield Table.of((*KEYS, ("", ""), *_groups()))

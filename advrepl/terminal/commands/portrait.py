@@ -11,6 +11,7 @@ from advrepl.cards.card_files import load_bytes
 from advrepl.cards.read import find_picture
 from advrepl.play.events import Event, Note, Picture
 from advrepl.play.game import Game
+from advrepl.play.loading import Told
 from advrepl.terminal import pictures
 from advrepl.terminal.commands.table import command
 
@@ -25,9 +26,9 @@ def portrait(game: Game, argument: str) -> Iterator[Event]:
     yield Picture("the picture can only be seen at a terminal", data) if data else Note(f"{game.title} has no picture")
 
 
-def card_picture(game: Game) -> bytes | None:
+def card_picture(told: Told) -> bytes | None:
     """Return the picture of the card that the story began with; None: it has none. AdvreplError: the card is gone."""
-    path = game.state.save.card_path
+    path = told.state.save.card_path
     if not path:
         return None
     try:
@@ -36,9 +37,9 @@ def card_picture(game: Game) -> bytes | None:
         raise AdvreplError(f"the card of this story cannot be read any more: {error}") from error
 
 
-def opening_picture(game: Game) -> bytes | None:
+def opening_picture(told: Told) -> bytes | None:
     """Return the same for when a story opens, where nobody asked for a picture: whatever is wrong, there is none."""
     try:
-        return card_picture(game) if pictures.available() else None
+        return card_picture(told) if pictures.available() else None
     except AdvreplError:
         return None

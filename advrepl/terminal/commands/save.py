@@ -5,6 +5,7 @@ from pathlib import Path
 
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
+from advrepl.play.loading import Told
 from advrepl.story.saves import write_copy
 from advrepl.terminal.commands.table import Quit, command
 
@@ -23,7 +24,7 @@ def save(game: Game, argument: str) -> Iterator[Event]:
     yield Note(f"saved in {game.file.path}" + (f"; {remark}" if remark else ""))
 
 
-@command("quit", "q", "exit", "bye", "leave", "stop")
-def leave(game: Game, argument: str) -> Iterator[Event]:
+@command("quit", "q", "exit", "bye", "leave", "stop", at_once=True)
+def leave(told: Told, argument: str) -> Iterator[Event]:
     """Save and leave, as Ctrl-D does."""
     raise Quit

@@ -10,6 +10,7 @@ from advrepl.engines import models
 from advrepl.play.beginnings import beginnings
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
+from advrepl.play.loading import Told
 from advrepl.story.glance import find, glance
 from advrepl.terminal.choosing import Pick
 from advrepl.terminal.commands.table import Quit, Then, command
@@ -33,8 +34,8 @@ def story_completions() -> dict[str, str]:
     return {each.name: f"{each.title}, {each.length}, {each.changed}" for each in found if each.readable}
 
 
-@command("new", usage="[NAME]", arguments=beginning_completions)
-def new(game: Game, argument: str) -> Iterator[Event]:
+@command("new", usage="[NAME]", arguments=beginning_completions, at_once=True)
+def new(told: Told, argument: str) -> Iterator[Event]:
     """Begin another story: a scenario, a character or a card; this one is saved."""
     if argument:
         raise Quit(Then("new", argument))
@@ -42,12 +43,12 @@ def new(game: Game, argument: str) -> Iterator[Event]:
     yield Pick.of("Begin which story?", choices, "/new", "there is nothing to begin")
 
 
-@command("load", usage="[NAME]", arguments=story_completions)
-def load(game: Game, argument: str) -> Iterator[Event]:
+@command("load", usage="[NAME]", arguments=story_completions, at_once=True)
+def load(told: Told, argument: str) -> Iterator[Event]:
     """Go on with another story; this one is saved."""
     if argument:
         raise Quit(Then("load", argument))
-    here = game.file.path
+    here = told.file.path
     others = (each for each in map(glance, find(here.parent)) if each.readable and each.path != here)
     choices = (
         Choice(each.name, " · ".join(filter(None, (each.title, each.length, each.changed, each.last))))

@@ -5,12 +5,13 @@ Does not know any command: their modules put them in, and the package hands the 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from advrepl import AdvreplError
 from advrepl.hints import did_you_mean
 from advrepl.play.events import Event
 from advrepl.play.game import Game
+from advrepl.play.loading import Told
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.past import noted
 
@@ -44,6 +45,7 @@ class Command:
     usage: str  # what may follow the name; empty: nothing
     run: Handler
     arguments: Arguments = dict  # what may follow the name, with a word on each, for completion
+    at_once: bool = False  # does it need no model, and no more of a game than Told?
 
     @property
     def help(self) -> str:
@@ -74,14 +76,16 @@ ELSEWHERE = {
 }
 
 
-def command(name: str, *aliases: str, usage: str = "", arguments: Arguments = dict) -> Callable[[Handler], Handler]:
+def command(
+    name: str, *aliases: str, usage: str = "", arguments: Arguments = dict, at_once: bool = False
+) -> Callable[[Handler], Handler]:
     """Put a handler into the table; the first line of its docstring is its help."""
 
     def add(handler: Handler) -> Handler:
         taken = {word for each in COMMANDS.values() for word in (each.name, *each.aliases)} & {name, *aliases}
         if taken:
             raise ValueError(f"two commands are called /{min(taken)}")
-        COMMANDS[name] = Command(name, aliases, usage, handler, arguments)
+        COMMANDS[name] = Command(name, aliases, usage, handler, arguments, at_once)
         return handler
 
     return add
@@ -107,6 +111,21 @@ def run(game: Game, line: str) -> Iterator[Event]:
     if argument.strip() and not found.usage:
         raise AdvreplError(f"/{found.name} takes nothing after its name")
     yield from noted(game, found.run(game, argument.strip()))
+
+
+def needs_model(line: PlayerLine) -> bool:
+    """Tell whether a line can only be answered with a model; one that is refused or empty needs none."""
+    if line.refusal or not line.is_command:
+        return bool(line.text) and not line.refusal
+    try:
+        return not find(line.text[1:].partition(" ")[0]).at_once
+    except AdvreplError:
+        return False
+
+
+def answer_at_once(told: Told, line: PlayerLine) -> Iterator[Event]:
+    """Do what a line says that needs no model, as `answer` does."""
+    return answer(cast(Game, told), line)  # at_once: its handler asks for no more
 
 
 def whole_number(text: str) -> int | None:

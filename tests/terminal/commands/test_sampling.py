@@ -14,7 +14,7 @@ from advrepl.play.game import Game
 from advrepl.sampling.params import PARAMETERS, Sampling
 from advrepl.story import saves
 from advrepl.terminal import commands
-from advrepl.terminal.editor import Completions
+from advrepl.terminal.completing import Completions
 from tests.conftest import ScriptedEngine
 from tests.terminal.commands.conftest import refused, told
 

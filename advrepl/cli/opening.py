@@ -1,0 +1,88 @@
+"""A game being opened at a terminal or in a pipe, and left: progress, questions, Ctrl-C, the thread that loads."""
+
+import math
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from advrepl import AdvreplError
+from advrepl.cli.questions import answer
+
+if TYPE_CHECKING:
+    from advrepl.play.game import Game
+    from advrepl.play.loading import Loading
+    from advrepl.play.lookup import Notice
+    from advrepl.play.session import Ask
+    from advrepl.play.unopened import Unopened
+    from advrepl.terminal.commands import Then
+
+    FindStory = Callable[[Notice, Ask | None], Unopened]
+
+
+def can_draw(*, plain: bool) -> bool:
+    """Tell whether there is a terminal that can show a line while something else goes on."""
+    from advrepl.terminal.screen import Capabilities
+
+    return Capabilities.of(os.environ, plain=plain).cursor
+
+
+def leave_at_once(loading: "Loading", code: int, then: "Then | None") -> None:
+    """Wait for a model only where another is loaded next; Python itself would end under the feet of llama.cpp."""
+    if then:
+        with suppress(AdvreplError):
+            loading.wait().close()
+        return
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    ended = sys.exception()
+    os._exit(ended.code if isinstance(ended, SystemExit) and isinstance(ended.code, int) else code)
+
+
+def opened(find: "FindStory", notice: "Notice", at_terminal: bool, *, at_once: bool) -> "Game | Loading":
+    """Open a game, at once where its story can be shown before the model is loaded.
+
+    Ctrl-C meanwhile: KeyboardInterrupt, once llama.cpp has let go of the model. Raised at once it would be printed and
+    lost where llama.cpp calls back.
+    """
+    from advrepl.play.loading import Loading
+    from advrepl.terminal import progress
+    from advrepl.terminal.interrupts import Interrupts
+
+    show = progress.load_progress(sys.stderr) if at_terminal else None
+
+    def load(share: float) -> bool:
+        if show:
+            show(share)
+        return not interrupts.count
+
+    def ask(question: str) -> str:
+        with interrupts.reading():
+            return answer(question)
+
+    with Interrupts(lambda: None, math.inf) as interrupts:
+        try:
+            with interrupts.writing():
+                story = find(notice, ask if at_terminal else None)
+                if at_once and (told := story.told()):
+                    return _begun(Loading(story, told))
+                game = story.open(notice, load)
+        except AdvreplError:
+            if interrupts.count:
+                raise KeyboardInterrupt from None
+            raise
+        if interrupts.count:
+            game.close()
+            raise KeyboardInterrupt
+    return game
+
+
+def _begun(loading: "Loading") -> "Loading":
+    """The same, or the error of what was asked for wrongly: that is known before there is anything to see."""
+    from advrepl.terminal import repl  # noqa: F401  # takes the time in which that is found out
+
+    if loading.error:
+        loading.close()
+        raise loading.error
+    return loading

@@ -1,0 +1,147 @@
+"""A story that is shown before its model is there, which is loaded in a thread meanwhile.
+
+Does not open anything itself (session.py) and shows nothing.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from advrepl.play.game import Game
+from advrepl.play.state import GameState
+from advrepl.story.save_file import SaveFile
+from advrepl.story.scenario import Scenario
+from advrepl.story.tree import Story
+
+if TYPE_CHECKING:
+    from advrepl.play.unopened import Unopened
+
+PATIENCE = 0.5  # seconds in which llama.cpp lets go of a model between two tensors
+
+
+class Told(Protocol):
+    """What is known of a story with or without its model."""
+
+    file: SaveFile
+    state: GameState
+
+    @property
+    def title(self) -> str:
+        """The story's title."""
+
+    @property
+    def story(self) -> Story:
+        """All turns and the path to the last one."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """What the story started from."""
+
+    @property
+    def option_count(self) -> int:
+        """How many options are offered after each reply."""
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options on offer now."""
+
+
+class Loading:
+    """A story whose game is being opened. Used by the thread that plays; `game` and `error` come from the other one."""
+
+    def __init__(self, unopened: "Unopened", told: GameState) -> None:
+        """`told`: the story as it will stand when the game is open."""
+        self.file, self.is_new, self.name = unopened.file, not unopened.save.turns, unopened.model_name
+        self.game: Game | None = None
+        self.error: BaseException | None = None
+        self.notices: list[str] = []
+        self.share = 0.0  # of the model that is loaded
+        self._unopened, self.state = unopened, told
+        self._given_up = False
+        self._lock = threading.Lock()  # for the two below
+        self._done = False
+        self._then: Callable[[], None] | None = None
+        # A daemon: one that hangs in llama.cpp keeps nobody who leaves.
+        self._thread = threading.Thread(target=self._open, name="advrepl-loading", daemon=True)
+        self._thread.start()
+
+    # --- what is known of the story, as a game tells it
+
+    @property
+    def title(self) -> str:
+        """The story's title."""
+        return self.state.save.title
+
+    @property
+    def story(self) -> Story:
+        """All turns and the path to the last one."""
+        return self.state.story
+
+    @property
+    def scenario(self) -> Scenario:
+        """What the story started from."""
+        return self.state.save.scenario
+
+    @property
+    def option_count(self) -> int:
+        """How many options are offered after each reply."""
+        return self.state.option_count
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options on offer now."""
+        return self.state.options()
+
+    # --- the game
+
+    def cancel(self) -> None:
+        """End the reply that is being written, if there is a game."""
+        if self.game:
+            self.game.cancel()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Does the thread still load what was given up?"""
+        return self._given_up and self._thread.is_alive()
+
+    def when_done(self, then: Callable[[], None] | None) -> None:
+        """Call this once there is a game or an error, in that thread; now, if there is. None: nothing any more."""
+        with self._lock:
+            self._then, done = then, self._done
+        if done and then:
+            then()
+
+    def wait(self) -> Game:
+        """Return the game when it is there; raises what kept it from being opened."""
+        self._thread.join()
+        if self.error:
+            raise self.error
+        assert self.game
+        return self.game
+
+    def close(self) -> None:
+        """Leave what is there: the game, or a story that is as it was."""
+        self._given_up = True
+        self._thread.join(PATIENCE)
+        try:
+            if self.game:
+                self.game.close()
+            elif self.is_new:
+                self.file.delete()
+        finally:
+            self.file.close()
+
+    def _open(self) -> None:
+        try:
+            game = self._unopened.open(self.notices.append, self._loaded)
+            if self.is_new and not self._given_up:
+                list(game.open())
+            self.game = game
+        except BaseException as error:  # told where the story is played
+            self.error = error
+        with self._lock:
+            self._done, then = True, self._then
+        if then:
+            then()
+
+    def _loaded(self, share: float) -> bool:
+        self.share = share
+        return not self._given_up
