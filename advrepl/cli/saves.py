@@ -84,6 +84,8 @@ def check(
 
     place = paths.saves_folder(folder)
     found = list(map(checking.check, [saves.path_of(place, name)] if name else find(place)))
+    if not found:
+        say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
     for each in found:
         if not each.trouble:
             say(f"{each.path.name}: whole, {each.turns} turn{'s' * (each.turns != 1)}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from advrepl import AdvreplError
 from advrepl.macros.table import DICE, MAX_DICE, MAX_SIDES
-from advrepl.play.events import Event
+from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.play.guidance import OOC
 from advrepl.play.planner import SHORTEST_LINE
@@ -55,7 +55,9 @@ def rolled(game: Game, formula: str) -> str:
 
 def roll(game: Game, formula: str, deed: str) -> Iterator[Event]:
     """Roll dice for what the player does, and let the model tell what comes of it; a retry keeps the roll."""
-    return game.act(f"{deed} (rolled {rolled(game, formula)})".strip())
+    came = rolled(game, formula)
+    yield Note(f"rolled {came}")
+    yield from game.act(f"{deed} (rolled {came})".strip())
 
 
 def suggested(game: Game) -> str:

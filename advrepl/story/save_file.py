@@ -34,7 +34,7 @@ class SaveFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # A lock file that its holder removes just now is found out by filelock, and taken the next time.
-            self._lock = filelock.FileLock(self._lock_path, timeout=LOCK_PATIENCE)
+            self._lock = filelock.FileLock(self._lock_path, timeout=LOCK_PATIENCE, mode=0o600)
             self._lock.acquire()
         except filelock.Timeout:
             raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None

@@ -4,12 +4,15 @@ Does not act on it. Each line is understood once, where it is read; what is done
 so that an option that looks like a number or a command is said as it is.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advrepl.play.loading import Told
 
 DEED = "> "  # before what is done in an adventure, as in others; nothing is to be told apart here
+# Arrows and the like, which come as they are where no editor reads the line.
+_KEYS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)?")
 MOST_DIGITS = 2  # of an option's number; longer numbers, as a year or the code of a door, are words
 
 
@@ -32,7 +35,7 @@ def understood_in(told: Told, line: str) -> PlayerLine:
 
 def understood(line: str, options: Sequence[str] | None) -> PlayerLine:
     """Say what a line means while these options are on offer; `//text` says what begins with a slash."""
-    text = line.strip()
+    text = _KEYS.sub("", line).strip()
     if text.startswith("//"):
         return PlayerLine(text[1:])
     if text.startswith("/"):

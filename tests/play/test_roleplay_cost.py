@@ -1,5 +1,6 @@
 """What a long roleplay with lore, a note and examples costs, in tokens fed: on the real small model."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,26 @@ def test_a_turn_of_a_full_window_feeds_only_what_is_new(tmp_path: Path, turns: i
     assert game.read_in_full == whole == 2
     context = "\n".join(event.text for event in commands.run(game, "/context"))  # type: ignore[union-attr]
     assert "whole prompt    read 2 times" in context and "examples seen   0 of 2" in context
+    game.close()
+
+
+@pytest.mark.slow
+def test_a_book_of_300_kb_costs_a_turn_what_it_tells(tmp_path: Path) -> None:
+    keys = ("soup", "fire", "bell", "pass", "ledger", "cellar", *(f"word{number}" for number in range(1000)))
+    entries = [{"keys": [key], "content": f"Of {key} much is told. " + "It is old. " * 25} for key in keys]
+    book = tmp_path / "book.json"
+    book.write_text(json.dumps({"entries": entries}))
+    assert book.stat().st_size > 300_000
+    settings = Settings(saves=tmp_path, ctx=1024, threads=1, sampling={"max_tokens": 16, "seed": 5}, lore=(book,))
+    game = session.new_game("brindle", settings)
+    list(game.open())
+    slid, told = 0, 0
+    for turn in range(60):
+        reply, new, moved = played(game, LINES[turn % len(LINES)])
+        slid += moved
+        told += any(source.startswith("lore") for source in game.story.path_turns()[-2].injections)
+        assert not turn or reply.stats["prompt"] - reply.stats["reused"] <= new + JOINTS
+    assert slid >= 6 and told >= 15 and game.read_in_full == 1
     game.close()
 
 

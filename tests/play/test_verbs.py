@@ -8,6 +8,7 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.play import guidance, verbs
+from advrepl.play.events import Note
 from advrepl.play.game import Game
 from advrepl.story.scenario import START
 from advrepl.story.tree import Turn
@@ -39,10 +40,10 @@ def test_the_player_tells_the_story_and_the_model_goes_on(house: Callable[..., G
 
 def test_a_roll_is_kept_by_a_retry(house: Callable[..., Game]) -> None:
     game = house("You jump.", *HALL, "You fall.", *CELLAR)
-    list(verbs.roll(game, "2d6+1", "jump"))
+    shown, *_ = verbs.roll(game, "2d6+1", "jump")
     said = game.story.path_turns()[-2].text
     found = re.fullmatch(r"jump \(rolled 2d6\+1: (\d+) \((\d) (\d) \+1\)\)", said)
-    assert found
+    assert found and isinstance(shown, Note) and shown.text == f"rolled {said[len('jump (rolled ') : -1]}"
     total, one, other = map(int, found.groups())
     assert total == one + other + 1
     list(game.retry())

@@ -41,3 +41,8 @@ def test_a_slash_makes_a_command_and_two_say_one() -> None:
     assert understood(" /undo ", OFFERED) == PlayerLine("/undo", is_command=True)
     assert understood("//wave at him", OFFERED) == PlayerLine("/wave at him")
     assert understood("//1", OFFERED) == PlayerLine("/1")
+
+
+def test_keys_that_no_editor_has_read_are_no_words() -> None:
+    assert understood("\x1b[D/tree", ()) == PlayerLine("/tree", is_command=True)
+    assert understood("go\x1b[1;5C in\x1bOA", ()) == PlayerLine("go in")

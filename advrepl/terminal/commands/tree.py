@@ -148,8 +148,7 @@ def delete(game: Game, argument: str) -> Iterator[Event]:
     if sure.strip() != YES:
         count = len(editing.subtree(game.story, turn))
         asked = f"this removes {_turns(count)} for good, from turn {turn + 1} on: {_begin(game, turn)}"
-        yield Note(asked)
-        yield Draft(f"/delete {turn + 1} {YES} does it", f"/delete {turn + 1} {YES}")
+        yield Note(f"{asked}\n/delete {turn + 1} {YES} does it")
         return
     yield Note(f"removed: {_turns(moves.delete(game, turn))}")
     yield from where(game)

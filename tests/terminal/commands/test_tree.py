@@ -49,10 +49,11 @@ def test_search_looks_through_all_takes(game: Game) -> None:
 
 
 def test_a_branch_is_only_deleted_after_asking(game: Game) -> None:
-    note, draft = commands.run(game, "/delete -1")
-    assert note.text == "this removes 1 turn for good, from turn 4 on: You stand in a hall."  # type: ignore[union-attr]
-    assert isinstance(draft, Draft) and draft.line == "/delete 4 yes" and len(game.story.turns) == 4
-    told(game, draft.line)
+    assert told(game, "/delete -1") == (
+        "this removes 1 turn for good, from turn 4 on: You stand in a hall.\n/delete 4 yes does it"
+    )
+    assert len(game.story.turns) == 4
+    told(game, "/delete 4 yes")
     assert len(game.story.turns) == 3 and game.story.head == 2
     list(commands.run(game, "/retry"))
 
