@@ -27,7 +27,7 @@ GROUPS = {
     "verbs": "tell, remember",
     "tree": "takes, edits",
     "memory": "tell, remember",
-    "inventory": "tell, remember",
+    "inventory": "what you have",
     "sampling": "choose words",
     "scenario": "set the scene",
     "portrait": "see, copy",
