@@ -9,7 +9,7 @@ INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 
 .PHONY: play resume test test-long lint check docs shots package parity sillytavern newest lock bench bench-convert caches servers game \
-	seven faults fuzz soak clean
+	seven faults fuzz soak vet clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
@@ -126,8 +126,14 @@ fuzz: $(VENV)/tested
 soak: $(VENV)/tested
 	$(BIN)/python -m tests.faults.soak
 
+# What other programs that look GGUF files over say of ours.
+vet: $(VENV)/tested
+	$(PYTHON) -m venv $(VENV)-vet
+	$(VENV)-vet/bin/python $(INSTALL) -q ggufdoctor==0.3.0 c4nary==0.3.1 modelvet==0.1.1
+	$(BIN)/python -m tests.vet $(VENV)-vet/bin
+
 clean:
-	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern
+	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern $(VENV)-vet
 
 # Each stamp is an environment with what its name says. A lock file names everything, so pip resolves nothing; what is
 # built (llama.cpp, advrepl) is built with build.txt, not with the newest tools of the day.

@@ -179,7 +179,7 @@ FORMATS: dict[str, Format] = {format.name: format for format in _BUILT_IN}
 # For files that other programs read, in jinja. Pygmalion's has none: who speaks is not in what a template is given.
 TEMPLATES = {
     "metharme": "{% for message in messages %}{% if message['role'] == 'assistant' %}<|model|>"
-    "{% else %}<|{{ message['role'] }}|>{% endif %}{{ message['content'] }}{% endfor %}"
+    "{% else %}<|{{ message['role'] }}|>{% endif %}{{ message['content'] or '' }}{% endfor %}"
     "{% if add_generation_prompt %}<|model|>{% endif %}"
 }
 CHAT = "chat"  # the name of the format that a model brings itself (template.py)

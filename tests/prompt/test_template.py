@@ -1,5 +1,6 @@
 """Chat templates as formats: foreign text is never parsed, and strict templates are humoured."""
 
+import jinja2
 import pytest
 
 from advrepl import AdvreplError
@@ -93,3 +94,10 @@ def test_the_template_of_metharme_spells_what_the_format_does() -> None:
     for turns in (HELLO[:1], HELLO[:2], HELLO, [Turn(None, "model", " *waves* "), Turn(0, "user", "a\nb")]):
         template = ChatTemplate(TEMPLATES["metharme"])
         assert str(template.spell(SCENE, turns)) == str(Metharme().spell(SCENE, turns))
+
+
+def test_a_message_without_text_is_none_of_the_word_none() -> None:
+    """As programs have it that call tools."""
+    template = jinja2.Template(TEMPLATES["metharme"])
+    told = [{"role": "user", "content": "Go."}, {"role": "assistant", "content": None}]
+    assert template.render(messages=told) == "<|user|>Go.<|model|>"
