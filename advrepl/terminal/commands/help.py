@@ -27,7 +27,7 @@ GROUPS = {
     "verbs": "tell, remember",
     "tree": "takes, edits",
     "memory": "tell, remember",
-    "inventory": "tell, remember",
+    "inventory": "go on, go back",
     "sampling": "choose words",
     "scenario": "set the scene",
     "portrait": "see, copy",
