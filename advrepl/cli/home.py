@@ -53,13 +53,6 @@ def pick_beginning(*, plain: bool) -> str | None:
     return chosen.name if chosen else None
 
 
-def pick_story(folder: Path, *, plain: bool) -> str | None:
-    """Let the player choose a story to go on with; None: he gave it up, or there is none."""
-    choices = _stories(folder, None)
-    chosen = _pick("Go on with which story?", choices, plain) if choices else None
-    return chosen.name if chosen else None
-
-
 def _pick(title: str, choices: "list[Choice]", plain: bool) -> "Choice | None":
     from advrepl.terminal.picker import pick
     from advrepl.terminal.screen import Capabilities

@@ -15,7 +15,6 @@ from typing import Any
 from advrepl import AdvreplError
 from advrepl.engines.files import parts
 
-WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".gguf", ".ot")
 XOR = "xor_encoded_files/"
 INCOMING = ".incoming"  # in the models folder: what is not whole and checked yet
 CHUNK = 1 << 22

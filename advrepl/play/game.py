@@ -23,7 +23,7 @@ from advrepl.play.memory import Memory
 from advrepl.play.planner import Planner
 from advrepl.play.reply import Piece, ReplyTask, Written
 from advrepl.play.so_far import ReplySoFar
-from advrepl.play.state import NOT_KEPT, GameState
+from advrepl.play.state import NOT_KEPT, GameState, Told
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -32,11 +32,10 @@ from advrepl.sampling.params import Sampling
 from advrepl.story.context import StoryContext
 from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import ModelRef, Save, with_scenario
-from advrepl.story.scenario import Scenario
-from advrepl.story.tree import Story, Turn
+from advrepl.story.tree import Turn
 
 
-class Game:
+class Game(Told):
     """A story, the engine that writes it and the file it is kept in. Used by one thread; `cancel` by any."""
 
     def __init__(self, engine: Engine, format: Format, save: Save, file: SaveFile) -> None:
@@ -64,38 +63,14 @@ class Game:
     # --- what can be asked
 
     @property
-    def story(self) -> Story:
-        """All turns and the path to the last one; changed through `state` only."""
-        return self.state.story
-
-    @property
-    def scenario(self) -> Scenario:
-        """What the story started from, with what the player changed of it."""
-        return self.state.save.scenario
-
-    @property
-    def title(self) -> str:
-        """The story's title."""
-        return self.state.save.title
-
-    @property
     def sampling(self) -> Sampling:
         """How the next reply is sampled."""
         return self.state.sampling
 
     @property
-    def option_count(self) -> int:
-        """How many options are offered after each reply."""
-        return self.state.option_count
-
-    @property
     def waits_for_opening(self) -> bool:
         """Has nothing been said yet?"""
         return not self.story.turns
-
-    def options(self) -> tuple[str, ...]:
-        """Return the options on offer now."""
-        return self.state.options()
 
     def window(self) -> Window:
         """Return what the model is shown now; raises AdvreplError where that does not fit the context."""

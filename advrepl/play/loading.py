@@ -5,13 +5,10 @@ Does not open anything itself (session.py) and shows nothing.
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from advrepl.play.game import Game
-from advrepl.play.state import GameState
-from advrepl.story.save_file import SaveFile
-from advrepl.story.scenario import Scenario
-from advrepl.story.tree import Story
+from advrepl.play.state import GameState, Told
 
 if TYPE_CHECKING:
     from advrepl.play.unopened import Unopened
@@ -19,33 +16,7 @@ if TYPE_CHECKING:
 PATIENCE = 0.5  # seconds in which llama.cpp lets go of a model between two tensors
 
 
-class Told(Protocol):
-    """What is known of a story with or without its model."""
-
-    file: SaveFile
-    state: GameState
-
-    @property
-    def title(self) -> str:
-        """The story's title."""
-
-    @property
-    def story(self) -> Story:
-        """All turns and the path to the last one."""
-
-    @property
-    def scenario(self) -> Scenario:
-        """What the story started from."""
-
-    @property
-    def option_count(self) -> int:
-        """How many options are offered after each reply."""
-
-    def options(self) -> tuple[str, ...]:
-        """Return the options on offer now."""
-
-
-class Loading:
+class Loading(Told):
     """A story whose game is being opened. Used by the thread that plays; `game` and `error` come from the other one."""
 
     def __init__(self, unopened: "Unopened", told: GameState) -> None:
@@ -63,32 +34,6 @@ class Loading:
         # A daemon: one that hangs in llama.cpp keeps nobody who leaves.
         self._thread = threading.Thread(target=self._open, name="advrepl-loading", daemon=True)
         self._thread.start()
-
-    # --- what is known of the story, as a game tells it
-
-    @property
-    def title(self) -> str:
-        """The story's title."""
-        return self.state.save.title
-
-    @property
-    def story(self) -> Story:
-        """All turns and the path to the last one."""
-        return self.state.story
-
-    @property
-    def scenario(self) -> Scenario:
-        """What the story started from."""
-        return self.state.save.scenario
-
-    @property
-    def option_count(self) -> int:
-        """How many options are offered after each reply."""
-        return self.state.option_count
-
-    def options(self) -> tuple[str, ...]:
-        """Return the options on offer now."""
-        return self.state.options()
 
     # --- the game
 

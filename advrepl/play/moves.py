@@ -13,7 +13,6 @@ from advrepl.play.events import Event
 from advrepl.play.game import Game
 from advrepl.prompt.window import blocks_from
 from advrepl.story import editing
-from advrepl.story.tree import Story
 
 MOST_NAME = 40  # characters of a branch's name
 MAIN = "main"  # what the branch is called that there was before the first one with a name
@@ -190,8 +189,3 @@ class Costs:
         if not tokens:
             return ""
         return f"{tokens} tokens to read" + (f", {tokens / self._speed:.1f} s" if self._speed else "")
-
-
-def is_answered(story: Story) -> bool:
-    """Tell whether the path ends with words of the model."""
-    return story.last is not None and story.last.role == "model"

@@ -12,7 +12,9 @@ import msgspec
 from advrepl.prompt import options as menu
 from advrepl.sampling.params import Sampling, read_saved
 from advrepl.story import carried
+from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import Save
+from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Story, Turn
 
 NOT_KEPT = "nothing was said, so no story is kept"
@@ -105,3 +107,34 @@ class GameState:
             self.story, self.save = story, save
             story.take_back(count, save.head)
             raise
+
+
+class Told:
+    """A story of which all is known but what its model does: it has a state and the file that it is kept in."""
+
+    file: SaveFile
+    state: GameState
+
+    @property
+    def title(self) -> str:
+        """The story's title."""
+        return self.state.save.title
+
+    @property
+    def story(self) -> Story:
+        """All turns and the path to the last one; changed through `state` only."""
+        return self.state.story
+
+    @property
+    def scenario(self) -> Scenario:
+        """What the story started from, with what the player changed of it."""
+        return self.state.save.scenario
+
+    @property
+    def option_count(self) -> int:
+        """How many options are offered after each reply."""
+        return self.state.option_count
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options on offer now."""
+        return self.state.options()

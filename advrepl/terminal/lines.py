@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advrepl.play.loading import Told
+from advrepl.play.state import Told
 
 DEED = "> "  # before what is done in an adventure, as in others; nothing is to be told apart here
 # Arrows and the like, which come as they are where no editor reads the line.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from advrepl.play.events import Event
-from advrepl.play.loading import Told
+from advrepl.play.state import Told
 from advrepl.terminal.columns import Table
 from advrepl.terminal.commands import topics
 from advrepl.terminal.commands.table import COMMANDS, Command, command, find

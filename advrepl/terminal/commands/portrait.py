@@ -11,7 +11,7 @@ from advrepl.cards.card_files import load_bytes
 from advrepl.cards.read import find_picture
 from advrepl.play.events import Event, Note, Picture
 from advrepl.play.game import Game
-from advrepl.play.loading import Told
+from advrepl.play.state import Told
 from advrepl.terminal import pictures
 from advrepl.terminal.commands.table import command
 

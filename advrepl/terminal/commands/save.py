@@ -5,7 +5,7 @@ from pathlib import Path
 
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
-from advrepl.play.loading import Told
+from advrepl.play.state import Told
 from advrepl.story.saves import write_copy
 from advrepl.terminal.commands.table import Quit, command
 

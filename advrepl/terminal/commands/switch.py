@@ -10,7 +10,7 @@ from advrepl.engines import models
 from advrepl.play.beginnings import beginnings
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
-from advrepl.play.loading import Told
+from advrepl.play.state import Told
 from advrepl.story.glance import find, glance
 from advrepl.terminal.choosing import Pick
 from advrepl.terminal.commands.table import Quit, Then, command

@@ -11,7 +11,7 @@ from advrepl import AdvreplError
 from advrepl.hints import did_you_mean
 from advrepl.play.events import Event
 from advrepl.play.game import Game
-from advrepl.play.loading import Told
+from advrepl.play.state import Told
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.past import noted
 

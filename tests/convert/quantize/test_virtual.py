@@ -29,7 +29,7 @@ def in_both_ways(folder: Path, place: Path, kind: str, monkeypatch: pytest.Monke
     return [result.out.read_bytes() for result in results]
 
 
-# Rows of 64 and 176, for which many types fall back; `make bench-convert` has all types on larger ones.
+# Rows of 64 and 176, for which many types fall back.
 @pytest.mark.parametrize(("name", "kind"), [("llama", "Q4_K_M"), ("gptj", "Q8_0"), ("gptneox", "IQ4_NL")])
 def test_one_pass_makes_the_same_bytes(tmp_path: Path, name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = in_both_ways(tiny.make(name, tmp_path / "m"), tmp_path, kind, monkeypatch)
