@@ -157,6 +157,10 @@ class Branch(Engine, Protocol):
     def n_own(self) -> int:
         """Return how many of its tokens it does not share with the engine."""
 
+    @property
+    def at_end(self) -> bool:
+        """Tell whether what it waits for, or wrote last, lies behind all that could stay in a longer line."""
+
 
 B = TypeVar("B", bound=Branch)
 
@@ -170,6 +174,7 @@ class Branching(Engine, Protocol[B]):
     """
 
     branches: int  # the most that may be there at a time; 0: it cannot branch
+    reads_along: bool  # can a branch follow a line that is being typed?
     spare: int  # tokens that fit the cache besides those of the engine: what a refresh may take
 
     def prepare(self, window: Window) -> int:

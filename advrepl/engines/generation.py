@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
-from advrepl.engines.kv import computed
+from advrepl.engines.kv import chunks, computed
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
@@ -90,6 +90,7 @@ class SequenceState:
     missing: tuple[tuple[int, int], ...] = ()
     snapshots: Snapshots = field(default_factory=Snapshots)  # of its recurrent part, if it has one
     borders: tuple[int, ...] = ()  # where such copies are wanted: behind the head, each block, before the last token
+    chunk_ends: tuple[int, ...] = ()  # positions over which no chunk reaches (kv/chunks.py)
     stats: Stats = field(default_factory=Stats)
 
     def copy(self, seq_id: int) -> "SequenceState":
@@ -120,6 +121,7 @@ class SequenceEngine(ABC, Generic[M]):
 
     grammars = False
     can_shift = False  # may cached tokens be moved?
+    parts_lines = False  # is a line read in parts, as it can be where it is not whole yet (kv/chunks.py)?
     slide_to = FULL_AFTER_EVICTION
 
     def __init__(self, model: M) -> None:
@@ -187,8 +189,7 @@ class SequenceEngine(ABC, Generic[M]):
         if len(wanted) >= self.n_ctx:
             raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
         sequence.token_cache.begin(window.segments)
-        missing = wanted[len(sequence.cached) :]
-        if not (yield from self._prefill(missing, on_prefill, len(missing) - self._said(window))):
+        if not (yield from self._prefill(wanted[len(sequence.cached) :], on_prefill)):
             stats.stop = "interrupted"
             return
         with self._sampler(sampling, grammar, wanted) as pick:
@@ -207,6 +208,9 @@ class SequenceEngine(ABC, Generic[M]):
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
+        cue = sum(map(len, parts[len(parts) - len(window.prompt.cue) :]))
+        line = len(parts[-1 - len(window.prompt.cue)]) if blocks else 0
+        plan = self._in_chunks(plan, len(wanted) - cue, blocks[-1] if blocks else 0, line if cue else 0)
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
         self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
@@ -223,26 +227,23 @@ class SequenceEngine(ABC, Generic[M]):
             return 0
         return sum(last.blocks[:gone])
 
-    def _said(self, window: Window) -> int:
-        """Return how many tokens at a window's end are not known before the player has said his line."""
-        said = sum(1 for block in window.prompt.blocks[-1:] for _ in block[-1:]) + len(window.prompt.cue)
-        sizes = self.sizes(window.segments)
-        return sum(sizes[len(sizes) - said :])
+    def _in_chunks(self, plan: ReusePlan, end: int, block: int, line: int) -> ReusePlan:
+        """Note where the chunks of the player's block end, and keep whole ones of it.
 
-    def _prefill(
-        self, tokens: Sequence[int], on_prefill: PrefillProgress | None, border: int = 0
-    ) -> Generator[str, None, bool]:
-        """Add tokens to the cache, chunk by chunk; False if the player stopped it.
-
-        No chunk reaches over the border, so that what comes before can be prefilled earlier in the same chunks: other
-        ones round differently.
+        The block ends at position `end` and takes so many tokens, of them `line` are his line; 0: no line is answered.
         """
-        done = 0
+        ends = chunks.ends(end - block, end - line, end if self.parts_lines else 0)
+        self.sequence.chunk_ends = ends
+        return plan if plan.moved else ReusePlan(chunks.kept(ends, plan.keep, end if line else 0))
+
+    def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
+        """Add tokens to the cache, chunk by chunk; False if the player stopped it."""
+        done, sequence = 0, self.sequence
         while done < len(tokens):
             if on_prefill:
                 on_prefill(done, len(tokens))
-            end = done + self._chunk()
-            chunk = tokens[done : min(end, border) if done < border else end]
+            at = len(sequence.cached)
+            chunk = tokens[done : done + chunks.next_end(sequence.chunk_ends, at, self._chunk()) - at]
             while (decoded := self._decode(chunk)) is None:
                 yield ""
             if not decoded:

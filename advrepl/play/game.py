@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Engine, PrefillProgress, Stats
+from advrepl.engines.base import Engine, OnServer, PrefillProgress, Stats
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.prefetch import Prefetcher
 from advrepl.play import thoughts
@@ -56,7 +56,7 @@ class Game(Told):
         self.read_in_full = 0  # times that the whole prompt was fed
         self.last: Reply | None = None
         self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
-        self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
+        self.prepared = 0  # the first block in the cache, as it was made fit for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
         self.cancelled = False
 
@@ -157,7 +157,7 @@ class Game(Told):
                 raise AdvreplError(f"the story opens with these words, and nothing comes before them{others}")
             self.state.goto(last.parent)
         try:
-            yield from self._reply(self.planner.window(self._prefetch_start))
+            yield from self._reply(self.planner.window(self.prepared))
         finally:
             if self.story.last and self.story.last.role == "user":  # stopped before the first word
                 self.state.goto(before)
@@ -179,7 +179,7 @@ class Game(Told):
             raise AdvreplError("this is where the story begins; there is nothing to take back")
         text = turns[path[place]].text
         self.state.goto(path[place - 1])
-        self.state.replace(window_start=max(self.state.save.window_start, self._prefetch_start))
+        self.state.replace(window_start=max(self.state.save.window_start, self.prepared))
         self.save()
         return text
 
@@ -196,14 +196,14 @@ class Game(Told):
             jobs += [job for each in self._asking for job in each.questions(self.planner, self.engine)]
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
-        self.cancelled, self._prefetch_start = False, window.evicted
+        self.cancelled, self.prepared = False, window.evicted
         self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 
-    def pause_prefetch(self) -> None:
-        """Wait until the engine is free for something else."""
+    def pause_prefetch(self, *, gently: bool = False) -> None:
+        """Wait until the engine is free for something else; `gently`: for the line that the model has been reading."""
         if self.prefetcher:
-            self.prefetcher.pause()
+            self.prefetcher.pause(gently=gently and not isinstance(self.engine, OnServer))
             for each in self._asking:
                 each.collect(self.prefetcher.slots)
 

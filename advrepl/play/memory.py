@@ -13,7 +13,7 @@ import msgspec
 
 from advrepl import AdvreplError, scripts
 from advrepl.engines.base import Engine
-from advrepl.engines.prefetch import PrefetchJob, Slot
+from advrepl.engines.slots import PrefetchJob, Slot
 from advrepl.play.candidates import WriterEvent
 from advrepl.play.planner import SHORTEST_LINE, Planner
 from advrepl.play.reply import PAUSE, Piece

@@ -28,6 +28,8 @@ T = TypeVar("T")
 # Turns that the window drops to make room for the shortest line a player can enter are dropped for any line.
 SHORTEST_LINE = "."
 
+_OUT = "out of the cache"  # what the first block that is still in it is known as
+
 LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
 LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
@@ -63,6 +65,14 @@ class Planner:
     def earlier_window(self) -> Window:
         """Return what the model was to be shown before the last turn."""
         return self._once("earlier", lambda: self._build(WithoutLastTurn(self.state.story)))
+
+    def keep_out(self, start: int) -> None:
+        """Show no block before this one until the story changes: they left the cache for a line that was being typed.
+
+        To read them again takes as long as to read the whole window, should the player take that line back.
+        """
+        self.window()  # so that nothing is known that was true of another story
+        self._known = {_OUT: start}
 
     def player_turn(self, text: str) -> PlayerTurn:
         """Return what would follow if the player said or did this; AdvreplError if there is no room for it."""
@@ -157,6 +167,8 @@ class Planner:
     def _build(self, story: TurnPath, start: int = 0) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
+        if self._known_for[0] is save and self._known_for[1] == self.state.story.head:
+            start = max(start, self._known.get(_OUT, 0))
         start = max(save.window_start, start)
         return build(
             self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to

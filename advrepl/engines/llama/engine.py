@@ -27,7 +27,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
 
     def __init__(self, model: LlamaModel, *, shift: bool = True) -> None:
         super().__init__(model)
-        self.can_shift = shift and model.can_shift
+        self.can_shift, self.parts_lines = shift and model.can_shift, model.abilities.cuts
         self._intact = True  # does the cache hold the cached tokens and no part of others?
         types = " and ".join(dict.fromkeys(model.cache_types)) + ("" if model.flash_attn else ", values transposed")
         self.key = KvKey(self.fingerprint, types, model.library)

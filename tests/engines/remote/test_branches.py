@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from advrepl.engines.base import Engine, LoadOptions
-from advrepl.engines.prefetch import Prefetcher, PrefetchJob
+from advrepl.engines.prefetch import Prefetcher
 from advrepl.engines.remote.address import read_address
 from advrepl.engines.remote.branches import RemoteBranching
 from advrepl.engines.remote.opening import open_server
+from advrepl.engines.slots import PrefetchJob
 from tests.engines.remote import scripted_server as scripted
 from tests.engines.remote.scripted_server import KOBOLD, LCP, LLAMA, VLLM, Scripted, says, serving
 from tests.engines.remote.test_engine import GRAMMAR
