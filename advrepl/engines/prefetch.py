@@ -123,8 +123,8 @@ class Prefetcher(Generic[E]):
         self._line_ends = False
         if all:
             self._line = None
-        slot = self._typed
-        if slot and slot is self._serving and (all or slot.branch.at_end):
+        serving = self._serving
+        if serving and serving is self._typed and (all or serving.branch.at_end):
             self._engine.cancel()
 
     def pause(self, *, gently: bool = False) -> None:

@@ -167,12 +167,15 @@ class Planner:
     def _build(self, story: TurnPath, start: int = 0) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
-        if self._known_for[0] is save and self._known_for[1] == self.state.story.head:
-            start = max(start, self._known.get(_OUT, 0))
-        start = max(save.window_start, start)
-        return build(
-            self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
+        sizes, slide_to = self._engine.sizes, self._engine.slide_to
+        window = build(
+            self._format, save.scenario, story, sizes, budget, max(save.window_start, start), turns, slide_to
         )
+        if self._known_for[0] is save and self._known_for[1] == self.state.story.head:
+            out = self._known.get(_OUT, 0)
+            if window.evicted < out:
+                window = build(self._format, save.scenario, story, sizes, budget, out, turns, slide_to)
+        return window
 
     def _head_and_room(self, window: Window) -> tuple[int, int]:
         """Tokens of what always stands in the prompt, and those that are left to the story."""
