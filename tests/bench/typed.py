@@ -1,8 +1,8 @@
 """A line is typed at 40 words a minute and sent 0.3 s after its last key: how soon is the first word, how soon a key?
 
 Run from the checkout: python -m tests.bench.typed [--help]
-Beside it, in turn: the same with `--no-ahead`, and llama-server behind a front-end, if it is on the PATH. The screen is a
-pseudo-terminal, which Windows has not.
+Beside it, in turn: the same with `--no-ahead`, and llama-server behind a front-end, if it is on the PATH.
+The screen is a pseudo-terminal, which Windows has not.
 """
 
 import random
