@@ -12,13 +12,14 @@ from pathlib import Path
 def write(file: Path, folder: Path) -> None:
     """Dequantize the weights, and write them with config and tokenizer; the folder is whole or not there."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     half = folder.with_name(f"{folder.name}.part")
-    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
-    # transformers 5.17 takes the model for a quantized one still, and saves none of these.
-    model.hf_quantizer = None
-    model.config.__dict__.pop("quantization_config", None)
+    # Without this they are dequantized as well, but the model counts as quantized, and is not saved.
+    dense = GgufConfig(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.bfloat16, quantization_config=dense
+    )
     model.save_pretrained(half)
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(half)
     half.rename(folder)

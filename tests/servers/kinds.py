@@ -20,6 +20,7 @@ from typing import IO
 
 import httpx
 
+from advrepl.engines.remote.address import KEY
 from tests import ROOT
 from tests.bench.rivals import free_port
 
@@ -91,6 +92,8 @@ def started(kind: Kind, port: int | None = None) -> Iterator[Running]:
     port, environment = port or free_port(), {**os.environ, "PYTHONPATH": str(ROOT), **kind.environment}
     if old := os.environ.get("PYTHONPATH"):
         environment["PYTHONPATH"] += os.pathsep + old
+    if key := environment.get(KEY):
+        environment |= {"API_KEY": key, "VLLM_API_KEY": key}
     if kind.no_programs:
         environment["PATH"] = str(Path(sys.executable).parent)
     with ExitStack() as ends:
@@ -124,10 +127,11 @@ def process(
 
 def wait_until_ready(server: Running) -> None:
     """Return once a server has a model; raises SystemExit with the end of what it said."""
-    end = time.monotonic() + PATIENCE
+    end, key = time.monotonic() + PATIENCE, os.environ.get(KEY)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     while time.monotonic() < end:
         try:
-            httpx.get(f"{server.url}/v1/models", timeout=5, trust_env=False).raise_for_status()
+            httpx.get(f"{server.url}/v1/models", headers=headers, timeout=5, trust_env=False).raise_for_status()
             return
         except httpx.HTTPError:
             if server.process.poll() is not None:
