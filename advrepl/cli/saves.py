@@ -7,7 +7,7 @@ import typer
 
 from advrepl import paths, program
 from advrepl.cli import completion, exchange
-from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
