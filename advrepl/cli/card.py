@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl import AdvreplError, atomic
+from advrepl import AdvreplError, atomic, paths
 from advrepl.cli.flags import whole
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ def _left_behind(data: bytes, kind: str) -> Iterator[str]:
 
 
 def _find(card: str) -> Path:
-    """A file, or the name of a character that comes with the program."""
-    from advrepl.cards.character import shipped
+    """A file, or the name of a character that comes with the program or lies in the player's folder of them."""
+    from advrepl.cards.character import own, shipped
 
     path = Path(card)
-    return path if os.path.lexists(path) else shipped().get(card.lower(), path)
+    return path if os.path.lexists(path) else (own(paths.characters_folder()) | shipped()).get(card.lower(), path)
 
 
 def _summary(character: "Character") -> Iterator[str]:
