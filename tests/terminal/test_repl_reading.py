@@ -8,6 +8,7 @@ from typing import Any
 from advrepl.play import session
 from advrepl.play.session import Settings
 from tests.pty_play import Terminal
+from tests.terminal.test_repl_prefetch import mark
 
 LINES = ("I walk to the old door and knock three times.", 'I say "is anybody there?" and wait')
 
@@ -67,9 +68,10 @@ def test_after_a_pause_the_first_words_are_there_when_the_line_is_sent(smollm2: 
     home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
     how = ("play", "start", "--save", "story", "--seed", "1", "--ctx", "1024", "--max-tokens", "24", "--threads", "1")
     with Terminal(*how, "--no-kv-file", "--ahead", "--saves", str(tmp_path), columns=100, rows=40, **home) as terminal:
-        terminal.replied(1)
+        terminal.until(lambda: mark(terminal) == "●")
         terminal.type(LINES[0])
-        terminal.wait(4)
+        terminal.until(lambda: mark(terminal) == "○")
+        terminal.until(lambda: mark(terminal) == "●")
         terminal.press("enter")
         terminal.replied(2)
         terminal.line("/context")
