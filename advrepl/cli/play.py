@@ -106,7 +106,9 @@ PLAY_OPTIONS: dict[str, Any] = {
     "kv_file": Annotated[
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
-    "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take, as 500M.  [default: 4G]")],
+    "kv_limit": Annotated[
+        str | None, option("--kv-cache-limit", help="What these may take, and in memory what you left.  [default: 4G]")
+    ],
     "plain": Annotated[
         bool, typer.Option("--plain", help="Lines of words only, for screen readers: nothing is drawn over.")
     ],

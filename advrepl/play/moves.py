@@ -5,14 +5,18 @@ the tree (story/outline.py).
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
 from advrepl import AdvreplError
+from advrepl.engines.base import Caching
 from advrepl.play.events import Event
 from advrepl.play.game import Game
 from advrepl.prompt.window import blocks_from
 from advrepl.story import editing
+from advrepl.story.outline import Stretch
+from advrepl.story.tree import OtherPath
 
 MOST_NAME = 40  # characters of a branch's name
 MAIN = "main"  # what the branch is called that there was before the first one with a name
@@ -28,12 +32,25 @@ def go(game: Game, head: int | None, branch: str | None = None) -> None:
 
 
 def _move(game: Game, head: int | None) -> None:
-    """Move the head; the window goes on where it was if a turn that is seen stays, else it is built from the end."""
-    story, before = game.story, list(game.story.path)
-    seen = game.state.evicted()
-    game.state.goto(head)
-    if seen and common_length(before, story.path) <= seen:
-        game.state.replace(window_start=len(game.scenario.dialogues) + max(len(story) - 1, 0))
+    """Move the head; the window begins where it did when that turn was left, else where it does now.
+
+    Where no turn that is seen now stays, it is built from the end.
+    """
+    story, before, state = game.story, list(game.story.path), game.state
+    game.leave_branch()
+    game.prefetch_start = 0
+    state.goto(head)
+    state.replace(window_start=_window_start(game, before, story.path))
+
+
+def _window_start(game: Game, before: list[int], path: list[int]) -> int:
+    """The first block of the window behind a path, where the path `before` was read until then."""
+    state, seen = game.state, game.state.evicted()
+    if path and path[-1] in state.left:
+        return state.left[path[-1]]
+    if seen and common_length(before, path) <= seen:
+        return len(game.scenario.dialogues) + max(len(path) - 1, 0)
+    return state.save.window_start
 
 
 def common_length(one: list[int], other: list[int]) -> int:
@@ -170,22 +187,40 @@ def speed(game: Game) -> float:
 
 
 class Costs:
-    """About how many tokens have to be read to go on somewhere else: those behind what both paths have in common.
+    """How many tokens have to be read to go on somewhere else, and about how long that takes.
 
-    Reckoned from the number of characters, by what the prompt that is shown takes; never more than the context.
+    Of what was read since the program began, the engine knows; else it is reckoned from the number of characters behind
+    what both paths have in common, by what the prompt that is shown takes; never more than the context.
     """
 
     def __init__(self, game: Game) -> None:
-        window = game.window()
+        self._game, window = game, game.window()
         turns, _ = blocks_from(game.scenario, game.story, window.evicted)
         seen = sum(len(turn.text) for turn in turns)
         head = sum(map(game.engine.count, window.prompt.head))
         self._per_character = max(window.used - head, 1) / max(seen, 1)
         self._most, self._speed = window.budget, speed(game)
+        self._read = {turn for head in game.state.left for turn in game.story.path_to(head)}
 
-    def said(self, characters: int) -> str:
-        """Return the cost of so many characters, in words; empty for none."""
-        tokens = min(round(characters * self._per_character), self._most)
-        if not tokens:
+    def said(self, stretch: Stretch) -> str:
+        """Return in words what it costs to go to the end of a stretch; empty where it is read now."""
+        if stretch.on_path:
             return ""
-        return f"{tokens} tokens to read" + (f", {tokens / self._speed:.1f} s" if self._speed else "")
+        known = self._known(stretch.last) if stretch.first in self._read else None
+        tokens = min(round(stretch.way * self._per_character), self._most) if known is None else known
+        if not tokens:
+            return "nothing to read"
+        return f"{tokens} token{'s' * (tokens != 1)} to read" + (
+            f", {tokens / self._speed:.1f} s" if self._speed else ""
+        )
+
+    def _known(self, last: int) -> int | None:
+        """What the engine has to read; None: it cannot tell."""
+        game, path = self._game, self._game.story.path_to(last)
+        if not isinstance(game.engine, Caching):
+            return None
+        start = _window_start(game, game.story.path, path)
+        with suppress(AdvreplError):  # there is no room for another turn; that is told when it is taken
+            turns = OtherPath([game.story.turns[index] for index in path])
+            return game.engine.missing(game.planner.window_elsewhere(turns, start))
+        return None

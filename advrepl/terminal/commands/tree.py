@@ -209,7 +209,7 @@ def _row(game: Game, each: Stretch, costs: moves.Costs, names: dict[int, list[st
     mark = "●" if each.on_path else "○"
     number = f"{each.first + 1}" if each.first == each.last else f"{each.first + 1}-{each.last + 1}"
     facts = [f"{each.count} turns" if each.count > 1 else "", f"{each.takes} takes" if each.takes > 1 else ""]
-    facts.append("" if each.on_path else costs.said(each.way))
+    facts.append(costs.said(each))
     facts += names.get(each.last, [])
     told = ", ".join(filter(None, facts))
     return f"{'│ ' * each.depth}{mark} {number}", _begin(game, each.first) + (f"  ({told})" if told else "")
