@@ -200,6 +200,7 @@ class Game(Told):
     def leave_branch(self) -> None:
         """Note where the window of what is read now begins, for when it is read again; the head moves next."""
         if (head := self.story.head) is not None:
+            self.state.left.pop(head, None)
             self.state.left[head] = max(self.state.save.window_start, self.prefetch_start)
 
     # --- while the player reads

@@ -13,6 +13,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Caching
 from advrepl.play.events import Event
 from advrepl.play.game import Game
+from advrepl.prompt import options as menu
 from advrepl.prompt.window import blocks_from
 from advrepl.story import editing
 from advrepl.story.outline import Stretch
@@ -86,12 +87,24 @@ def browsed_takes(game: Game) -> tuple[list[int], int]:
 
 
 def browse(game: Game, turn: int, take: int) -> None:
-    """Read a take of a turn (1: the oldest) with what was read last behind it, and look through that turn's takes."""
+    """Read a take of a turn (1: the oldest) as far as it was read last, and look through that turn's takes."""
     takes = game.story.siblings(turn)
     if not 0 < take <= len(takes):
         raise AdvreplError(f"turn {turn + 1} has {len(takes)} takes, so 1 to {len(takes)}, not {take}")
-    go(game, game.story.future(takes[take - 1]))
+    go(game, _read_last(game, takes[take - 1]))
     game.state.browsed = game.story.path.index(takes[take - 1])
+
+
+def _read_last(game: Game, take: int) -> int | None:
+    """Where the story stood when a take was read: what was taken back behind it does not come with it."""
+    turns = game.story.turns
+    for head in (game.story.path[-1], *reversed(game.state.left)):
+        at: int | None = head
+        while at is not None and at > take:
+            at = turns[at].parent
+        if at == take:
+            return head
+    return game.story.future(take)
 
 
 def place_of(game: Game, turn: int) -> int:
@@ -104,12 +117,14 @@ def place_of(game: Game, turn: int) -> int:
 def edit(game: Game, turn: int, text: str) -> int:
     """Say a turn in other words; the old ones stay as a take. Returns the new turn.
 
-    No token that has seen the old words stays in the cache: what stands behind them is read again, and what was moved
-    when they slid out is given up.
+    What a reply offers stays on offer, unless the new words end with a list of their own. No token that has seen the
+    old words stays in the cache: what stands behind them is read again, and what was moved when they slid out is given
+    up.
     """
     story = game.story
     if not text.strip():
         raise AdvreplError("a turn cannot be empty: /delete takes one out of the story, with all that follows it")
+    text = _with_options(game, turn, text)
     if story.turns[turn].text == text:
         raise AdvreplError(f"turn {turn + 1} says that already")
     place = place_of(game, turn)
@@ -121,6 +136,14 @@ def edit(game: Game, turn: int, text: str) -> int:
     if unseen:
         forget(game)
     return added
+
+
+def _with_options(game: Game, turn: int, text: str) -> str:
+    before = game.story.turns[turn]
+    prose, options = menu.parted(before.text, game.option_count)
+    if before.role != "model" or not options or menu.parted(text, game.option_count)[1]:
+        return text
+    return text.rstrip() + before.text[len(prose) :] if before.text.startswith(prose) else menu.join(text, options)
 
 
 def forget(game: Game) -> None:

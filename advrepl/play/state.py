@@ -31,7 +31,8 @@ class GameState:
     def __init__(self, save: Save) -> None:
         self.story = Story(save.turns, save.head, save.futures)
         self.browsed: int | None = None  # the place on the path whose takes are looked through; None: the last
-        self.left: dict[int, int] = {}  # turns that were read last before the head moved -> where the window began
+        # Turns that were the head when it moved elsewhere, in that order -> where the window began.
+        self.left: dict[int, int] = {}
         self.save = msgspec.structs.replace(save, turns=self.story.turns)
         self._sampling = (save.sampling, read_saved(save.sampling)[0])  # wrong values were told at opening
 

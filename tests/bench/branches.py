@@ -100,12 +100,16 @@ def go(game: Game, number: int, said: str) -> Switch:
 
 def ours(setup: Setup, story: Story, heads: list[int]) -> list[Switch]:
     """All branches in turn, once to read them, then for each round."""
+    found = []
     with (
         tempfile.TemporaryDirectory(prefix="advrepl-bench-") as folder,
         playing(setup, Path(folder), story, heads) as game,
     ):
-        found = [go(game, number, line(each)) for each in range(setup.rounds + 1) for number in range(len(heads))]
-        return found[len(heads) :]
+        for each in range(setup.rounds + 1):
+            for number in range(len(heads)):
+                found.append(go(game, number, line(each)))
+                print(f"\rround {each}, branch {number + 1} of {len(heads)} ", end="", flush=True)
+    return found[len(heads) :]
 
 
 def servers(setup: Setup, story: Story, heads: list[int], rounds: int, *arguments: str) -> list[tuple[float, float]]:

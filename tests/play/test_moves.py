@@ -38,6 +38,10 @@ def test_takes_have_their_own_futures(game: Game) -> None:
     here = texts(game)
     assert here[-4:] == ["in", "Three.", "up", "Four."]
     moves.browse(game, game.story.path[-3], 1)
+    assert texts(game)[-2:] == ["in", "One."], "what was taken back stays so"
+    moves.redo(game)
+    assert texts(game)[-4:] == ["in", "One.", "on", "Two."]
+    moves.browse(game, game.story.path[-3], 1)
     assert texts(game)[-4:] == ["in", "One.", "on", "Two."]
     takes, take = moves.browsed_takes(game)
     assert (len(takes), take) == (2, 0), "the arrows go on with that turn's takes"
@@ -51,6 +55,23 @@ def texts_of(game: Game) -> list[str]:
     """What the file has."""
     save = saves.load(game.file.path)
     return [turn.text.split("\n")[0] for turn in Story(save.turns, save.head).path_turns()]
+
+
+def test_what_was_taken_back_does_not_come_with_an_earlier_take(new_game: Callable[..., Game]) -> None:
+    game = new_game(ScriptedEngine("One.", "Two.", "Three."), format="pygmalion", options=0)
+    game.set_option_count(0)
+    list(game.open())
+    for line in ("in", "on"):
+        list(game.act(line))
+    game.undo()
+    list(game.retry())
+    moves.browse(game, game.story.path[-1], 1)
+    assert texts(game)[-2:] == ["in", "One."]
+    moves.redo(game)
+    assert texts(game)[-2:] == ["on", "Two."], "it can be had all the same"
+    moves.browse(game, game.story.path[-3], 2)
+    moves.browse(game, game.story.path[-1], 1)
+    assert texts(game)[-2:] == ["on", "Two."], "what was read last comes with it"
 
 
 def test_redo_takes_undo_back(game: Game) -> None:
