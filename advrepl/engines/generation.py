@@ -18,7 +18,7 @@ from advrepl.engines.kv import chunks, computed
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
-from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
+from advrepl.engines.kv.reuse import ReusePlan, common_prefix, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.vocabulary import Vocabulary
@@ -179,24 +179,50 @@ class SequenceEngine(ABC, Generic[M]):
     def follow(self, window: Window) -> list[int]:
         """Make the cache hold as much of the window as it can; return all its tokens, of which the rest is missing."""
         sequence = self.sequence
-        parts = sequence.token_cache.parts(window.segments)
-        wanted = [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
+        parts, wanted = self._tokens(window)
         n_head = len(window.prompt.head)
         head = len(wanted) - sum(map(len, parts[n_head:]))
         sizes = map(len, parts[n_head:])
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
-        cue = sum(map(len, parts[len(parts) - len(window.prompt.cue) :]))
-        line = len(parts[-1 - len(window.prompt.cue)]) if blocks else 0
-        plan = self._in_chunks(plan, len(wanted) - cue, blocks[-1] if blocks else 0, line if cue else 0)
+        line, end = self._line(window, parts, len(wanted))
+        sequence.chunk_ends = chunks.ends(end - blocks[-1] if blocks else end, line, end if self.parts_lines else 0)
+        answered = end if window.prompt.cue else 0  # else what stands there is no line, and goes on
+        plan = plan if plan.moved else ReusePlan(chunks.kept(sequence.chunk_ends, plan.keep, answered))
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
+        self._put_aside(plan)
         self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
-        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, max(reused - plan.keep, 0)
+        shifted = max(reused - plan.keep, 0)
+        self._take_back(wanted)
+        if (whole := chunks.kept(sequence.chunk_ends, len(sequence.cached), answered)) < len(sequence.cached):
+            self._reuse(ReusePlan(whole))
+        reused = max(reused, len(sequence.cached) - len(plan.joint))
+        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
         stats.whole = int(reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted
+
+    def missing(self, window: Window) -> int:
+        """Return how many tokens are to be read before the player's words in a window (base.Caching)."""
+        parts, wanted = self._tokens(window)
+        return max(self._line(window, parts, len(wanted))[0] - self._reusable(wanted), 0)
+
+    def _tokens(self, window: Window) -> tuple[list[tuple[int, ...]], list[int]]:
+        """The tokens of a window by segment, and in a row."""
+        parts = self.sequence.token_cache.parts(window.segments)
+        return parts, [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
+
+    def _reusable(self, wanted: Sequence[int]) -> int:
+        """Return how many of these tokens need not be read."""
+        return common_prefix(self.sequence.cached, wanted)
+
+    def _put_aside(self, plan: ReusePlan) -> None:
+        """Keep a copy of what a plan drops, where the engine can put that back."""
+
+    def _take_back(self, wanted: Sequence[int]) -> None:
+        """Put such copies back that hold what comes next of these tokens."""
 
     def _evicted(self, shape: WindowShape) -> int:
         """Return the tokens of the blocks that left the window since the last one, if the head stayed the same."""
@@ -206,14 +232,11 @@ class SequenceEngine(ABC, Generic[M]):
             return 0
         return sum(last.blocks[:gone])
 
-    def _in_chunks(self, plan: ReusePlan, end: int, block: int, line: int) -> ReusePlan:
-        """Note where the chunks of the player's block end, and keep whole ones of it.
-
-        The block ends at position `end` and takes so many tokens, of them `line` are his line; 0: no line is answered.
-        """
-        ends = chunks.ends(end - block, end - line, end if self.parts_lines else 0)
-        self.sequence.chunk_ends = ends
-        return plan if plan.moved else ReusePlan(chunks.kept(ends, plan.keep, end if line else 0))
+    def _line(self, window: Window, parts: Sequence[tuple[int, ...]], length: int) -> tuple[int, int]:
+        """Return where the last segment before the cue begins and ends in the tokens of a window: the player's line."""
+        cue = len(window.prompt.cue)
+        end = length - sum(map(len, parts[len(parts) - cue :]))
+        return end - (len(parts[-1 - cue]) if window.prompt.blocks else 0), end
 
     def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
         """Add tokens to the cache, chunk by chunk; False if the player stopped it."""

@@ -78,6 +78,10 @@ class Planner:
         """Return what would follow if the player said or did this; AdvreplError if there is no room for it."""
         return self._once(("turn", text), lambda: self._player_turn(text))
 
+    def window_elsewhere(self, story: TurnPath, start: int) -> Window:
+        """Return the window for a shortest line behind another path, but nothing before block `start`."""
+        return self._built(WithTurn(story, Turn(None, "user", SHORTEST_LINE)), start)
+
     def reply_task(self, story: TurnPath, window: Window, seed: int, prefix: str = "") -> ReplyTask:
         """Return what the writer is asked for, to answer the story's last turn or to go on from `prefix`."""
         scenario = self.state.save.scenario
@@ -157,7 +161,7 @@ class Planner:
     def _player_turn(self, text: str) -> PlayerTurn:
         save, story = self.state.save, self.state.story
         context = self._context.for_turn(save, story, text)
-        turn = Turn(story.head, "user", text, injections=context.injections)
+        turn = Turn(story.head, "user", text, injections=context.injections, injection_roles=context.injection_roles)
         if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
             turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
         window = self._build(WithTurn(story, turn))
@@ -165,17 +169,19 @@ class Planner:
         return PlayerTurn(msgspec.structs.replace(turn, injections=told), context, window)
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
-        save, budget = self.state.save, self._engine.n_ctx - self._reserve()
-        turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
-        sizes, slide_to = self._engine.sizes, self._engine.slide_to
-        window = build(
-            self._format, save.scenario, story, sizes, budget, max(save.window_start, start), turns, slide_to
-        )
+        save = self.state.save
+        window = self._built(story, max(save.window_start, start))
         if self._known_for[0] is save and self._known_for[1] == self.state.story.head:
             out = self._known.get(_OUT, 0)
-            if window.evicted < out:
-                window = build(self._format, save.scenario, story, sizes, budget, out, turns, slide_to)
+            window = self._built(story, out) if window.evicted < out else window
         return window
+
+    def _built(self, story: TurnPath, start: int) -> Window:
+        save, budget = self.state.save, self._engine.n_ctx - self._reserve()
+        turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
+        return build(
+            self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
+        )
 
     def _head_and_room(self, window: Window) -> tuple[int, int]:
         """Tokens of what always stands in the prompt, and those that are left to the story."""

@@ -26,14 +26,14 @@ def read_along(game: Game, text: str, *, whole: bool, may_be_option: bool) -> No
     if not prefetcher or not game.story.turns:
         return
     window = _window(game, text)
-    if window and window.evicted > game.prepared and may_be_option:
+    if window and window.evicted > game.prefetch_start and may_be_option:
         window = None
     if not window:
         prefetcher.revoke()
         return
-    slides = window.evicted > game.prepared
+    slides = window.evicted > game.prefetch_start
     if slides:
-        game.prepared = window.evicted
+        game.prefetch_start = window.evicted
         game.planner.keep_out(window.evicted)
     job = _job(game, text)
     # A server is only told the prompt, word by word: what is written ahead there is paid for by somebody.

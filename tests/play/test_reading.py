@@ -88,10 +88,10 @@ def test_turns_slide_out_for_a_line_as_they_would_without(new_game: NewGame, wor
     for turn in range(8):
         line = " ".join(f"word{turn}" for _ in range(words))
         game.start_prefetch()
-        before, prepared = saved(game), game.prepared
+        before, prepared = saved(game), game.prefetch_start
         for end in range(0, len(line) + 1, 60):
             follow(game, line[:end], False, 3)
-        slid += game.prepared > prepared
+        slid += game.prefetch_start > prepared
         assert saved(game) == before
         game.pause_prefetch(gently=True)
         for each in (plain, game):
@@ -107,17 +107,17 @@ def test_a_line_that_made_turns_slide_out_and_was_deleted_leaves_them_out(new_ga
         ended(game.act(f"I wait for hour number {turn} " + "and wait " * 12))
     long = "word " * 60
     game.start_prefetch()
-    before, prepared = saved(game), game.prepared
+    before, prepared = saved(game), game.prefetch_start
     follow(game, long, True, 5)
-    assert game.prepared > prepared and not game.prefetcher.is_planned  # type: ignore[union-attr]
+    assert game.prefetch_start > prepared and not game.prefetcher.is_planned  # type: ignore[union-attr]
     follow(game, "", True, 0)
     game.start_prefetch()
     ready(game)
-    assert game.prepared == game.planner.player_turn("I go.").window.evicted > prepared
+    assert game.prefetch_start == game.planner.player_turn("I go.").window.evicted > prepared
     assert saved(game) == before
     assert game.prefetcher.state == "ready"  # type: ignore[union-attr]
     ended(game.act("I go."))
-    assert game.state.save.window_start == game.prepared
+    assert game.state.save.window_start == game.prefetch_start
 
 
 def test_options_are_not_given_up_for_a_slide_while_the_line_may_become_one(new_game: NewGame) -> None:
