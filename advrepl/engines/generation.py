@@ -211,7 +211,9 @@ class SequenceEngine(ABC, Generic[M]):
         self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         stats.prompt, stats.reused, stats.shifted = len(wanted), reused, max(reused - plan.keep, 0)
-        stats.whole = int(reused < min(head, len(wanted) - 1))
+        last = sequence.shape
+        slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
+        stats.whole = int(reused < min(head, len(wanted) - 1) or (slid and not stats.shifted))
         sequence.shape = shape
         return wanted
 
