@@ -88,7 +88,7 @@ class ChatTemplate:
         between = self._between[1:]
         marks = [mark for text in between for mark in ROLE_MARK.findall(text) if mark != self.bos]
         labels = ["\n" + label for text in between for label in ROLE_LABEL.findall(ROLE_MARK.sub("\n", text))]
-        return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.may_begin(text)))
+        return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.may_open_in_parts(text)))
 
     @cached_property
     def _between(self) -> tuple[str, ...]:

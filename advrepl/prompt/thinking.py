@@ -53,10 +53,9 @@ FORMS = (
     Marks("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
 )
 _BEGIN = "|".join((_TAG, *(re.escape(form.begin) for form in FORMS)))
-_END = "|".join((_TAG.replace("<", "</", 1), *(re.escape(form.end) for form in FORMS)))
-_OPENING, _BEGUN = regex.compile(_BEGIN, regex.IGNORECASE), regex.compile(f"(?:{_BEGIN})$", regex.IGNORECASE)
-_SETTLED = regex.compile(f"(?:{_END})$", regex.IGNORECASE)
-_MARK = regex.compile(f"{_BEGIN}|{_END.replace('?P<tag>', '')}", regex.IGNORECASE)
+_END = "|".join((_TAG.replace("<", "</", 1).replace("?P<tag>", "?:"), *(re.escape(form.end) for form in FORMS)))
+_MARK = regex.compile(f"(?:{_BEGIN})|(?P<end>{_END})", regex.IGNORECASE)
+_BEGUN, _SETTLED = (regex.compile(f"(?:{marks})$", regex.IGNORECASE) for marks in (_BEGIN, _END))
 # Tags around the reply itself, of models that think (Hunyuan, Granite).
 _WRAPPED = regex.compile(r"\s*<(?:answer|response)>\s*", regex.IGNORECASE)
 UNWRAPPED = ("</answer>", "</response>")  # what ends such a reply
@@ -69,13 +68,17 @@ _LEFT = re.compile(r"(?:assistant)?<\|[^<>|]*\|>(?:analysis|commentary)?|^though
 
 
 def opened(text: str) -> Marks | None:
-    """Return the form by whose mark a text begins, as it is spelled there."""
-    return _as_spelled(_OPENING.match(text))
+    """Return the form by whose mark a text begins, as it is spelled there.
+
+    One that begins with the mark at the end of thoughts has thought nothing.
+    """
+    found = _MARK.match(text)
+    return Marks(found[0], "") if found and found["end"] else _as_spelled(found)
 
 
 def may_open(text: str) -> bool:
     """Tell whether a text may be the beginning of such a mark."""
-    return bool(_OPENING.match(text, partial=True))
+    return bool(_MARK.match(text, partial=True))
 
 
 def wrapped(text: str) -> int | None:
@@ -88,7 +91,7 @@ def wrapped(text: str) -> int | None:
 
 def knows(template: str) -> bool:
     """Tell whether a template knows of thoughts."""
-    return bool(_OPENING.search(template))
+    return bool(_MARK.search(template))
 
 
 def begun(cue: Block) -> Marks | None:
@@ -122,9 +125,9 @@ def is_mark(text: str) -> bool:
     return text.lower() in _PIECES or bool(_MARK.fullmatch(text.strip()))
 
 
-def may_begin(text: str) -> bool:
-    """Tell whether a template's mark is one by which thoughts begin, or a part of it: so it ends no reply."""
-    return bool(_OPENING.fullmatch(text.strip())) or text.strip().lower() in _FIRST
+def may_open_in_parts(text: str) -> bool:
+    """Tell whether a template's mark is one of thoughts, or a part of one by which they begin: it ends no reply."""
+    return bool(_MARK.fullmatch(text.strip())) or text.strip().lower() in _FIRST
 
 
 def readable(thoughts: str) -> str:
