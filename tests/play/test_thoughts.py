@@ -79,7 +79,7 @@ def test_thoughts_that_the_template_begins_are_between_the_cue_and_the_prose(mak
     assert engine.prompts[1].endswith("<|assistant|><think>\nhe greets me </think>")
 
 
-@pytest.mark.parametrize("mark", ["</think>\n\n", "</mm:think>", "<|content|>", "</Thinking> "])
+@pytest.mark.parametrize("mark", ["</think>\n\n", "</mm:think>", "<|content|>", "</Thinking>"])
 def test_a_model_that_only_says_that_it_has_thought(make: Make, mark: str) -> None:
     game, _ = make(ITSELF, f"{mark}Good", " evening", "!")
     assert said(list(game.act("hi"))) == "Good evening!" and not game.story.turns[-1].thoughts
