@@ -154,10 +154,8 @@ def row(name: str, who: str, costs: Costs) -> str:
 
 
 def main() -> None:
-    print(
-        print("| model | program | decoded ÷ own | first piece, turns 2 to 4, ms | turns 18 to 20 | ratio ", end="")
-        print("| read for it | then | retry, undo, ms |")
-    )
+    print("| model | program | decoded ÷ own | first piece, turns 2 to 4, ms | turns 18 to 20 | ratio ", end="")
+    print("| read for it | then | retry, undo, ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         made = (
