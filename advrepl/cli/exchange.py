@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from advrepl import AdvreplError, paths, program
-from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say
 
 MOST_TOLD = 50  # files that were not taken
 Source = Annotated[Path, typer.Argument(help="A chat of another program, or a folder of them.", show_default=False)]

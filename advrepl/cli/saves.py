@@ -7,7 +7,7 @@ import typer
 
 from advrepl import paths, program
 from advrepl.cli import completion, exchange
-from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
@@ -88,14 +88,14 @@ def check(
         say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
     for each in found:
         if not each.trouble:
-            say(f"{each.path.name}: whole, {each.turns} turn{'s' * (each.turns != 1)}")
+            say(f"{each.path.name}: whole, {each.length}")
             continue
         say(each.trouble)
         if each.found and repair:
-            say(f"  {each.source} is kept as {checking.repair(each).name}, {len(each.found.turns)} turns")
+            say(f"  {each.source} is kept as {checking.repair(each).name}, {saves.length(each.found)}")
         elif each.found:
             again = program.command("saves", "check", each.path.stem, "--repair")
-            say(f"  {each.source} can be had, {len(each.found.turns)} turns: `{again}`")
+            say(f"  {each.source} can be had, {saves.length(each.found)}: `{again}`")
         else:
             say("  nothing of it can be recovered")
     if any(each.trouble for each in found):

@@ -38,6 +38,11 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     correction: Change | None = None  # and as the player says, which comes after
 
 
+def counted(turns: int) -> str:
+    """Return a number of turns in words."""
+    return "1 turn" if turns == 1 else f"{turns} turns"
+
+
 class TurnPath(Protocol):
     """The turns from the beginning of a story to one of its turns, whether or not they are kept as a list."""
 
