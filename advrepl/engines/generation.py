@@ -194,13 +194,16 @@ class SequenceEngine(ABC, Generic[M]):
         self._put_aside(plan)
         self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
-        shifted = max(reused - plan.keep, 0)
+        shifted, kept = max(reused - plan.keep, 0), reused
         self._take_back(wanted)
         if (whole := chunks.kept(sequence.chunk_ends, len(sequence.cached), answered)) < len(sequence.cached):
             self._reuse(ReusePlan(whole))
         reused = max(reused, len(sequence.cached) - len(plan.joint))
+        last = sequence.shape
+        slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
+        lost = slid and not shifted and reused == kept  # neither moved nor taken back
         stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
-        stats.whole = int(reused < min(head, len(wanted) - 1))
+        stats.whole = int(lost or reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted
 
