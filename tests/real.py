@@ -205,4 +205,4 @@ def _bin(tensors: dict[str, tiny.Floats]) -> bytes:
         values[name] = torch_files.tensor(where, 0, tensor.shape, strides)
         records.append(torch_files.Record(f"m/data/{key}", tensor.astype("<f2").tobytes()))
     pickled = torch_files.Record("m/data.pkl", torch_files.pickle(torch_files.dict_(values)))
-    return torch_files.zip_file([pickled, *records])
+    return torch_files.zip_file([pickled, *records, torch_files.Record("m/version", b"3\n")])
