@@ -7,9 +7,10 @@ TORCH := torch==2.13.0
 PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
+TOOLS := $(VENV)-llama.cpp
 
 .PHONY: play resume test test-long lint check docs shots package parity sillytavern newest lock bench bench-convert caches servers game \
-	seven faults fuzz soak vet clean
+	seven faults fuzz soak vet converters judge clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
@@ -84,6 +85,15 @@ $(VENV)-lock/bin/uv:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python $(INSTALL) -q uv==0.13.9
 
+# Our converter beside llama.cpp's own, byte for byte, on small models; its tools are built out of the sdist of the
+# locked llama-cpp-python. Takes about half an hour. make converters ARGS="llama gptneox"
+converters: $(VENV)/tested $(VENV)-parity/installed $(TOOLS)/built
+	$(BIN)/python -m tests.converters $(TOOLS)/source/vendor/llama.cpp $(TOOLS)/build/bin $(VENV)-parity/bin/python $(ARGS)
+
+# `advrepl judge` beside llama.cpp's own llama-perplexity, on the same tokens of SmolLM2.
+judge: $(VENV)/tested $(TOOLS)/built
+	$(BIN)/python -m tests.bench.perplexity $(VENV)/judge --bin $(TOOLS)/build/bin $(ARGS)
+
 # Takes about 10 GB of disk for a while. With llama.cpp's own tools: see tests/bench/bench_convert.py.
 bench-convert: $(VENV)/tested
 	$(BIN)/python -m tests.bench.bench_convert $(or $(PLACE),$(VENV)/bench-convert)
@@ -133,7 +143,7 @@ vet: $(VENV)/tested
 	$(BIN)/python -m tests.vet $(VENV)-vet/bin
 
 clean:
-	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern $(VENV)-vet
+	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern $(VENV)-vet $(TOOLS)
 
 # Each stamp is an environment with what its name says. A lock file names everything, so pip resolves nothing; what is
 # built (llama.cpp, advrepl) is built with build.txt, not with the newest tools of the day.
@@ -160,6 +170,16 @@ $(VENV)/installed: pyproject.toml requirements/build.txt requirements/play.txt
 
 $(VENV)/tested: $(VENV)/installed requirements/test.txt
 	$(BIN)/python $(LOCKED) -q -r requirements/test.txt
+	@touch $@
+
+$(TOOLS)/built: requirements/play.txt
+	mkdir -p $(@D)/source
+	$(BIN)/python -m pip --disable-pip-version-check download -q --no-deps --no-build-isolation --no-binary llama-cpp-python \
+		-d $(@D) $$(grep -o '^llama-cpp-python==[^ ]*' $<)
+	tar -xzf $(@D)/llama_cpp_python-*.tar.gz -C $(@D)/source --strip-components 1
+	$(COMPILING) $(BIN)/cmake -S $(@D)/source/vendor/llama.cpp -B $(@D)/build -DCMAKE_BUILD_TYPE=Release \
+		-DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_UI=OFF
+	$(BIN)/cmake --build $(@D)/build --parallel --target llama-quantize llama-imatrix llama-perplexity
 	@touch $@
 
 # Only SillyTavern's files: of what it depends on, its macros and its lore need these few.
