@@ -166,7 +166,7 @@ def check(name: str, model: Model, place: Path, tools: argparse.Namespace) -> It
     decided = DECIDED | model.decided
     yield from (f"F16: {told}" for told in compare(ours, theirs, decided))
     matrix = place / "imatrix.gguf"
-    wanted = [(kind, None) for kind in model.types]
+    wanted: list[tuple[str, Path | None]] = [(kind, None) for kind in model.types]
     if model.types == ALL:
         text = place / "text"
         text.write_text((resources.files("convert.quantize") / "calibration.txt").read_text(encoding="utf-8"))
@@ -175,7 +175,7 @@ def check(name: str, model: Model, place: Path, tools: argparse.Namespace) -> It
     for kind, imatrix in wanted:
         mine, other = place / "mine.gguf", place / "other.gguf"
         convert(folder, mine, kind, imatrix=str(imatrix) if imatrix else None)
-        how = ["--imatrix", imatrix] if imatrix else []
+        how: tuple[object, ...] = ("--imatrix", imatrix) if imatrix else ()
         quantized = run(tools.bin / "llama-quantize", *how, theirs, other, kind)
         if quantized.returncode:
             yield f"llama-quantize {kind}: {quantized.stderr[-2000:]}"
