@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# transformers 5.24.0: LlamaTokenizer from a folder with a tokenizer.model (SentencePiece BPE, as LLaMA's and Mistral's).
+# transformers 5.17.0: LlamaTokenizer from a folder with a tokenizer.model (SentencePiece BPE, as LLaMA's and Mistral's).
 #
 # Expected: the ids of sentencepiece with that file, and merges in the order of the pieces' scores in the tokenizer.json
 # that save_pretrained writes (all that it writes: tokenizer.model is not saved again).
 # Seen: merges come in the order of the ids. In these models the runs of blanks have low ids (259, 260 …) and the score
-# -1e9, so that sentencepiece never merges them but out of nothing else: "a  b" is ▁a, ▁, ▁b there, and ▁a, ▁▁, b in
-# transformers 5, by which the models were not trained. Every text with two blanks in a row is read otherwise, also by
+# -1e9, so that sentencepiece merges them last: "a  b" is ▁a, ▁, ▁b there, and ▁a, ▁▁, b in transformers 5, as no model
+# was trained. Every text with two blanks in a row is read otherwise, also by
 # whatever converts the saved tokenizer.json, as nothing in it tells the scores.
 # Cure: keep the tokenizer.model beside the saved folder, and let tools read that one first.
 set -euo pipefail
@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -q transformers==5.24.0 sentencepiece==0.2.3 protobuf==7.36.2
+venv/bin/pip install -q transformers==5.17.0 sentencepiece==0.2.3 protobuf==7.36.2
 venv/bin/pip install -q --no-deps mistral-common==1.13.1
 cat > look.py <<'PY'
 import importlib.util, json, pathlib, shutil, sys
