@@ -7,7 +7,7 @@ import typer
 
 from advrepl import paths, program
 from advrepl.cli import completion, exchange
-from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say, tell
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
@@ -52,12 +52,13 @@ def rename(
 @app.command("show")
 def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     """Print a story as it was read."""
+    from advrepl.play import lookup
     from advrepl.prompt import options as menu
     from advrepl.story import saves
     from advrepl.story.tree import Story
     from advrepl.terminal.text import visible
 
-    save = saves.load(saves.path_of(paths.saves_folder(folder), name))
+    save = saves.load(lookup.saved(name, paths.saves_folder(folder), tell))
     print(visible(f"{save.title}\n"))
     for turn in Story(save.turns, save.head).path_turns():
         if turn.role == "user":
@@ -79,23 +80,24 @@ def check(
     ] = False,
 ) -> None:
     """Tell whether stories are what was written, and what can be recovered; changes none."""
+    from advrepl.play import lookup
     from advrepl.story import checking, saves
     from advrepl.story.glance import find
 
     place = paths.saves_folder(folder)
-    found = list(map(checking.check, [saves.path_of(place, name)] if name else find(place)))
+    found = list(map(checking.check, [lookup.saved(name, place, tell)] if name else find(place)))
     if not found:
         say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
     for each in found:
         if not each.trouble:
-            say(f"{each.path.name}: whole, {each.turns} turn{'s' * (each.turns != 1)}")
+            say(f"{each.path.name}: whole, {each.length}")
             continue
         say(each.trouble)
         if each.found and repair:
-            say(f"  {each.source} is kept as {checking.repair(each).name}, {len(each.found.turns)} turns")
+            say(f"  {each.source} is kept as {checking.repair(each).name}, {saves.length(each.found)}")
         elif each.found:
             again = program.command("saves", "check", each.path.stem, "--repair")
-            say(f"  {each.source} can be had, {len(each.found.turns)} turns: `{again}`")
+            say(f"  {each.source} can be had, {saves.length(each.found)}: `{again}`")
         else:
             say("  nothing of it can be recovered")
     if any(each.trouble for each in found):

@@ -18,36 +18,15 @@ from advrepl.engines.kv import computed
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
-from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
+from advrepl.engines.kv.reuse import ReusePlan, common_prefix, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
+from advrepl.engines.vocabulary import Vocabulary
 from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import FULL_AFTER_EVICTION
 from advrepl.sampling.params import Sampling
 
 NO_WINDOW = WindowShape(b"", (), 0)
-
-
-class EngineVocabulary(Protocol):
-    """A model's tokens."""
-
-    bos: int
-    eos: int
-
-    def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        """Return a segment's tokens; `first`: it stands at the beginning of a prompt."""
-
-    def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """Return what must stand before the first tokens of a prompt."""
-
-    def ends(self, token: int) -> bool:
-        """Tell whether a token ends a text."""
-
-    def piece(self, token: int) -> bytes:
-        """Return the bytes that a token spells."""
-
-    def special(self, token: int) -> str:
-        """Return a control token as templates write it; "" if there is none."""
 
 
 class EngineModel(Protocol):
@@ -66,7 +45,7 @@ class EngineModel(Protocol):
         """Tell whether what is being decoded is to end."""
 
     @property
-    def vocab(self) -> EngineVocabulary:
+    def vocab(self) -> Vocabulary:
         """Return the model's tokens."""
 
     def abort(self, now: bool) -> None:
@@ -199,8 +178,7 @@ class SequenceEngine(ABC, Generic[M]):
     def follow(self, window: Window) -> list[int]:
         """Make the cache hold as much of the window as it can; return all its tokens, of which the rest is missing."""
         sequence = self.sequence
-        parts = sequence.token_cache.parts(window.segments)
-        wanted = [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
+        parts, wanted = self._tokens(window)
         n_head = len(window.prompt.head)
         head = len(wanted) - sum(map(len, parts[n_head:]))
         sizes = map(len, parts[n_head:])
@@ -208,12 +186,36 @@ class SequenceEngine(ABC, Generic[M]):
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
+        self._put_aside(plan)
         self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
-        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, max(reused - plan.keep, 0)
+        shifted = max(reused - plan.keep, 0)
+        self._take_back(wanted)
+        reused = max(reused, len(sequence.cached) - len(plan.joint))
+        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
         stats.whole = int(reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted
+
+    def missing(self, window: Window) -> int:
+        """Return how many tokens are to be read before the player's words in a window (base.Caching)."""
+        _, wanted = self._tokens(window)
+        return max(len(wanted) - self._reusable(wanted) - self._said(window), 0)
+
+    def _tokens(self, window: Window) -> tuple[list[tuple[int, ...]], list[int]]:
+        """The tokens of a window by segment, and in a row."""
+        parts = self.sequence.token_cache.parts(window.segments)
+        return parts, [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
+
+    def _reusable(self, wanted: Sequence[int]) -> int:
+        """Return how many of these tokens need not be read."""
+        return common_prefix(self.sequence.cached, wanted)
+
+    def _put_aside(self, plan: ReusePlan) -> None:
+        """Keep a copy of what a plan drops, where the engine can put that back."""
+
+    def _take_back(self, wanted: Sequence[int]) -> None:
+        """Put such copies back that hold what comes next of these tokens."""
 
     def _evicted(self, shape: WindowShape) -> int:
         """Return the tokens of the blocks that left the window since the last one, if the head stayed the same."""

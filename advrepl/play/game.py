@@ -24,6 +24,7 @@ from advrepl.play.planner import Planner
 from advrepl.play.reply import Piece, ReplyTask, Written
 from advrepl.play.so_far import ReplySoFar
 from advrepl.play.state import NOT_KEPT, GameState, Told
+from advrepl.play.writer import without_sign
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -43,8 +44,7 @@ class Game(Told):
         model = ModelRef(engine.name, engine.fingerprint, save.model.spec)
         self.state = GameState(msgspec.structs.replace(save, model=model, format=format.name))
         self.context = StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
-        if self.waits_for_opening:
-            self.state.save = self.context.with_constant_lore(self.state.save)
+        self.state.save = self.context.reopened(self.state.save)
         self.planner = Planner(engine, format, self.state, self.context)
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
         self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done
@@ -56,7 +56,7 @@ class Game(Told):
         self.read_in_full = 0  # times that the whole prompt was fed
         self.last: Reply | None = None
         self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
-        self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
+        self.prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
         self.cancelled = False
 
@@ -66,6 +66,11 @@ class Game(Told):
     def sampling(self) -> Sampling:
         """How the next reply is sampled."""
         return self.state.sampling
+
+    @property
+    def is_kept(self) -> bool:
+        """Has anything been said or changed, or was the story there before?"""
+        return self.state.save is not self._unplayed
 
     @property
     def waits_for_opening(self) -> bool:
@@ -106,6 +111,11 @@ class Game(Told):
         """Write the save file, which is kept from now on; raises AdvreplError."""
         self.file.write(self.state.save)
         self._unplayed = None
+
+    def keep(self) -> str:
+        """Write the save file and what the model has read."""
+        self.save()
+        return self.store_kv()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -155,9 +165,10 @@ class Game(Told):
             if last.parent is None:
                 others = "; /greeting offers others" if len(self.scenario.greetings) > 1 else ""
                 raise AdvreplError(f"the story opens with these words, and nothing comes before them{others}")
+            self.leave_branch()
             self.state.goto(last.parent)
         try:
-            yield from self._reply(self.planner.window(self._prefetch_start))
+            yield from self._reply(self.planner.window(self.prefetch_start))
         finally:
             if self.story.last and self.story.last.role == "user":  # stopped before the first word
                 self.state.goto(before)
@@ -169,6 +180,7 @@ class Game(Told):
         if last is None:
             raise AdvreplError("there is no reply to continue yet")
         told = menu.parted(last.text, self.option_count)[0] if last.role == "model" else ""
+        told = without_sign(told) if last.stop == "length" else told
         yield from self._reply(self.window(), told)
 
     def undo(self) -> str:
@@ -178,10 +190,17 @@ class Game(Told):
         if place is None or place == 0:
             raise AdvreplError("this is where the story begins; there is nothing to take back")
         text = turns[path[place]].text
+        self.leave_branch()
         self.state.goto(path[place - 1])
-        self.state.replace(window_start=max(self.state.save.window_start, self._prefetch_start))
+        self.state.replace(window_start=max(self.state.save.window_start, self.prefetch_start))
         self.save()
         return text
+
+    def leave_branch(self) -> None:
+        """Note where the window of what is read now begins, for when it is read again; the head moves next."""
+        if (head := self.story.head) is not None:
+            self.state.left.pop(head, None)
+            self.state.left[head] = max(self.state.save.window_start, self.prefetch_start)
 
     # --- while the player reads
 
@@ -196,7 +215,7 @@ class Game(Told):
             jobs += [job for each in self._asking for job in each.questions(self.planner, self.engine)]
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
-        self.cancelled, self._prefetch_start = False, window.evicted
+        self.cancelled, self.prefetch_start = False, window.evicted
         self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 
@@ -228,7 +247,7 @@ class Game(Told):
 
     def leave(self) -> str:
         """Save, or let the story go again, and return a line if it is not in its file; raises AdvreplError."""
-        if self.state.save is not self._unplayed:
+        if self.is_kept:
             return self.file.write_or_rescue(self.state.save)
         if self.kv_store:
             self.kv_store.close()

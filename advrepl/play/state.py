@@ -3,6 +3,7 @@
 Does not write files (story/save_file.py), work out prompts (planner.py) or write replies (game.py).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,8 @@ class GameState:
     def __init__(self, save: Save) -> None:
         self.story = Story(save.turns, save.head, save.futures)
         self.browsed: int | None = None  # the place on the path whose takes are looked through; None: the last
+        # Turns that were the head when it moved elsewhere, in that order -> where the window began.
+        self.left: dict[int, int] = {}
         self.save = msgspec.structs.replace(save, turns=self.story.turns)
         self._sampling = (save.sampling, read_saved(save.sampling)[0])  # wrong values were told at opening
 
@@ -80,6 +83,7 @@ class GameState:
         """Go on with a save of other turns."""
         self.story = Story(save.turns, save.head, save.futures)
         self.save, self.browsed = msgspec.structs.replace(save, turns=self.story.turns), None
+        self.left = {}
 
     def _moved(self) -> None:
         """The head is another one: so is the end of the branch that is read."""
@@ -109,11 +113,20 @@ class GameState:
             raise
 
 
-class Told:
+class Told(ABC):
     """A story of which all is known but what its model does: it has a state and the file that it is kept in."""
 
     file: SaveFile
     state: GameState
+
+    @property
+    @abstractmethod
+    def is_kept(self) -> bool:
+        """Is there a story to go on with if the player leaves now?"""
+
+    @abstractmethod
+    def keep(self) -> str:
+        """Write the story, which is kept from now on; returns what there is to say of it. Raises AdvreplError."""
 
     @property
     def title(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from advrepl import regular
+from advrepl.story.tree import counted
 
 LIST = "- "  # before each option at the end of a reply, as saves have it
 
@@ -51,7 +52,7 @@ class StoryLine(msgspec.Struct, frozen=True):
     @property
     def length(self) -> str:
         """Return how many turns it has, in words; empty: nobody can tell."""
-        return f"{self.turns} turn{'s' * (self.turns != 1)}" if self.readable else ""
+        return counted(self.turns) if self.readable else ""
 
 
 def find(saves: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from advrepl.play.game import Game
 from advrepl.prompt import options as menu
 from advrepl.story import editing, outline
 from advrepl.story.outline import Stretch
+from advrepl.story.tree import counted
 from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command, whole_number
 from advrepl.terminal.text import clip, one_line
@@ -60,7 +61,7 @@ def edit(game: Game, argument: str) -> Iterator[Event]:
         number, text = str(_last(game) + 1), argument
     turn = turn_of(game, number)
     if not text.strip():
-        said = game.story.turns[turn].text
+        said = _prose(game, turn)
         yield Draft(f"turn {turn + 1}: {said}\n/edit {turn + 1} TEXT changes it", f"/edit {turn + 1} {said}")
         return
     new = moves.edit(game, turn, text.strip())
@@ -134,7 +135,7 @@ def search(game: Game, argument: str) -> Iterator[Event]:
         (f"{'*' if index in path else ' '} {index + 1}", _around(game.story.turns[index].text, wanted))
         for index in found[-MOST_FOUND:]
     )
-    more = f"the last {MOST_FOUND} of {len(found)} turns" if len(found) > MOST_FOUND else _turns(len(found))
+    more = f"the last {MOST_FOUND} of {len(found)} turns" if len(found) > MOST_FOUND else counted(len(found))
     yield Note(f"{more} with it, * on the path that is read; /goto TURN goes there")
 
 
@@ -147,10 +148,10 @@ def delete(game: Game, argument: str) -> Iterator[Event]:
     turn = turn_of(game, number)
     if sure.strip() != YES:
         count = len(editing.subtree(game.story, turn))
-        asked = f"this removes {_turns(count)} for good, from turn {turn + 1} on: {_begin(game, turn)}"
+        asked = f"this removes {counted(count)} for good, from turn {turn + 1} on: {_begin(game, turn)}"
         yield Note(f"{asked}\n/delete {turn + 1} {YES} does it")
         return
-    yield Note(f"removed: {_turns(moves.delete(game, turn))}")
+    yield Note(f"removed: {counted(moves.delete(game, turn))}")
     yield from where(game)
 
 
@@ -181,10 +182,6 @@ def turn_of(game: Game, text: str) -> int:
     return story.path[-number] if back else number - 1
 
 
-def _turns(count: int) -> str:
-    return "1 turn" if count == 1 else f"{count} turns"
-
-
 def _is_number(text: str) -> bool:
     return whole_number(text.removeprefix("-").removeprefix("#")) is not None
 
@@ -193,9 +190,13 @@ def _last(game: Game) -> int:
     return moves.browsed(game)
 
 
-def _begin(game: Game, index: int) -> str:
+def _prose(game: Game, index: int) -> str:
     turn = game.story.turns[index]
-    prose = menu.parted(turn.text, game.option_count)[0] if turn.role == "model" else f"> {turn.text}"
+    return menu.parted(turn.text, game.option_count)[0] if turn.role == "model" else turn.text
+
+
+def _begin(game: Game, index: int) -> str:
+    prose = ("> " if game.story.turns[index].role == "user" else "") + _prose(game, index)
     return clip(one_line(prose[: FIRST_WORDS * 4]), FIRST_WORDS)
 
 
@@ -208,8 +209,8 @@ def _around(text: str, wanted: str) -> str:
 def _row(game: Game, each: Stretch, costs: moves.Costs, names: dict[int, list[str]]) -> tuple[str, str]:
     mark = "●" if each.on_path else "○"
     number = f"{each.first + 1}" if each.first == each.last else f"{each.first + 1}-{each.last + 1}"
-    facts = [f"{each.count} turns" if each.count > 1 else "", f"{each.takes} takes" if each.takes > 1 else ""]
-    facts.append("" if each.on_path else costs.said(each.way))
+    facts = [counted(each.count) if each.count > 1 else "", f"{each.takes} takes" if each.takes > 1 else ""]
+    facts.append(costs.said(each))
     facts += names.get(each.last, [])
     told = ", ".join(filter(None, facts))
     return f"{'│ ' * each.depth}{mark} {number}", _begin(game, each.first) + (f"  ({told})" if told else "")

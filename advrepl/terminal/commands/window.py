@@ -42,7 +42,7 @@ def _bar(game: Game) -> Bar:
     head = sum(map(game.engine.count, window.prompt.head))
     memory = game.engine.count(Segment("", scenario.memory)) if scenario.memory else 0
     turns, _ = blocks_from(scenario, game.story, window.evicted)
-    told = [text for turn in turns for text in shown(scenario, turn)]
+    told = [text for turn in turns for _, text in shown(scenario, turn)]
     lore = sum(game.engine.count(Segment("", text)) for text in told)
     parts = [
         ("head", head - memory),
