@@ -109,7 +109,7 @@ bench: $(VENV)/tested
 RUN := tests.servers
 servers: $(VENV)/tested $(VENV)-servers/built
 	-$(MAKE) $(VENV)-vllm/installed
-	PATH="$(CURDIR)/$(VENV)-servers/build/bin:$$PATH" ADVREPL_VLLM=$(VENV)-vllm $(VENV)-servers/bin/python -m $(RUN) $(ARGS)
+	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" ADVREPL_VLLM=$(VENV)-vllm $(VENV)-servers/bin/python -m $(RUN) $(ARGS)
 
 # What moving, cutting and keeping a cache costs, by architecture: the table in docs/models.md. With files of your own:
 # make caches ARGS="FILE.gguf ..."
@@ -176,16 +176,6 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt
 	$(BIN)/python $(LOCKED) -q -r requirements/test.txt
 	@touch $@
 
-$(TOOLS)/built: requirements/play.txt
-	mkdir -p $(@D)/source
-	$(BIN)/python -m pip --disable-pip-version-check download -q --no-deps --no-build-isolation --no-binary llama-cpp-python \
-		-d $(@D) $$(grep -o '^llama-cpp-python==[^ ]*' $<)
-	tar -xzf $(@D)/llama_cpp_python-*.tar.gz -C $(@D)/source --strip-components 1
-	$(COMPILING) $(BIN)/cmake -S $(@D)/source/vendor/llama.cpp -B $(@D)/build -DCMAKE_BUILD_TYPE=Release \
-		-DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_UI=OFF
-	$(BIN)/cmake --build $(@D)/build --parallel --target llama-quantize llama-imatrix llama-perplexity
-	@touch $@
-
 # Only SillyTavern's files: of what it depends on, its macros and its lore need these few.
 $(VENV)-sillytavern/installed: tests/sillytavern/packages.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
@@ -196,16 +186,23 @@ $(VENV)-sillytavern/installed: tests/sillytavern/packages.txt
 	@touch $@
 
 BINDING = llama-cpp-python==$(shell sed -n 's/.*"llama-cpp-python==\([0-9.]*\)",/\1/p' pyproject.toml)
-$(VENV)-servers/built: pyproject.toml requirements/build.txt | $(VENV)/tested
-	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(ls -d $(@D)/lib/python3*/site-packages)/locked.pth
-	-$(@D)/bin/python $(INSTALL) -q --no-deps xllamacpp==2026.10.11549
+$(TOOLS)/configured: pyproject.toml requirements/build.txt | $(VENV)/tested
 	rm -rf $(@D)/source && mkdir -p $(@D)/source
 	$(BIN)/python -m pip download -q --no-deps --no-build-isolation --no-binary :all: -d $(@D)/source $(BINDING)
 	tar -xzf $(@D)/source/*.tar.gz -C $(@D)/source --strip-components 1
 	$(COMPILING) $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -S $(@D)/source/vendor/llama.cpp -B $(@D)/build \
 		-DCMAKE_BUILD_TYPE=Release -DGGML_RPC=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_UI=OFF
-	$(BIN)/cmake --build $(@D)/build --target llama-server ggml-rpc-server
+	@touch $@
+
+$(TOOLS)/built: $(TOOLS)/configured
+	$(BIN)/cmake --build $(@D)/build --target llama-quantize llama-imatrix llama-perplexity
+	@touch $@
+
+$(VENV)-servers/built: $(TOOLS)/configured
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(ls -d $(@D)/lib/python3*/site-packages)/locked.pth
+	-$(@D)/bin/python $(INSTALL) -q --no-deps xllamacpp==2026.10.11549
+	$(BIN)/cmake --build $(TOOLS)/build --target llama-server ggml-rpc-server
 	@touch $@
 
 # torchvision and its like come built for CUDA, and stop vLLM beside a torch for processors.
