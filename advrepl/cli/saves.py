@@ -7,7 +7,7 @@ import typer
 
 from advrepl import paths, program
 from advrepl.cli import completion, exchange
-from advrepl.cli.flags import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say, tell
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
@@ -52,12 +52,13 @@ def rename(
 @app.command("show")
 def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     """Print a story as it was read."""
+    from advrepl.play import lookup
     from advrepl.prompt import options as menu
     from advrepl.story import saves
     from advrepl.story.tree import Story
     from advrepl.terminal.text import visible
 
-    save = saves.load(saves.path_of(paths.saves_folder(folder), name))
+    save = saves.load(lookup.saved(name, paths.saves_folder(folder), tell))
     print(visible(f"{save.title}\n"))
     for turn in Story(save.turns, save.head).path_turns():
         if turn.role == "user":
@@ -79,11 +80,12 @@ def check(
     ] = False,
 ) -> None:
     """Tell whether stories are what was written, and what can be recovered; changes none."""
+    from advrepl.play import lookup
     from advrepl.story import checking, saves
     from advrepl.story.glance import find
 
     place = paths.saves_folder(folder)
-    found = list(map(checking.check, [saves.path_of(place, name)] if name else find(place)))
+    found = list(map(checking.check, [lookup.saved(name, place, tell)] if name else find(place)))
     if not found:
         say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
     for each in found:

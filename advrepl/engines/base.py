@@ -66,7 +66,7 @@ class Stats:
     shifted: int = 0  # reused after being moved
     generated: int = 0
     decoded: int = 0  # in all, whatever for
-    whole: int = 0  # how often the prompt was read from its beginning
+    whole: int = 0  # how often the prompt was read from its beginning, or at a slide from behind its head
     stop: str = ""  # "end", "stop", "length", "context", "interrupted"
 
     @property
@@ -132,6 +132,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the model's memory back; nothing may be asked for after that."""
+
+
+@runtime_checkable
+class Caching(Protocol):
+    """What an engine has besides that knows what is in its cache."""
+
+    def missing(self, window: Window) -> int:
+        """Return how many tokens are to be read before the player's words in a window; changes nothing."""
 
 
 @runtime_checkable

@@ -168,7 +168,7 @@ def _open(
     try:
         sampling = _sampling(save.sampling, settings, notice)
         save = remembered.noted(as_asked(save, settings), settings)
-        limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
+        _kv_limit(settings)  # a wrong one is told before a model is loaded
         engine = open_engine(path, save, settings, loading, notice)
         format = format_for(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
@@ -182,9 +182,7 @@ def _open(
         set_up_engine(game, settings, notice)
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
-        if settings.kv_file and isinstance(engine, KvPersistent):
-            game.kv_store = KvStore(engine, file.path, limit)
-            _restore_kv(game, notice)
+        _restore_kv(game, notice)
         game.switch = lambda spec: switch(game, settings, spec)
         return game
     except BaseException:  # also Ctrl-C
@@ -221,16 +219,25 @@ def _prepare(game: Game, settings: Settings) -> None:
 
 
 def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
-    """Let replies be written ahead where the engine can do that, and a server's engine say what it waits for."""
+    """Let replies be written ahead where the engine can do that, its cache be kept within the limit, and a server's
+    engine say what it waits for.
+    """
     from advrepl.engines.prefetch import Prefetcher
 
     engine: Any = game.engine
+    if isinstance(engine, KvPersistent):
+        engine.tails.limit = limit = _kv_limit(settings)
+        game.kv_store = KvStore(engine, game.file.path, limit) if settings.kv_file else None
     if isinstance(engine, OnServer):
         engine.tell = lambda line: game.tell(line)
     if getattr(engine, "branches", 0):
         game.prefetcher = Prefetcher(engine)
     elif settings.prefetch:
         notice("no replies are written ahead: too little memory, or this model's cache or server cannot be shared")
+
+
+def _kv_limit(settings: Settings) -> int:
+    return kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
 
 
 def _restore_kv(game: Game, notice: Notice) -> None:

@@ -7,11 +7,9 @@ from dataclasses import replace
 
 import msgspec
 
+from advrepl import AdvreplError
 from advrepl.engines import models
 from advrepl.engines.base import Engine
-from advrepl.engines.kv import store as kv_store
-from advrepl.engines.kv.file import KvPersistent
-from advrepl.engines.kv.store import KvStore
 from advrepl.engines.remote.address import Address
 from advrepl.play import remembered, session
 from advrepl.play.game import Game
@@ -39,6 +37,7 @@ def switch(game: Game, settings: Settings, spec: str) -> str:
     except BaseException:
         engine.close()
         raise
+    told += game.context.notes
     _set_up(game, settings, told)
     before.close()
     return "\n".join([*told, f"the next reply is {engine.name}'s"])
@@ -49,8 +48,14 @@ def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> No
     context = StoryContext(game.state.save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
     planner = Planner(engine, format, game.state, context)
     planner.plain_model = settings.plain_model
-    planner.check()
-    planner.window()
+    before = game.state.save
+    game.state.save = context.reopened(before)
+    try:
+        planner.check()
+        planner.window()
+    except AdvreplError:
+        game.state.save = before
+        raise
     if game.prefetcher:
         game.prefetcher.close()
     if game.kv_store:
@@ -66,8 +71,5 @@ def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> No
 
 def _set_up(game: Game, settings: Settings, told: list[str]) -> None:
     session.set_up_engine(game, settings, told.append)
-    if settings.kv_file and isinstance(game.engine, KvPersistent):
-        limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
-        game.kv_store = KvStore(game.engine, game.file.path, limit)
     if game.story.turns:
         game.save()

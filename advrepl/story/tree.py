@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from advrepl.lore import entries
+
 Role = Literal["user", "model"]
 
 
@@ -33,6 +35,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
     # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
     injections: dict[str, str] = {}
+    injection_roles: dict[str, entries.Role] = {}  # who says one of these, where it is not the program
     thoughts: str = ""  # what the model thought before it said this; no prompt shows it
     change: Change | None = None  # of what is carried, as the model says; None: it was not asked
     correction: Change | None = None  # and as the player says, which comes after
@@ -130,6 +133,14 @@ class Story:
         """Return the turns of the path from position `start` on."""
         return [self.turns[index] for index in self.path[start:]]
 
+    def path_to(self, index: int) -> list[int]:
+        """Return the turns from the first one to this one, which need not be read now."""
+        way, at = list[int](), index
+        while (parent := self.turns[at].parent) is not None:
+            way.append(at)
+            at = parent
+        return [at, *reversed(way)]
+
     def children(self, index: int | None) -> list[int]:
         """Return the turns that follow this one, oldest first; None: those that a story begins with."""
         return list(self._children.get(index, ()))
@@ -165,10 +176,24 @@ class WithoutLastTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPath:
+    """A path of a story that is not read now."""
+
+    turns: list[Turn]
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def path_turns(self, start: int = 0) -> list[Turn]:
+        """Return the turns from position `start` on."""
+        return self.turns[start:]
+
+
+@dataclass(frozen=True, slots=True)
 class WithTurn:
     """The path of a story as it would be with one more turn, which is not added."""
 
-    story: Story
+    story: TurnPath
     turn: Turn
 
     def __len__(self) -> int:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+import psutil
+
 from advrepl.story.scenario import START
 from tests import ROOT
 from tests.bench.program import Heard
@@ -94,6 +96,11 @@ class Http:
             self._child.wait()
         self._log.close()
 
+    def processor_time(self) -> float:
+        """Seconds that it has computed."""
+        times = psutil.Process(self._child.pid).cpu_times()
+        return float(times.user + times.system)
+
     def _answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         connection, response = self._ask("POST", path, body)
         try:
@@ -155,6 +162,14 @@ class Server(Http):
                 yield event["content"]
             if event.get("stop"):
                 return
+
+    def timed(self, prompt: str) -> tuple[float, float]:
+        """Seconds to the first piece behind a prompt, and how many of its tokens were read for that."""
+        sent, first, read = time.perf_counter(), 0.0, 0.0
+        for event in self._events("/completion", {"prompt": prompt, "n_predict": 1, "cache_prompt": True}):
+            first = first or time.perf_counter() - sent
+            read = float(event.get("timings", {}).get("prompt_n", read))
+        return first, read
 
 
 class BindingServer(Http):
