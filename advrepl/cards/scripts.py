@@ -19,7 +19,7 @@ SCRIPTS = {
 def not_played(extensions: object, *, has_book: bool) -> list[str]:
     """Say which scripts and which book of a card's extensions play no part here."""
     found = [
-        f"{count} {what}" for place, what in SCRIPTS.items() if (count := len(list(_switched_on(extensions, place))))
+        f"{what} ({count})" for place, what in SCRIPTS.items() if (count := len(list(_switched_on(extensions, place))))
     ]
     notes = [f"not run here, though the card counts on them: {', '.join(found)}"] if found else []
     world = extensions.get("world") if isinstance(extensions, dict) else None

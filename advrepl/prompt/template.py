@@ -73,7 +73,7 @@ class ChatTemplate:
     @property
     def thinks(self) -> bool:
         """Does the template know of thoughts?"""
-        return any(form.begin in self.source for form in thinking.FORMS)
+        return thinking.knows(self.source)
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         """Return the text with those marks of the template broken up that ordinary text can spell."""
@@ -89,7 +89,7 @@ class ChatTemplate:
         between = self._between[1:]
         marks = [mark for text in between for mark in ROLE_MARK.findall(text) if mark != self.bos]
         labels = ["\n" + label for text in between for label in ROLE_LABEL.findall(ROLE_MARK.sub("\n", text))]
-        return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.is_mark(text)))
+        return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.may_open_in_parts(text)))
 
     @cached_property
     def _between(self) -> tuple[str, ...]:

@@ -210,8 +210,8 @@ def test_scripts_that_a_card_brings_along_are_named() -> None:
     }
     character, notes = of(v2(extensions=extensions))
     assert notes == [
-        "not run here, though the card counts on them: 1 regular expressions of SillyTavern, "
-        "1 scripts of Tavern Helper, 2 regular expressions of RisuAI",
+        "not run here, though the card counts on them: regular expressions of SillyTavern (1), "
+        "scripts of Tavern Helper (1), regular expressions of RisuAI (2)",
         "the lorebook 'Far lands' that it names is not in it: /lore FILE adds one",
     ]
     assert to_object(character, 2)["data"]["extensions"] == extensions
