@@ -111,7 +111,7 @@ def _import_folder(source: Path, place: Path) -> None:
 
 def export_story(
     name: str,
-    form: Annotated[str, typer.Option("--as", metavar="sillytavern|kobold|markdown|html|text", help="Its form.")],
+    form: Annotated[str, typer.Option("--as", metavar="sillytavern|kobold|markdown|html|text|epub", help="Its form.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to.  [default: NAME.…]", show_default=False)
     ] = None,
@@ -129,12 +129,13 @@ def export_story(
         raise AdvreplError(f"--as {form!r} is no form of a story: {hint}")
     source = lookup.saved(name, paths.saves_folder(folder), tell)
     suffix, write = FORMS[form]
-    written = write(saves.load(source)).encode("utf-8", "replace")
+    written = write(saves.load(source))
+    data = written if isinstance(written, bytes) else written.encode("utf-8", "replace")
     path = out or Path(source.stem + suffix)
     if path.exists():
         raise AdvreplError(f"{path} is there already: give another name with -o")
     try:
-        atomic.write(path, written)
+        atomic.write(path, data)
     except OSError as error:
         raise AdvreplError(f"{path} could not be written ({error.strerror}): give another place with -o") from error
     say(f"written to {path}")
