@@ -96,6 +96,10 @@ PLAY_OPTIONS: dict[str, Any] = {
         str | None, option("--think", help="How long a model may think before it replies: off, or tokens.")
     ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
+    "exact": Annotated[
+        bool | None,
+        option("--exact/--no-exact", help="Every reply follows from the story and its seed alone; slides cost more."),
+    ],
     "ahead": Annotated[
         bool | None,
         option("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),

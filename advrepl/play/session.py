@@ -173,6 +173,8 @@ def _open(
         format = format_for(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
             sampling = replace(sampling, **{**guidance.SAMPLING, **_given_sampling(settings)})
+        if settings.exact and sampling.seed is None:
+            sampling = replace(sampling, seed=random.getrandbits(31))
         spec = str(path) if isinstance(path, Address) else settings.model
         model = msgspec.structs.replace(save.model, spec=spec or save.model.spec)
         save = msgspec.structs.replace(save, model=model, sampling=sampling.to_save())
@@ -249,6 +251,9 @@ def open_engine(
     """Return an engine for a model; raises AdvreplError where it cannot be played here, or is not there."""
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
+    if settings.exact and (isinstance(path, Address) or path.is_dir()):
+        what = "a server" if isinstance(path, Address) else "a Hugging Face folder"
+        raise AdvreplError(f"--exact needs a GGUF file: {what} does not say in which order it computes")
     if isinstance(path, Address):
         from advrepl.engines.remote.opening import open_server
 
@@ -270,7 +275,8 @@ def open_engine(
     if path != models.starter_model():
         check_loads(path, paths.tried_models())
     loaded = LlamaModel(path, options, Log(paths.llama_log()), loading)
-    return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
+    kind = BranchingEngine if loaded.branches else LlamaEngine
+    return kind(loaded, shift=settings.shift, exact=bool(settings.exact))
 
 
 def _folder_engine(path: Path, options: LoadOptions, loading: LoadProgress | None, notice: Notice) -> Engine:

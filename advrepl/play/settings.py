@@ -30,6 +30,7 @@ class Settings:
     language: str | None = None
     ban: tuple[Path, ...] = ()  # files of phrases that must not come
     shift: bool = True
+    exact: bool | None = None  # does every reply follow from the story and its seed alone?
     prefetch: bool | None = None  # are replies written ahead? None: where it can be done
     preset: str | None = None
     kv_file: bool = True  # is what the model has read put away beside the save?

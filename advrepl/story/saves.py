@@ -38,6 +38,7 @@ class PlayedWith(msgspec.Struct, frozen=True, omit_defaults=True):
     ctx: int | None = None  # tokens
     kv: str | None = None  # the type of the cache
     plain_model: bool = False
+    exact: bool = False  # does every reply follow from the story and its seed alone?
 
 
 class Save(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,6 +70,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     carried: Literal["", "off", "on", "told"] = ""  # is it kept what the player has? Empty: in adventures
     played: PlayedWith = PlayedWith()
     deleted: int = 0  # turns that were there once: a seed of theirs does not come again
+    samplings: tuple[dict[str, Any], ...] = ()  # all that replies were sampled with; Turn.sampling counts from 0
 
 
 def with_scenario(save: Save, **fields: Any) -> Save:
