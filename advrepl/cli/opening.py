@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from advrepl import AdvreplError
+from advrepl.cli import passphrases
 from advrepl.cli.questions import answer
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from advrepl.play.unopened import Unopened
     from advrepl.terminal.commands import Then
 
-    FindStory = Callable[[Notice, Ask | None], Unopened]
+    # Told what the player should know; asks him in the clear, and for what is not shown. None: nobody is there.
+    FindStory = Callable[[Notice, Ask | None, Ask | None], Unopened]
 
 
 def can_draw(*, plain: bool) -> bool:
@@ -61,10 +63,14 @@ def opened(find: "FindStory", notice: "Notice", at_terminal: bool, *, at_once: b
         with interrupts.reading():
             return answer(question)
 
+    def secret(question: str) -> str:
+        with interrupts.reading():
+            return passphrases.hidden(question)
+
     with Interrupts(lambda: None, math.inf) as interrupts:
         try:
             with interrupts.writing():
-                story = find(notice, ask if at_terminal else None)
+                story = find(notice, *((ask, secret) if at_terminal else (None, None)))
                 if at_once and (told := story.told()):
                     return _begun(Loading(story, told))
                 game = story.open(notice, load)

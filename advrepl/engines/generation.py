@@ -293,7 +293,8 @@ class SequenceEngine(ABC, Generic[M]):
     def _step(self) -> int:
         """Return how many tokens are to be prefilled next, no chunk reaching over where a planned one ends."""
         at, planned = len(self.sequence.cached), self.sequence.planned
-        return min(self._chunk(), *(end - at for end in planned[bisect_right(planned, at) :][:1]))
+        ends = planned[bisect_right(planned, at) :][:1]
+        return min([self._chunk(), *(end - at for end in ends)])
 
     def _sample(self, pick: Pick, limit: int) -> Iterator[str]:
         """Choose and decode token after token. Bytes that are no whole character, in the end or before, are left out.

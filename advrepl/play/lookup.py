@@ -12,7 +12,7 @@ from advrepl.cards.character import shipped
 from advrepl.engines import models
 from advrepl.engines.remote.address import Address, is_address
 from advrepl.hints import understood
-from advrepl.story import saves, scenario
+from advrepl.story import crypt, saves, scenario
 from advrepl.story.saves import ModelRef
 
 Notice = Callable[[str], None]
@@ -60,6 +60,8 @@ def _newest(own: list[Path], notice: Notice) -> Path | None:
     for path in own:
         try:
             saves.load(path)
+        except crypt.Locked:
+            return path
         except AdvreplError as error:
             if not isinstance(error, saves.NewerSave) and saves.backup_of(path).exists():
                 return path  # which is told when it is opened

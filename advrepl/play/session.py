@@ -3,6 +3,7 @@
 Does not read the command line (cli/play.py) and does not play (game.py).
 """
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -37,7 +38,9 @@ from advrepl.story.saves import ModelRef, Save, with_scenario
 from advrepl.tuning import store as tuning_store
 
 Ask = Callable[[str], str]  # asks the player a question; empty: no answer
+Unlock = Callable[[Path], None]  # opens the lock of an encrypted story; raises AdvreplError
 
+ENCRYPTED = "story"  # the name of an encrypted story that was given none: its scenario's would tell of it
 NAME = "Your name? (Enter: stay unnamed)"
 # Of the engine, to write replies ahead: four options, another take of the last, two questions, and one to prefill.
 BRANCHES = 8
@@ -71,7 +74,8 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
     if name and saves.free_name(settings.folder, name) != name:
         again = program.resume_command(settings.folder / f"{name}.json")
         raise AdvreplError(f"there is a story {name} already: `{again}` goes on with it")
-    file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, story.name)}.json")
+    free = saves.free_name(settings.folder, ENCRYPTED if settings.lock else story.name)
+    file = SaveFile(settings.folder / f"{name or free}.json")
     save = Save(
         schema=saves.SCHEMA,
         title=story.title,
@@ -87,6 +91,7 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
         macro_values=values,
         rng_seed=seed,
         card_path=_card_path(what),
+        lock=settings.lock,
     )
     return Unopened(save, file, model, settings, _open, forgets=not name)
 
@@ -102,12 +107,16 @@ def resumed_game(
     return known_story(name, settings, notice, agree).open(notice, loading)
 
 
-def known_story(name: str | None, settings: Settings, notice: Notice, agree: Agree | None = None) -> Unopened:
+def known_story(
+    name: str | None, settings: Settings, notice: Notice, agree: Agree | None = None, unlock: Unlock = lambda _: None
+) -> Unopened:
     """Find a story that goes on, the newest if none is named; otherwise as `new_story`.
 
-    `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked.
+    `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked. `unlock`
+    is called with its file before it is read.
     """
     source, target = lookup.story(name, settings.folder, notice)
+    unlock(source)
     file = SaveFile(target)
     try:
         save, recovered = (saves.load(source), _copied(target)) if source != target else file.load()
@@ -168,7 +177,7 @@ def _open(
     try:
         sampling = _sampling(save.sampling, settings, notice)
         save = remembered.noted(as_asked(save, settings), settings)
-        limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
+        kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)  # refuses a wrong one before all else
         engine = open_engine(path, save, settings, loading, notice)
         format = format_for(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
@@ -184,8 +193,8 @@ def _open(
         set_up_engine(game, settings, notice)
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
-        if settings.kv_file and isinstance(engine, KvPersistent):
-            game.kv_store = KvStore(engine, file.path, limit)
+        if store := kept_beside(game, settings):
+            game.kv_store = store
             _restore_kv(game, notice)
         game.switch = lambda spec: switch(game, settings, spec)
         return game
@@ -235,6 +244,16 @@ def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
         notice("no replies are written ahead: too little memory, or this model's cache or server cannot be shared")
 
 
+def kept_beside(game: Game, settings: Settings) -> KvStore | None:
+    """Return what puts the engine's cache away; None: that is not done, or not possible.
+
+    Nor is it for an encrypted story: tokens and keys and values are its text.
+    """
+    if not settings.kv_file or game.state.save.lock or not isinstance(game.engine, KvPersistent):
+        return None
+    return KvStore(game.engine, game.file.path, kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT))
+
+
 def _restore_kv(game: Game, notice: Notice) -> None:
     """Give the model back what it had read when the story was left, or when another one began in the same words."""
     if not game.kv_store:
@@ -274,7 +293,8 @@ def open_engine(
     check_playable(path)
     if path != models.starter_model():
         check_loads(path, paths.tried_models())
-    loaded = LlamaModel(path, options, Log(paths.llama_log()), loading)
+    log = Log(Path(os.devnull) if save.lock else paths.llama_log())  # which quotes grammars, and so the story
+    loaded = LlamaModel(path, options, log, loading)
     kind = BranchingEngine if loaded.branches else LlamaEngine
     return kind(loaded, shift=settings.shift, exact=bool(settings.exact))
 

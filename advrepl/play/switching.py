@@ -9,9 +9,6 @@ import msgspec
 
 from advrepl.engines import models
 from advrepl.engines.base import Engine
-from advrepl.engines.kv import store as kv_store
-from advrepl.engines.kv.file import KvPersistent
-from advrepl.engines.kv.store import KvStore
 from advrepl.engines.remote.address import Address
 from advrepl.play import remembered, session
 from advrepl.play.game import Game
@@ -66,8 +63,6 @@ def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> No
 
 def _set_up(game: Game, settings: Settings, told: list[str]) -> None:
     session.set_up_engine(game, settings, told.append)
-    if settings.kv_file and isinstance(game.engine, KvPersistent):
-        limit = kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
-        game.kv_store = KvStore(game.engine, game.file.path, limit)
+    game.kv_store = session.kept_beside(game, settings)
     if game.story.turns:
         game.save()
