@@ -12,7 +12,7 @@ from advrepl.cli.options import AsJson, GpuLayers, SavesFolder, Threads, option,
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
-    from advrepl.play.replay import Compared
+    from advrepl.play.replay import Compared, Result
 
 AROUND = 40  # characters that are shown of a difference
 
@@ -38,18 +38,19 @@ def replay(
     passphrases.unlock(path := saves.path_of(paths.saves_folder(folder), name))
     save = saves.load(path)
     again, engine = opened(save, Settings(model=model, threads=threads, gpu_layers=gpu_layers), tell)
-    found: Counter[str] = Counter()
+    replies = list["Compared"]()
     try:
         bar = Console(stderr=True)
         for each in track(again.compared(), "replies", len(again), console=bar, disable=not sys.stderr.isatty()):
-            found[each.result] += 1
-            if as_json:
-                show_json({"turn": each.turn, "result": each.result, "was": each.was, "now": each.now})
-            elif each.result != "same":
+            replies.append(each)
+            if each.result != "same" and not as_json:
                 say(_line(each))
     finally:
         engine.close()
-    if not as_json:
+    found = Counter(each.result for each in replies)
+    if as_json:
+        show_json({"same": found["same"], "replies": replies})
+    else:
         say(_summary(found, exact=save.played.exact))
     if not found["same"] and not found["differs"]:
         raise AdvreplError(f"{path.name} has no reply that could be written again")
@@ -70,7 +71,7 @@ def _line(each: "Compared") -> str:
     return f"turn {each.turn}: not written by the model, or nothing is kept of how"
 
 
-def _summary(found: Counter[str], *, exact: bool) -> str:
+def _summary(found: "Counter[Result]", *, exact: bool) -> str:
     compared = found["same"] + found["differs"]
     told = f"{found['same']} of {compared} replies are the same"
     if found["other prompt"]:

@@ -83,7 +83,7 @@ class Replay:
         return Compared(index + 1, "same" if was == now else "differs", was, now)
 
     def _task(self, index: int, turn: Turn, seed: int) -> ReplyTask | None:
-        """What the reply was asked for with: behind its parent, or as more of an earlier take; None: it is not known."""
+        """What the reply was asked for with: behind its parent, or as more of an earlier take; None: nobody knows."""
         story, count = self._state.story, self._state.option_count
         before = [(turn.parent, "")]
         for take in story.siblings(index):
