@@ -44,13 +44,14 @@ def unlock(path: Path, secret: Secret | None = None) -> None:
     if not locked or any(map(crypt.is_open, locked)):
         return
     passphrase = _passphrase(VARIABLE, f"Passphrase of {path.stem}:", secret)
+    refused = list[AdvreplError]()
     for each in locked:
         try:
             crypt.unlock(each, passphrase)
-            return
-        except AdvreplError:
-            if each == locked[-1]:
-                raise
+        except AdvreplError as error:  # the lock of one may be damaged
+            refused.append(error)
+    if len(refused) == len(locked):
+        raise refused[0]
 
 
 def new_lock(secret: Secret | None = None, variable: str = VARIABLE) -> "Lock":

@@ -43,7 +43,7 @@ def replay(
         bar = Console(stderr=True)
         for each in track(again.compared(), "replies", len(again), console=bar, disable=not sys.stderr.isatty()):
             replies.append(each)
-            if each.result != "same" and not as_json:
+            if each.result not in ("same", "unknown") and not as_json:
                 say(_line(each))
     finally:
         engine.close()
@@ -61,14 +61,11 @@ def replay(
 def _line(each: "Compared") -> str:
     from advrepl.terminal.text import one_line, visible
 
-    match each.result:
-        case "differs":
-            start = max(each.at - AROUND // 2, 0)
-            was, now = (visible(one_line(text[start : start + AROUND])) for text in (each.was, each.now))
-            return f"turn {each.turn}: from character {each.at + 1} on it was “{was}”, and is “{now}” now"
-        case "other prompt":
-            return f"turn {each.turn}: its prompt is another one now (the story before it or its settings were changed)"
-    return f"turn {each.turn}: not written by the model, or nothing is kept of how"
+    if each.result == "other prompt":
+        return f"turn {each.turn}: its prompt is another one now (the story before it or its settings were changed)"
+    start = max(each.at - AROUND // 2, 0)
+    was, now = (visible(one_line(text[start : start + AROUND])) for text in (each.was, each.now))
+    return f"turn {each.turn}: from character {each.at + 1} on it was “{was}”, and is “{now}” now"
 
 
 def _summary(found: "Counter[Result]", *, exact: bool) -> str:
@@ -76,6 +73,8 @@ def _summary(found: "Counter[Result]", *, exact: bool) -> str:
     told = f"{found['same']} of {compared} replies are the same"
     if found["other prompt"]:
         told += f", {found['other prompt']} could not be compared"
+    if found["unknown"]:
+        told += f"; {found['unknown']} were not written by the model, or nothing is kept of how"
     if found["differs"] and not exact:
         told += "; it was not played with --exact, so what slid out or was read ahead leaves traces"
     return told

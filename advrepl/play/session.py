@@ -102,9 +102,10 @@ def resumed_game(
     notice: Notice,
     loading: LoadProgress | None = None,
     agree: Agree | None = None,
+    unlock: Unlock = lambda _: None,
 ) -> Game:
     """Open a story that goes on at once; as `known_story` and `Unopened.open`."""
-    return known_story(name, settings, notice, agree).open(notice, loading)
+    return known_story(name, settings, notice, agree, unlock).open(notice, loading)
 
 
 def known_story(

@@ -61,7 +61,7 @@ def is_encrypted_file(path: Path) -> bool:
 
 def new_lock(passphrase: str) -> Lock:
     """Return a lock that this passphrase opens; it is open in this session."""
-    lock = Lock(salt=os.urandom(16), check=bytes(32))
+    lock = Lock(salt=os.urandom(16), check=bytes(32), n=COST)
     key, check = _derived(lock, passphrase)
     lock = msgspec.structs.replace(lock, check=check)
     _keys[lock] = key

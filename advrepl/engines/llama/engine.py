@@ -245,13 +245,14 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         if plan.joint:  # it would have to be read first
             plan = ReusePlan(plan.keep)
         tokens = sequence.cached + (block if plan.moved else [])
-        self._stored, at = (), 0
+        self._stored, at, gap = (), 0, False
         if plan.moved and (sequence.unshifted is None or sequence.unshifted > plan.keep):
             sequence.unshifted = plan.keep
         for stored in (*parts_of(pieces, 0, plan.keep), *parts_of(pieces, plan.source, plan.source + plan.moved)):
             start, end = stored.piece.start, stored.piece.start + stored.piece.length
-            if self.exact and (start, end) != stored.block:  # the rest of the block would leave gaps between the cells
+            if self.exact and (start != stored.block[0] or gap):  # the rest of a block leaves a gap between the cells
                 break
+            gap = end != stored.block[1]
             if start != at and not self.model.can_shift:
                 break
             if not self.model.restore_part(stored.state, stored.block, start, end, at):
