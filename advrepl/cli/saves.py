@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("import")(exchange.import_stories)
 app.command("export")(exchange.export_story)
 app.command("replay")(replay.replay)
+app.command("share")(replay.share)
 
 StoryName = Annotated[str, typer.Argument(autocompletion=completion.stories, help="The story's name.")]
 HEADINGS = ("name", "title", "turns", "changed", "model", "cache")

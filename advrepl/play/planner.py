@@ -32,6 +32,7 @@ LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
 LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
 LEAST_ROOM = 48  # tokens for a line and a little of what came before it: with less nobody can play
+SEED_STEP = 0x85EBCA6B  # from the seed of one reply to that of the next
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
@@ -116,7 +117,7 @@ class Planner:
         It follows from the story's own, and differs between takes of one turn.
         """
         own = self.state.sampling.seed
-        return ((self._seed if own is None else own) + 0x85EBCA6B * (turns + self.state.save.deleted)) & 0x7FFFFFFF
+        return ((self._seed if own is None else own) + SEED_STEP * (turns + self.state.save.deleted)) & 0x7FFFFFFF
 
     def check(self) -> None:
         """Raise AdvreplError if the context has no room for the system text and a line, or options contradict."""
