@@ -5,7 +5,6 @@ from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from advrepl import AdvreplError
-from advrepl.scripts import words
 
 NEAR = 0.75  # of 1, by difflib: with less, another thing is meant more often than a slip of the fingers
 
@@ -53,6 +52,8 @@ def _fitting(word: str, names: Mapping[str, str]) -> list[str]:
 
 
 def _plain(name: str) -> str:
+    from advrepl.scripts import words  # whose patterns take longer to build than `advrepl --help` may
+
     return "".join(words(name.casefold()))
 
 

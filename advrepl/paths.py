@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent
 
 
 def home() -> Path:
-    """Return the folder of models, history, logs and settings: ADVREPL_HOME, else the platform's for this user."""
+    """Return the folder of models, characters, settings and logs: ADVREPL_HOME, else the platform's for this user."""
     chosen = os.environ.get("ADVREPL_HOME")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("advrepl", appauthor=False))
 
@@ -20,6 +20,11 @@ def home() -> Path:
 def models_folder() -> Path:
     """Return the folder of the GGUF files and Hugging Face folders."""
     return home() / "models"
+
+
+def characters_folder() -> Path:
+    """Return the folder of the player's own character cards."""
+    return home() / "characters"
 
 
 def presets_folder() -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 FOLDER = Path(__file__).with_name("characters")
+SUFFIXES = (".png", ".json", ".charx", ".apng", ".jpg", ".jpeg")  # of files that may be cards
 
 
 class Character(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,3 +56,9 @@ class Character(msgspec.Struct, frozen=True, omit_defaults=True):
 def shipped() -> dict[str, Path]:
     """Find the characters that come with the program, by the name of their file."""
     return {path.stem: path for path in sorted(FOLDER.glob("*.json"))}
+
+
+def own(folder: Path) -> dict[str, Path]:
+    """Find the player's own cards in a folder, by the name of their file; what is in them is not looked at."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.stem: path for path in files if path.suffix.casefold() in SUFFIXES and path.name[0] != "."}

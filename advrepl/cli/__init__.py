@@ -37,8 +37,12 @@ def _run() -> None:
         sys.argv[1:] = home(at_terminal=sys.stdin.isatty() and sys.stdout.isatty())
         if not sys.argv[1:]:
             return
-    from advrepl.cli.commands import app
+    from advrepl.cli.commands import NAMES, app
 
+    if sys.argv[1:] and sys.argv[1] not in NAMES and not sys.argv[1].startswith("-"):
+        from advrepl.cli.home import begun_with
+
+        sys.argv.insert(1, begun_with(sys.argv[1], NAMES))
     if sys.argv[1:2] in (["play"], ["resume"]):
         from advrepl import paths
 

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from advrepl import paths
-from advrepl.cli.options import AsJson, GpuLayers, KvType, ModelFlag, Threads, say, tell
+from advrepl.cli.flags import AsJson, GpuLayers, KvType, ModelFlag, Threads, say, tell, whole
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -20,9 +18,9 @@ if TYPE_CHECKING:
 
 def bench(
     model: ModelFlag = None,
-    ctx: Annotated[int, typer.Option(help="Context in tokens.", min=256)] = 1024,
-    turns: Annotated[int, typer.Option(help="Turns of the story that is played.", min=2)] = 40,
-    runs: Annotated[int, typer.Option(help="How often each figure is taken.", min=1)] = 3,
+    ctx: Annotated[int, whole("--ctx", help="Context in tokens.", least=256, show_default=True)] = 1024,
+    turns: Annotated[int, whole("--turns", help="Turns of the story that is played.", least=2, show_default=True)] = 40,
+    runs: Annotated[int, whole("--runs", help="How often each figure is taken.", least=1, show_default=True)] = 3,
     threads: Threads = None,
     gpu_layers: GpuLayers = None,
     kv: KvType = None,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl import AdvreplError, atomic
+from advrepl import AdvreplError, atomic, paths
+from advrepl.cli.flags import whole
 
 if TYPE_CHECKING:
     from advrepl.cards.character import Character
@@ -49,7 +50,9 @@ def show(card: Card) -> None:
 def export(
     card: Card,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The new file, .json or .png.")],
-    spec: Annotated[int, typer.Option(help="The version of a JSON card; a PNG has both.", min=2, max=3)] = 2,
+    spec: Annotated[
+        int, whole("--spec", help="The version of a JSON card; a PNG has both.", least=2, most=3, show_default=True)
+    ] = 2,
     picture: Annotated[Path | None, typer.Option(help="The PNG to use instead of the card's own picture.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
@@ -83,11 +86,11 @@ def _left_behind(data: bytes, kind: str) -> Iterator[str]:
 
 
 def _find(card: str) -> Path:
-    """A file, or the name of a character that comes with the program."""
-    from advrepl.cards.character import shipped
+    """A file, or the name of a character that comes with the program or lies in the player's folder of them."""
+    from advrepl.cards.character import own, shipped
 
     path = Path(card)
-    return path if os.path.lexists(path) else shipped().get(card.lower(), path)
+    return path if os.path.lexists(path) else (own(paths.characters_folder()) | shipped()).get(card.lower(), path)
 
 
 def _summary(character: "Character") -> Iterator[str]:

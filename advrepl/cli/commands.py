@@ -29,6 +29,7 @@ for name, run in (
     ("size", size.size),
 ):
     app.command(name, epilog=EXAMPLES.get(name))(run)
+NAMES = frozenset(each.name for kind in (app.registered_commands, app.registered_groups) for each in kind if each.name)
 
 
 @app.callback(invoke_without_command=True)

@@ -15,8 +15,8 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from advrepl import AdvreplError, atomic, paths, regular
-from advrepl.cli.options import say
-from advrepl.cli.play import PLAY_OPTIONS
+from advrepl.cli.flags import say
+from advrepl.cli.play import PLAY_FLAGS
 from advrepl.hints import did_you_mean
 
 SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
@@ -25,7 +25,6 @@ ENVIRONMENT = {"saves": "ADVREPL_SAVES", "model": "ADVREPL_MODEL"}  # what goes 
 
 
 def config(
-    context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="An option of play, as in theme.", show_default=False)] = None,
     value: Annotated[str | None, typer.Argument(help="Its value from now on.", show_default=False)] = None,
     unset: Annotated[bool, typer.Option("--unset", help="Have the program's own default again.")] = False,
@@ -41,9 +40,7 @@ def config(
         return
     key = _known(name)
     if value is not None or unset:
-        new = None if unset else _typed(key, str(value))
-        if not unset:
-            _check(context, key, new)
+        new = None if unset else _checked(key, _typed(key, str(value)))
         _write(path, key, new)
     said = read(path)
     say(f"{key} = {_toml(said[key])}" if key in said else f"{key} is not set: {_about(key)}")
@@ -67,6 +64,7 @@ def arguments(path: Path) -> list[str]:
     for name, value in read(path).items():
         try:
             key = _known(name)
+            _checked(key, value)
         except AdvreplError as error:
             raise AdvreplError(f"{path}: {error}") from error
         if not os.environ.get(ENVIRONMENT.get(key, "")):
@@ -83,10 +81,10 @@ def _arguments(key: str, value: Any) -> Iterator[str]:
             yield flag if each is True else f"{flag}={each}"
 
 
-def _options() -> dict[str, tuple[str, Any, Any]]:
-    """The options of play under their flags without dashes: how they are spelled, their type, what typer knows."""
+def _flags() -> dict[str, tuple[str, Any, Any]]:
+    """The flags of play by their names without dashes: how they are spelled, their type, what typer knows."""
     found = {}
-    for annotated in PLAY_OPTIONS.values():
+    for annotated in PLAY_FLAGS.values():
         kind, info = get_args(annotated)
         spelled = max((each for each in (info.default, *(info.param_decls or ())) if isinstance(each, str)), key=len)
         found[spelled.partition("/")[0].lstrip("-")] = spelled, kind, info
@@ -94,39 +92,45 @@ def _options() -> dict[str, tuple[str, Any, Any]]:
 
 
 def _spelling(key: str) -> str:
-    return _options()[key][0]
+    return _flags()[key][0]
 
 
 def _kind(key: str) -> Any:
-    return _options()[key][1]
+    return _flags()[key][1]
 
 
 def _about(key: str) -> str:
-    return " ".join((_options()[key][2].help or "").split())
+    return " ".join((_flags()[key][2].help or "").split())
 
 
 def _known(name: str) -> str:
-    key, known = name.lstrip("-").replace("_", "-"), _options()
+    key, known = name.lstrip("-").replace("_", "-"), _flags()
     if key not in known:
         hint = did_you_mean(key, {each: each for each in known}) or "`advrepl play -h` lists those there are"
         raise AdvreplError(f"there is no option {name}: {hint}")
     return key
 
 
-def _check(context: typer.Context, key: str, value: Any) -> None:
-    """Let play read the value; raises AdvreplError with what play would say."""
-    group: Any = context.find_root().command
+def _checked(key: str, value: Any) -> Any:
+    """Return the value as it is; raises AdvreplError with what play would say to it."""
+    if _is_switch(key) != isinstance(value, bool):
+        raise AdvreplError(f"{key} {'is on or off' if _is_switch(key) else 'takes a value'}, not {_toml(value)[:40]}")
     try:
-        group.commands["play"].make_context("play", [*_arguments(key, value)])
-    except Exception as error:  # typer has its own copy of click's, which has no public name
-        if message := getattr(error, "message", ""):
-            raise AdvreplError(f"{key} = {_toml(value)}: {message}") from error
-        raise
+        for each in value if isinstance(value, list) else [value]:
+            if read := _flags()[key][2].parser:
+                read(str(each))
+    except typer.BadParameter as error:
+        raise AdvreplError(error.message) from error
+    return value
+
+
+def _is_switch(key: str) -> bool:
+    return _kind(key) is bool or bool in get_args(_kind(key))
 
 
 def _typed(key: str, text: str) -> Any:
-    """A value as TOML has it: switches as such, numbers where they are ones, lists where an option may come again."""
-    if _kind(key) is bool or bool in get_args(_kind(key)):
+    """A value as TOML has it: switches as such, numbers where they are ones, lists where a flag may come again."""
+    if _is_switch(key):
         if text.casefold() not in SWITCHES:
             raise AdvreplError(f"{key} is on or off, not {text[:40]!r}")
         return SWITCHES[text.casefold()]

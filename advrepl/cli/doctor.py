@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from advrepl import AdvreplError, __version__, paths, program
-from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say
 from advrepl.cli.tables import screen_width
 
 LEAST_FREE = 1e9  # bytes of disk

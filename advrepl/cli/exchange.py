@@ -9,7 +9,7 @@ import typer
 
 from advrepl import AdvreplError, paths, program
 from advrepl.cli import passphrases
-from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say
 from advrepl.cli.questions import agrees
 
 MOST_TOLD = 50  # files that were not taken

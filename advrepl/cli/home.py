@@ -10,13 +10,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advrepl import __version__, paths, program
+from advrepl import AdvreplError, __version__, paths, program
 
 if TYPE_CHECKING:
+    from advrepl.story.glance import StoryLine
     from advrepl.terminal.picker import Choice
 
 MOST_STORIES, MOST_MODELS = 8, 5
 MEASURE = 100  # columns
+MOST_SHOWN = 40  # characters of a word that is not understood
+LEAST_ABOUT = 24  # columns of what is said of a story
 COMMANDS = (
     ("play [NAME]", "a new story: a scenario, a character, or a card of yours"),
     ("resume [NAME]", "go on with a story"),
@@ -44,6 +47,31 @@ def home(*, at_terminal: bool) -> list[str]:
     return chosen.name.split(" ", 1) if chosen else []
 
 
+def begun_with(word: str, commands: Iterable[str]) -> str:
+    """Return the command that a word stands behind where one was to be: it names what can be played.
+
+    Raises AdvreplError where it does not, with what may have been meant.
+    """
+    from advrepl.cards.character import SUFFIXES
+    from advrepl.hints import did_you_mean
+    from advrepl.play.beginnings import beginnings
+    from advrepl.story.glance import find
+
+    names = [each.name for each in beginnings()]
+    if word in names or (Path(word).suffix.casefold() in SUFFIXES and Path(word).is_file()):
+        return "play"
+    stories = [each.stem for each in find(paths.saves_folder(_saves()))]
+    if word in stories:
+        return "resume"
+    known = {name: ("resume", name) for name in stories} | {name: ("play", name) for name in names}
+    lines = {name: f"`{program.command(*words)}`" for name, words in known.items()}
+    hint = did_you_mean(word, lines | {name: f"`{program.command(name)}`" for name in commands})
+    raise AdvreplError(
+        f"there is no command {word[:MOST_SHOWN]!r}, and nothing to play of that name: "
+        + (hint or f"`{program.command('-h')}` shows the commands, `{program.command('play')}` what can be played")
+    )
+
+
 def pick_beginning(*, plain: bool) -> str | None:
     """Let the player choose a scenario or a character; None: he gave it up."""
     from advrepl.play.beginnings import beginnings
@@ -62,23 +90,31 @@ def _pick(title: str, choices: "list[Choice]", plain: bool) -> "Choice | None":
 
 
 def _choices() -> "list[Choice]":
-    """Stories and beginnings, each under the command that opens it."""
+    """Stories and beginnings, each under the command that opens it; a line for each, as far as one can tell."""
+    from advrepl.cli.tables import screen_width
     from advrepl.play.beginnings import beginnings
-    from advrepl.terminal.picker import Choice
+    from advrepl.terminal.picker import GAP, Choice
+    from advrepl.terminal.text import clip, one_line
 
-    own = [Choice(f"resume {each.name}", each.about) for each in _stories(paths.saves_folder(_saves()), MOST_STORIES)]
-    return [*own, *(Choice(f"play {each.name}", each.about) for each in beginnings())]
+    stories = _stories(paths.saves_folder(_saves()), MOST_STORIES)
+    begun = [(f"play {each.name}", each.about) for each in beginnings()]
+    names = [f"resume {each.name}" for each in stories]
+    room = max(
+        min(screen_width(), MEASURE) - max(map(len, (*names, *(name for name, _ in begun)))) - GAP - 1, LEAST_ABOUT
+    )
+    own = [(name, clip(one_line(_about(each)), room)) for name, each in zip(names, stories, strict=True)]
+    return [Choice(*each) for each in (*own, *begun)]
 
 
-def _stories(folder: Path, most: int | None) -> "list[Choice]":
+def _stories(folder: Path, most: int) -> "list[StoryLine]":
     from advrepl.story.glance import find, glance
-    from advrepl.terminal.picker import Choice
 
-    return [
-        Choice(each.name, " · ".join(filter(None, (each.title, each.length, each.changed, each.last))))
-        for each in map(glance, find(folder)[:most])
-        if each.readable
-    ]
+    return [each for each in map(glance, find(folder)[:most]) if each.readable]
+
+
+def _about(story: "StoryLine") -> str:
+    """What tells it from the others, the most telling first: the line has room for little of it."""
+    return " · ".join(filter(None, (story.changed, story.title, story.length, story.last)))
 
 
 def _saves() -> Path | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl.cli import passphrases
-from advrepl.cli.options import AsJson, GpuLayers, SavesFolder, Threads, option, say, tell
+from advrepl.cli.flags import AsJson, GpuLayers, SavesFolder, Threads, say, tell, whole
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ def judge(
     files: Annotated[list[str], typer.Argument(metavar="FILE.gguf...", help="The quantized files.")],
     on: Annotated[str, typer.Option("--on", metavar="SAVE", help="The story: its name, or its file.")],
     limit: Annotated[float, typer.Option(help="The mean KL divergence that is good enough, in nats.", min=0)] = LIMIT,
-    tokens: Annotated[int, typer.Option(help="Tokens of the story to judge, at most.", min=64)] = 2000,
-    ctx: Annotated[int | None, option("--ctx", help="Context in tokens.", min=256)] = None,
+    tokens: Annotated[
+        int, whole("--tokens", help="Tokens of the story to judge, at most.", least=64, show_default=True)
+    ] = 2000,
+    ctx: Annotated[int | None, whole("--ctx", help="Context in tokens.", least=256)] = None,
     threads: Threads = None,
     gpu_layers: GpuLayers = None,
     folder: SavesFolder = None,

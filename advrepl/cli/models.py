@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from advrepl import paths, program
-from advrepl.cli.options import say
+from advrepl.cli.flags import say
 from advrepl.cli.tables import listing, screen_width
 
 HEADINGS = ("  model", "architecture", "size", "type", "format", "context")

@@ -1,4 +1,4 @@
-"""`advrepl play` and `advrepl resume`: the options of a story, and playing it at a terminal or line by line."""
+"""`advrepl play` and `advrepl resume`: the flags of a story, and playing it at a terminal or line by line."""
 
 import inspect
 import os
@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advrepl import AdvreplError, program
-from advrepl.cli import completion, home, opening, passphrases
-from advrepl.cli.options import GpuLayers, KvType, SavesFolder, Threads, option
+from advrepl.cli import completion, home, opening, passphrases, values
+from advrepl.cli.flags import GpuLayers, KvType, SavesFolder, Threads, flag, one_of, whole
 from advrepl.cli.questions import agrees
-from advrepl.prompt.options import MAX_OPTIONS
 from advrepl.sampling.params import PARAMETERS, Parameter
 
 if TYPE_CHECKING:
@@ -25,29 +24,22 @@ if TYPE_CHECKING:
     from advrepl.terminal.commands import Then
 
 
-def _sampling_option(parameter: Parameter) -> Any:
-    """Return the type and option of a sampling parameter; what it may be is said as /set says it."""
-
-    def read(text: str) -> Any:
-        try:
-            return parameter.read(text)
-        except AdvreplError as error:
-            raise typer.BadParameter(str(error)) from None
-
+def _sampling_flag(parameter: Parameter) -> Any:
+    """Return the type and flag of a sampling parameter; what it may be is said as /set says it."""
     off = "" if parameter.off is None else f"; {parameter.show(parameter.off)}: off"
     usual = "random" if parameter.default is None else parameter.show(parameter.default)
     words = f"{parameter.meaning[0].upper()}{parameter.meaning[1:]}{off} ({parameter.range}).  [default: {usual}]"
     metavar = f"<{parameter.kind.__name__}>"
-    return Annotated[parameter.kind | None, option(parameter.flag, help=words, parser=read, metavar=metavar)]
+    return Annotated[parameter.kind | None, flag(parameter.flag, help=words, read=parameter.read, metavar=metavar)]
 
 
 BELL = 30  # seconds
 
-# name of the parameter -> (type, option); the options that `play` and `resume` share.
-PLAY_OPTIONS: dict[str, Any] = {
+# name of the parameter -> (type, flag); the flags that `play` and `resume` share.
+PLAY_FLAGS: dict[str, Any] = {
     "model": Annotated[
         str | None,
-        option(
+        flag(
             "-m",
             "--model",
             help="GGUF file or Hugging Face folder, or (a part of) its name; or a server's http://…  "
@@ -56,53 +48,74 @@ PLAY_OPTIONS: dict[str, Any] = {
         ),
     ],
     "format": Annotated[
-        str | None, option("--format", help="Prompt format: metharme, pygmalion or chat.  [default: the model's]")
+        str | None,
+        flag(
+            "--format",
+            help="Prompt format: metharme, pygmalion or chat.  [default: the model's]",
+            read=values.read_format,
+        ),
     ],
     "saves": SavesFolder,
     "ctx": Annotated[
         int | None,
-        option("--ctx", help="Context in tokens.  [default: 4096, or less where the model knows less]", min=128),
+        whole("--ctx", help="Context in tokens.  [default: 4096, or less where the model knows less]", least=128),
     ],
     "threads": Threads,
     "gpu_layers": GpuLayers,
     "kv": KvType,
     "preset": Annotated[
         str | None,
-        option("--preset", help="Sampler settings by name, as /preset lists them.", autocompletion=completion.presets),
+        flag(
+            "--preset",
+            help="Sampler settings by name, as /preset lists them.",
+            read=values.read_preset,
+            autocompletion=completion.presets,
+        ),
     ],
-    **{name: _sampling_option(each) for name, each in PARAMETERS.items() if each.is_flag},
-    "you": Annotated[str | None, option("--you", help="Your name, or `NAME: who you are`.  [default: asked for]")],
-    "lore": Annotated[list[Path], option("--lore", help="A lorebook or world info file; may be given again.")],
+    **{name: _sampling_flag(each) for name, each in PARAMETERS.items() if each.is_flag},
+    "you": Annotated[str | None, flag("--you", help="Your name, or `NAME: who you are`.  [default: asked for]")],
+    "lore": Annotated[list[Path], flag("--lore", help="A lorebook or world info file; may be given again.")],
     "options": Annotated[
         int | None,
-        option("--options", help="Choices after each reply; 0 is off.  [default: 3]", min=0, max=MAX_OPTIONS),
+        flag(
+            "--options",
+            help="Choices after each reply; 0 is off.  [default: 3]",
+            read=values.read_options,
+            metavar="<int>",
+        ),
     ],
     "language": Annotated[
-        str | None, option("--language", help="What the story is told in (en, ru, de, fr, ja); else as its text tells.")
+        str | None,
+        flag(
+            "--language",
+            help="What the story is told in (en, ru, de, fr, ja); else as its text tells.",
+            read=values.read_language,
+        ),
     ],
     "ban": Annotated[
         list[Path],
-        option("--ban", help="A file of phrases that replies must not hold, one a line; may be given again."),
+        flag("--ban", help="A file of phrases that replies must not hold, one a line; may be given again."),
     ],
     "state": Annotated[
         str | None,
-        option(
+        one_of(
             "--state",
             help="What you carry and where; told: the model and its options heed it.  [default: on in adventures]",
-            metavar="off|on|told",
+            choices=("off", "on", "told"),
         ),
     ],
     "think": Annotated[
-        str | None, option("--think", help="How long a model may think before it replies: off, or tokens.")
+        str | None,
+        flag("--think", help="How long a model may think before it replies: off, or tokens.", read=values.read_think),
     ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
     "exact": Annotated[
         bool | None,
-        option("--exact/--no-exact", help="Every reply follows from the story and its seed alone; slides cost more."),
+        flag("--exact/--no-exact", help="Every reply follows from the story and its seed alone; slides cost more."),
     ],
     "ahead": Annotated[
         bool | None,
-        option("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),
+        flag("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),
     ],
     "plain_model": Annotated[
         bool, typer.Option("--plain-model", help="Leave a small model alone with the story (docs/game.md).")
@@ -110,27 +123,32 @@ PLAY_OPTIONS: dict[str, Any] = {
     "kv_file": Annotated[
         bool, typer.Option("--kv-file/--no-kv-file", help="Keep what the model has read beside the save.")
     ],
-    "kv_limit": Annotated[str | None, option("--kv-cache-limit", help="What these may take, as 500M.  [default: 4G]")],
+    "kv_limit": Annotated[
+        str | None,
+        flag("--kv-cache-limit", help="What these may take, as 500M.  [default: 4G]", read=values.read_limit),
+    ],
     "plain": Annotated[
         bool, typer.Option("--plain", help="Lines of words only, for screen readers: nothing is drawn over.")
     ],
     "theme": Annotated[
         str | None,
-        option("--theme", help="Colors for a dark or a light terminal.  [default: as it tells]", metavar="dark|light"),
+        one_of(
+            "--theme", help="Colors for a dark or a light terminal.  [default: as it tells]", choices=("dark", "light")
+        ),
     ],
     "voice": Annotated[
         bool, typer.Option("--voice", help="Read each reply aloud (speech-dispatcher or espeak-ng); a key silences it.")
     ],
     "keys": Annotated[
         str | None,
-        option("--keys", help="Keys of the line editor: emacs or vi.  [default: emacs]", metavar="emacs|vi"),
+        one_of("--keys", help="Keys of the line editor: emacs or vi.  [default: emacs]", choices=("emacs", "vi")),
     ],
     "bell": Annotated[
         int | None,
-        option("--bell", help="Ring when a reply took so many seconds; 0: never.  [default: 30]", min=0),
+        whole("--bell", help="Ring when a reply took so many seconds; 0: never.  [default: 30]", least=0),
     ],
     "tokenizer": Annotated[
-        Path | None, option("--tokenizer", help="A GGUF file or folder that counts tokens for a server that does not.")
+        Path | None, flag("--tokenizer", help="A GGUF file or folder that counts tokens for a server that does not.")
     ],
     "insecure": Annotated[
         bool, typer.Option("--insecure", help="Play on another machine over plain http, which can be read on the way.")
@@ -150,17 +168,17 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of PLAY_OPTIONS; it gets them as one keyword argument, `chosen`."""
+def _with_play_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the flags of PLAY_FLAGS; it gets them as one keyword argument, `chosen`."""
     own = [p for name, p in inspect.signature(command).parameters.items() if name != "chosen"]
 
     def run(**given: Any) -> None:
-        chosen = {name: given.pop(name) for name in PLAY_OPTIONS}
+        chosen = {name: given.pop(name) for name in PLAY_FLAGS}
         command(**given, chosen=chosen)
 
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(name), annotation=kind)
-        for name, kind in PLAY_OPTIONS.items()
+        for name, kind in PLAY_FLAGS.items()
     ]
     run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
@@ -168,7 +186,7 @@ def _with_play_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@_with_play_options
+@_with_play_flags
 def play(
     what: Annotated[
         str | None,
@@ -204,7 +222,7 @@ def _begin(beginning: str, chosen: dict[str, Any], save: str | None = None, *, e
     _play(chosen, begin)
 
 
-@_with_play_options
+@_with_play_flags
 def resume(
     name: Annotated[
         str | None,
@@ -270,13 +288,10 @@ def _ahead(chosen: dict[str, Any]) -> bool | None:
 def _play(chosen: dict[str, Any], find: "FindStory") -> None:
     """Open a game and play it: at a terminal if there is one, else line by line."""
     from advrepl.play.loading import Loading
-    from advrepl.terminal import pipe, theme
+    from advrepl.terminal import pipe
 
     as_json = chosen["json"]
     reads = at_terminal(as_json)
-    theme.choose(chosen["theme"], os.environ)  # refuses a wrong name before anything is loaded
-    if (keys := chosen["keys"] or "emacs") not in ("emacs", "vi"):
-        raise AdvreplError(f"--keys is emacs or vi, not {keys[:20]!r}")
     notices: list[str] = []
     game = opening.opened(find, notices.append, reads, at_once=reads and opening.can_draw(plain=chosen["plain"]))
     begins = game.is_new if isinstance(game, Loading) else game.waits_for_opening
@@ -286,7 +301,7 @@ def _play(chosen: dict[str, Any], find: "FindStory") -> None:
             from advrepl.terminal import repl
 
             bell = BELL if chosen["bell"] is None else chosen["bell"]
-            look = repl.Look(chosen["plain"], chosen["theme"], chosen["voice"], keys == "vi", bell)
+            look = repl.Look(chosen["plain"], chosen["theme"], chosen["voice"], chosen["keys"] == "vi", bell)
             left = repl.play(game, opening=begins, notices=notices, look=look)
             code, then = left.code, left.then
         else:

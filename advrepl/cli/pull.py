@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import AdvreplError, paths, program
-from advrepl.cli.options import say
+from advrepl.cli.flags import say
 from advrepl.cli.questions import agrees
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import typer
 
 from advrepl import AdvreplError, paths, program
 from advrepl.cli import completion, passphrases
-from advrepl.cli.options import AsJson, GpuLayers, SavesFolder, Threads, option, say, tell
+from advrepl.cli.flags import AsJson, GpuLayers, SavesFolder, Threads, flag, say, tell
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def replay(
         str, typer.Argument(autocompletion=completion.stories, help="The story's name, or the line of `saves share`.")
     ],
     folder: SavesFolder = None,
-    card: Annotated[Path | None, option("--card", help="For a line: the character's card.")] = None,
+    card: Annotated[Path | None, flag("--card", help="For a line: the character's card.")] = None,
     model: Annotated[
-        str | None, option("-m", "--model", help="Another model than the story's.", autocompletion=completion.models)
+        str | None, flag("-m", "--model", help="Another model than the story's.", autocompletion=completion.models)
     ] = None,
     threads: Threads = None,
     gpu_layers: GpuLayers = None,

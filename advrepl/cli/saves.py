@@ -7,7 +7,7 @@ import typer
 
 from advrepl import AdvreplError, paths, program
 from advrepl.cli import completion, exchange, passphrases, replay
-from advrepl.cli.options import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
@@ -103,19 +103,19 @@ def check(
 
 
 def _tell(each: "Finding", *, repair: bool) -> None:
-    from advrepl.story import checking
+    from advrepl.story import checking, saves
 
     if each.locked:
         say(f"{each.path.name}: encrypted, `{program.command('saves', 'check', each.path.stem)}` looks into it")
     elif not each.trouble:
-        say(f"{each.path.name}: whole, {each.turns} turn{'s' * (each.turns != 1)}")
+        say(f"{each.path.name}: whole, {each.length}")
     else:
         say(each.trouble)
         if each.found and repair:
-            say(f"  {each.source} is kept as {checking.repair(each).name}, {len(each.found.turns)} turns")
+            say(f"  {each.source} is kept as {checking.repair(each).name}, {saves.length(each.found)}")
         elif each.found:
             again = program.command("saves", "check", each.path.stem, "--repair")
-            say(f"  {each.source} can be had, {len(each.found.turns)} turns: `{again}`")
+            say(f"  {each.source} can be had, {saves.length(each.found)}: `{again}`")
         else:
             say("  nothing of it can be recovered")
 

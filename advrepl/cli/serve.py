@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import AdvreplError
-from advrepl.cli.options import GpuLayers, KvType, ModelFlag, Threads, option, say, tell
+from advrepl.cli.flags import GpuLayers, KvType, ModelFlag, Threads, say, tell, whole
 
 if TYPE_CHECKING:
     from advrepl.engines.serving import Serving
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 def serve(
     model: ModelFlag = None,
-    ctx: Annotated[int | None, option("--ctx", help="Context in tokens for each player.", min=256)] = None,
+    ctx: Annotated[int | None, whole("--ctx", help="Context in tokens for each player.", least=256)] = None,
     host: Annotated[
         str, typer.Option(help="The address that others reach; 0.0.0.0: all of this machine.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port.", min=1, max=65535)] = 8080,
-    players: Annotated[int, typer.Option(help="How many play at a time; up to two share one slot.", min=1)] = 1,
+    port: Annotated[int, whole("--port", help="The port.", least=1, most=65535, show_default=True)] = 8080,
+    players: Annotated[
+        int, whole("--players", help="How many play at a time; up to two share one slot.", least=1, show_default=True)
+    ] = 1,
     workers: Annotated[str, typer.Option(help="RPC workers that take a part of the model: HOST:PORT,…")] = "",
     threads: Threads = None,
     gpu_layers: GpuLayers = None,

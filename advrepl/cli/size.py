@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl.cli.options import AsJson, option, say, tell
+from advrepl.cli.flags import AsJson, flag, say, tell, whole
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 def size(
     model: Annotated[str, typer.Argument(help="GGUF file or Hugging Face folder, or (a part of) its name.")],
-    players: Annotated[int, typer.Option(help="How many play at a time.", min=1, max=100_000)] = 1,
-    ctx: Annotated[int | None, option("--ctx", help="Context in tokens for each player.", min=128)] = None,
+    players: Annotated[
+        int, whole("--players", help="How many play at a time.", least=1, most=100_000, show_default=True)
+    ] = 1,
+    ctx: Annotated[int | None, whole("--ctx", help="Context in tokens for each player.", least=128)] = None,
     card: Annotated[
         list[str] | None,
-        option("--card", help="A card as GB:GB/s:TFLOPS (24:936:71); may be given again. Else this machine is taken."),
+        flag("--card", help="A card as GB:GB/s:TFLOPS (24:936:71); may be given again. Else this machine is taken."),
     ] = None,
     tensor_parallel: Annotated[
         bool, typer.Option("--tensor-parallel", help="Divide each layer over the cards, as vLLM does.")

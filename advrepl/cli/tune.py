@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import paths
-from advrepl.cli.options import AsJson, ModelFlag, option, tell
+from advrepl.cli.flags import AsJson, ModelFlag, tell, whole
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ NOT_KEPT = "So this is not kept: tune again on a quiet machine, or keep it all t
 
 def tune(
     model: ModelFlag = None,
-    ctx: Annotated[int | None, option("--ctx", help="Context in tokens to measure with.", min=512)] = None,
+    ctx: Annotated[int | None, whole("--ctx", help="Context in tokens to measure with.", least=512)] = None,
     seconds: Annotated[
-        int | None, typer.Option(help="About how long it may take; 30, or 90 where the model is slow.", min=5)
+        int | None, whole("--seconds", help="About how long it may take; 30, or 90 where the model is slow.", least=5)
     ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep what is found also if the measurements are doubtful.")

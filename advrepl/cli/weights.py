@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advrepl import paths, program
-from advrepl.cli.options import say
+from advrepl.cli.flags import say
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -22,33 +22,12 @@ from advrepl.engines.kv.file import WindowShape, segments_digest
 from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
+from advrepl.engines.vocabulary import Vocabulary
 from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import FULL_AFTER_EVICTION
 from advrepl.sampling.params import Sampling
 
 NO_WINDOW = WindowShape(b"", (), 0)
-
-
-class EngineVocabulary(Protocol):
-    """A model's tokens."""
-
-    bos: int
-    eos: int
-
-    def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        """Return a segment's tokens; `first`: it stands at the beginning of a prompt."""
-
-    def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """Return what must stand before the first tokens of a prompt."""
-
-    def ends(self, token: int) -> bool:
-        """Tell whether a token ends a text."""
-
-    def piece(self, token: int) -> bytes:
-        """Return the bytes that a token spells."""
-
-    def special(self, token: int) -> str:
-        """Return a control token as templates write it; "" if there is none."""
 
 
 class EngineModel(Protocol):
@@ -67,7 +46,7 @@ class EngineModel(Protocol):
         """Tell whether what is being decoded is to end."""
 
     @property
-    def vocab(self) -> EngineVocabulary:
+    def vocab(self) -> Vocabulary:
         """Return the model's tokens."""
 
     def abort(self, now: bool) -> None:

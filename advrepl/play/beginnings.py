@@ -1,11 +1,13 @@
-"""What a new story can begin with: the scenarios and characters that come with the program, with a line on each.
+"""What a new story can begin with, with a line on each: the scenarios and characters of the program, and own cards.
 
 Opens nothing (session.py does).
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from advrepl.cards.character import shipped
+from advrepl import paths
+from advrepl.cards.character import own, shipped
 from advrepl.story import scenario
 
 ABOUT = {
@@ -24,10 +26,17 @@ class Beginning:
 
     name: str
     about: str
-    is_character: bool
 
 
 def beginnings() -> list[Beginning]:
-    """Return the scenarios, then the characters."""
-    scenarios = [Beginning(name, f"{each.title}: {ABOUT[name]}", False) for name, each in scenario.BUILT_IN.items()]
-    return [*scenarios, *(Beginning(name, ABOUT[name], True) for name in shipped())]
+    """Return the scenarios, then the characters, then the player's own cards."""
+    found = {name: f"{each.title}: {ABOUT[name]}" for name, each in scenario.BUILT_IN.items()}
+    found |= {name: ABOUT[name] for name in shipped()}
+    found |= {name: f"your own card, {path.name}" for name, path in own_cards().items()}
+    return [Beginning(name, about) for name, about in found.items()]
+
+
+def own_cards() -> dict[str, Path]:
+    """Return the cards in the player's folder of characters that are not called as something of the program's."""
+    there = own(paths.characters_folder())
+    return {name: path for name, path in there.items() if name not in scenario.BUILT_IN and name not in shipped()}

@@ -24,6 +24,7 @@ from advrepl.play.planner import Planner
 from advrepl.play.reply import Piece, ReplyTask, Written
 from advrepl.play.so_far import ReplySoFar
 from advrepl.play.state import NOT_KEPT, GameState, Told
+from advrepl.play.writer import without_sign
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
@@ -68,6 +69,11 @@ class Game(Told):
         return self.state.sampling
 
     @property
+    def is_kept(self) -> bool:
+        """Has anything been said or changed, or was the story there before?"""
+        return self.state.save is not self._unplayed
+
+    @property
     def waits_for_opening(self) -> bool:
         """Has nothing been said yet?"""
         return not self.story.turns
@@ -106,6 +112,11 @@ class Game(Told):
         """Write the save file, which is kept from now on; raises AdvreplError."""
         self.file.write(self.state.save)
         self._unplayed = None
+
+    def keep(self) -> str:
+        """Write the save file and what the model has read."""
+        self.save()
+        return self.store_kv()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -169,6 +180,7 @@ class Game(Told):
         if last is None:
             raise AdvreplError("there is no reply to continue yet")
         told = menu.parted(last.text, self.option_count)[0] if last.role == "model" else ""
+        told = without_sign(told) if last.stop == "length" else told
         yield from self._reply(self.window(), told)
 
     def undo(self) -> str:
@@ -230,7 +242,7 @@ class Game(Told):
 
     def leave(self) -> str:
         """Save, or let the story go again, and return a line if it is not in its file; raises AdvreplError."""
-        if self.state.save is not self._unplayed:
+        if self.is_kept:
             return self.file.write_or_rescue(self.state.save)
         if self.kv_store:
             self.kv_store.close()

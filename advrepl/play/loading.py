@@ -28,7 +28,8 @@ class Loading(Told):
         self.share = 0.0  # of the model that is loaded
         self._unopened, self.state = unopened, told
         self._given_up = False
-        self._lock = threading.Lock()  # for the two below
+        self._asked_to_keep = False
+        self._lock = threading.Lock()  # for `game`, the file and the two below
         self._done = False
         self._then: Callable[[], None] | None = None
         # A daemon: one that hangs in llama.cpp keeps nobody who leaves.
@@ -46,6 +47,20 @@ class Loading(Told):
     def is_stuck(self) -> bool:
         """Does the thread still load what was given up?"""
         return self._given_up and self._thread.is_alive()
+
+    @property
+    def is_kept(self) -> bool:
+        """Was the story there before, or is it asked for that it is kept?"""
+        return not self.is_new or self._asked_to_keep
+
+    def keep(self) -> str:
+        """Write the story as it will stand."""
+        with self._lock:
+            if self.game:
+                return self.game.keep()
+            self.file.write(self.state.save)
+            self._asked_to_keep = True
+        return ""
 
     def when_done(self, then: Callable[[], None] | None) -> None:
         """Call this once there is a game or an error, in that thread; now, if there is. None: nothing any more."""
@@ -69,7 +84,7 @@ class Loading(Told):
         try:
             if self.game:
                 self.game.close()
-            elif self.is_new:
+            elif not self.is_kept:
                 self.file.delete()
         finally:
             self.file.close()
@@ -77,9 +92,12 @@ class Loading(Told):
     def _open(self) -> None:
         try:
             game = self._unopened.open(self.notices.append, self._loaded)
-            if self.is_new and not self._given_up:
-                list(game.open())
-            self.game = game
+            with self._lock:
+                if self.is_new and not self._given_up:
+                    list(game.open())
+                if self._asked_to_keep:
+                    game.save()
+                self.game = game
         except BaseException as error:  # told where the story is played
             self.error = error
         with self._lock:

@@ -12,6 +12,7 @@ from advrepl.cards.character import shipped
 from advrepl.engines import models
 from advrepl.engines.remote.address import Address, is_address
 from advrepl.hints import understood
+from advrepl.play.beginnings import own_cards
 from advrepl.story import crypt, saves, scenario
 from advrepl.story.saves import ModelRef
 
@@ -28,14 +29,17 @@ LOOKED_AT = 20  # stories
 def beginning(what: str, notice: Notice) -> str:
     """Return the name of the scenario or character that is meant, or the path of a card; raises AdvreplError."""
     known = (*scenario.BUILT_IN, *shipped())
+    own = {name: str(path) for name, path in own_cards().items()}
     if what in known or Path(what).expanduser().is_file():
         return what
+    if what in own:
+        return own[what]
     titles = {story.title: name for name, story in scenario.BUILT_IN.items()}
     return understood(
         what,
-        [dict(zip(known, known, strict=True)), titles],
+        [dict(zip(known, known, strict=True)) | own, titles],
         f"there is no scenario {what!r} and no such card",
-        f"there are {', '.join(scenario.BUILT_IN)}, and the characters {', '.join(shipped())} "
+        f"there are {', '.join(scenario.BUILT_IN)}, and the characters {', '.join((*shipped(), *own))} "
         f"(a story goes on with `{program.command('resume')}`)",
         notice,
     )

@@ -3,6 +3,7 @@
 Does not write files (story/save_file.py), work out prompts (planner.py) or write replies (game.py).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -120,11 +121,20 @@ class GameState:
             raise
 
 
-class Told:
+class Told(ABC):
     """A story of which all is known but what its model does: it has a state and the file that it is kept in."""
 
     file: SaveFile
     state: GameState
+
+    @property
+    @abstractmethod
+    def is_kept(self) -> bool:
+        """Is there a story to go on with if the player leaves now?"""
+
+    @abstractmethod
+    def keep(self) -> str:
+        """Write the story, which is kept from now on; returns what there is to say of it. Raises AdvreplError."""
 
     @property
     def title(self) -> str:

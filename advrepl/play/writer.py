@@ -244,6 +244,15 @@ class Writer:
             self._released = end
 
 
+def without_sign(prose: str) -> str:
+    """Return prose that was broken off as the model left it: without the sign of it, and the quotes closed behind that.
+
+    The inverse of what the writer puts there; prose without the sign stays as it is.
+    """
+    text, _, closed = prose.rpartition("…")
+    return text if text and closed == scripts.open_quotes(f"{text}…") else prose
+
+
 class _Watch:
     """What is looked for in the text of one pass."""
 

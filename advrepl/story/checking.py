@@ -13,7 +13,7 @@ import msgspec
 from advrepl import AdvreplError, regular
 from advrepl.story import crypt
 from advrepl.story.recovery import salvage
-from advrepl.story.saves import NewerSave, Save, backup_of, free_name, from_plain, load, parse, write_copy
+from advrepl.story.saves import NewerSave, Save, backup_of, free_name, from_plain, length, load, parse, write_copy
 from advrepl.story.seal import is_altered
 from advrepl.story.tree import Turn
 
@@ -23,7 +23,7 @@ class Finding:
     """What was found of one story."""
 
     path: Path
-    turns: int  # that can be read of it as it is
+    length: str = ""  # of what can be read of it as it is, in words
     trouble: str = ""  # what is wrong with it, as a sentence; empty: nothing
     found: Save | None = None  # what can be had instead
     source: str = ""  # where that is from, in words
@@ -36,17 +36,17 @@ def check(path: Path) -> Finding:
         data = regular.read(path)
         save = parse(data, path.name)
     except NewerSave as error:
-        return Finding(path, 0, str(error))
+        return Finding(path, trouble=str(error))
     except crypt.Locked:
-        return Finding(path, 0, locked=True)
+        return Finding(path, locked=True)
     except OSError as error:
-        return _with_rescue(path, 0, f"{path.name} cannot be read: {error.strerror}", b"")
+        return _with_rescue(path, "", f"{path.name} cannot be read: {error.strerror}", b"")
     except AdvreplError as error:
-        return _with_rescue(path, 0, str(error), data)
+        return _with_rescue(path, "", str(error), data)
     if is_altered(data):
         words = f"{path.name} is not what was written: it was edited by hand (then take out its last line, the sum) or "
-        return _with_rescue(path, len(save.turns), words + "the disk has changed it", b"")
-    return Finding(path, len(save.turns))
+        return _with_rescue(path, length(save), words + "the disk has changed it", b"")
+    return Finding(path, length(save))
 
 
 def repair(finding: Finding) -> Path:
@@ -70,16 +70,16 @@ def whole_part(data: bytes, source: str) -> Save:
         raise ValueError(str(error)) from error
 
 
-def _with_rescue(path: Path, turns: int, trouble: str, data: bytes) -> Finding:
+def _with_rescue(path: Path, readable: str, trouble: str, data: bytes) -> Finding:
     try:
         save = load(backup_of(path))
-        return Finding(path, turns, trouble, save, "the version before it")
+        return Finding(path, readable, trouble, save, "the version before it")
     except AdvreplError:
         pass
     try:
-        return Finding(path, turns, trouble, whole_part(data, path.name), "what could be read of it")
+        return Finding(path, readable, trouble, whole_part(data, path.name), "what could be read of it")
     except ValueError:
-        return Finding(path, turns, trouble)
+        return Finding(path, readable, trouble)
 
 
 def _valid(turns: list[Any]) -> Iterator[Any]:

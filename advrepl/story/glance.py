@@ -10,6 +10,7 @@ import msgspec
 
 from advrepl import regular
 from advrepl.story import crypt
+from advrepl.story.tree import counted
 
 LIST = "- "  # before each option at the end of a reply, as saves have it
 
@@ -53,7 +54,7 @@ class StoryLine(msgspec.Struct, frozen=True):
     @property
     def length(self) -> str:
         """Return how many turns it has, in words; empty: nobody can tell."""
-        return f"{self.turns} turn{'s' * (self.turns != 1)}" if self.readable and not self.encrypted else ""
+        return counted(self.turns) if self.readable and not self.encrypted else ""
 
 
 def find(saves: Path) -> list[Path]:

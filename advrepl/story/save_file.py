@@ -17,7 +17,7 @@ import filelock
 from advrepl import AdvreplError, atomic, program, regular
 from advrepl.story import crypt
 from advrepl.story.checking import whole_part
-from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, load, write_copy
+from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, length, load, write_copy
 from advrepl.story.seal import is_altered
 
 BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
@@ -103,7 +103,7 @@ class SaveFile:
     def _whole_part(self) -> tuple[Save, str] | None:
         with suppress(OSError, ValueError):
             save = whole_part(regular.read(self.path), str(self.path))
-            return save, f"its {len(save.turns)} turns that could be read go on"
+            return save, f"what could be read of it goes on, {length(save)}"
         return None
 
     def write(self, save: Save) -> None:

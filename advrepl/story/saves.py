@@ -20,7 +20,7 @@ from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.quotes import Quote, fits
 from advrepl.story.scenario import Scenario
 from advrepl.story.seal import is_altered, sealed
-from advrepl.story.tree import Story, Turn
+from advrepl.story.tree import Story, Turn, counted
 
 SCHEMA = len(MIGRATIONS) + 1
 
@@ -202,6 +202,12 @@ def title_of(path: Path) -> str:
         return load(path).title
     except AdvreplError:
         return ""
+
+
+def length(save: Save) -> str:
+    """Return how many turns are read of a story, and how many there are with all takes, in words."""
+    read = len(Story(save.turns, save.head))
+    return counted(read) + (f" ({len(save.turns)} with all takes)" if len(save.turns) > read else "")
 
 
 def _check_tree(save: Save, source: str) -> None:

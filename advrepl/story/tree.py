@@ -42,6 +42,11 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     start: int = 0  # the first block of that prompt
 
 
+def counted(turns: int) -> str:
+    """Return a number of turns in words."""
+    return "1 turn" if turns == 1 else f"{turns} turns"
+
+
 class TurnPath(Protocol):
     """The turns from the beginning of a story to one of its turns, whether or not they are kept as a list."""
 

@@ -36,7 +36,8 @@ from advrepl.terminal.lines import PlayerLine, understood_in
 from advrepl.terminal.text import clip, one_line
 from advrepl.terminal.theme import Theme
 from advrepl.terminal.toolbar import Status, toolbar
-from advrepl.terminal.words import CHOOSE, LEAVE, LOADING, READING, WAITS, words
+from advrepl.terminal.word_wrap import WordWrap
+from advrepl.terminal.words import CHOOSE, LEAVE, LEAVE_UNSAID, LOADING, READING, WAITS, words
 
 PROMPT = "> "
 EACH = 0.2  # seconds between two looks at how far the model is loaded
@@ -106,6 +107,7 @@ class LineEditor:
             PROMPT,
             multiline=True,
             prompt_continuation=" " * len(PROMPT),
+            input_processors=[WordWrap(len(PROMPT))],
             history=History(history) if history else InMemoryHistory(),
             completer=self._completions,
             auto_suggest=AutoSuggestFromHistory(),
@@ -274,10 +276,7 @@ class LineEditor:
 
     def _clear(self, event: KeyPressEvent) -> None:
         if not event.current_buffer.text:
-            if isinstance(self._game, Loading):  # there is no reply to end
-                event.app.exit(exception=EOFError)
-                return
-            self._set_hint(f" {words(LEAVE)} ")
+            self._set_hint(f" {words(LEAVE if self._game.is_kept else LEAVE_UNSAID)} ")
         event.current_buffer.reset()
 
     def _search(self, event: KeyPressEvent, direction: SearchDirection) -> None:

@@ -13,6 +13,7 @@ from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
+from advrepl.story.tree import counted
 from advrepl.terminal import commands
 from advrepl.terminal.interrupts import Interrupts, await_line, closed
 from advrepl.terminal.lines import understood_in
@@ -54,7 +55,7 @@ class PlainOutput:
                 menu = "".join(f"\n{number}. {option}" for number, option in enumerate(options, 1))
                 self._write(menu + "\n\n")
             case Slid(turns, _):
-                self.notice(f"{turns} turns are no longer seen by the model")
+                self.notice(f"{counted(turns)} no longer seen by the model")
             case Note(text):
                 self.notice(text)
             case Option() | Thought():

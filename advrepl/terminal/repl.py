@@ -19,8 +19,7 @@ from advrepl.play.loading import Loading
 from advrepl.play.reply import Option, Piece
 from advrepl.play.state import NOT_KEPT
 from advrepl.prompt import options as menu
-from advrepl.story.tree import Turn
-from advrepl.terminal import commands, picker
+from advrepl.terminal import commands, picker, standing
 from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.bare_words import BareWords
 from advrepl.terminal.choosing import Pick
@@ -80,7 +79,7 @@ def play(game: Game | Loading, *, opening: bool, notices: Sequence[str] = (), lo
         repl.show_portrait()
         try:
             if opening:
-                repl.show(game.open() if isinstance(game, Game) else written_opening(game))
+                repl.show(game.open() if isinstance(game, Game) else standing.written_opening(game))
             else:
                 repl.show_last_exchange()
             repl.read_lines()
@@ -150,7 +149,7 @@ class Repl:
 
     def show_last_exchange(self) -> None:
         """Show where the story stood when it was left: the last reply with its options, and what the player said."""
-        told = _last_exchange(self._told.story.path_turns())
+        told = standing.last_exchange(self._told.story.path_turns())
         for turn in told:
             if turn.role == "user":
                 self._screen.begin_paragraph()
@@ -160,6 +159,8 @@ class Repl:
                 self._screen.show(Reply("", self._told.options(), {}))
         if told and told[-1].role == "user":
             self._screen.notice("there is no reply yet: /retry asks for one")
+        elif cut := standing.how_to_read_on(self._told):
+            self._screen.notice(cut)
 
     def read_lines(self) -> None:
         """Take the player's lines, one after the other, until he leaves."""
@@ -189,11 +190,12 @@ class Repl:
 
     def show(self, events: Iterator[Event]) -> None:
         """Show events as they happen; errors are one line, Ctrl-C ends the reply, twice raises KeyboardInterrupt."""
-        offered, began = False, time.monotonic()
+        offered, replied, began = False, False, time.monotonic()
         try:
             with closed(events), self._interrupts.writing(), keys_unechoed(sys.stdin), self._aloud.listening(sys.stdin):
                 for event in events:
                     offered |= isinstance(event, Option)
+                    replied |= isinstance(event, Reply)
                     if isinstance(event, Reply) and 0 < self._bell <= time.monotonic() - began:
                         self._screen.ring()
                     self._aloud.take(event)
@@ -204,6 +206,8 @@ class Repl:
             self._screen.end()
         if self._interrupts.count:
             self._screen.notice(self._how_to_go_on(offered))
+        elif replied and (cut := standing.how_to_read_on(self._told)):
+            self._screen.notice(cut)
         if self._interrupts.count > 1:
             raise KeyboardInterrupt
 
@@ -250,7 +254,7 @@ class Repl:
         if loading.error:
             if self._foyer:
                 self._foyer.tell()
-        elif loading.is_new:
+        elif not loading.is_kept:
             self._screen.notice(NOT_KEPT)
         else:
             self._tell_where(loading.file.path)
@@ -305,21 +309,6 @@ class Repl:
         if last and last.role == "model":
             return words(STOPPED)
         return "stopped before the first word; /retry asks again, /undo takes your line back"
-
-
-def written_opening(loading: Loading) -> Iterator[Event]:
-    """Return the events of a new story's opening, as its game will tell it."""
-    last = loading.story.last
-    told = menu.parted(last.text if last else "", loading.option_count)[0]
-    yield Piece(told)
-    yield Reply(told, loading.options(), {})
-
-
-def _last_exchange(turns: Sequence[Turn]) -> Sequence[Turn]:
-    """The last reply with the line that it answers, or with the lines behind it that have no reply."""
-    last = max((place for place, turn in enumerate(turns) if turn.role == "model"), default=0)
-    is_answer = last == len(turns) - 1
-    return turns[max(last - is_answer, 0) :]
 
 
 @contextmanager

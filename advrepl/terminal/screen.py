@@ -12,6 +12,7 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
 from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
+from advrepl.story.tree import counted
 from advrepl.terminal import clipboard, pictures
 from advrepl.terminal.charts import Bar
 from advrepl.terminal.clipboard import Copied
@@ -245,7 +246,7 @@ class Screen:
         self._write_prose(text.replace(mark, self._theme.styled("option", mark), 1) + "\n")
 
     def _slid(self, turns: int, first: str) -> None:
-        before, after = "── memory now begins at “", f"” · {turns} {'turn' if turns == 1 else 'turns'} no longer seen"
+        before, after = "── memory now begins at “", f"” · {counted(turns)} no longer seen"
         if self._can.words:
             before = before.removeprefix("── ")
         room = max(self.measure - max_cells(before + after) - 1, LEAST_QUOTE)

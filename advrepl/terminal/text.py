@@ -125,7 +125,7 @@ class StreamWrapper:
             self._grow_word(grapheme)
 
     def _grow_word(self, grapheme: str) -> None:
-        if self._previous and _may_part(self._previous, grapheme):
+        if self._previous and may_part(self._previous, grapheme):
             self._end_word()
         elif self._word_cells > self.width:  # a "word" without end is not waited for
             self._write_word()
@@ -183,8 +183,8 @@ def wrap(text: str, width: int, indent: int = 0) -> str:
     return wrapper.feed(text) + wrapper.end()
 
 
-def _may_part(left: str, right: str) -> bool:
-    """May a line end between the two? Beside wide characters it may, and before a blank that carries a mark."""
+def may_part(left: str, right: str) -> bool:
+    """Tell whether a line may end between the two: beside wide characters, and before a blank that carries a mark."""
     if right[0] == " ":
         return True
     wide = _char_cells(left[0]) == 2 or _char_cells(right[0]) == 2

@@ -5,6 +5,7 @@ Pure: editor.py draws it.
 
 from dataclasses import dataclass
 
+from advrepl.story.tree import counted
 from advrepl.terminal.text import clip, max_cells, one_line
 
 PREFETCH_MARKS = {"idle": " ○", "writing": " ◔", "ready": " ●"}  # how far the replies are that are written ahead
@@ -30,11 +31,10 @@ def toolbar(status: Status, width: int) -> str:
 
 
 def _toolbar(status: Status, width: int) -> str:
-    turns = "turn" if status.gone == 1 else "turns"
     name = one_line(status.model)
     for meter, gone, speed in (
-        (f"{status.used} of {status.budget} tokens", f"{status.gone} {turns} no longer seen", "tokens/s"),
-        (f"{status.used}/{status.budget} tokens", f"{status.gone} {turns} out", "t/s"),
+        (f"{status.used} of {status.budget} tokens", f"{counted(status.gone)} no longer seen", "tokens/s"),
+        (f"{status.used}/{status.budget} tokens", f"{counted(status.gone)} out", "t/s"),
         (f"{status.used}/{status.budget}", f"{status.gone} out", "t/s"),
     ):
         parts = [meter, gone if status.gone else "", f"{status.speed:.0f} {speed}" if status.speed else ""]

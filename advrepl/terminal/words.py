@@ -10,7 +10,9 @@ KEPT = "kept in {path}"
 HELP = "/help lists commands and keys, Ctrl-D leaves"
 CHOOSE = "1-{count}, or your own words"
 LEAVE = "Ctrl-D or /quit leaves; the story is saved"
+LEAVE_UNSAID = "Ctrl-D or /quit leaves"
 STOPPED = "stopped; /continue goes on from here, /retry begins the reply again"
+CUT = "cut at its length; /continue goes on from here, /length makes replies longer"
 GO_ON = "The story is kept in {path}. Go on with: {command}"
 YOUR_TURN = "Your turn: "
 YOU_CAN = "You can:"
@@ -25,7 +27,9 @@ TABLE: dict[str, dict[str, str]] = {
         HELP: "/help zeigt Befehle und Tasten, Strg-D beendet",
         CHOOSE: "1-{count}, oder in eigenen Worten",
         LEAVE: "Strg-D oder /quit beendet; die Geschichte ist gespeichert",
+        LEAVE_UNSAID: "Strg-D oder /quit beendet",
         STOPPED: "angehalten; /continue macht hier weiter, /retry beginnt die Antwort neu",
+        CUT: "auf ihre Länge gekürzt; /continue macht hier weiter, /length macht Antworten länger",
         GO_ON: "Die Geschichte liegt in {path}. Weiter mit: {command}",
         YOUR_TURN: "Sie sind dran: ",
         YOU_CAN: "Sie können:",
@@ -38,7 +42,9 @@ TABLE: dict[str, dict[str, str]] = {
         HELP: "/help montre les commandes et les touches, Ctrl-D quitte",
         CHOOSE: "1-{count}, ou vos propres mots",
         LEAVE: "Ctrl-D ou /quit quitte ; l'histoire est enregistrée",
+        LEAVE_UNSAID: "Ctrl-D ou /quit quitte",
         STOPPED: "arrêté ; /continue reprend ici, /retry recommence la réponse",
+        CUT: "coupé à sa longueur ; /continue reprend ici, /length allonge les réponses",
         GO_ON: "L'histoire est dans {path}. Pour continuer : {command}",
         YOUR_TURN: "À vous : ",
         YOU_CAN: "Vous pouvez :",
@@ -51,7 +57,9 @@ TABLE: dict[str, dict[str, str]] = {
         HELP: "/help покажет команды и клавиши, Ctrl-D — выход",
         CHOOSE: "1-{count} или свои слова",
         LEAVE: "Ctrl-D или /quit — выход; история сохранена",
+        LEAVE_UNSAID: "Ctrl-D или /quit — выход",
         STOPPED: "остановлено; /continue продолжит отсюда, /retry начнёт ответ заново",
+        CUT: "обрезано по длине; /continue продолжит отсюда, /length сделает ответы длиннее",
         GO_ON: "История сохранена в {path}. Продолжить: {command}",
         YOUR_TURN: "Ваш ход: ",
         YOU_CAN: "Можно:",
@@ -64,7 +72,9 @@ TABLE: dict[str, dict[str, str]] = {
         HELP: "/help でコマンドとキーの一覧、Ctrl-D で終了",
         CHOOSE: "1-{count}、または自由に入力",
         LEAVE: "Ctrl-D か /quit で終了します。物語は保存済みです",
+        LEAVE_UNSAID: "Ctrl-D か /quit で終了します",
         STOPPED: "中断しました。/continue で続き、/retry で書き直します",
+        CUT: "長さの上限で切れました。/continue で続き、/length で返事を長くできます",
         GO_ON: "物語は {path} に保存されました。続きは: {command}",
         YOUR_TURN: "あなたの番です: ",
         YOU_CAN: "選択肢:",

@@ -51,13 +51,9 @@ def byte_level_fields(
     table.check()
     specials = special_ids(folder, settings, table, {})
     return {
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": pre,
-        "tokenizer.ggml.tokens": table.tokens,
-        "tokenizer.ggml.token_type": table.types,
+        **table.fields("gpt2", pre),
         "tokenizer.ggml.merges": [merge_of(m, file) for m in as_list(model.values.get("merges"))],
         **specials,
-        **table.left_out_fields(),
         **({NORMALIZER: "NFC"} if tokenizer.get("normalizer") else {}),
         "tokenizer.ggml.add_bos_token": adds_bos(tokenizer, settings),
     }

@@ -49,13 +49,9 @@ def pieces_fields(tokenizer: Mapping[str, Any], folder: Path, vocab_size: int, s
     known = {"unk": table.types.index(UNKNOWN)} if UNKNOWN in table.types else {}
     begins = adds_bos(tokenizer, settings) if tokenizer.get("post_processor") else settings.get("add_bos_token")
     return {
-        "tokenizer.ggml.model": "llama",
-        "tokenizer.ggml.pre": "default",
-        "tokenizer.ggml.tokens": table.tokens,
+        **table.fields("llama", "default"),
         "tokenizer.ggml.scores": table.scores,
-        "tokenizer.ggml.token_type": table.types,
         **special_ids(folder, settings, table, known),
-        **table.left_out_fields(),
         "tokenizer.ggml.add_bos_token": begins is not False,
         "tokenizer.ggml.add_eos_token": settings.get("add_eos_token") is True,
         "tokenizer.ggml.add_space_prefix": bool(prefix),

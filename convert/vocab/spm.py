@@ -42,13 +42,9 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
     table.check()
     known = {"bos": model.bos_id(), "eos": model.eos_id(), "unk": model.unk_id(), "pad": model.pad_id()}
     return {
-        "tokenizer.ggml.model": "llama",
-        "tokenizer.ggml.pre": "default",
-        "tokenizer.ggml.tokens": table.tokens,
+        **table.fields("llama", "default"),
         "tokenizer.ggml.scores": table.scores,
-        "tokenizer.ggml.token_type": table.types,
         **special_ids(folder, settings, table, known),
-        **table.left_out_fields(),
         "tokenizer.ggml.add_bos_token": settings.get("add_bos_token") is not False,
         "tokenizer.ggml.add_eos_token": settings.get("add_eos_token") is True,
         "tokenizer.ggml.add_space_prefix": model.normalize("a") != "a",

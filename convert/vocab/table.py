@@ -72,9 +72,18 @@ class TokenTable:
             else:  # fine-tunes of 2023 named a padding token that they never gave a row
                 self.left_out.append(f"{token.text!r} (id {index})")
 
-    def left_out_fields(self) -> Fields:
-        """The field that names the added tokens that have no row; none if there are none."""
-        return {LEFT_OUT: self.left_out} if self.left_out else {}
+    def fields(self, model: str, pre: str) -> Fields:
+        """Return the fields of the tokens, and of the added ones that have no row if there are any.
+
+        `model`, `pre`: how llama.cpp cuts text ("llama" or "gpt2"), and what it cuts it at before.
+        """
+        fields: Fields = {
+            "tokenizer.ggml.model": model,
+            "tokenizer.ggml.pre": pre,
+            "tokenizer.ggml.tokens": self.tokens,
+            "tokenizer.ggml.token_type": self.types,
+        }
+        return fields | ({LEFT_OUT: self.left_out} if self.left_out else {})
 
     def check(self) -> None:
         """Refuse two ids with the same text, with a ConvertError."""

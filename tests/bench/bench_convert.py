@@ -20,10 +20,7 @@ import psutil
 from advrepl.machine import usable_cores
 from tests.bench.make_llama import SIZES, make
 
-ADVREPL = (
-    "from advrepl import weights; import typer; app = typer.Typer(); "
-    "app.command()(weights.decode); app.command()(weights.convert); app()"
-)
+ADVREPL = [sys.executable, "-m", "advrepl"]
 CHUNK = 16 << 20
 
 
@@ -76,7 +73,7 @@ def report(name: str, *measured: Measured) -> None:
 
 def ours(model: Path, place: Path) -> None:
     out = place / "ours.gguf"
-    measured = measure([sys.executable, "-c", ADVREPL, "convert", str(model), "-o", str(out)])
+    measured = measure([*ADVREPL, "convert", str(model), "-o", str(out)])
     report("advrepl convert", measured)
     steps = next(line for line in measured.output.splitlines() if line.startswith("time"))
     print(f"{'':34} {out.stat().st_size / 1e6:.0f} MB written; {' '.join(steps.split())}", flush=True)
@@ -109,7 +106,7 @@ def decoding(model: Path, place: Path) -> None:
     copied = time.perf_counter() - start
     (place / "copy").unlink()
     report("copying the release", Measured(copied))
-    command = [sys.executable, "-c", ADVREPL, "decode", str(xor), str(base), str(out)]
+    command = [*ADVREPL, "decode", str(xor), str(base), str(out)]
     measured = measure(command)
     report("advrepl decode", measured)
     print(f"{'':34} {copied / measured.seconds:.2f} of the copy's speed")

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from advrepl import AdvreplError, paths
 from advrepl.cli import config
 from advrepl.cli.commands import app
-from advrepl.cli.play import PLAY_OPTIONS
+from advrepl.cli.play import PLAY_FLAGS
 
 
 @pytest.fixture
@@ -51,9 +51,20 @@ def test_other_lines_of_the_file_stay(file: Path) -> None:
     ("arguments", "why"),
     [
         (("temprature", "1"), "there is no option temprature: did you mean temperature"),
-        (("temperature", "9"), "temperature = 9: temperature is a number from 0 to 5"),
-        (("ctx", "many"), 'ctx = "many": '),
-        (("ahead", "maybe"), "ahead is on or off, not 'maybe'"),
+        (("temperature", "9"), "^temperature is a number from 0 to 5, not '9'$"),
+        (("ctx", "many"), "^ctx is a whole number, 128 or more, not 'many'$"),
+        (("ctx", "9" * 5000), "^ctx is a whole number, 128 or more, not '9{40}'$"),
+        (("options", "9"), "^options is a whole number from 0 to 8, not '9'$"),
+        (("ahead", "maybe"), "^ahead is on or off, not 'maybe'$"),
+        (("theme", "pink"), "^theme is dark or light, not 'pink'$"),
+        (("keys", "nano"), "^keys is emacs or vi, not 'nano'$"),
+        (("kv", "q9"), "^kv is f16 or q8_0, not 'q9'$"),
+        (("state", "maybe"), "^state is off, on or told, not 'maybe'$"),
+        (("format", "alpaca"), "there is no prompt format 'alpaca': use metharme, pygmalion or chat"),
+        (("preset", "nope"), "there is no preset 'nope': there are default"),
+        (("language", "xx"), "there is no language 'xx' to tell in: use en"),
+        (("think", "long"), "thinking is off, or a number of tokens such as 300, not 'long'"),
+        (("kv-cache-limit", "much"), "--kv-cache-limit 'much' is no size"),
     ],
 )
 def test_what_play_would_refuse_is_not_kept(file: Path, arguments: tuple[str, ...], why: str) -> None:
@@ -62,7 +73,17 @@ def test_what_play_would_refuse_is_not_kept(file: Path, arguments: tuple[str, ..
     assert not file.exists()
 
 
-@pytest.mark.parametrize(("text", "why"), [("x = = 1", "is no TOML"), ("colour = 1", "there is no option colour")])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x = = 1", "is no TOML"),
+        ("colour = 1", "there is no option colour"),
+        ('theme = "pink"', "theme is dark or light, not 'pink'"),
+        ("ctx = 3", "ctx is a whole number, 128 or more, not '3'"),
+        ("ctx = true", "ctx takes a value, not true"),
+        ("plain = 3", "plain is on or off, not 3"),
+    ],
+)
 def test_a_file_that_is_wrong_is_named(file: Path, text: str, why: str) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(text)
@@ -78,8 +99,8 @@ def test_the_environment_goes_before_the_file(file: Path, monkeypatch: pytest.Mo
 
 
 def test_every_option_of_play_can_be_set() -> None:
-    assert len(config._options()) == len(PLAY_OPTIONS)
-    switched = {name for name in config._options() if config._typed(name, "1" if _takes_text(name) else "on") is True}
+    assert len(config._flags()) == len(PLAY_FLAGS)
+    switched = {name for name in config._flags() if config._typed(name, "1" if _takes_text(name) else "on") is True}
     assert {"ahead", "json", "kv-file", "plain", "shift"} <= switched
     assert config._typed("ban", "x.txt") == ["x.txt"] and config._typed("seed", "7") == 7
 

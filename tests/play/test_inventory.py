@@ -1,54 +1,35 @@
 """What the player has and where he is: asked while he reads, right on every path, and his to correct."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.engines.base import PrefillProgress
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.prefetch import Prefetcher, Slot
 from advrepl.play import inventory, moves, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
-from advrepl.prompt.segments import Window
-from advrepl.sampling.params import Sampling
 from advrepl.story import carried, saves
 from advrepl.story.carried import Carried
 from advrepl.story.tree import Change, Turn
 from tests.conftest import ScriptedEngine
+from tests.play.conftest import AnsweringEngine
 from tests.terminal.commands.conftest import refused, told
 
 TAKE = ("take the lantern", "You take the lantern from the step and go into the hall of the house.")
 GIVE = ("give him the lantern", "You give the lantern to the keeper and the two of you go down to the cellar.")
 
 
-class Answering(ScriptedEngine):
-    """Answers each question with what `answer` makes of the choices that its grammar has."""
-
-    def __init__(self, answer: Callable[[list[str]], str]) -> None:
-        super().__init__(grammars=True)
-        self.answer = answer
-
-    def generate(
-        self,
-        window: Window,
-        sampling: Sampling,
-        *,
-        stop: Iterable[str] = (),
-        grammar: str | None = None,
-        on_prefill: PrefillProgress | None = None,
-    ) -> Iterator[str]:
-        self.prompts.append(str(window.prompt))
-        assert grammar
-        yield from self.answer([each for each in grammar.split('"')[1::2] if each[0] in "+-@"])
+def choices_of(grammar: str) -> list[str]:
+    return [each for each in grammar.split('"')[1::2] if each[0] in "+-@"]
 
 
-def everything(choices: list[str]) -> str:
-    return ", ".join(dict.fromkeys(choices))
+def everything(grammar: str) -> str:
+    return ", ".join(dict.fromkeys(choices_of(grammar)))
 
 
 def played(game: Game, *exchanges: tuple[str, str]) -> None:
@@ -74,7 +55,7 @@ def state(game: Game) -> Carried:
 
 @pytest.fixture
 def game(new_game: Callable[..., Game]) -> Game:
-    game = new_game(Answering(everything))
+    game = new_game(AnsweringEngine(everything))
     game.state.add(Turn(None, "model", "You come to the lighthouse. It stands without a light."))
     return game
 
@@ -218,9 +199,12 @@ def test_a_longer_reply_and_an_edit_keep_what_the_player_said(game: Game) -> Non
 
 def test_500_turns_with_undo_and_branches_are_as_their_path_says(game: Game) -> None:
     rng, words = random.Random(7), ("lantern", "key", "rope", "map", "coin", "sword")
-    game.engine.answer = lambda choices: ", ".join(  # type: ignore[attr-defined]
-        rng.sample(choices, rng.randint(1, len(choices)))
-    )
+
+    def answer(grammar: str) -> str:
+        choices = choices_of(grammar)
+        return ", ".join(rng.sample(choices, rng.randint(1, len(choices))))
+
+    game.engine.answer = answer  # type: ignore[attr-defined]
     for number in range(500):
         move = rng.random()
         if move < 0.1:

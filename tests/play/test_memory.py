@@ -1,47 +1,31 @@
 """What the model chooses to keep of turns that slide out, and what the player keeps and drops."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from advrepl.engines.base import PrefillProgress
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.prefetch import Slot
 from advrepl.play import memory
 from advrepl.play.game import Game
 from advrepl.play.memory import QUESTION
-from advrepl.prompt.segments import Window
-from advrepl.sampling.params import Sampling
 from advrepl.story import quotes
 from advrepl.story.tree import Turn
-from tests.conftest import ScriptedEngine
+from tests.play.conftest import AnsweringEngine
 from tests.terminal.commands.conftest import refused, told
 
 TALE = "The door is locked with a chain. A key lies under the mat. Somebody coughs behind the door."
 
 
-class Choosing(ScriptedEngine):
-    """Answers a question with the second text of the grammar, letter by letter."""
-
-    def generate(
-        self,
-        window: Window,
-        sampling: Sampling,
-        *,
-        stop: Iterable[str] = (),
-        grammar: str | None = None,
-        on_prefill: PrefillProgress | None = None,
-    ) -> Iterator[str]:
-        self.prompts.append(str(window.prompt))
-        assert grammar
-        yield from grammar.split('"')[3]
+def second_text(grammar: str) -> str:
+    return grammar.split('"')[3]
 
 
 @pytest.fixture
 def game(new_game: Callable[..., Game]) -> Game:
     """A story of which the model no longer sees the first turns."""
-    game = new_game(Choosing(n_ctx=400, grammars=True), max_tokens=100)
+    game = new_game(AnsweringEngine(second_text, n_ctx=400), max_tokens=100)
     game.set_option_count(0)
     for number in range(12):
         game.state.add(Turn(game.story.head, "user", f"step {number}"))

@@ -1,6 +1,6 @@
 """A story goes on with what it was played with, and the command line wins. On the real small model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,6 @@ from advrepl.story import saves
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("ADVREPL_MODEL", raising=False)
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[[Game], Game]]:
-    games: list[Game] = []
-    yield lambda game: games.append(game) or game  # type: ignore[func-returns-value]
-    for game in games:
-        game.close()
 
 
 def test_context_and_cache_are_those_that_the_story_was_played_with(

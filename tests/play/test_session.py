@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +14,6 @@ from advrepl.play import lookup, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
 from advrepl.story import saves
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[[Game], Game]]:
-    games: list[Game] = []
-    yield lambda game: games.append(game) or game  # type: ignore[func-returns-value]
-    for game in games:
-        game.close()
 
 
 @pytest.fixture(autouse=True)

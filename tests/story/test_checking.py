@@ -12,6 +12,7 @@ from advrepl.cli.saves import app
 from advrepl.story import checking, saves
 from advrepl.story.save_file import SaveFile
 from advrepl.story.seal import is_altered, sealed
+from advrepl.story.tree import Turn
 from tests.story.test_saves import a_save
 
 
@@ -79,7 +80,14 @@ def test_a_changed_story_goes_on_and_the_version_before_it_is_kept(tmp_path: Pat
 def test_who_edits_by_hand_takes_the_sum_out(tmp_path: Path) -> None:
     data = written(tmp_path, "one", "two").replace(b"two", b"three")
     (tmp_path / "a.json").write_bytes(data[: data.rindex(b",")] + b"\n}\n")
-    assert checking.check(tmp_path / "a.json") == checking.Finding(tmp_path / "a.json", 2)
+    assert checking.check(tmp_path / "a.json") == checking.Finding(tmp_path / "a.json", "2 turns")
+
+
+def test_a_story_has_the_turns_that_are_read_and_says_how_many_others_it_has() -> None:
+    turns = [Turn(None, "user", "a"), Turn(0, "model", "b"), Turn(0, "model", "c")]
+    save = msgspec.structs.replace(a_save(), turns=turns, head=2)
+    assert saves.length(save) == "2 turns (3 with all takes)"
+    assert saves.length(msgspec.structs.replace(save, turns=turns[:1], head=0)) == "1 turn"
 
 
 def test_a_newer_story_is_no_damage_but_a_flipped_schema_is(tmp_path: Path) -> None:
@@ -101,7 +109,7 @@ def test_check_says_what_is_wrong_and_repairs_beside_it(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(data)
     told = CliRunner().invoke(app, ["check", "--saves", str(tmp_path)])
     assert told.exit_code == 1 and "good.json: whole, 2 turns" in told.output
-    assert "a.json is damaged" in told.output and "the version before it can be had, 1 turns" in told.output
+    assert "a.json is damaged" in told.output and "the version before it can be had, 1 turn:" in told.output
     told = CliRunner().invoke(app, ["check", "a", "--saves", str(tmp_path), "--repair"])
     assert "is kept as a-recovered.json" in told.output and (tmp_path / "a.json").read_bytes() == data
     recovered = saves.load(tmp_path / "a-recovered.json")

@@ -113,7 +113,7 @@ def test_a_story_that_is_not_opened_is_left_as_it_is(story: Path) -> None:
     with SaveFile(story) as file, pytest.raises(crypt.Locked):
         file.load()
     assert story.read_bytes() == before
-    assert checking.check(story) == checking.Finding(story, 0, locked=True)
+    assert checking.check(story) == checking.Finding(story, locked=True)
     line = glance(story)
     assert (line.title, line.length, line.last, line.model) == ("(encrypted)", "", "", "") and line.changed
     assert renaming.rename(story, "other").read_bytes() == before

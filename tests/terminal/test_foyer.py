@@ -86,7 +86,7 @@ def test_a_line_is_typed_on_while_the_model_arrives(slow: Slow, gate: Path, tmp_
     assert story(tmp_path)[-2] == ("user", "I open it.")
 
 
-@pytest.mark.parametrize("way", ["/quit\r", "\x03", "\x04"])
+@pytest.mark.parametrize("way", ["/quit\r", "\x04"])
 def test_leaving_does_not_wait_for_the_model(slow: Slow, gate: Path, tmp_path: Path, way: str) -> None:
     with slow("play", *SMALL) as terminal:
         terminal.until(LOADING)
@@ -95,6 +95,37 @@ def test_leaving_does_not_wait_for_the_model(slow: Slow, gate: Path, tmp_path: P
         assert terminal.left() == 0 and time.monotonic() - began < 5
         assert "nothing was said, so no story is kept" in terminal.text
     assert not saves.find(tmp_path) and not list(tmp_path.glob(".*lock"))
+
+
+def test_control_c_on_an_empty_line_says_how_to_leave_as_it_does_later(slow: Slow, gate: Path) -> None:
+    with slow("play", *SMALL) as terminal:
+        terminal.until(LOADING)
+        terminal.press("ctrl-c")
+        terminal.until(lambda: terminal.lines[-1].strip() == "Ctrl-D or /quit leaves")
+        gate.touch()
+        terminal.ready()
+        terminal.press("ctrl-c")
+        terminal.until(lambda: terminal.lines[-1].strip() == "Ctrl-D or /quit leaves")
+        terminal.line("/save")
+        terminal.until("saved in")
+        terminal.ready()
+        terminal.press("ctrl-c")
+        terminal.until("Ctrl-D or /quit leaves; the story is saved")
+
+
+def test_a_story_is_saved_before_its_model_is_there(slow: Slow, gate: Path, tmp_path: Path) -> None:
+    with slow("play", *SMALL) as terminal:
+        terminal.until(LOADING)
+        terminal.line("/save")
+        terminal.until("saved in")
+        assert story(tmp_path)[-1][1].startswith("You are standing in front")
+        terminal.line(f"/save {tmp_path / 'copy'}")
+        terminal.until("a copy is in")
+        gate.touch()
+        terminal.ready()
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0 and "Go on with: " in terminal.text, "it is kept though nothing was said"
+    assert saves.load(tmp_path / "copy.json").turns == saves.load(tmp_path / "start.json").turns
 
 
 def test_leaving_does_not_wait_for_what_cannot_be_given_up(

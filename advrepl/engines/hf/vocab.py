@@ -6,7 +6,7 @@ or tokenizers. Needs neither torch nor transformers' own tokenizers.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from typing import Any, cast
 import sentencepiece
 
 from advrepl import AdvreplError
-from advrepl.prompt.segments import Segment
+from advrepl.engines import vocabulary
 from advrepl.prompt.thinking import SPELLED
 from advrepl.sampling.params import DRY_BREAKERS
 from convert import ConvertError
@@ -32,8 +32,8 @@ GUARD = "\ue000"
 Cut = Callable[[str], list[int]]
 
 
-class Vocabulary:
-    """Turn text into a model's tokens, and back. Special tokens are found where they are looked for, nowhere else.
+class Vocabulary(vocabulary.Vocabulary):
+    """Turn text into the tokens of a folder's model, and back.
 
     `rows`: of the embedding, at least as many as there are tokens. Raises AdvreplError for files that are not read.
     """
@@ -48,10 +48,9 @@ class Vocabulary:
             raise AdvreplError(str(error)) from error
         self._tokens: list[str] = fields["tokenizer.ggml.tokens"]
         self.size = len(self._tokens)
-        self.bos = int(fields.get("tokenizer.ggml.bos_token_id", -1))
-        self.eos = int(fields.get("tokenizer.ggml.eos_token_id", -1))
-        self._add_bos = bool(fields["tokenizer.ggml.add_bos_token"]) and self.bos >= 0
-        self._prefix = " " if spm and fields["tokenizer.ggml.add_space_prefix"] else ""
+        bos, eos = (int(fields.get(f"tokenizer.ggml.{name}_token_id", -1)) for name in ("bos", "eos"))
+        prefix = " " if spm and fields["tokenizer.ggml.add_space_prefix"] else ""
+        super().__init__(bos, eos, bool(fields["tokenizer.ggml.add_bos_token"]), prefix)
         self.template: str | None = fields.get("tokenizer.chat_template")
         self._ids = {text: i for i, text in enumerate(self._tokens)}
         ends = {self._ids[text] for text in ENDS if text in self._ids}
@@ -63,34 +62,9 @@ class Vocabulary:
         self._in_marks = self._pattern(USER_DEFINED, CONTROL, UNKNOWN)
         self._ends = {self.eos, *ends, *_named_ends(folder)}
 
-    def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        """Return a segment's tokens: special tokens are found in its mark, and never in its text.
-
-        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
-        """
-        if segment.plain:
-            return tuple(self.plain((self._prefix if first else "") + str(segment)))
-        mark, opening = segment.mark, tuple[int, ...]()
-        if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
-            mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
-        if first:
-            mark = self._spaced(mark)
-        # What stands behind the last special token is one text with what follows: it may merge with it.
-        end = max((found.end() for found in self._in_marks.finditer(mark)), default=0) if self._in_marks else 0
-        return (*opening, *self._tokenize(mark[:end], self._in_marks), *self.plain(mark[end:] + segment.text))
-
-    def _spaced(self, mark: str) -> str:
-        """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
-        tokens = self._tokenize(mark, self._in_marks) if self._prefix else []
-        return mark if tokens and not self.piece(tokens[0]) else self._prefix + mark
-
     def plain(self, text: str) -> list[int]:
         """Return the tokens of foreign text, in which no special token is found."""
         return self._tokenize(text, self._in_text)
-
-    def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """Return what must stand before the first tokens of a prompt: a beginning of text, unless it is there."""
-        return (self.bos,) if self._add_bos and tuple(tokens[:1]) != (self.bos,) else ()
 
     def ends(self, token: int) -> bool:
         """Tell whether the token ends a text."""
@@ -114,6 +88,13 @@ class Vocabulary:
     def breakers(self) -> frozenset[int]:
         """Return the tokens over which no repetition is followed by DRY."""
         return frozenset(token for token in range(self.size) if any(text in self.piece(token) for text in DRY_BREAKERS))
+
+    def _marked(self, mark: str) -> list[int]:
+        return self._tokenize(mark, self._in_marks)
+
+    def _joined(self, mark: str, text: str) -> list[int]:
+        end = max((found.end() for found in self._in_marks.finditer(mark)), default=0) if self._in_marks else 0
+        return [*self._marked(mark[:end]), *self.plain(mark[end:] + text)]
 
     def _tokenize(self, text: str, specials: re.Pattern[str] | None) -> list[int]:
         text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text

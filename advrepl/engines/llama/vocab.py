@@ -6,12 +6,11 @@ Does not know prompts; what a segment is, prompt/segments.py says.
 import ctypes
 import re
 import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
 
-from advrepl.prompt.segments import Segment
+from advrepl.engines import vocabulary
 from advrepl.prompt.thinking import SPELLED
 
 PIECE_BYTES = 512
@@ -20,18 +19,17 @@ NORMALIZER = "advrepl.normalizer"  # in a file of ours: what the model's tokeniz
 SPECIAL = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
 
 
-class Vocabulary:
+class Vocabulary(vocabulary.Vocabulary):
     """Turn text into the tokens of a loaded model, and back. One thread at a time; `model`: a llama_model pointer."""
 
     def __init__(self, model: Any) -> None:
         self._vocab = lib.llama_model_get_vocab(model)
         self.size = int(lib.llama_vocab_n_tokens(self._vocab))
-        self.bos = int(lib.llama_vocab_bos(self._vocab))
-        self.eos = int(lib.llama_vocab_eos(self._vocab))
-        self._add_bos = bool(lib.llama_vocab_get_add_bos(self._vocab))
-        self._prefix = ""
+        prefix = ""
         if lib.llama_vocab_type(self._vocab) == lib.LLAMA_VOCAB_TYPE_SPM:
-            self._prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
+            prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
+        bos, eos = int(lib.llama_vocab_bos(self._vocab)), int(lib.llama_vocab_eos(self._vocab))
+        super().__init__(bos, eos, bool(lib.llama_vocab_get_add_bos(self._vocab)), prefix)
         self._composes = metadata(model, NORMALIZER) == "NFC"
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
@@ -43,33 +41,13 @@ class Vocabulary:
         """Return the llama_vocab pointer."""
         return self._vocab
 
-    def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        """Return a segment's tokens: special tokens are found in its mark, and never in its text.
-
-        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
-        """
-        if segment.plain:
-            return tuple(self.plain((self._prefix if first else "") + str(segment)))
-        mark, opening = segment.mark, tuple[int, ...]()
-        if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
-            mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
-        if first:
-            mark = self._spaced(mark)
-        return (*opening, *self._joined(mark, segment.text))
-
     def _joined(self, mark: str, text: str) -> list[int]:
-        """What stands behind the mark's last special token is one text with what follows: it may merge with it."""
-        tokens = self._tokenize(mark, special=True)
+        tokens = self._marked(mark)
         last = next((i for i in reversed(range(len(tokens))) if self._is_found_in(mark, tokens[i])), None)
         if last is None:
             return self.plain(mark + text)
         rest = mark.rpartition(self.special(tokens[last]))[2]
         return [*tokens[: last + 1], *self.plain(rest + text)]
-
-    def _spaced(self, mark: str) -> str:
-        """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
-        tokens = self._tokenize(mark, special=True) if self._prefix else []
-        return mark if tokens and not self.piece(tokens[0]) else self._prefix + mark
 
     def plain(self, text: str) -> list[int]:
         """Return the tokens of foreign text, in which no special token is found.
@@ -83,10 +61,6 @@ class Vocabulary:
         parts = re.split("|".join(rf"(?<={re.escape(mark[:1])})(?={re.escape(mark[1:])})" for mark in found), text)
         apart = [token for part in parts for token in self._tokenize(part, special=False)]
         return [token for token in apart if not self._is_control(token)]
-
-    def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """Return what must stand before the first tokens of a prompt: a beginning of text, unless it is there."""
-        return (self.bos,) if self._add_bos and tokens[:1] != (self.bos,) else ()
 
     def _is_control(self, token: int) -> bool:
         control = self._controls.get(token)
@@ -123,6 +97,9 @@ class Vocabulary:
     def _is_found_in(self, mark: str, token: int) -> bool:
         """Tell whether the token is one that is found as a whole, and stands in the mark (<unk> need not)."""
         return bool(lib.llama_vocab_get_attr(self._vocab, token) & SPECIAL) and self.special(token) in mark
+
+    def _marked(self, mark: str) -> list[int]:
+        return self._tokenize(mark, special=True)
 
     def _tokenize(self, text: str, special: bool) -> list[int]:
         if not text:

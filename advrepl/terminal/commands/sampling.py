@@ -16,8 +16,10 @@ from advrepl.prompt import bans
 from advrepl.sampling import presets
 from advrepl.sampling.params import PARAMETERS, Parameter, Sampling, parameter
 from advrepl.sampling.presets import Preset
+from advrepl.terminal.choosing import Pick
 from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command
+from advrepl.terminal.picker import Choice
 from advrepl.terminal.text import clip
 
 IN_USE = "*"
@@ -102,8 +104,7 @@ def preset(game: Game, argument: str) -> Iterator[Event]:
     """List named sampler settings, use one, or keep the present ones under a name."""
     first, _, name = argument.partition(" ")
     if not argument:
-        yield Table.of(listed_presets(game.sampling))
-        yield Note(f"{IN_USE} marks what is set now; /preset NAME uses one, /preset save NAME keeps what is set")
+        yield _presets_to_choose(game.sampling)
     elif first == presets.SAVE:
         if not name.strip():
             raise AdvreplError("/preset save takes a name for the present settings")
@@ -114,6 +115,15 @@ def preset(game: Game, argument: str) -> Iterator[Event]:
         before = game.sampling
         game.set_sampling(chosen.on(before))
         yield Note(f"{chosen.name}: {difference(before, game.sampling)}")
+
+
+def _presets_to_choose(sampling: Sampling) -> Pick:
+    """Every preset: a list to choose from, or a text with the values of each."""
+    rows = list(listed_presets(sampling))
+    marks = f"{IN_USE} marks what is set now; /preset NAME uses one, /preset save NAME keeps what is set"
+    told = [(name[len(IN_USE) :].strip(), name[: len(IN_USE)], about.split("\n")[::-1]) for name, about in rows]
+    choices = tuple(Choice(name, f"{mark} {'; '.join(about)}") for name, mark, about in told)
+    return Pick(f"{Table.of(rows).text}\n{marks}", f"Use which preset? {IN_USE} is set now.", choices, "/preset")
 
 
 def difference(before: Sampling, now: Sampling) -> str:

@@ -12,6 +12,7 @@ from advrepl.play.game import Game
 from advrepl.prompt import options as menu
 from advrepl.story import editing, outline
 from advrepl.story.outline import Stretch
+from advrepl.story.tree import counted
 from advrepl.terminal.columns import Table
 from advrepl.terminal.commands.table import command, whole_number
 from advrepl.terminal.text import clip, one_line
@@ -134,7 +135,7 @@ def search(game: Game, argument: str) -> Iterator[Event]:
         (f"{'*' if index in path else ' '} {index + 1}", _around(game.story.turns[index].text, wanted))
         for index in found[-MOST_FOUND:]
     )
-    more = f"the last {MOST_FOUND} of {len(found)} turns" if len(found) > MOST_FOUND else _turns(len(found))
+    more = f"the last {MOST_FOUND} of {len(found)} turns" if len(found) > MOST_FOUND else counted(len(found))
     yield Note(f"{more} with it, * on the path that is read; /goto TURN goes there")
 
 
@@ -147,10 +148,10 @@ def delete(game: Game, argument: str) -> Iterator[Event]:
     turn = turn_of(game, number)
     if sure.strip() != YES:
         count = len(editing.subtree(game.story, turn))
-        asked = f"this removes {_turns(count)} for good, from turn {turn + 1} on: {_begin(game, turn)}"
+        asked = f"this removes {counted(count)} for good, from turn {turn + 1} on: {_begin(game, turn)}"
         yield Note(f"{asked}\n/delete {turn + 1} {YES} does it")
         return
-    yield Note(f"removed: {_turns(moves.delete(game, turn))}")
+    yield Note(f"removed: {counted(moves.delete(game, turn))}")
     yield from where(game)
 
 
@@ -181,10 +182,6 @@ def turn_of(game: Game, text: str) -> int:
     return story.path[-number] if back else number - 1
 
 
-def _turns(count: int) -> str:
-    return "1 turn" if count == 1 else f"{count} turns"
-
-
 def _is_number(text: str) -> bool:
     return whole_number(text.removeprefix("-").removeprefix("#")) is not None
 
@@ -208,7 +205,7 @@ def _around(text: str, wanted: str) -> str:
 def _row(game: Game, each: Stretch, costs: moves.Costs, names: dict[int, list[str]]) -> tuple[str, str]:
     mark = "●" if each.on_path else "○"
     number = f"{each.first + 1}" if each.first == each.last else f"{each.first + 1}-{each.last + 1}"
-    facts = [f"{each.count} turns" if each.count > 1 else "", f"{each.takes} takes" if each.takes > 1 else ""]
+    facts = [counted(each.count) if each.count > 1 else "", f"{each.takes} takes" if each.takes > 1 else ""]
     facts.append("" if each.on_path else costs.said(each.way))
     facts += names.get(each.last, [])
     told = ", ".join(filter(None, facts))

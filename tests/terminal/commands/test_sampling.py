@@ -11,9 +11,11 @@ from prompt_toolkit.document import Document
 
 from advrepl import AdvreplError, paths
 from advrepl.play.game import Game
+from advrepl.sampling import presets
 from advrepl.sampling.params import PARAMETERS, Sampling
 from advrepl.story import saves
 from advrepl.terminal import commands
+from advrepl.terminal.choosing import Pick
 from advrepl.terminal.completing import Completions
 from tests.conftest import ScriptedEngine
 from tests.terminal.commands.conftest import refused, told
@@ -140,6 +142,17 @@ def test_setting_survives_in_a_folder_that_is_gone(game: Game, tmp_path: Path) -
 
 
 # --- /preset
+
+
+def test_presets_can_be_chosen_from_a_list(game: Game) -> None:
+    told_, *more = commands.run(game, "/preset")
+    assert isinstance(told_, Pick) and not more and told_.command == "/preset"
+    names = [each.name for each in told_.choices]
+    assert {"default", "godlike", "good-winds"} <= set(names) and names == presets.names(paths.presets_folder())
+    list(commands.run(game, "/preset godlike"))
+    (told_,) = commands.run(game, "/preset")
+    assert isinstance(told_, Pick)
+    assert [each.name for each in told_.choices if each.about.startswith("* ")] == ["godlike"]
 
 
 def test_preset_changes_the_settings_at_once_and_says_what(game: Game) -> None:

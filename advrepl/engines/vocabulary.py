@@ -1,0 +1,67 @@
+"""What the vocabularies of all engines share: where special tokens are found in a prompt, and what begins it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from advrepl.prompt.segments import Segment
+
+
+class Vocabulary(ABC):
+    """Turn text into a model's tokens, and back.
+
+    `bos` and `eos` are -1 where there is none. `prefix`: what SentencePiece puts before the text of a prompt.
+    """
+
+    def __init__(self, bos: int, eos: int, add_bos: bool, prefix: str) -> None:
+        self.bos, self.eos = bos, eos
+        self._add_bos, self._prefix = add_bos and bos >= 0, prefix
+
+    def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
+        """Return a segment's tokens: special tokens are found in its mark, and never in its text.
+
+        `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
+        """
+        if segment.plain:
+            return tuple(self.plain((self._prefix if first else "") + str(segment)))
+        mark, opening = segment.mark, tuple[int, ...]()
+        if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
+            mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
+        if first:
+            mark = self._spaced(mark)
+        return (*opening, *self._joined(mark, segment.text))
+
+    def _spaced(self, mark: str) -> str:
+        """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
+        tokens = self._marked(mark) if self._prefix else []
+        return mark if tokens and not self.piece(tokens[0]) else self._prefix + mark
+
+    def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """Return what must stand before the first tokens of a prompt: a beginning of text, unless it is there."""
+        return (self.bos,) if self._add_bos and tuple(tokens[:1]) != (self.bos,) else ()
+
+    @abstractmethod
+    def plain(self, text: str) -> list[int]:
+        """Return the tokens of foreign text, in which no special token is found."""
+
+    @abstractmethod
+    def ends(self, token: int) -> bool:
+        """Tell whether a token ends a text."""
+
+    @abstractmethod
+    def piece(self, token: int) -> bytes:
+        """Return the bytes that a token spells, which may be a part of a character.
+
+        None for what is no text, but for the marks by which a model says that it thinks (prompt/thinking.py).
+        """
+
+    @abstractmethod
+    def special(self, token: int) -> str:
+        """Return a control token as it is written in templates; "" if there is none."""
+
+    @abstractmethod
+    def _marked(self, mark: str) -> list[int]:
+        """Return the tokens of our own text, in which special tokens are found."""
+
+    @abstractmethod
+    def _joined(self, mark: str, text: str) -> list[int]:
+        """Return the tokens of both: what stands behind the mark's last special token may merge with the text."""
