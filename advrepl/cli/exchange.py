@@ -2,15 +2,19 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advrepl import AdvreplError, paths, program
 from advrepl.cli import passphrases
-from advrepl.cli.flags import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say, tell
 from advrepl.cli.questions import agrees
+
+if TYPE_CHECKING:
+    from advrepl.story.saves import Save
 
 MOST_TOLD = 50  # files that were not taken
 Source = Annotated[Path, typer.Argument(help="A chat of another program, or a folder of them.", show_default=False)]
@@ -26,14 +30,22 @@ def import_stories(
     if source.is_dir():
         _import_folder(source, place)
         return
-    for path, remarks in _import_file(source, place, name):
+    for path, remarks, is_new in _import_file(source, place, name):
+        if not is_new:
+            say(f"{path.name} has this story already: {program.resume_command(path)} goes on with it")
+            say(f"  --name NAME takes {source.name} once more", err=True)
+            continue
         say(f"{path.name}: {program.resume_command(path)} goes on with it")
         for remark in remarks:
             say(f"  {remark}", err=True)
 
 
-def _import_file(source: Path, place: Path, name: str | None = None) -> Iterator[tuple[Path, list[str]]]:
-    """Write the stories of a file, each under a name that no story has; all of them are read before one is written."""
+def _import_file(source: Path, place: Path, name: str | None = None) -> Iterator[tuple[Path, list[str], bool]]:
+    """Write the stories of a file, each under a name that no story has; all of them are read before one is written.
+
+    Yields where each is, what was left out of it, and whether it is new: what was taken before is not taken again,
+    unless it is given a name.
+    """
     from advrepl.exchange.reading import read
     from advrepl.story.roleplay import slug
     from advrepl.story.saves import check_name, free_name, write_copy
@@ -44,12 +56,31 @@ def _import_file(source: Path, place: Path, name: str | None = None) -> Iterator
     stories = [(chat, chat.save(name or chat.title or source.stem)) for chat in chats]
     place.mkdir(parents=True, exist_ok=True)
     for chat, save in stories:
-        path = (
-            place
-            / f"{free_name(place, name or slug(chat.title if len(chats) > 1 and chat.title else source.stem))}.json"
-        )
+        wanted = name or slug(chat.title if len(chats) > 1 and chat.title else source.stem)
+        if not name and (before := _taken_before(save, place, wanted)):
+            yield before, [], False
+            continue
+        path = place / f"{free_name(place, wanted)}.json"
         write_copy(path, save)
-        yield path, chat.remarks
+        yield path, chat.remarks, True
+
+
+def _taken_before(save: "Save", place: Path, name: str) -> Path | None:
+    """The story of that name, or of one that `free_name` made of it, that begins as this one, whatever came after."""
+    from advrepl.story import saves
+
+    free = saves.free_name(place, name)
+    number, path = 1, place / f"{name}.json"
+    while path.stem != free:
+        with suppress(AdvreplError):  # a damaged one is none
+            told = saves.load(path).turns[: len(save.turns)]
+            if [(turn.parent, turn.role, turn.text) for turn in told] == [
+                (turn.parent, turn.role, turn.text) for turn in save.turns
+            ]:
+                return path
+        number += 1
+        path = place / f"{name}-{number}.json"
+    return None
 
 
 def _import_folder(source: Path, place: Path) -> None:
@@ -57,23 +88,26 @@ def _import_folder(source: Path, place: Path) -> None:
     from rich.progress import track
 
     files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
-    taken, refused = 0, list[str]()
+    taken, there, refused = 0, 0, list[str]()
     quiet = not sys.stderr.isatty()
     from rich.console import Console
 
     for path in track(files, "stories", console=Console(stderr=True), disable=quiet):
         try:
-            taken += len(list(_import_file(path, place)))
+            found = [is_new for _, _, is_new in _import_file(path, place)]
+            taken, there = taken + sum(found), there + len(found) - sum(found)
         except AdvreplError as error:
             refused.append(str(error))
     say(f"{taken} stories taken from {len(files)} files into {place}")
+    if there:
+        say(f"there already: {there}", err=True)
     if refused:
         say(f"not taken: {len(refused)}", err=True)
     for line in refused[:MOST_TOLD]:
         say(f"  {line}", err=True)
     if len(refused) > MOST_TOLD:
         say(f"  and {len(refused) - MOST_TOLD} more", err=True)
-    if files and not taken:
+    if files and not taken and not there:
         raise AdvreplError(f"no file of {source} is a chat that is known here")
 
 
@@ -92,12 +126,13 @@ def export_story(
     from advrepl import atomic
     from advrepl.exchange.pages import FORMS
     from advrepl.hints import did_you_mean
+    from advrepl.play import lookup
     from advrepl.story import saves
 
     if form not in FORMS:
         hint = did_you_mean(form, {each: each for each in FORMS}) or f"give one of {', '.join(FORMS)}"
         raise AdvreplError(f"--as {form!r} is no form of a story: {hint}")
-    source = saves.path_of(paths.saves_folder(folder), name)
+    source = lookup.saved(name, paths.saves_folder(folder), tell)
     suffix, write = FORMS[form]
     passphrases.unlock(source)
     save, path = saves.load(source), out or Path(source.stem + suffix)

@@ -125,7 +125,11 @@ PLAY_FLAGS: dict[str, Any] = {
     ],
     "kv_limit": Annotated[
         str | None,
-        flag("--kv-cache-limit", help="What these may take, as 500M.  [default: 4G]", read=values.read_limit),
+        flag(
+            "--kv-cache-limit",
+            help="What these may take, and in memory what you left.  [default: 4G]",
+            read=values.read_limit,
+        ),
     ],
     "plain": Annotated[
         bool, typer.Option("--plain", help="Lines of words only, for screen readers: nothing is drawn over.")

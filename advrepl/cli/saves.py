@@ -7,7 +7,7 @@ import typer
 
 from advrepl import AdvreplError, paths, program
 from advrepl.cli import completion, exchange, passphrases, replay
-from advrepl.cli.flags import SavesFolder, say
+from advrepl.cli.flags import SavesFolder, say, tell
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
@@ -59,12 +59,13 @@ def rename(
 @app.command("show")
 def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     """Print a story as it was read."""
+    from advrepl.play import lookup
     from advrepl.prompt import options as menu
     from advrepl.story import saves
     from advrepl.story.tree import Story
     from advrepl.terminal.text import visible
 
-    passphrases.unlock(path := saves.path_of(paths.saves_folder(folder), name))
+    passphrases.unlock(path := lookup.saved(name, paths.saves_folder(folder), tell))
     save = saves.load(path)
     print(visible(f"{save.title}\n"))
     for turn in Story(save.turns, save.head).path_turns():
@@ -87,13 +88,15 @@ def check(
     ] = False,
 ) -> None:
     """Tell whether stories are what was written, and what can be recovered; changes none."""
-    from advrepl.story import checking, saves
+    from advrepl.play import lookup
+    from advrepl.story import checking
     from advrepl.story.glance import find
 
     place = paths.saves_folder(folder)
+    chosen = [lookup.saved(name, place, tell)] if name else find(place)
     if name:
-        passphrases.unlock(saves.path_of(place, name))
-    found = list(map(checking.check, [saves.path_of(place, name)] if name else find(place)))
+        passphrases.unlock(chosen[0])
+    found = list(map(checking.check, chosen))
     if not found:
         say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
     for each in found:

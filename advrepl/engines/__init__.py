@@ -1,0 +1,10 @@
+"""What writes: llama.cpp, transformers or a server, behind one protocol (base.py)."""
+
+import os
+
+# llama.cpp's threads wait for each other several hundred times a token, and GCC's OpenMP lets them wait by spinning,
+# for whole slices of time where another program has the core: a token takes 50 to 100 times as long as soon as both
+# cores have other work. A thousand turns bridge what there is to bridge on an idle machine; longer waits sleep.
+# Read when the library is loaded. A policy of the user's own stands.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -135,6 +135,14 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Caching(Protocol):
+    """What an engine has besides that knows what is in its cache."""
+
+    def missing(self, window: Window) -> int:
+        """Return how many tokens are to be read before the player's words in a window; changes nothing."""
+
+
+@runtime_checkable
 class OnServer(Protocol):
     """What an engine has besides where its model is on a server."""
 

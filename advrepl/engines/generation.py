@@ -19,7 +19,7 @@ from advrepl.engines.kv import canonical, computed
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
-from advrepl.engines.kv.reuse import ReusePlan, plan_reuse
+from advrepl.engines.kv.reuse import ReusePlan, common_prefix, plan_reuse
 from advrepl.engines.kv.snapshots import Snapshots
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.vocabulary import Vocabulary
@@ -198,8 +198,7 @@ class SequenceEngine(ABC, Generic[M]):
     def follow(self, window: Window) -> list[int]:
         """Make the cache hold as much of the window as it can; return all its tokens, of which the rest is missing."""
         sequence = self.sequence
-        parts = sequence.token_cache.parts(window.segments)
-        wanted = [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
+        parts, wanted = self._tokens(window)
         n_head = len(window.prompt.head)
         head = len(wanted) - sum(map(len, parts[n_head:]))
         sizes = map(len, parts[n_head:])
@@ -207,15 +206,20 @@ class SequenceEngine(ABC, Generic[M]):
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
-        if self.exact:
+        if self.exact:  # a copy that is put back may have been decoded in other chunks
             spoken = max(len(window.prompt.cue), 1)  # segments that the reply goes on from
             first, *others = (len(wanted) - sum(map(len, parts[1:])), *map(len, parts[1:]))
             sequence.planned = canonical.chunk_ends((first, *others)[:-spoken], self.model.chunk)
             self._keep_exactly(plan.keep, goes_on=window.goes_on)
         else:
+            self._put_aside(plan)
             self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
-        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, max(reused - plan.keep, 0)
+        shifted = max(reused - plan.keep, 0)
+        if not self.exact:
+            self._take_back(wanted)
+        reused = max(reused, len(sequence.cached) - len(plan.joint))
+        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
         stats.whole = int(reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted
@@ -230,6 +234,26 @@ class SequenceEngine(ABC, Generic[M]):
         while len(sequence.cached) != before:  # until no cells are missing either
             before = canonical.kept(sequence.chunks, sequence.planned, min(common, len(sequence.cached)))
             self._reuse(ReusePlan(before))
+
+    def missing(self, window: Window) -> int:
+        """Return how many tokens are to be read before the player's words in a window (base.Caching)."""
+        _, wanted = self._tokens(window)
+        return max(len(wanted) - self._reusable(wanted) - self._said(window), 0)
+
+    def _tokens(self, window: Window) -> tuple[list[tuple[int, ...]], list[int]]:
+        """The tokens of a window by segment, and in a row."""
+        parts = self.sequence.token_cache.parts(window.segments)
+        return parts, [*self.model.vocab.opening(parts[0]), *chain.from_iterable(parts)]
+
+    def _reusable(self, wanted: Sequence[int]) -> int:
+        """Return how many of these tokens need not be read."""
+        return common_prefix(self.sequence.cached, wanted)
+
+    def _put_aside(self, plan: ReusePlan) -> None:
+        """Keep a copy of what a plan drops, where the engine can put that back."""
+
+    def _take_back(self, wanted: Sequence[int]) -> None:
+        """Put such copies back that hold what comes next of these tokens."""
 
     def _evicted(self, shape: WindowShape) -> int:
         """Return the tokens of the blocks that left the window since the last one, if the head stayed the same."""

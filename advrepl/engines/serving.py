@@ -6,6 +6,7 @@ Does not choose the model and prints nothing (cli/serve.py).
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -56,7 +57,7 @@ def serve(serving: Serving) -> int:
             raise AdvreplError(f"{program} was built without RPC: build llama.cpp with -DGGML_RPC=ON for --workers")
         # The key goes by the environment: a command line can be read by everybody on the machine.
         key = os.environ.get(KEY)
-        return subprocess.call(command(serving, program), env={**os.environ, **({"LLAMA_API_KEY": key} if key else {})})
+        return _become(command(serving, program), {**os.environ, **({"LLAMA_API_KEY": key} if key else {})})
     if not find_spec("xllamacpp"):
         raise AdvreplError(
             "there is no server here: put llama.cpp's llama-server on the PATH, or `pip install 'advrepl[server]'`"
@@ -64,6 +65,14 @@ def serve(serving: Serving) -> int:
     if serving.workers:
         raise AdvreplError("--workers need a llama-server on the PATH that was built with RPC: xllamacpp has none")
     return _serve_in_process(serving)
+
+
+def _become(line: list[str], environment: dict[str, str]) -> int:
+    """Go on as that program, so that whatever ends this one ends the server; Windows can only start and await it."""
+    if os.name == "nt":
+        return subprocess.call(line, env=environment)
+    sys.stdout.flush()
+    os.execve(line[0], line, environment)
 
 
 def _serve_in_process(serving: Serving) -> int:

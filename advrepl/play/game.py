@@ -57,7 +57,7 @@ class Game(Told):
         self.read_in_full = 0  # times that the whole prompt was fed
         self.last: Reply | None = None
         self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
-        self._prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
+        self.prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
         self._asked = time.perf_counter()  # when the player's line was complete
         self.cancelled = False
 
@@ -166,9 +166,10 @@ class Game(Told):
             if last.parent is None:
                 others = "; /greeting offers others" if len(self.scenario.greetings) > 1 else ""
                 raise AdvreplError(f"the story opens with these words, and nothing comes before them{others}")
+            self.leave_branch()
             self.state.goto(last.parent)
         try:
-            yield from self._reply(self.planner.window(self._prefetch_start))
+            yield from self._reply(self.planner.window(self.prefetch_start))
         finally:
             if self.story.last and self.story.last.role == "user":  # stopped before the first word
                 self.state.goto(before)
@@ -190,10 +191,17 @@ class Game(Told):
         if place is None or place == 0:
             raise AdvreplError("this is where the story begins; there is nothing to take back")
         text = turns[path[place]].text
+        self.leave_branch()
         self.state.goto(path[place - 1])
-        self.state.replace(window_start=max(self.state.save.window_start, self._prefetch_start))
+        self.state.replace(window_start=max(self.state.save.window_start, self.prefetch_start))
         self.save()
         return text
+
+    def leave_branch(self) -> None:
+        """Note where the window of what is read now begins, for when it is read again; the head moves next."""
+        if (head := self.story.head) is not None:
+            self.state.left.pop(head, None)
+            self.state.left[head] = max(self.state.save.window_start, self.prefetch_start)
 
     # --- while the player reads
 
@@ -210,7 +218,7 @@ class Game(Told):
             return
         self.cancelled = False
         if not self.state.save.played.exact:  # where nothing follows from how long the player reads
-            self._prefetch_start = window.evicted
+            self.prefetch_start = window.evicted
         self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 

@@ -59,6 +59,11 @@ def story(name: str | None, folder: Path, notice: Notice) -> tuple[Path, Path]:
     return path, folder / f"{saves.free_name(folder, path.stem)}.json" if _is_shipped(path) else path
 
 
+def saved(name: str, folder: Path, notice: Notice) -> Path:
+    """Return the file of a story that is only read: one whose name is not quite right is found as `story` does."""
+    return story(name, folder, notice)[0]
+
+
 def _newest(own: list[Path], notice: Notice) -> Path | None:
     """The newest file that is a story, or has the backup of one beside it; what is newer and is none is told."""
     for path in own:

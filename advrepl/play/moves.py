@@ -5,14 +5,19 @@ the tree (story/outline.py).
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
 from advrepl import AdvreplError
+from advrepl.engines.base import Caching
 from advrepl.play.events import Event
 from advrepl.play.game import Game
+from advrepl.prompt import options as menu
 from advrepl.prompt.window import blocks_from
 from advrepl.story import editing
+from advrepl.story.outline import Stretch
+from advrepl.story.tree import OtherPath
 
 MOST_NAME = 40  # characters of a branch's name
 MAIN = "main"  # what the branch is called that there was before the first one with a name
@@ -28,12 +33,25 @@ def go(game: Game, head: int | None, branch: str | None = None) -> None:
 
 
 def _move(game: Game, head: int | None) -> None:
-    """Move the head; the window goes on where it was if a turn that is seen stays, else it is built from the end."""
-    story, before = game.story, list(game.story.path)
-    seen = game.state.evicted()
-    game.state.goto(head)
-    if seen and common_length(before, story.path) <= seen:
-        game.state.replace(window_start=len(game.scenario.dialogues) + max(len(story) - 1, 0))
+    """Move the head; the window begins where it did when that turn was left, else where it does now.
+
+    Where no turn that is seen now stays, it is built from the end.
+    """
+    story, before, state = game.story, list(game.story.path), game.state
+    game.leave_branch()
+    game.prefetch_start = 0
+    state.goto(head)
+    state.replace(window_start=_window_start(game, before, story.path))
+
+
+def _window_start(game: Game, before: list[int], path: list[int]) -> int:
+    """The first block of the window behind a path, where the path `before` was read until then."""
+    state, seen = game.state, game.state.evicted()
+    if path and path[-1] in state.left:
+        return state.left[path[-1]]
+    if seen and common_length(before, path) <= seen:
+        return len(game.scenario.dialogues) + max(len(path) - 1, 0)
+    return state.save.window_start
 
 
 def common_length(one: list[int], other: list[int]) -> int:
@@ -69,12 +87,24 @@ def browsed_takes(game: Game) -> tuple[list[int], int]:
 
 
 def browse(game: Game, turn: int, take: int) -> None:
-    """Read a take of a turn (1: the oldest) with what was read last behind it, and look through that turn's takes."""
+    """Read a take of a turn (1: the oldest) as far as it was read last, and look through that turn's takes."""
     takes = game.story.siblings(turn)
     if not 0 < take <= len(takes):
         raise AdvreplError(f"turn {turn + 1} has {len(takes)} takes, so 1 to {len(takes)}, not {take}")
-    go(game, game.story.future(takes[take - 1]))
+    go(game, _read_last(game, takes[take - 1]))
     game.state.browsed = game.story.path.index(takes[take - 1])
+
+
+def _read_last(game: Game, take: int) -> int | None:
+    """Where the story stood when a take was read: what was taken back behind it does not come with it."""
+    turns = game.story.turns
+    for head in (game.story.path[-1], *reversed(game.state.left)):
+        at: int | None = head
+        while at is not None and at > take:
+            at = turns[at].parent
+        if at == take:
+            return head
+    return game.story.future(take)
 
 
 def place_of(game: Game, turn: int) -> int:
@@ -87,12 +117,14 @@ def place_of(game: Game, turn: int) -> int:
 def edit(game: Game, turn: int, text: str) -> int:
     """Say a turn in other words; the old ones stay as a take. Returns the new turn.
 
-    No token that has seen the old words stays in the cache: what stands behind them is read again, and what was moved
-    when they slid out is given up.
+    What a reply offers stays on offer, unless the new words end with a list of their own. No token that has seen the
+    old words stays in the cache: what stands behind them is read again, and what was moved when they slid out is given
+    up.
     """
     story = game.story
     if not text.strip():
         raise AdvreplError("a turn cannot be empty: /delete takes one out of the story, with all that follows it")
+    text = _with_options(game, turn, text)
     if story.turns[turn].text == text:
         raise AdvreplError(f"turn {turn + 1} says that already")
     place = place_of(game, turn)
@@ -104,6 +136,14 @@ def edit(game: Game, turn: int, text: str) -> int:
     if unseen:
         forget(game)
     return added
+
+
+def _with_options(game: Game, turn: int, text: str) -> str:
+    before = game.story.turns[turn]
+    prose, options = menu.parted(before.text, game.option_count)
+    if before.role != "model" or not options or menu.parted(text, game.option_count)[1]:
+        return text
+    return text.rstrip() + before.text[len(prose) :] if before.text.startswith(prose) else menu.join(text, options)
 
 
 def forget(game: Game) -> None:
@@ -170,22 +210,40 @@ def speed(game: Game) -> float:
 
 
 class Costs:
-    """About how many tokens have to be read to go on somewhere else: those behind what both paths have in common.
+    """How many tokens have to be read to go on somewhere else, and about how long that takes.
 
-    Reckoned from the number of characters, by what the prompt that is shown takes; never more than the context.
+    Of what was read since the program began, the engine knows; else it is reckoned from the number of characters behind
+    what both paths have in common, by what the prompt that is shown takes; never more than the context.
     """
 
     def __init__(self, game: Game) -> None:
-        window = game.window()
+        self._game, window = game, game.window()
         turns, _ = blocks_from(game.scenario, game.story, window.evicted)
         seen = sum(len(turn.text) for turn in turns)
         head = sum(map(game.engine.count, window.prompt.head))
         self._per_character = max(window.used - head, 1) / max(seen, 1)
         self._most, self._speed = window.budget, speed(game)
+        self._read = {turn for head in game.state.left for turn in game.story.path_to(head)}
 
-    def said(self, characters: int) -> str:
-        """Return the cost of so many characters, in words; empty for none."""
-        tokens = min(round(characters * self._per_character), self._most)
-        if not tokens:
+    def said(self, stretch: Stretch) -> str:
+        """Return in words what it costs to go to the end of a stretch; empty where it is read now."""
+        if stretch.on_path:
             return ""
-        return f"{tokens} tokens to read" + (f", {tokens / self._speed:.1f} s" if self._speed else "")
+        known = self._known(stretch.last) if stretch.first in self._read else None
+        tokens = min(round(stretch.way * self._per_character), self._most) if known is None else known
+        if not tokens:
+            return "nothing to read"
+        return f"{tokens} token{'s' * (tokens != 1)} to read" + (
+            f", {tokens / self._speed:.1f} s" if self._speed else ""
+        )
+
+    def _known(self, last: int) -> int | None:
+        """What the engine has to read; None: it cannot tell."""
+        game, path = self._game, self._game.story.path_to(last)
+        if not isinstance(game.engine, Caching):
+            return None
+        start = _window_start(game, game.story.path, path)
+        with suppress(AdvreplError):  # there is no room for another turn; that is told when it is taken
+            turns = OtherPath([game.story.turns[index] for index in path])
+            return game.engine.missing(game.planner.window_elsewhere(turns, start))
+        return None

@@ -69,6 +69,10 @@ class Planner:
         """Return what would follow if the player said or did this; AdvreplError if there is no room for it."""
         return self._once(("turn", text), lambda: self._player_turn(text))
 
+    def window_elsewhere(self, story: TurnPath, start: int) -> Window:
+        """Return the window for a shortest line behind another path, but nothing before block `start`."""
+        return self._built(WithTurn(story, Turn(None, "user", SHORTEST_LINE)), start)
+
     def reply_task(self, story: TurnPath, window: Window, seed: int, prefix: str = "") -> ReplyTask:
         """Return what the writer is asked for, to answer the story's last turn or to go on from `prefix`."""
         scenario = self.state.save.scenario
@@ -169,9 +173,11 @@ class Planner:
         return PlayerTurn(msgspec.structs.replace(turn, injections=told), context, window)
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
+        return self._built(story, max(self.state.save.window_start, start))
+
+    def _built(self, story: TurnPath, start: int) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
-        start = max(save.window_start, start)
         return build(
             self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
         )

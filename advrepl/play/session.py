@@ -178,7 +178,7 @@ def _open(
     try:
         sampling = _sampling(save.sampling, settings, notice)
         save = remembered.noted(as_asked(save, settings), settings)
-        kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)  # refuses a wrong one before all else
+        _kv_limit(settings)  # a wrong one is told before a model is loaded
         engine = open_engine(path, save, settings, loading, notice)
         format = format_for(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
@@ -194,9 +194,7 @@ def _open(
         set_up_engine(game, settings, notice)
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
-        if store := kept_beside(game, settings):
-            game.kv_store = store
-            _restore_kv(game, notice)
+        _restore_kv(game, notice)
         game.switch = lambda spec: switch(game, settings, spec)
         return game
     except BaseException:  # also Ctrl-C
@@ -233,10 +231,17 @@ def _prepare(game: Game, settings: Settings) -> None:
 
 
 def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
-    """Let replies be written ahead where the engine can do that, and a server's engine say what it waits for."""
+    """Let replies be written ahead where the engine can do that, its cache be kept within the limit, and a server's
+    engine say what it waits for.
+    """
     from advrepl.engines.prefetch import Prefetcher
 
     engine: Any = game.engine
+    if isinstance(engine, KvPersistent):
+        engine.tails.limit = limit = _kv_limit(settings)
+        # Not beside an encrypted story: tokens, and keys and values, are its text.
+        kept = settings.kv_file and not game.state.save.lock
+        game.kv_store = KvStore(engine, game.file.path, limit) if kept else None
     if isinstance(engine, OnServer):
         engine.tell = lambda line: game.tell(line)
     if getattr(engine, "branches", 0):
@@ -245,14 +250,8 @@ def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
         notice("no replies are written ahead: too little memory, or this model's cache or server cannot be shared")
 
 
-def kept_beside(game: Game, settings: Settings) -> KvStore | None:
-    """Return what puts the engine's cache away; None: that is not done, or not possible.
-
-    Nor is it for an encrypted story: tokens and keys and values are its text.
-    """
-    if not settings.kv_file or game.state.save.lock or not isinstance(game.engine, KvPersistent):
-        return None
-    return KvStore(game.engine, game.file.path, kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT))
+def _kv_limit(settings: Settings) -> int:
+    return kv_store.parse_limit(settings.kv_limit or kv_store.DEFAULT_LIMIT)
 
 
 def _restore_kv(game: Game, notice: Notice) -> None:

@@ -31,6 +31,8 @@ class GameState:
     def __init__(self, save: Save) -> None:
         self.story = Story(save.turns, save.head, save.futures)
         self.browsed: int | None = None  # the place on the path whose takes are looked through; None: the last
+        # Turns that were the head when it moved elsewhere, in that order -> where the window began.
+        self.left: dict[int, int] = {}
         self.save = msgspec.structs.replace(save, turns=self.story.turns)
         self._sampling = (save.sampling, read_saved(save.sampling)[0])  # wrong values were told at opening
 
@@ -92,6 +94,7 @@ class GameState:
         """Go on with a save of other turns."""
         self.story = Story(save.turns, save.head, save.futures)
         self.save, self.browsed = msgspec.structs.replace(save, turns=self.story.turns), None
+        self.left = {}
 
     def _moved(self) -> None:
         """The head is another one: so is the end of the branch that is read."""

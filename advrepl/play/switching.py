@@ -63,6 +63,5 @@ def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> No
 
 def _set_up(game: Game, settings: Settings, told: list[str]) -> None:
     session.set_up_engine(game, settings, told.append)
-    game.kv_store = session.kept_beside(game, settings)
     if game.story.turns:
         game.save()

@@ -134,6 +134,14 @@ class Story:
         """Return the turns of the path from position `start` on."""
         return [self.turns[index] for index in self.path[start:]]
 
+    def path_to(self, index: int) -> list[int]:
+        """Return the turns from the first one to this one, which need not be read now."""
+        way, at = list[int](), index
+        while (parent := self.turns[at].parent) is not None:
+            way.append(at)
+            at = parent
+        return [at, *reversed(way)]
+
     def children(self, index: int | None) -> list[int]:
         """Return the turns that follow this one, oldest first; None: those that a story begins with."""
         return list(self._children.get(index, ()))
@@ -169,10 +177,24 @@ class WithoutLastTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPath:
+    """A path of a story that is not read now."""
+
+    turns: list[Turn]
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def path_turns(self, start: int = 0) -> list[Turn]:
+        """Return the turns from position `start` on."""
+        return self.turns[start:]
+
+
+@dataclass(frozen=True, slots=True)
 class WithTurn:
     """The path of a story as it would be with one more turn, which is not added."""
 
-    story: Story
+    story: TurnPath
     turn: Turn
 
     def __len__(self) -> int:

@@ -17,7 +17,8 @@ from advrepl import AdvreplError
 from advrepl.machine import usable_cores
 
 CACHE_BYTES = 2  # of one cached value: f16
-DEVICE_BYTES = 1.5e9  # that a server takes beside weights and cache, on each device
+CARD_BYTES = 1.5e9  # that a server takes beside weights and cache, on each card
+HOST_BYTES = 5e7  # the same in this machine's memory: llama-server measured with 135M and 270M parameters
 REAL = 0.65  # of what memory bandwidth allows is reached
 BRANCHES = 4  # copies of a story in llama-server's slots when replies are written ahead there
 GB = 1e9
@@ -46,6 +47,7 @@ class Device(msgspec.Struct, frozen=True):
     memory: float  # bytes
     bandwidth: float  # bytes a second
     flops: float = 0.0  # a second; 0: not known
+    beside: float = CARD_BYTES  # bytes that a server takes there beside weights and cache
 
 
 class Sizing(msgspec.Struct, frozen=True):
@@ -65,7 +67,8 @@ class Sizing(msgspec.Struct, frozen=True):
 def size(shape: ModelShape, players: int, n_ctx: int, devices: Sequence[Device], parallel: bool = False) -> Sizing:
     """Return what that takes. `parallel`: each layer is divided over the devices (vLLM), else the layers are."""
     cache, memory = shape.cache_a_token * n_ctx, sum(device.memory for device in devices)
-    spare = memory - shape.weights - DEVICE_BYTES * len(devices)
+    beside = sum(device.beside for device in devices)
+    spare = memory - shape.weights - beside
     read = shape.weights + players * cache
     # Layers one after the other: each device reads its part while the others wait.
     share = 1 if parallel else len(devices)
@@ -74,7 +77,7 @@ def size(shape: ModelShape, players: int, n_ctx: int, devices: Sequence[Device],
     return Sizing(
         shape.weights,
         cache,
-        shape.weights + players * cache + DEVICE_BYTES * len(devices),
+        shape.weights + players * cache + beside,
         memory,
         max(int(spare // cache), 0),
         1 / step,
@@ -103,7 +106,7 @@ def this_device() -> Device:
         seconds = min(_seconds(lambda: list(pool.map(np.sum, parts))) for _ in range(3))
     square = np.ones((1024, 1024), dtype=np.float32)
     multiplied = min(_seconds(lambda: square @ square) for _ in range(3))
-    return Device(psutil.virtual_memory().total, values.nbytes / seconds, 2 * 1024**3 / multiplied)
+    return Device(psutil.virtual_memory().total, values.nbytes / seconds, 2 * 1024**3 / multiplied, HOST_BYTES)
 
 
 def folder_shape(path: Path, parameters: int) -> ModelShape:

@@ -156,6 +156,14 @@ class Server(Http):
             if event.get("stop"):
                 return
 
+    def timed(self, prompt: str) -> tuple[float, float]:
+        """Seconds to the first piece behind a prompt, and how many of its tokens were read for that."""
+        sent, first, read = time.perf_counter(), 0.0, 0.0
+        for event in self._events("/completion", {"prompt": prompt, "n_predict": 1, "cache_prompt": True}):
+            first = first or time.perf_counter() - sent
+            read = float(event.get("timings", {}).get("prompt_n", read))
+        return first, read
+
 
 class BindingServer(Http):
     """The server that comes with llama-cpp-python."""

@@ -22,6 +22,8 @@ def test_a_story_is_imported_and_exported(tmp_path: Path, monkeypatch: pytest.Mo
     folder = ("--saves", tmp_path / "saves")
     assert "evening.json: " in run("import", "evening.jsonl", *folder)
     before = (tmp_path / "saves" / "evening.json").read_bytes()
+    assert "evening.json has this story already: " in run("import", "evening.jsonl", *folder)
+    (tmp_path / "evening.jsonl").write_text(chats.SILLYTAVERN.replace("I do.", "I do not."))
     assert "evening-2.json: " in run("import", "evening.jsonl", *folder), "a story is never replaced"
     assert (tmp_path / "saves" / "evening.json").read_bytes() == before
     for form, name in (("sillytavern", "evening.jsonl"), ("kobold", "evening.json"), ("html", "evening.html")):
@@ -44,6 +46,17 @@ def test_a_folder_is_taken_with_a_list_of_what_was_not(tmp_path: Path) -> None:
     assert "20 stories taken from 22 files" in output and "not taken: 2" in output
     assert "internal[0] has 1 texts and should have two" in output
     assert len(list((tmp_path / "saves").glob("*.json"))) == 20
+    assert "0 stories taken from 22 files" in (again := run("import", source, "--saves", tmp_path / "saves"))
+    assert "there already: 20" in again and len(list((tmp_path / "saves").glob("*.json"))) == 20
+
+
+def test_a_name_that_is_not_quite_right_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "The Evening.jsonl").write_text(chats.SILLYTAVERN)
+    folder = ("--saves", tmp_path / "saves")
+    run("import", "The Evening.jsonl", *folder)
+    for command in (("show", "evening"), ("check", "the_evening"), ("export", "even", "--as", "text")):
+        assert "is taken for the-evening" in run(*command, *folder)
 
 
 def test_of_a_file_with_a_broken_story_none_is_taken(tmp_path: Path) -> None:

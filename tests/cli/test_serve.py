@@ -1,6 +1,8 @@
 """`advrepl serve`: the command of a llama-server, and what it says to play on it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,18 +25,19 @@ def test_the_context_is_for_each_of_many() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the server is a shell script here")
-def test_the_server_on_the_path_gets_its_key_by_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_serve_becomes_the_server_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends `advrepl serve` ends the server: it is the same process. The key goes by the environment."""
     told = tmp_path / "told"
     program = tmp_path / "llama-server"
-    program.write_text(f'#!/bin/sh\necho "$LLAMA_API_KEY $*" > {told}\nexit 3\n')
+    program.write_text(f'#!/bin/sh\necho "$$ $LLAMA_API_KEY $*" > {told}\nexit 3\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("ADVREPL_API_KEY", "sk-secret")
-    assert serving.serve(Serving(Path("m.gguf"), 512)) == 3
-    key, _, arguments = told.read_text().partition(" ")
-    assert key == "sk-secret"
+    code = "from pathlib import Path; from advrepl.engines.serving import *; serve(Serving(Path('m.gguf'), 512))"
+    started = subprocess.Popen([sys.executable, "-c", code])
+    assert started.wait() == 3
+    number, key, arguments = told.read_text().split(" ", 2)
+    assert (int(number), key) == (started.pid, "sk-secret")
     assert arguments.startswith("-m m.gguf -c 512")
     with pytest.raises(AdvreplError, match="was built without RPC"):
         serving.serve(Serving(Path("m.gguf"), 512, workers=("a:1",)))

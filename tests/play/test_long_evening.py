@@ -47,7 +47,8 @@ def test_a_long_evening_leaves_nothing_behind(smollm2: Path, tmp_path: Path, mon
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
     monkeypatch.setattr(branches, "BranchingEngine", Checked)
     chance, ready, held = random.Random(7), 0, list[int]()
-    settings = Settings(str(smollm2), saves=tmp_path, ctx=512, prefetch=True, sampling={"seed": 1, "max_tokens": 24})
+    sampling = {"seed": 1, "max_tokens": 24}
+    settings = Settings(str(smollm2), saves=tmp_path, ctx=512, prefetch=True, kv_limit="1M", sampling=sampling)
     with closing(session.new_game("start", settings)) as game:
         engine = game.engine
         assert isinstance(engine, Checked) and game.prefetcher

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from advrepl import AdvreplError
+from advrepl.engines.kv.tails import Tails
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.play import moves
 from advrepl.play.game import Game
-from advrepl.story import saves
+from advrepl.story import outline, saves
 from advrepl.story.tree import Story
 from tests.conftest import ScriptedEngine
 from tests.deterministic_engine import DeterministicEngine
@@ -37,6 +38,10 @@ def test_takes_have_their_own_futures(game: Game) -> None:
     here = texts(game)
     assert here[-4:] == ["in", "Three.", "up", "Four."]
     moves.browse(game, game.story.path[-3], 1)
+    assert texts(game)[-2:] == ["in", "One."], "what was taken back stays so"
+    moves.redo(game)
+    assert texts(game)[-4:] == ["in", "One.", "on", "Two."]
+    moves.browse(game, game.story.path[-3], 1)
     assert texts(game)[-4:] == ["in", "One.", "on", "Two."]
     takes, take = moves.browsed_takes(game)
     assert (len(takes), take) == (2, 0), "the arrows go on with that turn's takes"
@@ -50,6 +55,23 @@ def texts_of(game: Game) -> list[str]:
     """What the file has."""
     save = saves.load(game.file.path)
     return [turn.text.split("\n")[0] for turn in Story(save.turns, save.head).path_turns()]
+
+
+def test_what_was_taken_back_does_not_come_with_an_earlier_take(new_game: Callable[..., Game]) -> None:
+    game = new_game(ScriptedEngine("One.", "Two.", "Three."), format="pygmalion", options=0)
+    game.set_option_count(0)
+    list(game.open())
+    for line in ("in", "on"):
+        list(game.act(line))
+    game.undo()
+    list(game.retry())
+    moves.browse(game, game.story.path[-1], 1)
+    assert texts(game)[-2:] == ["in", "One."]
+    moves.redo(game)
+    assert texts(game)[-2:] == ["on", "Two."], "it can be had all the same"
+    moves.browse(game, game.story.path[-3], 2)
+    moves.browse(game, game.story.path[-1], 1)
+    assert texts(game)[-2:] == ["on", "Two."], "what was read last comes with it"
 
 
 def test_redo_takes_undo_back(game: Game) -> None:
@@ -108,6 +130,49 @@ def test_the_window_follows_to_a_far_branch(new_game: Callable[..., Game]) -> No
     moves.go(game, game.story.path[9])
     assert len(game.story) == 10 and game.window().evicted == 0
     list(game.act("another way"))
+
+
+def test_a_branch_that_is_read_again_begins_where_it_did(new_game: Callable[..., Game]) -> None:
+    """Then the prompt is the one that the cache was built for."""
+    game = new_game(DeterministicEngine(400))
+    game.set_option_count(0)
+    list(game.open())
+    for number in range(30):
+        list(game.act(f"step {number} of a long walk through the old house"))
+    end, window = game.story.head, game.window()
+    moves.go(game, game.story.path[9])
+    list(game.act("another way"))
+    assert game.window().evicted != window.evicted
+    moves.go(game, end)
+    assert game.window() == window
+
+
+def test_what_it_costs_to_go_somewhere_is_what_is_read_there(
+    new_game: Callable[..., Game], open_engine: Callable[..., LlamaEngine]
+) -> None:
+    engine = open_engine(ctx=512)
+    engine.tails.limit = 64 << 20
+    game = new_game(engine, max_tokens=4, seed=5)
+    game.set_option_count(0)
+    list(game.open())
+    list(game.act("walk on through the long hall of the old house, past the door and the stairs"))
+    game.undo()
+    list(game.act("go back to the garden, to the gate and to the road that you came on, before it is night"))
+    told, read = gone_elsewhere(game)
+    assert told <= 8 and read <= 8
+    engine.tails = Tails()  # nothing was kept
+    told, read = gone_elsewhere(game)
+    assert read > 20 and abs(told - read) <= 4
+
+
+def gone_elsewhere(game: Game) -> tuple[int, int]:
+    """How many tokens /tree tells of the branch that is not read, and how many are read there beside a line."""
+    (far,) = (each for each in outline.stretches(game.story) if not each.on_path)
+    told = int(moves.Costs(game).said(far).replace("nothing", "0").split()[0])
+    moves.go(game, far.last)
+    list(game.act("."))
+    stats = game.engine.stats
+    return told, stats.prompt - stats.reused - sum(game.engine.sizes(game.planner.earlier_window().segments)[-2:])
 
 
 def test_logits_after_an_edit_out_of_sight_are_those_of_a_fresh_engine(

@@ -7,7 +7,7 @@ import pytest
 
 from advrepl import AdvreplError
 from advrepl.cli.size import shape_of
-from advrepl.tuning.sizing import GB, Device, ModelShape, folder_shape, read_device, size, this_device
+from advrepl.tuning.sizing import GB, HOST_BYTES, Device, ModelShape, folder_shape, read_device, size, this_device
 
 LLAMA_13B = ModelShape("13B", 7.9 * GB, 13e9, 40, 40, 128, 4096)
 LLAMA_70B = ModelShape("70B", 138 * GB, 69e9, 80, 8, 128, 4096)
@@ -40,6 +40,18 @@ def test_a_70b_on_four_cards_in_tensor_parallel() -> None:
     assert one_after_the_other.slide == pytest.approx(4 * (found.slide or 0))
 
 
+@pytest.mark.parametrize(
+    ("tokens", "slots", "taken"),
+    [(4096, 1, 239_259_648), (4096, 4, 514_768_896)],
+)
+def test_a_small_model_on_this_machine_takes_what_a_llama_server_took(
+    tokens: int, slots: int, taken: int, smollm2: Path
+) -> None:
+    """`VmRSS` of llama-server 0c1e570 with SmolLM2 and -b 256, after a prompt of 1,500 tokens."""
+    found = size(shape_of(smollm2), slots, tokens, [Device(8 * GB, 10 * GB, beside=HOST_BYTES)])
+    assert found.needed == pytest.approx(taken, rel=0.15)
+
+
 @pytest.mark.parametrize("text", ["", "24", "24:x", "0:900", "-1:900", "24:inf", "24:900:nan"])
 def test_what_is_no_card(text: str) -> None:
     with pytest.raises(AdvreplError, match="a card is GB:GB/s or GB:GB/s:TFLOPS"):
@@ -63,3 +75,4 @@ def test_this_machine_is_measured() -> None:
     found = this_device()
     assert 0.1 * GB < found.bandwidth < 10_000 * GB
     assert found.flops > 1e9
+    assert found.beside == HOST_BYTES

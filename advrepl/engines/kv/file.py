@@ -21,6 +21,7 @@ import msgspec
 
 from advrepl import atomic, regular
 from advrepl.engines.kv.computed import Run
+from advrepl.engines.kv.tails import Tails
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
@@ -94,6 +95,7 @@ class KvPersistent(Protocol):
 
     key: KvKey
     parts: bool  # in parts? Else only whole, as a state that stands for all tokens before it
+    tails: Tails  # what it keeps in memory of branches that were left
 
     def snapshot(self, window: Window) -> KvSnapshot | None:
         """Return what the cache holds; `window` is what the next one will look like. None: nothing worth keeping.

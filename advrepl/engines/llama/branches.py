@@ -14,6 +14,7 @@ from advrepl.engines.base import PrefillProgress, Stats
 from advrepl.engines.generation import SequenceState
 from advrepl.engines.kv.reuse import ReusePlan, common_prefix
 from advrepl.engines.kv.snapshots import Snapshots
+from advrepl.engines.kv.tails import LEAST
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.memory import SEQ_PREFETCH, SEQ_REFRESH, SEQ_STORY
 from advrepl.engines.llama.model import LlamaModel
@@ -124,6 +125,9 @@ class BranchingEngine(LlamaEngine):
 
     def take(self, branch: "LlamaBranch") -> None:
         """Go on from where this branch is, as if the engine itself had come there."""
+        if len(self.sequence.cached) - branch.n_shared >= LEAST:  # another take is read now
+            self.settle()
+            self._put_aside(ReusePlan(branch.n_shared))
         self.enter(branch)
         sequence, self._resident, self._swapped_out = branch.detach(), None, None
         self.model.copy(SEQ_PREFETCH, SEQ_STORY)

@@ -14,6 +14,7 @@ from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import KvKey, KvSnapshot, StoredPiece
 from advrepl.engines.kv.reuse import ReusePlan, moved_gaps, seen_whole
 from advrepl.engines.kv.snapshots import EVERY, SnapshotKind, Snapshots
+from advrepl.engines.kv.tails import LEAST, Tail, Tails
 from advrepl.engines.llama.model import SHORT_BATCH, LlamaModel
 from advrepl.engines.llama.sampler import Sampler
 from advrepl.prompt.segments import Window
@@ -36,6 +37,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         self.key = KvKey(self.fingerprint, types, model.library)
         self.parts = model.abilities.cuts and not model.abilities.window
         self._stored: Sequence[StoredPiece] = ()  # what `cached` stands for, before it is in the cache
+        self.tails = Tails()  # of branches of the story that were left
 
     def _decode(self, tokens: Sequence[int]) -> bool | None:
         sequence = self.sequence
@@ -138,6 +140,65 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         sequence.cut(keep)
         self._intact = True
         sequence.snapshots.cut(keep)
+
+    # --- branches of the story that were left
+
+    def forget_moved(self) -> None:
+        """Give up the tokens that were moved, also those that were put aside (base.Engine)."""
+        self.tails.forget_moved()
+        super().forget_moved()
+
+    def _reusable(self, wanted: Sequence[int]) -> int:
+        sequence = self.sequence
+        held = super()._reusable(wanted)
+        if self.model.abilities.snapshots and held < len(sequence.cached):
+            held = sequence.snapshots.last(held)
+        return self.tails.held(wanted, held)
+
+    def _put_aside(self, plan: ReusePlan) -> None:
+        sequence, model, end = self.sequence, self.model, len(self.sequence.cached)
+        there = self._intact and not self._stored and self.own_in_cache == end
+        if plan.moved or end - plan.keep < LEAST or not (there and self.tails.limit and model.abilities.kept):
+            return
+        start = 0 if model.abilities.snapshots else plan.keep  # a recurrent state stands for all tokens before it
+        copies = sequence.snapshots.worth_storing()
+        if model.abilities.snapshots and not copies:
+            return
+        size = model.state_size() * (end - start) // end + sum(len(copy) for _, _, copy in copies)
+        if not self.tails.make_room(size):
+            return
+        if model.k_shift_pending:
+            self._apply_k_shift()
+        cells, runs = model.copy_tail(start), computed.part(sequence.number(), start, end)
+        missing = tuple((max(low, start), high) for low, high in sequence.missing if high > start)
+        self.tails.add(Tail(list(sequence.cached), start, cells, runs, sequence.unshifted, missing, copies))
+
+    def _take_back(self, wanted: Sequence[int]) -> None:
+        reach = 0
+        while len(self.sequence.cached) >= reach and (found := self.tails.find(wanted, len(self.sequence.cached))):
+            reach = found[1]
+            self._put_behind(*found)
+
+    def _put_behind(self, tail: Tail, reach: int) -> None:
+        """Put a tail into the cache again; nothing of it where llama.cpp does not take it."""
+        sequence, model, start = self.sequence, self.model, tail.start
+        before = computed.part(sequence.number(), 0, start)
+        model.remove(start, -1, sequence.seq_id)
+        sequence.cut(start)
+        sequence.snapshots.cut(start)
+        sequence.missing = moved_gaps(sequence.missing, ReusePlan(start))
+        if not model.swap_in(sequence.seq_id, start, list(tail.cells)):
+            model.remove(start, -1, sequence.seq_id)
+            self.tails.remove(tail)
+            return
+        sequence.cached, sequence.runs = list(tail.tokens), (*before, *tail.runs)
+        known = [each for each in (sequence.unshifted, tail.unshifted) if each is not None]
+        sequence.unshifted = min(known, default=None)
+        sequence.missing += tail.missing
+        if tail.copies:
+            sequence.snapshots = Snapshots.of(tail.copies)
+        self.tails.used(tail, reach)
+        self._reuse(ReusePlan(reach))
 
     # --- the cache file
 

@@ -177,19 +177,28 @@ class LlamaMemory:
         `snapshot`: of its recurrent part at that place.
         """
         with self._cache_lock:
-            end = int(lib.llama_memory_seq_pos_max(self._memory, seq_id)) + 1
-            # Of what is copied, layers with a sliding window give no more than such a window from its end.
-            step = self.abilities.window or max(end - start, 1)
-            cells = []
-            for part in range(start, end, step):
-                lib.llama_memory_seq_cp(self._memory, seq_id, SEQ_SWAP, part, min(part + step, end))
-                cells.append(self._copy_out(_bytes, SEQ_SWAP))
-                lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
+            cells = self._cells(seq_id, start)
             if snapshot is not None:
                 self._put_back(snapshot, seq_id)
             lib.llama_memory_seq_rm(self._memory, seq_id, start, -1)
             self._guard()
             return cells
+
+    def copy_tail(self, start: int) -> list[Any]:
+        """Return what the story's sequence holds from `start` on, for `swap_in`; it stays in the cache."""
+        with self._cache_lock:
+            return self._cells(SEQ_STORY, start)
+
+    def _cells(self, seq_id: int, start: int) -> list[Any]:
+        end = int(lib.llama_memory_seq_pos_max(self._memory, seq_id)) + 1
+        # Of what is copied, layers with a sliding window give no more than such a window from its end.
+        step = self.abilities.window or max(end - start, 1)
+        cells = []
+        for part in range(start, end, step):
+            lib.llama_memory_seq_cp(self._memory, seq_id, SEQ_SWAP, part, min(part + step, end))
+            cells.append(self._copy_out(_bytes, SEQ_SWAP))
+            lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
+        return cells
 
     def swap_in(self, seq_id: int, start: int, cells: list[Any]) -> bool:
         """Put it back into the first free cells, in order; False if llama.cpp does not take it."""

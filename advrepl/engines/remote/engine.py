@@ -5,7 +5,7 @@ The wire is in wire.py, what differs between servers in dialects.py.
 
 import hashlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -222,7 +222,7 @@ class RemoteEngine:
 
     def _pieces(self, request: dict[str, Any], on_prefill: PrefillProgress | None) -> Generator[str, None, None]:
         limit, pending, begun, told = int(request[self._dialect.limit]), list[int](), False, False
-        events = self._events(request)
+        events, event = self._events(request), None
         try:
             for event in events:
                 if event is None:
@@ -241,9 +241,9 @@ class RemoteEngine:
                 told |= event.figures is not None
                 self._end(event, limit)
         finally:
-            events.close()
             if not told:  # whoever reads has had enough before the server said what it cost
-                self._cost(None)
+                self._cost(_figures_behind(event, events))
+            events.close()
             self.stats.decoded = self.stats.prefilled + self.stats.generated
 
     def _events(self, request: dict[str, Any]) -> Generator[Event | None, None, None]:
@@ -302,6 +302,14 @@ class RemoteEngine:
             return
         self.known.checked = bool(text)
         yield text
+
+
+def _figures_behind(last: Event | None, events: Iterator[Event | None]) -> Figures | None:
+    """What a server says behind its last word, which was a stop text that is cut here; else nothing is waited for."""
+    with suppress(Interrupted, AdvreplError):
+        if last and last.finish and (behind := next(events, None)):
+            return behind.figures
+    return None
 
 
 def context_of(wire: Wire, server: Server, asked: int | None, tell: Tell) -> int:

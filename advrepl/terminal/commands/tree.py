@@ -61,7 +61,7 @@ def edit(game: Game, argument: str) -> Iterator[Event]:
         number, text = str(_last(game) + 1), argument
     turn = turn_of(game, number)
     if not text.strip():
-        said = game.story.turns[turn].text
+        said = _prose(game, turn)
         yield Draft(f"turn {turn + 1}: {said}\n/edit {turn + 1} TEXT changes it", f"/edit {turn + 1} {said}")
         return
     new = moves.edit(game, turn, text.strip())
@@ -190,9 +190,13 @@ def _last(game: Game) -> int:
     return moves.browsed(game)
 
 
-def _begin(game: Game, index: int) -> str:
+def _prose(game: Game, index: int) -> str:
     turn = game.story.turns[index]
-    prose = menu.parted(turn.text, game.option_count)[0] if turn.role == "model" else f"> {turn.text}"
+    return menu.parted(turn.text, game.option_count)[0] if turn.role == "model" else turn.text
+
+
+def _begin(game: Game, index: int) -> str:
+    prose = ("> " if game.story.turns[index].role == "user" else "") + _prose(game, index)
     return clip(one_line(prose[: FIRST_WORDS * 4]), FIRST_WORDS)
 
 
@@ -206,7 +210,7 @@ def _row(game: Game, each: Stretch, costs: moves.Costs, names: dict[int, list[st
     mark = "●" if each.on_path else "○"
     number = f"{each.first + 1}" if each.first == each.last else f"{each.first + 1}-{each.last + 1}"
     facts = [counted(each.count) if each.count > 1 else "", f"{each.takes} takes" if each.takes > 1 else ""]
-    facts.append("" if each.on_path else costs.said(each.way))
+    facts.append(costs.said(each))
     facts += names.get(each.last, [])
     told = ", ".join(filter(None, facts))
     return f"{'│ ' * each.depth}{mark} {number}", _begin(game, each.first) + (f"  ({told})" if told else "")

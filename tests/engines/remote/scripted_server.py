@@ -141,6 +141,20 @@ def says(*pieces: str, finish: str = "stop", cached: int = 0, pause: float = 0.0
     return act
 
 
+def stops_at(text: str, cached: int) -> Act:
+    """A vLLM's reply that ended with a stop text."""
+
+    def act(handler: _Handler, kind: str) -> None:
+        handler.begin()
+        ids = handler.server.ids(text, False)
+        handler.event(json.dumps({"choices": [{"text": text, "finish_reason": "stop", "token_ids": ids}]}))
+        for line in last(kind, "stop", len(handler.server.asked[-1]["prompt"]), cached, len(ids))[1:]:
+            handler.event(line)
+        handler.end()
+
+    return act
+
+
 def lingers(handler: _Handler, kind: str) -> None:
     """A whole reply, behind which the connection stays open."""
     handler.begin()

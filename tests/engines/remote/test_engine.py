@@ -224,6 +224,13 @@ def test_stats_are_the_servers_figures() -> None:
         assert stats.decoded == size - 5 + 2
 
 
+def test_figures_that_come_behind_a_stop_text_are_taken() -> None:
+    """vLLM sends the stop text and why it ended in one event, and what the request cost in the next."""
+    with serving(VLLM, scripted.stops_at(" Yes.<|user|>", cached=6)) as server, engine_on(server) as (engine, _):
+        assert pieces_and_error(engine, window("one two three four"), stop=("<|user|>",)) == (" Yes.", "")
+        assert engine.stats.reused == 6
+
+
 def test_a_reply_keeps_the_tokens_it_was_sampled_as() -> None:
     """Its text alone would be counted as one word; it was sampled as two tokens."""
     with serving(LLAMA, says(" Ye", "s.")) as server, engine_on(server) as (engine, _):

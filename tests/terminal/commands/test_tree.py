@@ -22,7 +22,11 @@ def test_an_edit_without_words_begins_the_line(game: Game) -> None:
     assert told(game, "/edit 3 Sneak in.").startswith("turn 3 is changed: it is turn 5 now, take 2 of 2\n> Sneak in.")
     assert [turn.text for turn in game.story.path_turns()][2] == "Sneak in."
     told(game, "/edit You stand in a hall of mirrors.")
-    assert game.story.last and game.story.last.text == "You stand in a hall of mirrors."
+    assert game.story.last and game.story.last.text.startswith("You stand in a hall of mirrors.\n- Climb the stairs.")
+    assert game.options() == ("Climb the stairs.", "Open the door.", "Shout."), "what it offers stays on offer"
+    assert refused(game, "/edit You stand in a hall of mirrors.").endswith("says that already")
+    told(game, "/edit A cellar.\n- Dig.\n- Sleep.")
+    assert game.options() == ("Dig.", "Sleep.")
 
 
 def test_the_tree_is_drawn_with_what_it_costs_to_go_there(game: Game) -> None:

@@ -1,0 +1,109 @@
+"""Tails: what a cache held of a branch of the story that was left, by its tokens, until that branch is read again.
+
+A tail fits wherever the tokens before it are the same, so whatever the player has changed keeps it out. Does not copy
+cells (an engine does).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from advrepl.engines.kv.computed import Run
+from advrepl.engines.kv.reuse import common_prefix
+
+LEAST = 16  # tokens that are worth a copy
+MEMORY_ROOM = 512 << 20  # bytes that are left to the rest of the machine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """Hold the cells of a sequence from position `start` on, and what is known of them (generation.SequenceState)."""
+
+    tokens: Sequence[int]  # of the whole sequence
+    start: int
+    cells: Sequence[Any]
+    runs: tuple[Run, ...]  # the numbers of those tokens that have cells here
+    unshifted: int | None
+    missing: tuple[tuple[int, int], ...]
+    copies: list[tuple[int, int, bytes]]  # of its recurrent part (Snapshots.worth_storing)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes it takes."""
+        return sum(map(len, self.cells)) + sum(len(copy) for _, _, copy in self.copies)
+
+    @property
+    def worth(self) -> float:
+        """Return what it saves: tokens that need not be read, for each byte."""
+        return (len(self.tokens) - self.start) / max(self.size, 1)
+
+    def reach(self, wanted: Sequence[int]) -> int:
+        """Return how many of the wanted tokens are cached where this tail is put back; 0 where it does not fit."""
+        start, most = self.start, len(wanted) - 1
+        if list(wanted[:start]) != list(self.tokens[:start]):
+            return 0
+        common = min(start + common_prefix(self.tokens[start:], wanted[start:]), most)
+        if not self.copies or common == len(self.tokens):
+            return common
+        return max((at for at, _, _ in self.copies if at <= common), default=0)
+
+
+class Tails:
+    """Keep the tails of one engine, those that save most for their bytes and were wanted last."""
+
+    def __init__(self) -> None:
+        self.limit = 0  # bytes for all of them
+        # What each is worth, and what the last that had to go was worth when it was put here or wanted: so what is
+        # never wanted again goes in the end, whatever it would save (GreedyDual-Size, Cao and Irani 1997).
+        self._kept: dict[Tail, float] = {}
+        self._inflation = 0.0
+
+    def make_room(self, size: int) -> bool:
+        """Let go what has to go for so many bytes; False if there is no room for them at all."""
+        held = sum(tail.size for tail in self._kept)
+        room = min(self.limit, held + psutil.virtual_memory().available - MEMORY_ROOM)
+        if size > room:
+            return False
+        while held + size > room:
+            least = min(self._kept, key=lambda tail: self._kept[tail])
+            self._inflation = self._kept.pop(least)
+            held -= least.size
+        return True
+
+    def add(self, tail: Tail) -> None:
+        """Keep a tail; what it has of others is let go."""
+        for other in list(self._kept):
+            if other.start >= tail.start and list(tail.tokens[: len(other.tokens)]) == list(other.tokens):
+                del self._kept[other]
+        self._kept[tail] = self._inflation + tail.worth
+
+    def find(self, wanted: Sequence[int], held: int) -> tuple[Tail, int] | None:
+        """Return the tail that goes on furthest where so many of the wanted tokens are cached, and its reach.
+
+        None: none saves enough.
+        """
+        reaches = ((tail, tail.reach(wanted)) for tail in self._kept if tail.start <= held)
+        tail, reach = max(reaches, key=lambda found: found[1], default=(None, 0))
+        return (tail, reach) if tail and reach >= held + LEAST else None
+
+    def used(self, tail: Tail, reach: int) -> None:
+        """Note that a tail was put back so far; it goes, as the cache has it, unless there is more to it."""
+        del self._kept[tail]
+        if len(tail.tokens) >= reach + LEAST:
+            self._kept[tail] = self._inflation + tail.worth
+
+    def remove(self, tail: Tail) -> None:
+        """Let go one that could not be put back."""
+        del self._kept[tail]
+
+    def forget_moved(self) -> None:
+        """Let go all that know of turns that had slid out."""
+        self._kept = {tail: worth for tail, worth in self._kept.items() if tail.unshifted is None}
+
+    def held(self, wanted: Sequence[int], held: int) -> int:
+        """Return how many of the wanted tokens would be cached with all that fits; `held`: that are without."""
+        while found := self.find(wanted, held):
+            held = found[1]
+        return held
