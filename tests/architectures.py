@@ -3,6 +3,7 @@ do. What they write has no meaning.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,22 @@ import numpy as np
 
 from tests import tiny
 
-WIDTH, HEADS, KV_HEADS, HEAD, INNER, LAYERS = 64, 4, 2, 16, 128, 4
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the layers of such a model are made of; `layers` is an even number."""
+
+    width: int = 64
+    heads: int = 4
+    kv_heads: int = 2
+    head: int = 16
+    inner: int = 128
+    layers: int = 4
+    halved: bool = False  # are the matrices F16?
+
+
+TINY = Sizes()
+LARGE = Sizes(1024, 16, 8, 64, 2816, 4, halved=True)  # 25 to 50 million weights, so that times mean something
 WINDOW = 64  # tokens that layers with a sliding window see
 CONTEXT = 1024
 
@@ -19,81 +35,107 @@ Shapes = dict[str, tuple[int, ...]]
 Header = dict[str, Any]
 
 
-def attention(*, qk_norm: int = 0, fused: bool = False) -> Shapes:
+def attention(s: Sizes, *, qk_norm: int = 0, fused: bool = False) -> Shapes:
     """The tensors of one layer's attention; `qk_norm`: values that are normalised together."""
-    shapes: Shapes = {"attn_output": (WIDTH, HEADS * HEAD)}
+    query, key = s.heads * s.head, s.kv_heads * s.head
+    shapes: Shapes = {"attn_output": (s.width, query)}
     if fused:
-        shapes["attn_qkv"] = ((HEADS + 2 * KV_HEADS) * HEAD, WIDTH)
+        shapes["attn_qkv"] = (query + 2 * key, s.width)
     else:
-        shapes |= {"attn_q": (HEADS * HEAD, WIDTH)} | dict.fromkeys(("attn_k", "attn_v"), (KV_HEADS * HEAD, WIDTH))
+        shapes |= {"attn_q": (query, s.width)} | dict.fromkeys(("attn_k", "attn_v"), (key, s.width))
     if qk_norm:
-        query, key = (HEADS * HEAD, KV_HEADS * HEAD) if qk_norm > HEAD else (HEAD, HEAD)
-        shapes |= {"attn_q_norm": (query,), "attn_k_norm": (key,)}
+        norms = (query, key) if qk_norm > s.head else (s.head, s.head)
+        shapes |= {"attn_q_norm": norms[:1], "attn_k_norm": norms[1:]}
     return shapes
 
 
-def dense(*norms: str, **how: Any) -> Shapes:
-    gate: Shapes = {} if how.get("fused") else {"ffn_gate": (INNER, WIDTH)}
-    up = 2 * INNER if how.get("fused") else INNER
-    shapes = {**dict.fromkeys(norms, (WIDTH,)), **attention(**how), **gate}
-    return shapes | {"ffn_up": (up, WIDTH), "ffn_down": (WIDTH, INNER)}
+def dense(s: Sizes, *norms: str, **how: Any) -> Shapes:
+    gate: Shapes = {} if how.get("fused") else {"ffn_gate": (s.inner, s.width)}
+    up = 2 * s.inner if how.get("fused") else s.inner
+    shapes = {**dict.fromkeys(norms, (s.width,)), **attention(s, **how), **gate}
+    return shapes | {"ffn_up": (up, s.width), "ffn_down": (s.width, s.inner)}
 
 
 PRE = ("attn_norm", "ffn_norm")
 POST = ("post_attention_norm", "post_ffw_norm")
-MAMBA: Shapes = {
-    "attn_norm": (WIDTH,), "ssm_in": (4 * WIDTH, WIDTH), "ssm_conv1d": (2 * WIDTH, 4), "ssm_conv1d.bias": (2 * WIDTH,),
-    "ssm_x": (4 + 2 * 16, 2 * WIDTH), "ssm_dt": (2 * WIDTH, 4), "ssm_dt.bias": (2 * WIDTH,), "ssm_a": (2 * WIDTH, 16),
-    "ssm_d": (2 * WIDTH,), "ssm_out": (WIDTH, 2 * WIDTH),
-}  # fmt: skip
-CONV: Shapes = {
-    **dict.fromkeys(PRE, (WIDTH,)), "shortconv.conv": (WIDTH, 3), "shortconv.in_proj": (3 * WIDTH, WIDTH),
-    "shortconv.out_proj": (WIDTH, WIDTH), "ffn_gate": (INNER, WIDTH), "ffn_up": (INNER, WIDTH),
-    "ffn_down": (WIDTH, INNER),
-}  # fmt: skip
-SSM: Header = {"ssm.conv_kernel": 4, "ssm.inner_size": 2 * WIDTH, "ssm.state_size": 16, "ssm.time_step_rank": 4}
+
+
+def mamba(s: Sizes) -> Shapes:
+    double, rank = 2 * s.width, s.width // 16
+    return {
+        "attn_norm": (s.width,), "ssm_in": (2 * double, s.width), "ssm_conv1d": (double, 4),
+        "ssm_conv1d.bias": (double,), "ssm_x": (rank + 2 * 16, double), "ssm_dt": (double, rank),
+        "ssm_dt.bias": (double,), "ssm_a": (double, 16), "ssm_d": (double,), "ssm_out": (s.width, double),
+    }  # fmt: skip
+
+
+def conv(s: Sizes) -> Shapes:
+    return {
+        **dict.fromkeys(PRE, (s.width,)), "shortconv.conv": (s.width, 3), "shortconv.in_proj": (3 * s.width, s.width),
+        "shortconv.out_proj": (s.width, s.width), "ffn_gate": (s.inner, s.width), "ffn_up": (s.inner, s.width),
+        "ffn_down": (s.width, s.inner),
+    }  # fmt: skip
+
+
+def ssm(s: Sizes) -> Header:
+    return {
+        "ssm.conv_kernel": 4, "ssm.inner_size": 2 * s.width, "ssm.state_size": 16, "ssm.time_step_rank": s.width // 16,
+    }  # fmt: skip
+
+
+def windowed(_: Sizes) -> Header:
+    return {"attention.sliding_window": WINDOW}
+
+
+def plain(_: Sizes) -> Header:
+    return {}
+
+
 YARN: Header = {
     "rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 256,
 }  # fmt: skip
 
+Layer = Callable[[Sizes, int], Shapes]
 # A name -> architecture, the tensors of a layer by its number, what the header says besides.
-MADE: dict[str, tuple[str, Callable[[int], Shapes], Header]] = {
-    "llama": ("llama", lambda _: dense(*PRE), {}),
-    "llama-yarn": ("llama", lambda _: dense(*PRE), YARN),
-    "llama-attn-factor": ("llama", lambda _: dense(*PRE), {"rope.scaling.attn_factor": 1.2}),
-    "qwen3": ("qwen3", lambda _: dense(*PRE, qk_norm=HEAD), {}),
-    "gemma": ("gemma", lambda _: dense(*PRE), {}),
-    "gemma2": ("gemma2", lambda _: dense(*PRE, *POST), {"attention.sliding_window": WINDOW}),
-    "gemma3-all-windowed": ("gemma3", lambda _: dense(*PRE, *POST, qk_norm=HEAD), {"attention.sliding_window": WINDOW}),
+MADE: dict[str, tuple[str, Layer, Callable[[Sizes], Header]]] = {
+    "llama": ("llama", lambda s, _: dense(s, *PRE), plain),
+    "llama-yarn": ("llama", lambda s, _: dense(s, *PRE), lambda _: YARN),
+    "llama-attn-factor": ("llama", lambda s, _: dense(s, *PRE), lambda _: {"rope.scaling.attn_factor": 1.2}),
+    "qwen3": ("qwen3", lambda s, _: dense(s, *PRE, qk_norm=s.head), plain),
+    "gemma": ("gemma", lambda s, _: dense(s, *PRE), plain),
+    "gemma2": ("gemma2", lambda s, _: dense(s, *PRE, *POST), windowed),
+    "gemma3-all-windowed": ("gemma3", lambda s, _: dense(s, *PRE, *POST, qk_norm=s.head), windowed),
     "gemma3": (
         "gemma3",
-        lambda _: dense(*PRE, *POST, qk_norm=HEAD),
-        {"attention.sliding_window": WINDOW, "block_count": 6},
+        lambda s, _: dense(s, *PRE, *POST, qk_norm=s.head),
+        lambda _: {"attention.sliding_window": WINDOW, "block_count": 6},
     ),
-    "phi3": ("phi3", lambda _: dense(*PRE, fused=True), {}),
-    "olmo2": ("olmo2", lambda _: dense(*POST, qk_norm=HEADS * HEAD), {}),
-    "smollm3": ("smollm3", lambda _: dense(*PRE), {}),
-    "mamba": ("mamba", lambda _: MAMBA, SSM),
+    "phi3": ("phi3", lambda s, _: dense(s, *PRE, fused=True), plain),
+    "olmo2": ("olmo2", lambda s, _: dense(s, *POST, qk_norm=s.heads * s.head), plain),
+    "smollm3": ("smollm3", lambda s, _: dense(s, *PRE), plain),
+    "mamba": ("mamba", lambda s, _: mamba(s), ssm),
     "lfm2": (
         "lfm2",
-        lambda n: dense(*PRE, qk_norm=HEAD) if n % 2 else CONV,
-        {"shortconv.l_cache": 3, "attention.head_count_kv": [0, KV_HEADS] * (LAYERS // 2)},
+        lambda s, n: dense(s, *PRE, qk_norm=s.head) if n % 2 else conv(s),
+        lambda s: {"shortconv.l_cache": 3, "attention.head_count_kv": [0, s.kv_heads] * (s.layers // 2)},
     ),
 }
 
 
-def make(name: str, folder: Path, **header: Any) -> Path:
+def make(name: str, folder: Path, sizes: Sizes = TINY, **header: Any) -> Path:
     """Write such a file; `header`: what it says otherwise."""
     arch, layer, more = MADE[name]
     path = folder / f"{name}.gguf"
     writer = gguf.GGUFWriter(path, arch)
-    for key, value in (_common(arch) | more | header).items():
+    told = _common(arch, sizes) | more(sizes) | header
+    for key, value in told.items():
         _add(writer, f"{arch}.{key}", value)
     _tokenizer(writer)
     rand = tiny.Random(5)
-    layers = (more | header).get("block_count", LAYERS)
-    for tensor, shape in _tensors(arch, layer, layers):
-        writer.add_tensor(tensor, _values(rand, tensor, shape))
+    for tensor, shape in _tensors(arch, layer, sizes, told["block_count"]):
+        values = _values(rand, tensor, shape)
+        halved = sizes.halved and min(shape) >= 32 and len(shape) > 1
+        writer.add_tensor(tensor, values.astype(np.float16) if halved else values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -101,24 +143,24 @@ def make(name: str, folder: Path, **header: Any) -> Path:
     return path
 
 
-def _common(arch: str) -> Header:
+def _common(arch: str, s: Sizes) -> Header:
     heads = {"attention.head_count": 0} if arch == "mamba" else {
-        "attention.head_count": HEADS, "attention.head_count_kv": KV_HEADS, "attention.key_length": HEAD,
-        "attention.value_length": HEAD, "rope.freq_base": 10000.0, "rope.dimension_count": HEAD,
+        "attention.head_count": s.heads, "attention.head_count_kv": s.kv_heads, "attention.key_length": s.head,
+        "attention.value_length": s.head, "rope.freq_base": 10000.0, "rope.dimension_count": s.head,
     }  # fmt: skip
     return {
-        "block_count": LAYERS, "context_length": CONTEXT, "embedding_length": WIDTH, "feed_forward_length": INNER,
+        "block_count": s.layers, "context_length": CONTEXT, "embedding_length": s.width, "feed_forward_length": s.inner,
         "attention.layer_norm_rms_epsilon": 1e-6, **heads,
     }  # fmt: skip
 
 
-def _tensors(arch: str, layer: Callable[[int], Shapes], layers: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    yield "token_embd.weight", (tiny.ROWS, WIDTH)
-    yield "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight", (WIDTH,)
+def _tensors(arch: str, layer: Layer, s: Sizes, layers: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield "token_embd.weight", (tiny.ROWS, s.width)
+    yield "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight", (s.width,)
     if arch == "olmo2":
-        yield "output.weight", (tiny.ROWS, WIDTH)
+        yield "output.weight", (tiny.ROWS, s.width)
     for number in range(layers):
-        for name, shape in layer(number).items():
+        for name, shape in layer(s, number).items():
             bare = name in ("ssm_a", "ssm_d") or name.endswith(".bias")
             yield f"blk.{number}.{name}{'' if bare else '.weight'}", shape
 

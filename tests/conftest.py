@@ -46,6 +46,7 @@ class ScriptedEngine:
         self.prompts: list[str] = []
         self.samplings: list[Sampling] = []
         self.grammars_seen: list[str] = []
+        self.costs: list[tuple[int, int]] = []  # tokens decoded and prompts read, which its next calls tell
         self.stats = Stats()
         self.closed = self._cancelled = False
 
@@ -71,7 +72,8 @@ class ScriptedEngine:
         self.samplings.append(sampling)
         self.grammars_seen.append(grammar or "")
         self._cancelled = False
-        self.stats = Stats(prompt=window.used, stop="stop")
+        decoded, whole = self.costs.pop(0) if self.costs else (0, 0)
+        self.stats = Stats(prompt=window.used, stop="stop", decoded=decoded, whole=whole)
         yield from until_stop(self._words(sampling.max_tokens), stop)
 
     def _words(self, limit: int) -> Iterator[str]:

@@ -31,6 +31,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORDS = ("ccv3", "chara")  # what carries a card, the better first
 TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 OTHER_PICTURES = {b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
+MODULE = b"o\0"  # begins a .risum file, whose bytes are then put for others
 DIRECTORY_ENTRY = b"PK\x01\x02"  # begins each entry of a zip's central directory
 # What zipfile raises for damaged archives, from Python 3.11 to 3.13. NotImplementedError: it says so of versions and
 # flags that it does not know. ValueError: names that are not UTF-8, places before the start of the file.
@@ -89,6 +90,8 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], list[str]]:
         for magic, kind in OTHER_PICTURES.items():
             if data.startswith(magic):
                 raise AdvreplError(f"this is a {kind} picture, and only PNG pictures carry cards: ask for the PNG")
+        if data.startswith(MODULE):
+            raise AdvreplError("it is a module of RisuAI: in RisuAI, export its lorebook, which /lore takes")
         return parse_card_text(data)
     except AdvreplError as error:
         raise AdvreplError(f"{source} holds no card that can be read: {error}") from error
@@ -96,7 +99,7 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], list[str]]:
 
 def is_text(data: bytes) -> bool:
     """Say whether a file is neither a picture nor an archive."""
-    return not is_zip(data) and not data.startswith((SIGNATURE, *OTHER_PICTURES))
+    return not is_zip(data) and not data.startswith((SIGNATURE, MODULE, *OTHER_PICTURES))
 
 
 def is_zip(data: bytes) -> bool:

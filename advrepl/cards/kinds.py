@@ -60,7 +60,11 @@ def refuse_chats(data: bytes, source: str) -> None:
 
 
 def _kind(found: Mapping[str, Any]) -> str:
-    if str(found.get("spec")).startswith("lorebook") or found.get("type") == "risu" or found.get("kind") == "memory":
+    if (
+        str(found.get("spec")).startswith("lorebook")
+        or found.get("type") in ("risu", "risuModule")
+        or found.get("kind") == "memory"
+    ):
         return LOREBOOK
     if found.get("kind") == "chat" or found.get("type") == "risuChat":
         return CHAT

@@ -12,11 +12,13 @@ from advrepl.cards import card_files
 from advrepl.cards.character import Character
 from advrepl.cards.foreign import from_agnai
 from advrepl.cards.kinds import refuse_others
+from advrepl.cards.scripts import not_played
 from advrepl.cards.spec import BOOK, KNOWN, LISTS, TEXTS, split_card
 from advrepl.cards.text import without_surrogates
 from advrepl.macros.expand import unknown_note
 
 MAX_GREETINGS = 1_000
+GREETINGS = "alternate_greetings"
 
 
 def load_card(path: Path) -> tuple[Character, list[str]]:
@@ -54,7 +56,8 @@ def parse_object(raw: dict[str, Any], source: str) -> tuple[Character, list[str]
     fields["name"] = fields["name"] or _name_of_file(source, notes)
     character = Character(**fields, book=_book(data.get(BOOK), notes), raw=raw)
     told = [getattr(character, key) for key in TEXTS if key not in ("creator", "creator_notes", "tags")]
-    return character, notes + unknown_note(*told, *character.alternate_greetings)
+    notes += unknown_note(*told, *character.alternate_greetings)
+    return character, [*notes, *not_played(data.get("extensions"), has_book=bool(character.book))]
 
 
 def find_picture(data: bytes) -> bytes | None:
@@ -115,10 +118,11 @@ def _texts(value: object, key: str, notes: list[str]) -> Iterator[str]:
         if value:
             notes.append(f"{key}: no list, left out")
         return
-    good = [_text(item, key, notes) for item in value if isinstance(item, str) and item.strip()]
-    if len(good) < len(value):
-        notes.append(f"{key}: {len(value) - len(good):,} of {len(value):,} are empty or no text, left out")
-    yield from good
+    numbered = key == GREETINGS  # entries of lore and macros name them by their numbers: none may move up
+    good = [_text(item, key, notes) if isinstance(item, str) else "" for item in value]
+    if missing := sum(not item.strip() for item in good):
+        notes.append(f"{key}: {missing:,} of {len(value):,} are empty or no text, left out")
+    yield from (item if item.strip() else "" for item in good if numbered or item.strip())
 
 
 def _book(value: object, notes: list[str]) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ OTHER_NAMES = {
     "world_scenario": "scenario",
     "greeting": "first_mes",
     "context": "description",
+    "creatorcomment": "creator_notes",  # SillyTavern's name for it in V1 cards
 }
 
 

@@ -46,7 +46,7 @@ def decode(data: bytes) -> tuple[Any, list[str]]:
 
 def without_surrogates(text: str) -> str:
     """Put a question mark for what is no character, as names of files may hold it and no save can."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _characters(data: bytes) -> tuple[str, list[str]]:

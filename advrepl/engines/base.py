@@ -66,7 +66,7 @@ class Stats:
     shifted: int = 0  # reused after being moved
     generated: int = 0
     decoded: int = 0  # in all, whatever for
-    whole: int = 0  # how often the prompt was read from its beginning
+    whole: int = 0  # how often the prompt was read from its beginning, or at a slide from behind its head
     stop: str = ""  # "end", "stop", "length", "context", "interrupted"
 
     @property

@@ -173,6 +173,8 @@ def _entry(fields: Fields, key: str, source: str, unsupported: Counter[str]) -> 
         **_order(fields, extensions),
         "position": POSITIONS[position],
     }
+    if position != AT_DEPTH:
+        values["role"] = "system"  # other places have no roles
     values |= {**_rules(fields, extensions), **_group(fields, extensions), **_meant_for(fields, extensions), **change}
     entry = Entry(key, content, **values)
     if entry.enabled and entry.content.strip():
@@ -232,8 +234,6 @@ def _unsupported(entry: Entry, position: int) -> Iterator[str]:
         position = AT_DEPTH if entry.position == "depth" else 1
     if position in UNSUPPORTED:
         yield UNSUPPORTED[position]
-    if position == AT_DEPTH and entry.role != "system":  # other places have no roles
-        yield "as user or assistant"
 
 
 def _never_notes(book: Book) -> list[str]:
@@ -250,8 +250,8 @@ def _never_notes(book: Book) -> list[str]:
 
 def _unsupported_note(unsupported: Counter[str]) -> list[str]:
     asked = ", ".join(f"{count:,} {what}" for what, count in unsupported.most_common())
-    told = "lore here is system text before the turn at which it fires, or at the head if it always applies"
-    return [f"entries that ask for a place or role of their own ({asked}): {told}"] if asked else []
+    told = "lore here is told before the turn at which it fires, and again when it is as many turns old as it is deep"
+    return [f"entries that ask for a place of their own ({asked}): {told}"] if asked else []
 
 
 def _rules(fields: Fields, extensions: Fields) -> dict[str, Any]:

@@ -15,7 +15,7 @@ TOP_TO_BOTTOM: tuple[Position, ...] = get_args(Position)  # of the prompt
 ROLES: tuple[Role, ...] = get_args(Role)  # as SillyTavern numbers them
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A piece of lore and when it applies. Numbers of turns are 0 where the entry has no such rule.
 
     The names are SillyTavern's and those of the V3 specification.

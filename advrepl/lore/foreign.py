@@ -15,13 +15,17 @@ def world_entries(data: object) -> list[object] | None:
     """Return the entries of one of these books as those of a world file; None for another book."""
     if not isinstance(data, dict):
         return None
+    module = data.get("module")
+    if data.get("type") == "risuModule" and isinstance(module, dict):  # of RisuAI: a book, and scripts
+        return world_entries({"type": "risu", "data": module.get("lorebook")})
     for is_its, name, read in (
         (data.get("kind") == "memory", "entries", _agnai),
         (data.get("lorebookVersion") is not None, "entries", _novelai),
         (data.get("type") == "risu", "data", _risu),
     ):
         if is_its and isinstance(data.get(name), list):
-            entries = [entry for entry in data[name] if not (isinstance(entry, dict) and entry.get("mode") == "folder")]
+            listed: list[Any] = data[name]
+            entries = [entry for entry in listed if not (isinstance(entry, dict) and entry.get("mode") == "folder")]
             return [read(entry) | {"position": FIRST} if isinstance(entry, dict) else entry for entry in entries]
     return None
 

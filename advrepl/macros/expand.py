@@ -186,6 +186,9 @@ class Expansion:
         key = f"{self.where}|{macro.label}"
         if key in self.macro_values:
             return self.macro_values[key]
+        of_all = f"lore|{macro.label}"  # in stories of older builds, where all entries shared what was picked
+        if fixed and self.where.startswith("lore.") and of_all in self.macro_values:
+            return self.macro_values[of_all]
         if self.turn:
             return make(random.Random(f"{self.seed}|{key}" if fixed else f"{self.seed}|{self.turn}|{key}"))
         return self.keep(key, make(random.Random(f"{self.seed}|{key}")))

@@ -44,8 +44,7 @@ class Game(Told):
         model = ModelRef(engine.name, engine.fingerprint, save.model.spec)
         self.state = GameState(msgspec.structs.replace(save, model=model, format=format.name))
         self.context = StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
-        if self.waits_for_opening:
-            self.state.save = self.context.with_constant_lore(self.state.save)
+        self.state.save = self.context.reopened(self.state.save)
         self.planner = Planner(engine, format, self.state, self.context)
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
         self.prefetcher: Prefetcher[WriterEvent] | None = None  # set by the session where it can be done

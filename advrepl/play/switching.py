@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from advrepl import AdvreplError
 from advrepl.engines import models
 from advrepl.engines.base import Engine
 from advrepl.engines.remote.address import Address
@@ -36,6 +37,7 @@ def switch(game: Game, settings: Settings, spec: str) -> str:
     except BaseException:
         engine.close()
         raise
+    told += game.context.notes
     _set_up(game, settings, told)
     before.close()
     return "\n".join([*told, f"the next reply is {engine.name}'s"])
@@ -46,8 +48,14 @@ def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> No
     context = StoryContext(game.state.save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
     planner = Planner(engine, format, game.state, context)
     planner.plain_model = settings.plain_model
-    planner.check()
-    planner.window()
+    before = game.state.save
+    game.state.save = context.reopened(before)
+    try:
+        planner.check()
+        planner.window()
+    except AdvreplError:
+        game.state.save = before
+        raise
     if game.prefetcher:
         game.prefetcher.close()
     if game.kv_store:

@@ -14,12 +14,10 @@ from advrepl.play.reply import PAUSE, Option, Piece, ReplyTask, Written
 from advrepl.play.writer import Writer
 from advrepl.prompt import thinking
 from advrepl.prompt.segments import Block, Segment, Window
-from advrepl.prompt.thinking import FORMS
 from advrepl.sampling.params import Sampling
 
 THINK_TOKENS = 1024  # that a model may think where nobody said how long
 THINK_SHARE = 4  # it takes at most this part of the context
-BEGINNINGS = tuple(form.begin for form in FORMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +122,26 @@ class ThinkingEngine:
         on_prefill: PrefillProgress | None = None,
     ) -> Iterator[str]:
         """Write what follows the window and the thoughts, as base.Engine says; before its first word, think."""
-        stops, first, rest = tuple(stop), Stats(), ""
+        stops, rest = tuple(stop), ""
         thinks = not self._over and window.prompt.cue == self._cue and grammar is None
+        cost: list[Stats] = []  # of each call of the engine
         if thinks:
             said = ""
             if not self._form:  # it may begin to think by itself
                 try:
                     said = yield from self._begins(window, sampling, stops, on_prefill)
                 finally:  # also where the writer has enough
-                    self.stats = first = self._engine.stats
+                    self.stats = self._engine.stats
             if not self._form:
                 self._over = True
                 return
+            cost += [self.stats] if said else []
             rest = yield from self._think(window, sampling, said, on_prefill)
-            self.stats = replace(self._engine.stats, generated=0)
-            first = first if said else self.stats
+            cost += [self._engine.stats] if self._limit else []
+            self.stats = _summed(cost, 0)
             if not self._over:
                 return
+            stops += thinking.UNWRAPPED
         answer = self._engine.generate(
             self._after_thoughts(window, rest), sampling, stop=stops, grammar=grammar, on_prefill=on_prefill
         )
@@ -148,19 +149,30 @@ class ThinkingEngine:
             yield from self._noted(until_stop(chain([rest], answer), stops)) if thinks else answer
         finally:
             answer.close()  # type: ignore[attr-defined]
-            self.stats = self._engine.stats
-            if thinks:
-                self.stats = replace(self.stats, prompt=first.prompt, reused=first.reused, shifted=first.shifted)
+            last = self._engine.stats
+            if not cost or last is not cost[-1]:  # else what it said behind its thoughts was enough
+                cost.append(last)
+            self.stats = _summed(cost, last.generated)
 
     def _noted(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Pass on how the reply begins, and keep the white space before it: prose begins behind that."""
-        begun = False
+        """Pass on the reply without a tag that it stands in; keep what white space and tag stand before it.
+
+        What else is written of the reply goes on behind that.
+        """
+        said, begun = "", False
         for piece in pieces:
-            if not begun:
-                *before, last = self._behind
-                space = piece[: len(piece) - len(piece.lstrip())]
-                self._behind, begun = (*before, replace(last, text=last.text + space)), bool(piece.strip())
-            yield piece
+            if begun or not piece:
+                yield piece
+                continue
+            said += piece
+            if (tag := thinking.wrapped(said)) is None:
+                continue
+            *before, last = self._behind
+            space = said[: tag or len(said) - len(said.lstrip())]
+            self._behind, begun = (*before, replace(last, text=last.text + space)), True
+            yield said[tag:]
+        if said and not begun:
+            yield said
 
     def _begins(
         self, window: Window, sampling: Sampling, stops: tuple[str, ...], on_prefill: PrefillProgress | None
@@ -174,11 +186,11 @@ class ThinkingEngine:
                 continue
             said += piece
             start = said.lstrip()
-            self._form = next((form for form in FORMS if start.startswith(form.begin)), None)
-            if self._form and not any(mark != self._form.begin and mark.startswith(start) for mark in BEGINNINGS):
+            self._form = thinking.opened(start)
+            if self._form:
                 pieces.close()  # type: ignore[attr-defined]
                 return said
-            if not self._form and start and not any(mark.startswith(start) for mark in BEGINNINGS):
+            if start and not thinking.may_open(start):
                 spoken = True
                 yield said
         if not spoken and said and not self._form:
@@ -191,14 +203,15 @@ class ThinkingEngine:
         """Let the model think behind `said`, to its end or the limit; return what it said behind its thoughts."""
         assert self._form
         *before, cue = self._cue
-        text, begun, end = said, len(said.partition(self._form.begin)[0]) + len(self._form.begin) if said else 0, -1
+        begun = len(said) - len(said.lstrip()) + len(self._form.begin) if said else 0
+        text, end, behind = said, -1, -1
         if self._limit:
             window = replace(window, prompt=replace(window.prompt, cue=(*before, replace(cue, text=said))))
             pieces = self._engine.generate(window, replace(sampling, max_tokens=self._limit), on_prefill=on_prefill)
             for piece in pieces:
                 text += piece
                 self.tokens += bool(piece)
-                end = text.find(self._form.end, begun)
+                end, behind = self._form.find_end(text, begun)
                 self.thoughts = text[begun : end if end >= 0 else len(text)]
                 if end >= 0:
                     pieces.close()  # type: ignore[attr-defined]
@@ -206,9 +219,9 @@ class ThinkingEngine:
                 yield ""
         self._over = self._engine.stats.stop != "interrupted" or not self._limit
         if end >= 0:
-            self._behind = (*before, replace(cue, text=text[: end + len(self._form.end)]))
-            return text[end + len(self._form.end) :]
-        self._behind = (*before, replace(cue, text=text), Segment(f"\n{self._form.end}\n\n", ""))
+            self._behind = (*before, replace(cue, text=text[:behind]))
+            return text[behind:]
+        self._behind = (*before, replace(cue, text=text), Segment(self._form.closing, ""))
         return ""
 
     def _after_thoughts(self, window: Window, rest: str) -> Window:
@@ -218,3 +231,17 @@ class ThinkingEngine:
         *before, last = self._behind
         told = replace(last, text=last.text + (window.prompt.cue[-1].text or rest))
         return replace(window, prompt=replace(window.prompt, cue=(*before, told)))
+
+
+def _summed(cost: Sequence[Stats], generated: int) -> Stats:
+    """Return what calls of the engine cost together: the prompt was the first one's, thoughts are no prose."""
+    first, last = (cost[0], cost[-1]) if cost else (Stats(), Stats())
+    return replace(
+        last,
+        prompt=first.prompt,
+        reused=first.reused,
+        shifted=first.shifted,
+        generated=generated,
+        decoded=sum(each.decoded for each in cost),
+        whole=sum(each.whole for each in cost),
+    )

@@ -24,6 +24,7 @@ RP_MODE = (
 # The same where a card brings its own instruction and quotes the usual one.
 RP_QUOTED = "Enter RP mode. You shall reply to the user while staying in character, and generate {length} responses."
 NEW_LINE = r"[\n\r\v\f\x85\u2028\u2029]"  # whatever a model may take for one
+MARKS = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|model|>"}  # metharme's, of what is put in
 LENGTHS = {"short": "short", "medium": "medium-length", "long": "long"}
 
 
@@ -119,7 +120,7 @@ class Metharme:
         return re.sub(r"<\|(?=(?:system|user|model)\|>)", "< |", text)
 
     def _turn(self, scenario: Scenario, turn: Turn) -> Block:
-        before = [Segment("<|system|>", self.spelled(scenario, text)) for text in shown(scenario, turn)]
+        before = [Segment(MARKS[role], self.spelled(scenario, text)) for role, text in shown(scenario, turn)]
         return (*before, Segment(f"<|{turn.role}|>", self.spelled(scenario, turn.text)))
 
 
@@ -168,9 +169,14 @@ class Pygmalion:
         return self._unmarked(" ".join(name.split()))
 
     def _turn(self, scenario: Scenario, turn: Turn) -> Block:
-        name = "You" if turn.role == "user" else self._label(scenario.narrator)
-        before = [Segment("\n[", self.spelled(scenario, text).strip() + "]") for text in shown(scenario, turn)]
-        return (*before, Segment(f"\n{name}:", self.spelled(scenario, turn.text), plain=True))
+        said = [*shown(scenario, turn), (turn.role, turn.text)]
+        return tuple(self._said(scenario, role, text) for role, text in said)
+
+    def _said(self, scenario: Scenario, role: str, text: str) -> Segment:
+        if role == "system":
+            return Segment("\n[", self.spelled(scenario, text).strip() + "]")
+        name = "You" if role == "user" else self._label(scenario.narrator)
+        return Segment(f"\n{name}:", self.spelled(scenario, text), plain=True)
 
 
 _BUILT_IN = (Metharme(), Pygmalion())  # in the order in which they are looked for: most names hold "pygmalion"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, groupby, islice, product
+from operator import itemgetter
 from typing import Any
 
 from advrepl import AdvreplError
@@ -28,7 +29,8 @@ PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
 # What a renderer passes besides messages; a template may ask whether it is none, which an undefined value is not.
 NOTHING_MORE: dict[str, Any] = {"tools": None, "documents": None}
 
-JOINT = "\n\n"  # between turns of one role
+JOINT = "\n\n"  # between texts of one role
+_NAMES = {"system": "user", "user": "user", "model": "assistant", "assistant": "assistant"}  # of who says a text
 
 
 @dataclass(frozen=True)
@@ -44,19 +46,18 @@ class ChatTemplate:
     writes_opening: bool = False
 
     def spell(self, scenario: Scenario, turns: Sequence[Turn], dialogues: Sequence[str] = ()) -> Prompt:
-        """Reminders stand in brackets before the player's words: few templates take a second system message."""
+        """What the program says stands in brackets before the player's words: few templates take it as a message."""
         system = [instruction(scenario), *(example(scenario, each) for each in dialogues)]
-        said = [[*shown(scenario, turn), turn.text] for turn in turns]
-        texts = [*system, *chain.from_iterable(said)]
+        said = [[*shown(scenario, turn), (turn.role, turn.text)] for turn in turns]
+        roles, spoken = zip(*chain.from_iterable(said), strict=True) if said else ((), ())
+        texts = [*system, *spoken]
         holders = iter([f"\ue000{i}\ue001" for i in range(len(texts))])
         messages = [{"role": "system", "content": "".join(islice(holders, len(system)))}]
-        contents = []
-        for parts in said:
-            *before, text = islice(holders, len(parts))
-            contents.append("".join(f"[{holder}]\n\n" for holder in before) + text)
+        contents = [
+            (_NAMES[role], f"[{each}]" if role == "system" else each) for role, each in zip(roles, holders, strict=True)
+        ]
         # Strict templates refuse two turns of one role in a row, as after a reply that was stopped before it began.
-        for role, told in groupby(zip(turns, contents, strict=True), key=lambda pair: pair[0].role):
-            name = "user" if role == "user" else "assistant"
+        for name, told in groupby(contents, key=itemgetter(0)):
             messages.append({"role": name, "content": JOINT.join(content for _, content in told)})
         speaks = not turns or turns[-1].role == "user"
         rendered = self._render(messages, speaks, len(texts), scenario.think)
@@ -72,7 +73,7 @@ class ChatTemplate:
     @property
     def thinks(self) -> bool:
         """Does the template know of thoughts?"""
-        return any(form.begin in self.source for form in thinking.FORMS)
+        return thinking.knows(self.source)
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         """Return the text with those marks of the template broken up that ordinary text can spell."""
@@ -88,7 +89,7 @@ class ChatTemplate:
         between = self._between[1:]
         marks = [mark for text in between for mark in ROLE_MARK.findall(text) if mark != self.bos]
         labels = ["\n" + label for text in between for label in ROLE_LABEL.findall(ROLE_MARK.sub("\n", text))]
-        return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.is_mark(text)))
+        return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.may_open_in_parts(text)))
 
     @cached_property
     def _between(self) -> tuple[str, ...]:

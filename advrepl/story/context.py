@@ -14,15 +14,15 @@ from typing import Any, overload
 import msgspec
 
 from advrepl.lore import activation
-from advrepl.lore.activation import Told
+from advrepl.lore.activation import ActiveEntry, Told
 from advrepl.lore.books import combine, parse_book
-from advrepl.lore.entries import SOURCES, Book, Entry
+from advrepl.lore.entries import SOURCES, Book, Entry, Role
 from advrepl.lore.key_index import index_of
 from advrepl.lore.timing import LoreState
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand, is_new_each_turn
 from advrepl.story import carried, injections, quotes
-from advrepl.story.injections import LORE, NOTE
+from advrepl.story.injections import LORE, LORE_DEPTH, NOTE
 from advrepl.story.roleplay import check_other, context_of, scenario_of
 from advrepl.story.saves import Save, with_scenario
 from advrepl.story.scenario import Injection, Scenario
@@ -35,7 +35,7 @@ LORE_SHARE = 4  # lore takes at most this part of the context
 RULES = (
     *("enabled", "secondary_keys", "additional_keys", "exclude_keys", "probability", "groups", "sticky", "cooldown"),
     *("delay", "activate_only_after", "activate_only_every", "greeting", "delay_until_recursion", "outlet"),
-    *("characters", "tags", "triggers"),
+    *("characters", "tags", "triggers", "role"),
 )
 
 
@@ -46,7 +46,8 @@ OUTLET = re.compile(r"\{\{\s*outlet\s*(?:::?|\s)\s*([^{}]*?)\s*\}\}", re.IGNOREC
 class TurnContext:
     """What a new turn of the player brings along, and what the save will remember of it."""
 
-    injections: dict[str, str]  # as in Turn
+    injections: dict[str, str]  # as in Turn, and so are the roles
+    injection_roles: dict[str, Role]
     lore_state: LoreState
     macro_values: dict[str, str]
     notices: tuple[str, ...]  # for the player
@@ -86,10 +87,11 @@ class StoryContext:
         return {found[1] for text in texts for found in OUTLET.finditer(text)}
 
     def greeting(self, save: Save, story: Story) -> int | None:
-        """Return which of the greetings the story began with, from 0; None: with none of them."""
+        """Return which of the card's greetings the story began with, from 0; None: with none of them."""
         first = story.turns[story.path[0]].text if story.path else ""
-        greetings = save.scenario.greetings
-        return greetings.index(first) if first in greetings else None
+        scenario = save.scenario
+        numbers = scenario.greeting_numbers or range(len(scenario.greetings))
+        return dict(zip(scenario.greetings, numbers, strict=False)).get(first)
 
     # --- what the player changes; each returns the save as it would be
 
@@ -156,6 +158,16 @@ class StoryContext:
         save = msgspec.structs.replace(save, macro_values=values)
         return with_scenario(save, lore="\n".join(text for text in ordered if text))
 
+    def reopened(self, save: Save) -> Save:
+        """Put lore into the head anew: another context, or another build, may have room for more or less of it.
+
+        What was rolled for it stays, so that it reads the same where nothing has changed.
+        """
+        fresh = self.with_constant_lore(save)
+        if save.turns and fresh.scenario.lore != save.scenario.lore:
+            self.notes.append("the lore that always applies was put together anew: the whole prompt is read once")
+        return fresh
+
     def _head_room(self, scenario: Scenario) -> int:
         """Tokens for lore in the head: less where the rest of that is large, so that a story still fits behind it."""
         told = "\n".join((scenario.system, scenario.persona, scenario.memory, scenario.instruction))
@@ -190,13 +202,17 @@ class StoryContext:
             greeting=self.greeting(save, story),
             told=self._told(save, context, values),
         )
-        lore = {LORE + each.entry.id: each.text for each in active if self._is_told_by_turn(each.entry)}
+        lore = {LORE + each.entry.id: _injection(each) for each in active if self._is_told_by_turn(each.entry)}
         notices = tuple(activation.switched_off_notes(save.lore_state, lore_state))
         if recap := quotes.told(save.quotes, story):
-            lore[injections.RECAP] = recap
+            lore[injections.RECAP] = Injection(recap, LORE_DEPTH)
         if save.carried == carried.TOLD:
-            lore[injections.CARRIED] = carried.line(carried.answered(story.path_turns()))
-        return TurnContext(injections.due(scenario, lore, recent), lore_state, values, notices)
+            line = carried.line(carried.answered(story.path_turns()))
+            lore[injections.CARRIED] = Injection(line, LORE_DEPTH)
+        before = injections.due(scenario, lore, recent)
+        texts = {source: injection.text for source, injection in before.items()}
+        roles: dict[str, Role] = {source: each.role for source, each in before.items() if each.role != "system"}
+        return TurnContext(texts, roles, lore_state, values, notices)
 
     def _is_told_by_turn(self, entry: Entry) -> bool:
         """Whether an entry that applies is told before the turn: not one in the head, nor one that nothing asks for."""
@@ -234,11 +250,22 @@ class StoryContext:
 
 
 def _always(entry: Entry) -> bool:
-    """Does it apply in every turn, whatever is said, and read the same?"""
+    """Does it apply in every turn, whatever is said, read the same, and want no place near the end of the prompt?"""
     if not (entry.constant or entry.activate) or not entry.content.strip() or is_new_each_turn(entry.content):
+        return False
+    if _depth(entry) < LORE_DEPTH:
         return False
     bare = Entry(entry.id, entry.content)
     return all(getattr(entry, rule) == getattr(bare, rule) for rule in RULES)
+
+
+def _depth(entry: Entry) -> int:
+    """How many turns old the entry may become before it is told again."""
+    return min(entry.depth, LORE_DEPTH) if entry.position == "depth" else LORE_DEPTH
+
+
+def _injection(active: ActiveEntry) -> Injection:
+    return Injection(active.text, _depth(active.entry), active.entry.role)
 
 
 def _place(entry: Entry) -> str:

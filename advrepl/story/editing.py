@@ -16,7 +16,14 @@ def edit(story: Story, place: int, text: str) -> list[Turn]:
     To be added one after the other; the old take keeps its own future.
     """
     before = story.turns[story.path[place]]
-    first = Turn(before.parent, before.role, text, injections=before.injections, correction=before.correction)
+    first = Turn(
+        before.parent,
+        before.role,
+        text,
+        injections=before.injections,
+        injection_roles=before.injection_roles,
+        correction=before.correction,
+    )
     count = len(story.turns)
     rest = story.path_turns(place + 1)
     return [first, *(_copy(turn, count + at) for at, turn in enumerate(rest))]

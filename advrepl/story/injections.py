@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from advrepl.story.scenario import Scenario
+from advrepl.lore.entries import Role
+from advrepl.story.scenario import Injection, Scenario
 from advrepl.story.tree import Turn
 
 # The sources of a scenario's injections.
@@ -20,26 +21,28 @@ CARRIED = "carried"  # what the player has, and where he is (carried.py)
 LORE = "lore "  # the source of an entry: this and its id
 POST_HISTORY_DEPTH = 4  # turns; a card's post-history instructions
 NOTE_DEPTH = 4  # as SillyTavern has it
-LORE_DEPTH = 8  # turns after which an entry that applies is told again
+LORE_DEPTH = 8  # turns after which an entry that applies is told again, at the latest
 
 
-def shown(scenario: Scenario, turn: Turn) -> tuple[str, ...]:
-    """Return what the model is told before this turn: lore as it was put, the rest while it still says the same."""
-    return tuple(text for source, text in turn.injections.items() if _is_wanted(scenario, source, text))
+def shown(scenario: Scenario, turn: Turn) -> tuple[tuple[Role, str], ...]:
+    """Return what the model is told before this turn, with who says it: lore as it was put, the rest while it is so."""
+    wanted = [pair for pair in turn.injections.items() if _is_wanted(scenario, *pair)]
+    return tuple((turn.injection_roles.get(source, "system"), text) for source, text in wanted)
 
 
-def due(scenario: Scenario, lore: Mapping[str, str], recent: Sequence[Turn]) -> dict[str, str]:
+def due(scenario: Scenario, lore: Mapping[str, Injection], recent: Sequence[Turn]) -> dict[str, Injection]:
     """Choose what to put before a new turn that follows the `recent` ones (oldest first; as many as `reach` says).
 
-    `lore`: the texts of the entries that apply, by source.
+    `lore`: the entries that apply, by source.
     """
-    wanted = {source: (text, LORE_DEPTH) for source, text in lore.items()}
-    wanted |= {source: (injection.text, injection.depth) for source, injection in scenario.injections.items()}
     return {
-        source: text
-        for source, (text, depth) in wanted.items()
+        source: injection
+        for source, injection in {**lore, **scenario.injections}.items()
         # The new turn is one more.
-        if all(turn.injections.get(source) != text for turn in recent[max(len(recent) + 1 - depth, 0) :])
+        if all(
+            turn.injections.get(source) != injection.text
+            for turn in recent[max(len(recent) + 1 - injection.depth, 0) :]
+        )
     }
 
 

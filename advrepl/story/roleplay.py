@@ -9,6 +9,7 @@ from typing import Any
 
 from advrepl import AdvreplError, scripts
 from advrepl.cards.character import Character
+from advrepl.lore.entries import ROLES, Role
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand
 from advrepl.story.injections import DEPTH_PROMPT, NOTE_DEPTH, POST_HISTORY, POST_HISTORY_DEPTH
@@ -42,23 +43,27 @@ def scenario_of(
         _labelled("Personality", filled(character.personality, "personality")),
         _labelled("Scenario", filled(character.scenario, "scenario")),
     ]
-    greetings = [filled(text, f"greetings.{index}") for index, text in enumerate(context.greetings)]
+    greetings: dict[str, int] = {}  # with their numbers in the card; empty ones are left out
+    for number, text in enumerate(context.greetings):
+        if greeting := filled(text, f"greetings.{number}"):
+            greetings.setdefault(greeting, number)
     post_history = filled(character.post_history_instructions, "post_history")
     injections = {POST_HISTORY: Injection(post_history, POST_HISTORY_DEPTH)} if post_history else {}
-    text, depth = _depth_prompt(character)
+    text, depth, role = _depth_prompt(character)
     if depth_prompt := filled(text, "depth_prompt"):
-        injections[DEPTH_PROMPT] = Injection(depth_prompt, depth)
+        injections[DEPTH_PROMPT] = Injection(depth_prompt, depth, role)
     return Scenario(
         name=slug(character.name),
         title=character.name,
         system="\n".join(part for part in parts if part),
         start="",
-        opening=greetings[0],
+        opening=next(iter(greetings), ""),
         narrator=character.char,
         options=0,
         roleplay=True,
         instruction=filled(character.system_prompt, "system", ORIGINAL),
-        greetings=tuple(dict.fromkeys(greeting for greeting in greetings if greeting)),
+        greetings=tuple(greetings),
+        greeting_numbers=tuple(greetings.values()),
         examples=_examples(filled(character.mes_example, "mes_examples")),
         you=you,
         persona=expand(persona, context, values, "persona", seed=seed).strip(),
@@ -126,11 +131,13 @@ def _examples(text: str) -> str:
     return f"\n{START_OF_EXAMPLE}\n".join(block.strip() for block in blocks if block.strip())
 
 
-def _depth_prompt(character: Character) -> tuple[str, int]:
-    """The note that SillyTavern keeps among a card's extensions, and its depth in turns."""
+def _depth_prompt(character: Character) -> tuple[str, int, Role]:
+    """The note that SillyTavern keeps among a card's extensions, its depth in turns, and who says it."""
     text, depth = character.depth_prompt.get("prompt"), character.depth_prompt.get("depth")
     if isinstance(depth, str) and re.fullmatch(r"\s*[0-9]{1,4}\s*", depth):
         depth = int(depth)
     if isinstance(depth, bool) or not (isinstance(depth, int) and 0 <= depth < DEEPEST):
         depth = NOTE_DEPTH
-    return str(text) if isinstance(text, str) else "", depth
+    said_by = character.depth_prompt.get("role")  # a name, or its number
+    role = next((role for number, role in enumerate(ROLES) if said_by in (role, number)), ROLES[0])
+    return str(text) if isinstance(text, str) else "", depth, role

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from advrepl.lore.entries import Role
+
 # The system text and the opening of "start" are the example of the Metharme 7B model card.
 ADVENTURE = (
     "This is a text adventure game. "
@@ -19,7 +21,7 @@ Length = Literal["short", "medium", "long"]
 START_OF_EXAMPLE = "<START>"
 
 
-class Injection(msgspec.Struct, frozen=True):
+class Injection(msgspec.Struct, frozen=True, omit_defaults=True):
     """A text that the model is told again and again, so that it always stands among the last `depth` turns.
 
     It is put before a turn of the player (story/injections.py).
@@ -27,6 +29,7 @@ class Injection(msgspec.Struct, frozen=True):
 
     text: str
     depth: int
+    role: Role = "system"  # who says it
 
 
 class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,6 +45,7 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     roleplay: bool = False  # `system` is the narrator's persona, not an instruction
     instruction: str = ""  # the card's own words around the persona; ORIGINAL in it stands for the usual ones
     greetings: tuple[str, ...] = ()  # openings to choose from, `opening` being one of them
+    greeting_numbers: tuple[int, ...] = ()  # their numbers in the card, which has empty ones too
     examples: str = ""  # example dialogue: blocks of lines that begin with a name, <START> between them
     place: str = ""  # where the player is all the time, as in "The user is …": small models forget it
     language: str = ""  # the code of the language it is told in (prompt/languages.py); empty: as its text tells

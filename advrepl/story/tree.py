@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from advrepl.lore import entries
+
 Role = Literal["user", "model"]
 
 
@@ -33,6 +35,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
     # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
     injections: dict[str, str] = {}
+    injection_roles: dict[str, entries.Role] = {}  # who says one of these, where it is not the program
     thoughts: str = ""  # what the model thought before it said this; no prompt shows it
     change: Change | None = None  # of what is carried, as the model says; None: it was not asked
     correction: Change | None = None  # and as the player says, which comes after

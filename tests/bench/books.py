@@ -5,6 +5,7 @@ No model is needed. Both builds read the same books over the same story, one aft
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -77,35 +79,73 @@ BOOKS = {
 }
 
 
+Say = Callable[[str, str], float]  # a line and its reply -> seconds of processor time before the model is asked
+
+
 def measured() -> dict[str, dict[str, list[float]]]:
-    """Seconds of processor time for the opening and each turn, by book. Uses nothing but what every build has."""
-    from advrepl.cards.read import parse_object
+    """Seconds of processor time for the opening and each turn, by book."""
+    opened = of_05ab154 if importlib.util.find_spec("advrepl.story.backdrop") else of_today
+    opened({"entries": {}})  # so that no opening pays for what is loaded once
+    found: dict[str, dict[str, list[float]]] = {}
+    for title, (entries, keys, patterns) in BOOKS.items():
+        written = json.loads(json.dumps(book(entries, keys, patterns=patterns)))
+        begun = time.process_time()
+        say = opened(written)
+        opening = time.process_time() - begun
+        found[title] = {"opening": [opening], "turns": [say(*said) for said in story(TURNS)]}
+    return found
+
+
+def of_today(written: dict[str, Any]) -> Say:
+    """Open a story with this book in the card, by what every build of the last weeks has."""
+    from advrepl.cards.character import Character
     from advrepl.story import saves
     from advrepl.story.context import StoryContext
     from advrepl.story.roleplay import scenario_of
     from advrepl.story.tree import Story, Turn
 
-    character, _ = parse_object({"name": "Mira", "description": "A ferrywoman."}, "mira.json")
-    found: dict[str, dict[str, list[float]]] = {}
-    for title, (entries, keys, patterns) in BOOKS.items():
-        text = json.dumps(book(entries, keys, patterns=patterns))
-        mira = character.__class__(name="Mira", description="A ferrywoman.", book=json.loads(text))
-        save = saves.Save(
-            schema=saves.SCHEMA, title="", created="", updated="", model=saves.ModelRef("none"), format="metharme",
-            sampling={}, scenario=scenario_of(mira), turns=[], head=None, character=mira, rng_seed="1",
-        )  # fmt: skip
+    mira = Character(name="Mira", description="A ferrywoman.", book=written)
+    save = saves.Save(
+        schema=saves.SCHEMA, title="", created="", updated="", model=saves.ModelRef("none"), format="metharme",
+        sampling={}, scenario=scenario_of(mira), turns=[], head=None, character=mira, rng_seed="1",
+    )  # fmt: skip
+    context = StoryContext(save, lambda text: len(text) // 4, 8192)
+    save, told = context.with_constant_lore(save), Story()
+
+    def say(line: str, reply: str) -> float:
         begun = time.process_time()
-        context = StoryContext(save, lambda text: len(text) // 4, 8192)
-        save = context.with_constant_lore(save)
-        opening, told, taken = time.process_time() - begun, Story(), list[float]()
-        for line, reply in story(TURNS):
-            begun = time.process_time()
-            brought = context.for_turn(save, told, line)
-            taken.append(time.process_time() - begun)
-            told.add(Turn(told.head, "user", line, injections=brought.injections))
-            told.add(Turn(told.head, "model", reply))
-        found[title] = {"opening": [opening], "turns": taken}
-    return found
+        brought = context.for_turn(save, told, line)
+        taken = time.process_time() - begun
+        told.add(Turn(told.head, "user", line, injections=brought.injections))
+        told.add(Turn(told.head, "model", reply))
+        return taken
+
+    return say
+
+
+def of_05ab154(written: dict[str, Any]) -> Say:
+    """The same in the build that the goals were set for."""
+    part = {
+        name: importlib.import_module(f"advrepl.story.{name}") for name in ("backdrop", "cards", "roleplay", "saves")
+    }
+    tree, saves = importlib.import_module("advrepl.story.tree"), part["saves"]
+    mira = part["cards"].Character(name="Mira", description="A ferrywoman.", book=written)
+    save = saves.Save(
+        schema=1, title="", created="", updated="", model=saves.ModelRef("none"), format="metharme", sampling={},
+        scenario=part["roleplay"].scenario_of(mira), turns=[], head=None, character=mira, luck="1",
+    )  # fmt: skip
+    backdrop, told = part["backdrop"].Backdrop(save, lambda text: len(text) // 4, 8192), tree.Story()
+
+    def say(line: str, reply: str) -> float:
+        begun = time.process_time()
+        due = backdrop.due(told, line)
+        taken = time.process_time() - begun
+        backdrop.said(due)
+        told.add(tree.Turn(told.head, "user", line, before=due.before))
+        told.add(tree.Turn(told.head, "model", reply))
+        return taken
+
+    return say
 
 
 def of_build(root: Path) -> dict[str, dict[str, list[float]]]:

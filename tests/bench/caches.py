@@ -96,7 +96,11 @@ def told(engine: LlamaEngine, turns: list[str], reply: str) -> list[str]:
 
 def compared(engine: LlamaEngine, fresh: LlamaEngine, turns: list[str]) -> float:
     """KL of what follows these turns, against all of it read afresh as the same tokens."""
-    window = spoken(turns)
+    return compared_window(engine, fresh, spoken(turns))
+
+
+def compared_window(engine: LlamaEngine, fresh: LlamaEngine, window: Window) -> float:
+    """KL of what follows this window, against the same."""
     say(engine, window, ONE)
     other = chances(engine)
     forget(fresh)
@@ -213,9 +217,9 @@ def say_on(turns: list[str], how: Sampling, engine: Engine) -> Iterator[str]:
     return engine.generate(spoken(turns), how)
 
 
-def wait(ahead: Prefetcher[str]) -> None:
+def wait(ahead: Prefetcher[str], seconds: float = 0.3) -> None:
     """Wait until all is written, or a while: pauses belong to it."""
-    end = time.monotonic() + 0.3
+    end = time.monotonic() + seconds
     while ahead.state == "writing" and time.monotonic() < end:
         time.sleep(0.002)
 

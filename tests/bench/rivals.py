@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+import psutil
+
 from advrepl.story.scenario import START
 from tests import ROOT
 from tests.bench.program import Heard
@@ -93,6 +95,11 @@ class Http:
             self._child.kill()
             self._child.wait()
         self._log.close()
+
+    def processor_time(self) -> float:
+        """Seconds that it has computed."""
+        times = psutil.Process(self._child.pid).cpu_times()
+        return float(times.user + times.system)
 
     def _answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         connection, response = self._ask("POST", path, body)

@@ -9,6 +9,7 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.cards.character import Character
 from advrepl.cards.read import find_picture, load_card, parse_card
+from advrepl.cards.write import to_object
 from tests.card_files import END, HEAD, PIXELS, WHOLE_V1, WHOLE_V2, charx, chunk, text, v2, ztxt
 
 
@@ -80,7 +81,7 @@ def test_characters_of_older_tools_are_read(data: bytes) -> None:
         (v2(alternate_greetings=7), {"alternate_greetings": ()}, "alternate_greetings: no list, left out"),
         (
             v2(alternate_greetings=["a", "", 3]),
-            {"alternate_greetings": ("a",)},
+            {"alternate_greetings": ("a", "", "")},
             "alternate_greetings: 2 of 3 are empty or no text, left out",
         ),
         (v2(name=""), {"name": "Lady A"}, "name: empty, 'Lady A' was taken from the file"),
@@ -197,3 +198,31 @@ def test_a_v1_card_that_says_so_is_one() -> None:
 def test_macros_that_nobody_knows_are_named() -> None:
     _, notes = of(v2(description="{{char}} {{strange}}", first_mes="{{strange::a}} {{getvar::x}}"))
     assert notes == ["macros that nobody knows stay as they are: {{strange::a}}"]
+
+
+def test_scripts_that_a_card_brings_along_are_named() -> None:
+    script = {"scriptName": "panel", "findRegex": "/x/g", "replaceString": "<b>y</b>"}
+    extensions = {
+        "regex_scripts": [script, {**script, "disabled": True}, {}, 7],
+        "tavern_helper": {"scripts": [{"name": "ui"}]},
+        "risuai": {"customScripts": [script, script], "triggerscript": []},
+        "world": "Far lands",
+    }
+    character, notes = of(v2(extensions=extensions))
+    assert notes == [
+        "not run here, though the card counts on them: regular expressions of SillyTavern (1), "
+        "scripts of Tavern Helper (1), regular expressions of RisuAI (2)",
+        "the lorebook 'Far lands' that it names is not in it: /lore FILE adds one",
+    ]
+    assert to_object(character, 2)["data"]["extensions"] == extensions
+    assert of(v2(extensions={"world": "w", "regex_scripts": {}, "risuai": 7}, character_book={"entries": [1]}))[1] == []
+    assert of(v2(extensions=[1]))[1] == of(v2())[1]
+
+
+def test_a_module_of_risuai_is_named() -> None:
+    with pytest.raises(
+        AdvreplError, match="it is a module of RisuAI: in RisuAI, export its lorebook, which /lore takes"
+    ):
+        parse_card(b"o\0\x07\0\0\0abcdefg", "m.risum")
+    with pytest.raises(AdvreplError, match=r"m\.json is a lorebook, not a character"):
+        of({"type": "risuModule", "module": {"name": "m", "lorebook": []}}, "m.json")

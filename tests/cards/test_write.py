@@ -43,7 +43,11 @@ def test_the_card_as_it_is_written() -> None:
 def test_line_ends_and_empty_greetings_survive() -> None:
     given = v2(first_mes="a\r\nb\rc", alternate_greetings=["", "x\r\ny", " "], tags=["t"], name=" Ada  B ")
     character, _ = of(given)
-    assert (character.first_mes, character.alternate_greetings, character.name) == ("a\nb\nc", ("x\ny",), "Ada B")
+    assert (character.first_mes, character.alternate_greetings, character.name) == (
+        "a\nb\nc",
+        ("", "x\ny", ""),
+        "Ada B",
+    )
     for written in (to_json(character), to_json(character, 3)):
         data = json.loads(written)["data"]
         for key in ("first_mes", "alternate_greetings", "tags", "name"):

@@ -23,8 +23,8 @@ CARD_ENTRY = {
 }
 
 
-ASKED = "entries that ask for a place or role of their own"
-TOLD = "lore here is system text before the turn at which it fires, or at the head if it always applies"
+ASKED = "entries that ask for a place of their own"
+TOLD = "lore here is told before the turn at which it fires, and again when it is as many turns old as it is deep"
 
 
 def only(data: object) -> Entry:
@@ -74,7 +74,7 @@ def test_a_world_file() -> None:
         "caseSensitive": True, "matchWholeWords": True, "sticky": 3, "cooldown": 4, "delay": 5,
     }  # fmt: skip
     book, notes = parse_book({"entries": {"4": entry}}, "world.json")
-    assert notes == [f"{ASKED} (1 at a depth, 1 as user or assistant): {TOLD}"]
+    assert notes == [f"{ASKED} (1 at a depth): {TOLD}"]
     assert book.recursive
     assert book.entries == (
         Entry("4", "Shut.", keys=("gate",), secondary_keys=("iron", "rust"), selective_logic="all",
@@ -113,11 +113,11 @@ def test_places_that_lore_has_not_here_are_told_in_one_line_with_their_numbers()
 @pytest.mark.parametrize(
     ("entry", "asked"),
     [
-        ({"position": 4, "role": 1}, "1 at a depth, 1 as user or assistant"),
+        ({"position": 4, "role": 1}, "1 at a depth"),
         ({"position": 4, "role": 0}, "1 at a depth"),
         ({"position": 1, "role": 2}, ""),  # a role belongs to a place at a depth
         ({"position": 4, "disable": True}, ""),
-        ({"content": "@@depth 3\n@@role user\nc"}, "1 at a depth, 1 as user or assistant"),
+        ({"content": "@@depth 3\n@@role user\nc"}, "1 at a depth"),
         ({"content": "@@position before_desc\nc", "position": 4}, ""),
     ],
 )
@@ -355,6 +355,8 @@ def test_books_of_other_makers() -> None:
             {"key": "", "content": "", "mode": "folder"},
         ],
     }
+    module = {"type": "risuModule", "module": {"name": "m", "regex": [{}], "lorebook": risu["data"]}}
+    assert parse_book(module, "b") == parse_book(risu, "b")
     assert parse_book(risu, "b")[0].entries == (
         Entry(
             "0",

@@ -2,7 +2,7 @@
 
 import random
 import re
-from time import monotonic
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -128,9 +128,9 @@ PIECES = [*list("ab.*+?()[]{}|\\^$,:=!<>123RPi"), "(?:", "(?<=", "{2,9}", "{99}"
     st.sampled_from(["a" * 300 + "!", "ab" * 200, "", "a\nb"]),
 )
 def test_any_pattern_answers_in_time(pieces: list[str], text: str) -> None:
-    start = monotonic()
+    start = process_time()
     PatternSearch(set()).found("".join(pieces), text, ignore_case=True)
-    assert monotonic() - start < 5
+    assert process_time() - start < 5
 
 
 def test_the_limit_is_the_length_with_all_repeats_written_out() -> None:
@@ -143,9 +143,9 @@ def test_many_long_keys_that_are_nearly_in_the_text_take_no_time() -> None:
     entries = tuple(
         Entry(str(at), "c", keys=keys[at : at + 500], match_whole_words=True) for at in range(0, 5_000, 500)
     )
-    start = monotonic()
+    start = process_time()
     state = activate(Book(entries), ["b'a" * 5_000], LoreState(), count=len, budget=9, rng=random.Random(0), expand=str)
-    assert state == ((), LoreState()) and monotonic() - start < 5
+    assert state == ((), LoreState()) and process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,12 @@
-"""What a long roleplay with lore, a note and examples costs, in tokens fed: on the real small model."""
+"""What a long roleplay with lore, a note and examples costs, in tokens fed.
+
+On a model of random weights with a real vocabulary, which costs a turn as many tokens as a trained one, and in
+`make test-long` on the real small model.
+"""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +16,9 @@ from advrepl.play.events import Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
 from advrepl.terminal import commands
+from tests import real
 
+TURNS = 60
 LINES = (
     "What is in the soup tonight?",
     "I sit down by the fire.",
@@ -24,6 +31,16 @@ LINES = (
 JOINTS = 8  # tokens that may be fed again where two texts meet
 
 
+@pytest.fixture(scope="module", params=["tiny", pytest.param("real", marks=pytest.mark.slow)])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> str:
+    return str(smollm2 if request.param == "real" else real.metharme_mini(tmp_path_factory.mktemp("mini")))
+
+
+def settings(model: str, saves: Path, **more: Any) -> Settings:
+    sampling = {"max_tokens": 8, "seed": 5}
+    return Settings(model=model, saves=saves, ctx=1024, threads=1, sampling=sampling, **more)
+
+
 def played(game: Game, line: str) -> tuple[Reply, int, bool]:
     """The reply, the tokens that were new for it, and whether turns slid out."""
     prompt = game.planner.player_turn(line).window.prompt
@@ -33,16 +50,14 @@ def played(game: Game, line: str) -> tuple[Reply, int, bool]:
     return reply, new, any(isinstance(event, Slid) for event in events)
 
 
-@pytest.mark.parametrize("turns", [20, pytest.param(60, marks=pytest.mark.slow)])
-def test_a_turn_of_a_full_window_feeds_only_what_is_new(tmp_path: Path, turns: int) -> None:
-    changed = turns * 2 // 3
-    settings = Settings(saves=tmp_path, ctx=1024, threads=1, sampling={"max_tokens": 16, "seed": 5}, you="Ann: a clerk")
-    game = session.new_game("brindle", settings)
+def test_a_turn_of_a_full_window_feeds_only_what_is_new(tmp_path: Path, model: str) -> None:
+    changed = TURNS * 2 // 3
+    game = session.new_game("brindle", settings(model, tmp_path, you="Ann: a clerk"))
     assert isinstance(game.engine, LlamaEngine)
     list(game.open())
     list(commands.run(game, "/note It is snowing."))
     slid, told, whole = 0, 0, 0
-    for turn in range(turns):
+    for turn in range(TURNS):
         if turn == changed:
             assert game.read_in_full == 1 and slid >= 3
             list(commands.run(game, "/memory Ann has promised to leave before dawn."))
@@ -55,25 +70,23 @@ def test_a_turn_of_a_full_window_feeds_only_what_is_new(tmp_path: Path, turns: i
             assert fed > 400
         else:
             assert fed <= new + JOINTS, f"turn {turn} fed {fed} tokens for {new} new ones"
-    assert slid >= turns // 10 and told >= turns // 4 and game.state.evicted() > turns
+    assert slid >= TURNS // 10 and told >= TURNS // 4 and game.state.evicted() > TURNS
     assert game.read_in_full == whole == 2
     context = "\n".join(event.text for event in commands.run(game, "/context"))  # type: ignore[union-attr]
     assert "whole prompt    read 2 times" in context and "examples seen   0 of 2" in context
     game.close()
 
 
-@pytest.mark.slow
-def test_a_book_of_300_kb_costs_a_turn_what_it_tells(tmp_path: Path) -> None:
-    keys = ("soup", "fire", "bell", "pass", "ledger", "cellar", *(f"word{number}" for number in range(1000)))
-    entries = [{"keys": [key], "content": f"Of {key} much is told. " + "It is old. " * 25} for key in keys]
+def test_a_book_of_300_kb_costs_a_turn_what_it_tells(tmp_path: Path, model: str) -> None:
+    keys = ("soup", "fire", "bell", "pass", "ledger", "cellar", *(f"word{number}" for number in range(3_000)))
+    entries = [{"keys": [key], "content": f"Of {key} much is told. " + "It is old. " * 6} for key in keys]
     book = tmp_path / "book.json"
     book.write_text(json.dumps({"entries": entries}))
     assert book.stat().st_size > 300_000
-    settings = Settings(saves=tmp_path, ctx=1024, threads=1, sampling={"max_tokens": 16, "seed": 5}, lore=(book,))
-    game = session.new_game("brindle", settings)
+    game = session.new_game("brindle", settings(model, tmp_path, lore=(book,)))
     list(game.open())
     slid, told = 0, 0
-    for turn in range(60):
+    for turn in range(TURNS):
         reply, new, moved = played(game, LINES[turn % len(LINES)])
         slid += moved
         told += any(source.startswith("lore") for source in game.story.path_turns()[-2].injections)
@@ -82,9 +95,8 @@ def test_a_book_of_300_kb_costs_a_turn_what_it_tells(tmp_path: Path) -> None:
     game.close()
 
 
-def test_a_changed_note_feeds_from_its_oldest_place_on(tmp_path: Path) -> None:
-    settings = Settings(saves=tmp_path, ctx=1024, threads=1, sampling={"max_tokens": 12, "seed": 5})
-    game = session.new_game("brindle", settings)
+def test_a_changed_note_feeds_from_its_oldest_place_on(tmp_path: Path, model: str) -> None:
+    game = session.new_game("brindle", settings(model, tmp_path))
     list(game.open())
     for line in ("Hello.", "/note 4 It is snowing.", "I sit down.", "I wait."):
         list(commands.run(game, line) if line.startswith("/") else game.act(line))

@@ -16,7 +16,7 @@ from advrepl.prompt import thinking
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment
 from advrepl.prompt.template import ChatTemplate
-from advrepl.prompt.thinking import FORMS
+from advrepl.prompt.thinking import FORMS, Marks
 from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import ModelRef, Save, load
 from advrepl.story.scenario import Scenario
@@ -31,6 +31,10 @@ SWITCHED = PLAIN + (
     "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
 SCENE = Scenario(name="x", title="", system="s", start="", options=0)
+TAGS = [Marks(f"<{tag}>", f"</{tag}>") for tag in (
+    "think", "thinking", "thought", "thoughts", "reasoning", "Think", "THINKING", "seed:think", "mm:think",
+    "think:opensource",
+)]  # fmt: skip
 Make = Callable[..., tuple[Game, ScriptedEngine]]
 
 
@@ -55,8 +59,8 @@ def said(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Piece))
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.begin)
-def test_a_model_that_begins_to_think_by_itself(make: Make, form: thinking.Marks) -> None:
+@pytest.mark.parametrize("form", [*TAGS, *FORMS, Marks("[think]", "[/Think]")], ids=lambda form: form.begin)
+def test_a_model_that_begins_to_think_by_itself(make: Make, form: Marks) -> None:
     # The engine is stopped where a mark is whole, and goes on from there.
     game, engine = make(ITSELF, f"{form.begin}so", f" it goes {form.end}\n\nGood", " evening!", "Yes.")
     events = list(game.act("hi"))
@@ -75,6 +79,19 @@ def test_thoughts_that_the_template_begins_are_between_the_cue_and_the_prose(mak
     assert engine.prompts[1].endswith("<|assistant|><think>\nhe greets me </think>")
 
 
+@pytest.mark.parametrize("mark", ["</think>\n\n", "</mm:think>", "<|content|>", "</Thinking>"])
+def test_a_model_that_only_says_that_it_has_thought(make: Make, mark: str) -> None:
+    game, _ = make(ITSELF, f"{mark}Good", " evening", "!")
+    assert said(list(game.act("hi"))) == "Good evening!" and not game.story.turns[-1].thoughts
+
+
+def test_a_mark_of_thoughts_ends_no_reply() -> None:
+    template = PLAIN.replace(
+        "{{ m.content }}", "{% if m.role == 'assistant' %}<|content|></Think>{% endif %}{{ m.content }}"
+    )
+    assert ChatTemplate(template).role_marks == ("<|user|>", "<|assistant|>")
+
+
 def test_a_word_behind_the_last_mark_is_prose(make: Make) -> None:
     game, engine = make(OPENS, "hm </think>\n\nGood", " evening! So late?")
     assert said(list(game.act("hi"))) == "Good evening! So late?"
@@ -82,7 +99,15 @@ def test_a_word_behind_the_last_mark_is_prose(make: Make) -> None:
 
 
 def test_what_only_looks_like_thinking_is_prose(make: Make) -> None:
-    for text in ("<thin ice> cracks.", "< think", "*thinks* <think>", "<", "[THIN] air"):
+    for text in (
+        "<thin ice> cracks.",
+        "<thinker> <Thinks>",
+        "<thought of you>",
+        "< think",
+        "*thinks* <think>",
+        "<",
+        "[THIN] air",
+    ):
         game, _ = make(ITSELF, text)
         events = list(game.act("hi"))
         assert said(events) == text and not any(isinstance(event, Thought) for event in events)
@@ -94,6 +119,36 @@ def test_thoughts_end_at_their_limit_and_the_reply_comes(make: Make) -> None:
     events = list(game.act("hi"))
     assert said(events) == "Good evening!" and [e.tokens for e in events if isinstance(e, Thought)][-1] == 3
     assert engine.samplings[0].max_tokens == 3 and engine.prompts[1].endswith("<think>\na b c\n</think>\n\n")
+
+
+def test_thoughts_are_closed_as_they_were_begun(make: Make) -> None:
+    for mark, closed in (
+        ("<Think>", "<Think>a b\n</Think>\n\n"),
+        ("<|channel|>", "<|channel|>a b<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ):
+        game, engine = make(
+            PLAIN + "{% if add_generation_prompt %}<|assistant|>" + mark + "{% endif %}", "a b", "Good!"
+        )
+        assert said(list(game.act("hi"))) == "Good!" and engine.prompts[1].endswith(closed)
+        game.file.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", "\n<answer>\n"), ("\n\n<Answer>", " "), ("", "<response>"), ("<", "")]
+)
+def test_a_tag_around_a_reply_that_was_thought_about_is_no_prose(make: Make, before: str, after: str) -> None:
+    game, _ = make(OPENS, f"hm </think>{before}", f"{after}Good evening!\n</answer> So late?")
+    list(game.act("hi"))
+    assert game.story.turns[-1].text == ("<Good evening!" if before == "<" else "Good evening!")
+
+
+def test_what_thoughts_cost_is_told(make: Make) -> None:
+    """The engine is asked three times for such a reply: for its beginning, what is thought, and what is said."""
+    game, engine = make(ITSELF, "<think> a", " b c d </think> x", "Good evening!")
+    for number, generate in enumerate((7, 20, 300)):
+        engine.costs.append((generate, int(not number)))
+    stats = next(event.stats for event in game.act("hi") if isinstance(event, Reply))
+    assert (stats["generated"], stats["decoded"], game.read_in_full) == (2, 327, 1)
 
 
 def test_thoughts_that_run_into_the_end_are_closed(make: Make) -> None:
@@ -161,7 +216,7 @@ def test_thoughts_take_at_most_a_quarter_of_the_context() -> None:
 
 def test_a_cue_tells_whether_thoughts_have_begun() -> None:
     open, done = (Segment("<|a|><think>\n", ""),), (Segment("<|a|><think>\n\n</think>\n\n", ""),)
-    assert thinking.begun(open) == FORMS[0] and thinking.begun(done) is None and thinking.begun(()) is None
+    assert thinking.begun(open) == TAGS[0] and thinking.begun(done) is None and thinking.begun(()) is None
     assert thinking.settled(done) and not thinking.settled(open) and thinking.closed(open) == done
 
 

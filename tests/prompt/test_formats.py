@@ -99,6 +99,30 @@ def test_metharme_is_told_of_lore_and_notes_by_the_system() -> None:
     )
 
 
+OTHERS = [
+    Turn(None, "model", "Coin."),
+    Turn(
+        0,
+        "user",
+        "Here.",
+        injections={"note": "It rains.", "lore 1": "I am\nMira: poor.", "lore 2": "I pay."},
+        injection_roles={"lore 1": "assistant", "lore 2": "user"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("format", "told"),
+    [
+        (Metharme(), "Coin.<|system|>It rains.<|model|>I am\nMira: poor.<|user|>I pay.<|user|>Here.<|model|>"),
+        (Pygmalion(), "Coin.\n[It rains.]\nMira: I am Mira: poor.\nYou: I pay.\nYou: Here.\nMira:"),
+    ],
+    ids=["metharme", "pygmalion"],
+)
+def test_lore_that_another_says_is_spelled_as_his(format: Format, told: str) -> None:
+    assert str(format.spell(ANN, OTHERS)).endswith(told)
+
+
 @pytest.mark.parametrize(
     ("language", "opening", "told"),
     [

@@ -4,6 +4,7 @@ import jinja2
 import pytest
 
 from advrepl import AdvreplError
+from advrepl.lore.entries import Role
 from advrepl.prompt.formats import TEMPLATES, Metharme
 from advrepl.prompt.segments import Segment
 from advrepl.prompt.template import ChatTemplate
@@ -80,6 +81,22 @@ def test_examples_follow_the_system_text_and_lore_stands_before_the_players_word
     assert str(prompt.blocks[1][0]) == "\n\nExample dialogue:\nA: z" and str(prompt.head[0]).endswith("Be brief.")
     lore, said = prompt.blocks[-1]
     assert lore.mark.endswith("[") and lore.text == "A {{ 2 }} bridge." and str(said) == "]\n\ngo"
+
+
+def test_lore_that_another_says_is_spelled_as_his() -> None:
+    roles: dict[str, Role] = {"lore 1": "assistant", "lore 2": "user"}
+    before = {"lore 0": "It rains.", "lore 1": "I am poor.", "lore 2": "I pay."}
+    turns = [*HELLO[:2], Turn(1, "user", "go", injections=before, injection_roles=roles)]
+    prompt = ChatTemplate(CHATML).spell(SCENE, turns)
+    assert [str(segment) for segment in prompt.blocks[-1]] == [
+        "<|im_end|>\n<|im_start|>user\n[It rains.",
+        "]<|im_end|>\n<|im_start|>assistant\nI am poor.",
+        "<|im_end|>\n<|im_start|>user\nI pay.",
+        "\n\ngo",
+    ]
+    first = Turn(1, "user", "go", injections={"lore 1": "I am poor."}, injection_roles={"lore 1": "assistant"})
+    joined = str(ChatTemplate(STRICT).spell(SCENE, [*HELLO[:2], first]))
+    assert joined == "<system>Be brief.<user>hello<assistant>hi\n\nI am poor.<user>go"
 
 
 def test_what_remains_is_spelled_alike_when_examples_slide_out() -> None:

@@ -34,12 +34,13 @@ TEXTS = [*HAND_WRITTEN, *generated(500), *scrambled(300)]
 # Where ours differs: of which texts, or of which answers of its engine, a difference is the decided one. The table in
 # docs/characters.md has the reasons.
 DECIDED = {
-    "three braces inside a macro": (r"(?s)\{\{\w.*\{\{\{", ""),
+    "three braces inside a macro": (r"(?s)\{\{[\w/].*\{\{\{", ""),
     "macros of the V3 specification": ("hidden_key", ""),
     "what is left of its mark for {{else}}": ("", "[\0\x1f]"),
     "a name that runs into braces": (r"\{\{\W*[\w.$]+[^\s:|{}]*\{", ""),
     "an empty comment, or its end alone": (r"\{\{\s*//", r"\{\{\s*//"),
     "lore that an outlet names": ("outlet", ""),
+    "an if without a condition, whose end closes another one": (r"\{\{\s*#?\s*if\s*\}\}", ""),
     "a block as the value of a shorthand": (r"(?s)\{\{[.$]\w+ = .*\{\{/", ""),
 }
 

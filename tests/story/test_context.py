@@ -189,7 +189,7 @@ def test_what_a_book_asks_for_in_vain_is_told_once_when_the_story_begins() -> No
     save = a_save(character_book={"entries": [deep, deep]})
     told = Told(save)
     (note,) = told.context.notes
-    assert note.startswith("lorebook: entries that ask for a place or role of their own (2 at a depth): ")
+    assert note.startswith("lorebook: entries that ask for a place of their own (2 at a depth): ")
     told.context.with_book(told.save, parse_book([], "none.json")[0])
     assert told.context.notes == [note]
     begun = msgspec.structs.replace(save, turns=[Turn(None, "user", "Hello.")], head=0)
@@ -256,6 +256,31 @@ def test_lore_that_always_applies_and_rolls_is_told_before_the_turns() -> None:
     assert first["lore 0.0"] != second["lore 0.0"]
 
 
+def test_lore_near_the_end_of_the_prompt_is_told_again_as_often_as_it_asks() -> None:
+    deep = {"keys": [], "constant": True, "content": "Be brief.", "extensions": {"position": 4, "depth": 2, "role": 1}}
+    far = {"keys": [], "constant": True, "content": "It is old.", "extensions": {"position": 4, "depth": 99}}
+    told = lore_of(deep, far, {"keys": [], "constant": True, "content": "@@role assistant\nI am Mira."})
+    assert told.save.scenario.lore == "It is old."
+    brought = told.context.for_turn(told.save, told.story, "Hello.")
+    assert brought.injection_roles == {"lore 0.0": "user", "lore 0.2": "assistant"}
+    said = []
+    for _ in range(5):
+        said.append([source for source in told.say("Hello.") if source.startswith("lore")])
+        told.story.add(Turn(told.story.head, "model", "Hm."))
+    assert said == [["lore 0.2", "lore 0.0"], *[["lore 0.0"]] * 3, ["lore 0.2", "lore 0.0"]]
+
+
+def test_another_context_has_room_for_more_of_the_lore_in_the_head() -> None:
+    entries = [{"keys": [], "constant": True, "content": f"{n}: " + "It is so. " * 20} for n in range(9)]
+    saved = Told(a_save(character_book={"entries": entries}), 400).save
+    story = msgspec.structs.replace(saved, turns=[Turn(None, "model", "Hm.")])
+    wide = StoryContext(story, count, 4000)
+    assert saved.scenario.lore.count("\n") < wide.reopened(story).scenario.lore.count("\n") == 8
+    assert wide.notes == ["the lore that always applies was put together anew: the whole prompt is read once"]
+    again = StoryContext(story, count, 400)
+    assert again.reopened(story).scenario.lore == saved.scenario.lore and len(again.notes) == 1
+
+
 def test_lore_knows_the_context_and_the_note() -> None:
     told = lore_of({"keys": ["owl"], "content": "{{maxContext}} {{authorsNote}} {{lastMessageId}} {{input}}"})
     told.save = told.context.with_note(told.save, "It rains.", 3)
@@ -265,3 +290,12 @@ def test_lore_knows_the_context_and_the_note() -> None:
 def test_macros_that_nobody_knows_are_named_when_the_story_begins() -> None:
     told = lore_of({"keys": ["owl"], "content": "{{strange}} {{char}}"})
     assert "lorebook: macros that nobody knows stay as they are: {{strange}}" in told.context.notes
+
+
+def test_greetings_have_the_numbers_of_the_card_with_its_empty_ones() -> None:
+    contents = "@@is_greeting 4\n{{greeting::2}}", "@@is_greeting 1\nb"
+    book = {"entries": [{"keys": ["owl"], "content": content} for content in contents]}
+    told = Told(a_save(first_mes="", alternate_greetings=["", "Go.", "Go.", "Stay."], character_book=book))
+    assert told.save.scenario.opening == "Go." and told.save.scenario.greetings == ("Go.", "Stay.")
+    told.story.say("model", "Stay.")
+    assert [text for source, text in told.say("The owl?").items() if source.startswith("lore")] == ["Go."]

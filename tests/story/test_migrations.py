@@ -3,7 +3,8 @@
 The saves in golden/schema-1 were written by the last build of that schema, and so were the prompts beside them:
 NAME.txt is what the model is shown of the story, NAME.next.txt the same after some lines more. Both were played on the
 engine of tests/musing.py, which says what follows from the prompt and the seed alone. Since then the rules for lore
-have changed: what it rolls is new in each turn, and NAME.next.txt was written anew.
+have changed: what it rolls is new in each turn and stands in the head no longer, and what an entry lets another say is
+said by that one; the prompts of "roleplay" were written anew.
 """
 
 import json
@@ -81,6 +82,16 @@ def prompt(name: str) -> str:
 def test_the_model_is_shown_the_same(game: Game, name: str) -> None:
     raw = next(iter(commands.run(game, "/raw")))
     assert raw.text == prompt(name)  # type: ignore[union-attr]
+
+
+def test_lore_that_was_rolled_for_the_head_leaves_it_and_what_was_picked_stays(tmp_path: Path) -> None:
+    path = tmp_path / "roleplay.json"
+    path.write_bytes((GOLDEN / path.name).read_bytes())
+    assert "foggy here.\nThere is a war, Ann.\nThe moon is new." in written("roleplay")["scenario"]["lore"]
+    game = opened(path, 3000)
+    assert game.scenario.lore == "There is a war, Ann.\nThe moon is new."
+    assert game.context.notes == ["the lore that always applies was put together anew: the whole prompt is read once"]
+    game.close()
 
 
 def test_the_story_goes_on_as_it_would_have(game: Game, name: str) -> None:

@@ -84,13 +84,22 @@ def test_a_card_is_played_from_its_path(tmp_path: Path) -> None:
 def test_a_cards_note_has_the_depth_that_it_names(depth: object, turns: int) -> None:
     raw = {"data": {"extensions": {"depth_prompt": {"prompt": "{{char}} is cold.", "depth": depth, "role": "user"}}}}
     character = msgspec.structs.replace(MIRA, raw=raw)
-    assert scenario_of(character).injections[DEPTH_PROMPT] == Injection("Mira is cold.", turns)
+    assert scenario_of(character).injections[DEPTH_PROMPT] == Injection("Mira is cold.", turns, "user")
+
+
+@pytest.mark.parametrize(
+    ("role", "who"),
+    [("user", "user"), ("assistant", "assistant"), (2, "assistant"), ("narrator", "system"), ({}, "system")],
+)
+def test_a_cards_note_is_said_by_whom_it_names(role: object, who: str) -> None:
+    raw = {"data": {"extensions": {"depth_prompt": {"prompt": "Cold.", "role": role}}}}
+    assert scenario_of(msgspec.structs.replace(MIRA, raw=raw)).injections[DEPTH_PROMPT].role == who
 
 
 def test_a_note_of_depth_0_is_told_with_every_turn() -> None:
     scene = scenario_of(msgspec.structs.replace(MIRA, raw={"data": {"extensions": {"depth_prompt": DEEP}}}))
     before = Turn(1, "user", "Here.", injections={DEPTH_PROMPT: "Cold."})
-    assert due(scene, {}, [before]) == {DEPTH_PROMPT: "Cold."}
+    assert due(scene, {}, [before]) == scene.injections
 
 
 DEEP = {"prompt": "Cold.", "depth": 0}

@@ -15,7 +15,7 @@ import sentencepiece
 
 from advrepl import AdvreplError
 from advrepl.engines import vocabulary
-from advrepl.prompt.thinking import SPELLED
+from advrepl.prompt.thinking import is_mark
 from advrepl.sampling.params import DRY_BREAKERS
 from convert import ConvertError
 from convert.config import read_object_if_there
@@ -76,7 +76,7 @@ class Vocabulary(vocabulary.Vocabulary):
         None for rows that are no token and for control tokens, but for those by which a model says that it thinks.
         """
         kind = self._types[token]
-        if kind == USER_DEFINED or self._tokens[token] in SPELLED:
+        if kind == USER_DEFINED or is_mark(self._tokens[token]):
             return self._tokens[token].encode()
         return self._bytes(self._tokens[token]) if kind in (NORMAL, BYTE) else b""
 

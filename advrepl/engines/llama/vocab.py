@@ -11,7 +11,7 @@ from typing import Any
 import llama_cpp.llama_cpp as lib
 
 from advrepl.engines import vocabulary
-from advrepl.prompt.thinking import SPELLED
+from advrepl.prompt.thinking import is_mark
 
 PIECE_BYTES = 512
 NORMALIZER = "advrepl.normalizer"  # in a file of ours: what the model's tokenizer does to text, as llama.cpp does not
@@ -84,7 +84,7 @@ class Vocabulary(vocabulary.Vocabulary):
         if piece is None:
             size = lib.llama_token_to_piece(self._vocab, token, self._buffer, PIECE_BYTES, 0, False)
             piece = self._buffer.raw[: max(size, 0)]
-            if not piece and (text := self.special(token)) in SPELLED:
+            if not piece and is_mark(text := self.special(token)):
                 piece = text.encode()
             self._pieces[token] = piece
         return piece

@@ -42,7 +42,7 @@ def _bar(game: Game) -> Bar:
     head = sum(map(game.engine.count, window.prompt.head))
     memory = game.engine.count(Segment("", scenario.memory)) if scenario.memory else 0
     turns, _ = blocks_from(scenario, game.story, window.evicted)
-    told = [text for turn in turns for text in shown(scenario, turn)]
+    told = [text for turn in turns for _, text in shown(scenario, turn)]
     lore = sum(game.engine.count(Segment("", text)) for text in told)
     parts = [
         ("head", head - memory),
@@ -94,7 +94,8 @@ def _last_reply(game: Game) -> dict[str, str]:
     # Each of the prompt and of the reply once, but the reply's last token; the list of options has marks of its own.
     again = stats["decoded"] - (stats["prompt"] - stats["reused"]) - stats["generated"]
     if again > stats["generated"] // 4:
-        prompt += f"; {again} more for the options"
+        thought = bool(game.story.turns and game.story.turns[game.story.head or 0].thoughts)
+        prompt += f"; {again} more for {'thoughts and ' if thought else 'the '}options"
     pace = "begun before you asked" if stats["ahead"] else f"{speed(game):.1f} a second"
     return {
         "last prompt": prompt,
