@@ -322,10 +322,13 @@ def keys_unechoed(stdin: TextIO) -> Iterator[None]:
     """Keep keys that are pressed meanwhile out of the prose; they wait for the prompt. Ctrl-C still works."""
     try:
         import termios
-
+    except ImportError:  # on Windows
+        yield
+        return
+    try:
         fd = stdin.fileno()
         before = termios.tcgetattr(fd)
-    except (ImportError, OSError, ValueError, termios.error):
+    except (OSError, ValueError, termios.error):
         yield  # no such terminal
         return
     during = [*before]
