@@ -30,7 +30,6 @@ MEASURE = 100  # columns of a story's last words
 @app.command("list")
 def show_list(folder: SavesFolder = None) -> None:
     """Show the stories there are, the newest first."""
-    from advrepl.story import saves
     from advrepl.story.glance import find, glance
     from advrepl.terminal.text import clip, one_line
 
@@ -41,7 +40,7 @@ def show_list(folder: SavesFolder = None) -> None:
     width = screen_width()
     rows = [(each.name, each.title, each.length, each.changed, each.model, _cache(each.path)) for each in found]
     room = min(width, MEASURE) - len(INDENT)
-    below = [clip(one_line(each.last), room) if each.readable else saves.problem(each.path) for each in found]
+    below = [clip(one_line(each.last), room) if each.readable else _problem(each.path) for each in found]
     for line in listing(HEADINGS, rows, width, below=below):
         print(line)
 
@@ -168,11 +167,15 @@ def delete(
     say(f"Deleted {path}.")
 
 
+def _problem(path: Path) -> str:
+    from advrepl.story import saves  # which takes its time, and is seldom needed for a list
+
+    return saves.problem(path)
+
+
 def _cache(path: Path) -> str:
     """Return the size of a story's cache file; empty if it has none."""
-    from advrepl.engines.kv import store as kv_store
-
     try:
-        return f"{max(path.with_name(path.stem + kv_store.SUFFIX).stat().st_size >> 20, 1)} MB"
+        return f"{max(path.with_name(path.stem + paths.CACHE_SUFFIX).stat().st_size >> 20, 1)} MB"
     except OSError:
         return ""

@@ -77,8 +77,9 @@ class SequenceState:
     def copy(self, seq_id: int) -> "SequenceState":
         """Return the state of another sequence that begins as this one is."""
         token_cache, cached, snapshots = self.token_cache.copy(), list(self.cached), self.snapshots.copy()
-        own = {"cached": cached, "snapshots": snapshots, "chunks": list(self.chunks), "stats": Stats()}
-        return replace(self, token_cache=token_cache, seq_id=seq_id, **own)
+        other = replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
+        other.chunks = list(self.chunks)
+        return other
 
     def cut(self, length: int) -> None:
         """Hold no more than the first `length` tokens."""
@@ -201,8 +202,8 @@ class SequenceEngine(ABC, Generic[M]):
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
         if self.exact:  # a copy that is put back may have been decoded in other chunks
             spoken = max(len(window.prompt.cue), 1)  # segments that the reply goes on from
-            sizes = [len(wanted) - sum(map(len, parts[1:])), *map(len, parts[1:])]
-            sequence.planned = canonical.chunk_ends(sizes[:-spoken], self.model.chunk)
+            lengths = [len(wanted) - sum(map(len, parts[1:])), *map(len, parts[1:])]
+            sequence.planned = canonical.chunk_ends(lengths[:-spoken], self.model.chunk)
             self._keep_exactly(plan.keep, goes_on=window.goes_on)
         else:
             self._put_aside(plan)

@@ -20,6 +20,7 @@ from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.quotes import Quote, fits
 from advrepl.story.scenario import Scenario
 from advrepl.story.seal import is_altered, sealed
+from advrepl.story.summaries import Summary
 from advrepl.story.tree import Story, Turn, counted
 
 SCHEMA = len(MIGRATIONS) + 1
@@ -67,6 +68,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     branches: dict[str, int] = {}  # the last turns of branches, by the names that the player gave them
     branch: str = ""  # the one that is being read, whose last turn moves with the head; empty: none that has a name
     quotes: tuple[Quote, ...] = ()  # what is kept of turns that are out of sight (story/quotes.py)
+    summaries: tuple[Summary, ...] = ()  # in the model's own words (story/summaries.py)
     recap: bool = False  # does the model choose what is kept?
     carried: Literal["", "off", "on", "told"] = ""  # is it kept what the player has? Empty: in adventures
     played: PlayedWith = PlayedWith()
@@ -144,6 +146,7 @@ def from_plain(plain: Any, source: str) -> Save:
     except msgspec.ValidationError as error:
         raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
     _check_tree(save, source)
+    _check_kept(save, source)
     return save
 
 
@@ -219,10 +222,16 @@ def _check_tree(save: Save, source: str) -> None:
     for name, last in save.branches.items():
         if not 0 <= last < len(save.turns):
             raise AdvreplError(f"{source} is damaged: branches[{name!r}] names turn {last} of {len(save.turns)}")
-    if save.quotes and (wrong := fits(save.quotes, Story(save.turns))) is not None:
-        raise AdvreplError(f"{source} is damaged: quotes[{wrong}] is no part of a turn")
     if save.window_start < 0:
         raise AdvreplError(f"{source} is damaged: window_start is negative")
+
+
+def _check_kept(save: Save, source: str) -> None:
+    if save.quotes and (wrong := fits(save.quotes, Story(save.turns))) is not None:
+        raise AdvreplError(f"{source} is damaged: quotes[{wrong}] is no part of a turn")
+    for number, summary in enumerate(save.summaries):
+        if not 0 <= summary.turn < len(save.turns):
+            raise AdvreplError(f"{source} is damaged: summaries[{number}].turn names none")
 
 
 def _sentence(error: Exception) -> str:
