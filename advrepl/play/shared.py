@@ -36,7 +36,7 @@ def shared(save: Save) -> Shared:
     """Return what a friend needs to write the story again; raises AdvreplError where that cannot be."""
     if not save.played.exact:
         raise AdvreplError("the story was not played with --exact, so its seed and choices are not all of it")
-    if save.books or save.recap or save.quotes:
+    if save.books or save.recap or save.quotes or save.summaries:
         raise AdvreplError("the story has lore or a recap of its own, which a line does not hold: send its file")
     fresh = _fresh(save.scenario.name, save.character, save.scenario.you, save.scenario.persona, save.rng_seed, {})
     turns = Story(save.turns, save.head).path_turns()

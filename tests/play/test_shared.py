@@ -34,6 +34,7 @@ def a_line(**changed: Any) -> Shared:
     return msgspec.structs.replace(known, **changed)
 
 
+@pytest.mark.slow
 def test_a_friend_plays_the_same_story(tmp_path: Path) -> None:
     sampling = {"seed": 9, "max_tokens": 6}
     settings = Settings(saves=tmp_path, ctx=512, threads=1, options=0, sampling=sampling, exact=True, prefetch=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.llama.branches import BranchingEngine
@@ -60,6 +61,7 @@ def test_logits_follow_from_the_window_alone(open_engine: Open, tmp_path: Path) 
     assert not np.array_equal(after, logits(usual, played(usual))), "without --exact they know of all that happened"
 
 
+@pytest.mark.slow
 def test_a_branch_writes_the_same_words(open_engine: Open) -> None:
     engine = open_engine(exact=True, branches=2)
     assert isinstance(engine, BranchingEngine)
