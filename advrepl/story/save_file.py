@@ -15,6 +15,7 @@ from pathlib import Path
 import filelock
 
 from advrepl import AdvreplError, atomic, paths, program, regular
+from advrepl.story import crypt
 from advrepl.story.checking import whole_part
 from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, length, load, write_copy
 from advrepl.story.seal import is_altered
@@ -71,6 +72,8 @@ class SaveFile:
         except NewerSave:
             raise
         except AdvreplError as error:
+            if isinstance(error, crypt.Locked) and not crypt.is_open(backup_of(self.path)):
+                raise
             found = self._before() or self._whole_part()
             if not found:
                 raise

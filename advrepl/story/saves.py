@@ -14,6 +14,7 @@ from advrepl.cards.character import Character
 from advrepl.lore.entries import Book
 from advrepl.lore.timing import LoreState
 from advrepl.scripts import is_file_name
+from advrepl.story import crypt
 from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.quotes import Quote, fits
@@ -39,6 +40,7 @@ class PlayedWith(msgspec.Struct, frozen=True, omit_defaults=True):
     ctx: int | None = None  # tokens
     kv: str | None = None  # the type of the cache
     plain_model: bool = False
+    exact: bool = False  # does every reply follow from the story and its seed alone?
 
 
 class Save(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,6 +73,8 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     carried: Literal["", "off", "on", "told"] = ""  # is it kept what the player has? Empty: in adventures
     played: PlayedWith = PlayedWith()
     deleted: int = 0  # turns that were there once: a seed of theirs does not come again
+    lock: crypt.Lock | None = None  # what the file is encrypted under; never within it
+    samplings: tuple[dict[str, Any], ...] = ()  # all that replies were sampled with; Turn.sampling counts from 0
 
 
 def with_scenario(save: Save, **fields: Any) -> Save:
@@ -107,7 +111,13 @@ def free_name(saves: Path, name: str) -> str:
 
 
 def parse(data: bytes, source: str) -> Save:
-    """Read a save of any schema up to this one; AdvreplError names the source and the path of a wrong field."""
+    """Read a save of any schema up to this one; AdvreplError names the source and the path of a wrong field.
+
+    An encrypted one whose passphrase is not known: crypt.Locked.
+    """
+    if crypt.is_encrypted(data):
+        data, lock = crypt.opened(data, source)
+        return msgspec.structs.replace(parse(data, source), lock=lock)
     try:
         plain = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -132,7 +142,7 @@ def from_plain(plain: Any, source: str) -> Save:
     for migrate in MIGRATIONS[schema - 1 :]:
         plain = migrate(plain)
     try:
-        save = msgspec.convert(plain, Save, str_keys=True)
+        save = msgspec.convert({**plain, "lock": None}, Save, str_keys=True)
     except msgspec.ValidationError as error:
         raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
     _check_tree(save, source)
@@ -142,8 +152,10 @@ def from_plain(plain: Any, source: str) -> Save:
 
 def encode(save: Save) -> bytes:
     """Return the bytes of a save file that is written now; the time goes into the file, not into `save`."""
-    save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
-    return sealed(msgspec.json.format(msgspec.json.encode(save), indent=1))
+    lock = save.lock
+    save = msgspec.structs.replace(save, schema=SCHEMA, updated=now(), lock=None)
+    data = sealed(msgspec.json.format(msgspec.json.encode(save), indent=1))
+    return crypt.sealed(data, lock) if lock else data
 
 
 def write_copy(path: Path, save: Save) -> None:
