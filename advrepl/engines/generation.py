@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
-from advrepl.engines.kv import chunks, computed
+from advrepl.engines.kv import canonical, chunks, computed
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
@@ -70,16 +70,27 @@ class SequenceState:
     snapshots: Snapshots = field(default_factory=Snapshots)  # of its recurrent part, if it has one
     borders: tuple[int, ...] = ()  # where such copies are wanted: behind the head, each block, before the last token
     chunk_ends: tuple[int, ...] = ()  # positions over which no chunk reaches (kv/chunks.py)
+    planned: tuple[int, ...] = ()  # where the chunks of the window end, if that is to follow from it (kv/canonical.py)
+    chunks: list[int] = field(default_factory=list)  # of these, the first ones, in which `cached` was decoded
     stats: Stats = field(default_factory=Stats)
 
     def copy(self, seq_id: int) -> "SequenceState":
         """Return the state of another sequence that begins as this one is."""
         token_cache, cached, snapshots = self.token_cache.copy(), list(self.cached), self.snapshots.copy()
-        return replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
+        other = replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
+        other.chunks = list(self.chunks)
+        return other
 
     def cut(self, length: int) -> None:
         """Hold no more than the first `length` tokens."""
         self.cached, self.runs = self.cached[:length], computed.part(self.runs, 0, length)
+        self.chunks = [end for end in self.chunks if end <= length]
+
+    def prefilled(self) -> None:
+        """Note that a chunk was decoded whole."""
+        done = len(self.chunks)
+        if self.planned[done : done + 1] == (len(self.cached),):
+            self.chunks.append(len(self.cached))
 
     def number(self) -> tuple[Run, ...]:
         """Return the numbers of all cached tokens."""
@@ -103,14 +114,16 @@ class SequenceEngine(ABC, Generic[M]):
     parts_lines = False  # is a line read in parts, as it can be where it is not whole yet (kv/chunks.py)?
     slide_to = FULL_AFTER_EVICTION
 
-    def __init__(self, model: M) -> None:
-        self.model = model
+    def __init__(self, model: M, *, exact: bool = False) -> None:
+        """`exact`: what the model has read follows from the window alone, however that came about."""
+        self.model, self.exact = model, exact
         vocab = model.vocab
         self.name, self.fingerprint = model.name, model.fingerprint
         self.n_ctx, self.n_params = model.n_ctx, model.n_params
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
-        self.sequence = SequenceState(TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)))
+        tokens = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode), keeps_sampled=not exact)
+        self.sequence = SequenceState(tokens)
 
     @property
     def stats(self) -> Stats:
@@ -186,18 +199,19 @@ class SequenceEngine(ABC, Generic[M]):
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
-        line, end = self._line(window, parts, len(wanted))
-        sequence.chunk_ends = chunks.ends(end - blocks[-1] if blocks else end, line, end if self.parts_lines else 0)
-        answered = end if window.prompt.cue else 0  # else what stands there is no line, and goes on
+        answered = self._plan_chunks(window, parts, blocks[-1] if blocks else 0, len(wanted))
         plan = plan if plan.moved else ReusePlan(chunks.kept(sequence.chunk_ends, plan.keep, answered))
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
-        self._put_aside(plan)
-        self._reuse(plan)
+        if self.exact:  # a copy that is put back may have been decoded in other chunks
+            self._keep_exactly(plan.keep, goes_on=window.goes_on)
+        else:
+            self._put_aside(plan)
+            self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         shifted, kept = max(reused - plan.keep, 0), reused
-        self._take_back(wanted)
-        if (whole := chunks.kept(sequence.chunk_ends, len(sequence.cached), answered)) < len(sequence.cached):
-            self._reuse(ReusePlan(whole))
+        if not self.exact:
+            self._take_back(wanted)
+            self._keep_chunks(answered)
         reused = max(reused, len(sequence.cached) - len(plan.joint))
         last = sequence.shape
         slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
@@ -207,10 +221,42 @@ class SequenceEngine(ABC, Generic[M]):
         sequence.shape = shape
         return wanted
 
+    def _plan_chunks(self, window: Window, parts: Sequence[tuple[int, ...]], block: int, length: int) -> int:
+        """Note where chunks of a window end; return where the player's block of so many tokens does; 0: there is none.
+
+        What stands last without a cue behind it is no line of his: it goes on.
+        """
+        sequence = self.sequence
+        line, end = chunks.line(window.prompt, parts, length)
+        sequence.chunk_ends = chunks.ends(end - block, line, end if self.parts_lines else 0)
+        if self.exact:
+            spoken = max(len(window.prompt.cue), 1)  # segments that the reply goes on from
+            lengths = [length - sum(map(len, parts[1:])), *map(len, parts[1:])]
+            planned = canonical.chunk_ends(lengths[:-spoken], self.model.chunk)
+            sequence.planned = tuple(sorted({*planned, *sequence.chunk_ends[2:]}))
+        return end if window.prompt.cue else 0
+
+    def _keep_chunks(self, answered: int) -> None:
+        """Give up what was taken back of a chunk; `answered`: where the player's block ends."""
+        sequence = self.sequence
+        if (kept := chunks.kept(sequence.chunk_ends, len(sequence.cached), answered)) < len(sequence.cached):
+            self._reuse(ReusePlan(kept))
+
+    def _keep_exactly(self, common: int, *, goes_on: bool) -> None:
+        """Let the cache hold what was decoded in just the chunks that are planned, and what a reply has added."""
+        sequence = self.sequence
+        if goes_on and common >= (sequence.planned or (0,))[-1]:
+            self._reuse(ReusePlan(common))
+            return
+        before = -1
+        while len(sequence.cached) != before:  # until no cells are missing either
+            before = canonical.kept(sequence.chunks, sequence.planned, min(common, len(sequence.cached)))
+            self._reuse(ReusePlan(before))
+
     def missing(self, window: Window) -> int:
         """Return how many tokens are to be read before the player's words in a window (base.Caching)."""
         parts, wanted = self._tokens(window)
-        return max(self._line(window, parts, len(wanted))[0] - self._reusable(wanted), 0)
+        return max(chunks.line(window.prompt, parts, len(wanted))[0] - self._reusable(wanted), 0)
 
     def _tokens(self, window: Window) -> tuple[list[tuple[int, ...]], list[int]]:
         """The tokens of a window by segment, and in a row."""
@@ -235,24 +281,19 @@ class SequenceEngine(ABC, Generic[M]):
             return 0
         return sum(last.blocks[:gone])
 
-    def _line(self, window: Window, parts: Sequence[tuple[int, ...]], length: int) -> tuple[int, int]:
-        """Return where the last segment before the cue begins and ends in the tokens of a window: the player's line."""
-        cue = len(window.prompt.cue)
-        end = length - sum(map(len, parts[len(parts) - cue :]))
-        return end - (len(parts[-1 - cue]) if window.prompt.blocks else 0), end
-
     def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
         """Add tokens to the cache, chunk by chunk; False if the player stopped it."""
         done, sequence = 0, self.sequence
         while done < len(tokens):
             if on_prefill:
                 on_prefill(done, len(tokens))
-            at = len(sequence.cached)
-            chunk = tokens[done : done + chunks.next_end(sequence.chunk_ends, at, self._chunk()) - at]
+            at, ends = len(sequence.cached), sequence.planned if self.exact else sequence.chunk_ends
+            chunk = tokens[done : done + chunks.next_end(ends, at, self._chunk()) - at]
             while (decoded := self._decode(chunk)) is None:
                 yield ""
             if not decoded:
                 return False
+            self.sequence.prefilled()
             done += len(chunk)
         if on_prefill:
             on_prefill(len(tokens), len(tokens))

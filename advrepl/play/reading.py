@@ -26,7 +26,8 @@ def read_along(game: Game, text: str, *, whole: bool, may_be_option: bool) -> No
     if not prefetcher or not game.story.turns:
         return
     window = _window(game, text)
-    if window and window.evicted > game.prefetch_start and may_be_option:
+    # Where every reply is to follow from the story alone, no line may move the window that is not sent.
+    if window and window.evicted > game.prefetch_start and (may_be_option or getattr(game.engine, "exact", False)):
         window = None
     if not window:
         prefetcher.revoke()

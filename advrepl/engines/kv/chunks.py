@@ -6,9 +6,21 @@ follow from where it begins and from nothing else, and the words that come of it
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
+
+from advrepl.prompt.segments import Prompt
 
 STEP = 8  # tokens; what is left of a line when it is sent is less, and each chunk costs as much as a token more
+
+
+def line(prompt: Prompt, parts: Sequence[Sized], length: int) -> tuple[int, int]:
+    """Return where the last segment before the cue, the player's line, begins and ends in a prompt of `length` tokens.
+
+    `parts`: the tokens of its segments.
+    """
+    cue = len(prompt.cue)
+    end = length - sum(map(len, parts[len(parts) - cue :]))
+    return end - (len(parts[-1 - cue]) if prompt.blocks else 0), end
 
 
 def ends(block: int, line: int, end: int) -> tuple[int, ...]:
