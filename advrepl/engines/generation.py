@@ -222,17 +222,14 @@ class SequenceEngine(ABC, Generic[M]):
         return wanted
 
     def _plan_chunks(self, window: Window, parts: Sequence[tuple[int, ...]], block: int, length: int) -> int:
-        """Note where chunks of a window end; return where the player's block of so many tokens does; 0: there is none.
-
-        What stands last without a cue behind it is no line of his: it goes on.
-        """
+        """Note where chunks of a window end; return where the player's block of so many tokens does; 0: none is his."""
         sequence = self.sequence
         line, end = chunks.line(window.prompt, parts, length)
         sequence.chunk_ends = chunks.ends(end - block, line, end if self.parts_lines else 0)
         if self.exact:
-            spoken = max(len(window.prompt.cue), 1)  # segments that the reply goes on from
             lengths = [length - sum(map(len, parts[1:])), *map(len, parts[1:])]
-            planned = canonical.chunk_ends(lengths[:-spoken], self.model.chunk)
+            # Without the segments that the reply goes on from.
+            planned = canonical.chunk_ends(lengths[: -max(len(window.prompt.cue), 1)], self.model.chunk)
             sequence.planned = tuple(sorted({*planned, *sequence.chunk_ends[2:]}))
         return end if window.prompt.cue else 0
 
