@@ -24,7 +24,7 @@ SMALL = 3_000_000_000  # parameters, below which a model needs it
 TINY = 500_000_000
 TURNS_SHOWN = 600  # tokens: four turns
 # How a new story is sampled: what is longer loses its way, and phrases come again and again.
-SAMPLING: dict[str, Any] = {"max_tokens": 72, "dry_multiplier": 0.8}
+SAMPLING: dict[str, Any] = {"max_tokens": 96, "dry_multiplier": 0.8}
 LOOK_BACK = 12  # replies that a new one must not repeat
 NOTE = "The user is {place}. Tell in two or three sentences what happens there when the user does this."
 ROLEPLAY_NOTE = "{essence}. Reply as {char} in two or three sentences."
