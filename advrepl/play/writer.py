@@ -20,9 +20,6 @@ from advrepl.sampling.params import Sampling
 
 TRIES = 4  # other continuations sampled for a repetition, before the reply ends with the sentence it is in
 NUDGE_TOKENS = 2  # written with the repeated word forbidden, to leave the rut
-# From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
-SOFT_END = 0.75
-SOFT_END_OF_SMALL = 0.55  # a small model's sentences run on
 # How often a sentence comes to a banned phrase before more of it is written anew: from its word, from its clause, from
 # its beginning; after that the reply ends.
 WORD_TRIES, CLAUSE_TRIES, SENTENCE_TRIES = 3, 5, 7
@@ -126,8 +123,7 @@ class Writer:
             self._task, self._text, self._begun, self._released, 0 if limit or ending else sampling.loop_guard
         )
         left = limit or max(sampling.max_tokens - self._stats.generated, NUDGE_TOKENS)
-        share = SOFT_END_OF_SMALL if self._task.least else SOFT_END
-        soft = 0 if ending else left - int(sampling.max_tokens * (1 - share))
+        soft = 0 if ending else left - int(sampling.max_tokens * (1 - self._task.soft_end))
         pieces = self._calls.generate(self._text, sampling, left, grammar, self._stops)
         count = -1
         for piece in pieces:

@@ -112,9 +112,9 @@ def test_what_the_player_does_twice_is_told_twice() -> None:
 def test_a_small_model_has_room_to_end_its_sentence() -> None:
     names = [f" {a}{b}ord" for a in "bcdfgh" for b in "aeioulmnrt"]
     prose = "".join(name + "." * (number in (29, 39)) for number, name in enumerate(names))
-    for least, count in ((5, 30), (0, 40)):
+    for soft_end, count in ((0.55, 30), (0.75, 40)):
         engine = ScriptedEngine(prose, grammars=True)
-        task = ReplyTask(WINDOW, str, Sampling(max_tokens=50), 7, least=least)
+        task = ReplyTask(WINDOW, str, Sampling(max_tokens=50), 7, soft_end=soft_end)
         *_, written = Writer(engine, task).write()
         assert isinstance(written, Written) and len(written.prose.split()) == count
 
