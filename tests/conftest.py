@@ -40,6 +40,7 @@ class ScriptedEngine:
     format_hint: str | None = "metharme"
     shifted = False
     slide_to = 0.75
+    more_room = "give a larger --ctx"
 
     def __init__(self, *replies: str, n_ctx: int = 2000, grammars: bool = False) -> None:
         self.replies, self.n_ctx, self.grammars = list(replies), n_ctx, grammars
@@ -115,9 +116,12 @@ def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     log = Log(tmp_path_factory.mktemp("log") / "llama.log")
     opened: list[LlamaEngine] = []
 
-    def open(ctx: int = 512, shift: bool = True, threads: int = 1, branches: int = 0) -> LlamaEngine:
+    def open(
+        ctx: int = 512, shift: bool = True, threads: int = 1, branches: int = 0, exact: bool = False
+    ) -> LlamaEngine:
         kind = BranchingEngine if branches else LlamaEngine
-        opened.append(kind(LlamaModel(smollm2, LoadOptions(ctx, threads, branches=branches), log), shift=shift))
+        model = LlamaModel(smollm2, LoadOptions(ctx, threads, branches=branches), log)
+        opened.append(kind(model, shift=shift, exact=exact))
         return opened[-1]
 
     yield open

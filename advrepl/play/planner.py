@@ -18,9 +18,10 @@ from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
-from advrepl.prompt.window import build
+from advrepl.prompt.window import blocks_from, build
 from advrepl.story import carried, injections
 from advrepl.story.context import StoryContext, TurnContext
+from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
 LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
 LEAST_ROOM = 48  # tokens for a line and a little of what came before it: with less nobody can play
+SEED_STEP = 0x85EBCA6B  # from the seed of one reply to that of the next
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
@@ -42,6 +44,11 @@ class PlayerTurn:
     turn: Turn
     context: TurnContext
     window: Window  # for the reply to it
+
+
+def context_for(save: Save, engine: Engine) -> StoryContext:
+    """Return what a model is told in a story, as far as its context has room for it."""
+    return StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx, engine.more_room)
 
 
 class Planner:
@@ -102,6 +109,12 @@ class Planner:
             least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
 
+    def note_reply(self) -> None:
+        """Let the engine know the last reply's tokens while it remembers how it was sampled."""
+        scenario = self.state.save.scenario
+        turns, dialogues = blocks_from(scenario, self.state.story, self.state.save.window_start)
+        self._engine.count(self._format.spell(scenario, turns, dialogues).blocks[-1][-1])
+
     def asked(self, text: str, room: int) -> Window | None:
         """Return the window for a shortest line with a question in its place; None: no room for it and the answer."""
         spelled = self._format.spelled(self.state.save.scenario, text)
@@ -115,16 +128,24 @@ class Planner:
         It follows from the story's own, and differs between takes of one turn.
         """
         own = self.state.sampling.seed
-        return ((self._seed if own is None else own) + 0x85EBCA6B * (turns + self.state.save.deleted)) & 0x7FFFFFFF
+        return ((self._seed if own is None else own) + SEED_STEP * (turns + self.state.save.deleted)) & 0x7FFFFFFF
 
     def check(self) -> None:
-        """Raise AdvreplError if the context has no room for the system text and a line."""
+        """Raise AdvreplError if the context has no room for the system text and a line, or options contradict."""
+        save = self.state.save
+        if save.played.exact and (save.recap or save.carried == carried.TOLD):
+            what = "/recap on" if save.recap else "--state told"
+            raise AdvreplError(
+                f"{what} asks the model while you read, and with --exact nothing follows from how long that takes: "
+                "use one of the two"
+            )
         window = self._build(Story())
         head, room = self._head_and_room(window)
         if room < LEAST_ROOM:
             raise AdvreplError(
                 f"the system text takes {head} tokens of {window.budget} that the context has besides the "
-                f"reply, and {room} are too few to play: shorten it, give a larger --ctx or a smaller --max-tokens"
+                f"reply, and {room} are too few to play: shorten it, give a smaller --max-tokens, or "
+                f"{self._engine.more_room}"
             )
 
     def check_note(self) -> None:
@@ -138,14 +159,14 @@ class Planner:
             size, (_, room) = self._engine.count(Segment("", note.text)), self._head_and_room(window)
             raise AdvreplError(
                 f"the note takes {size} tokens and the context has room for {room} besides system text and reply: "
-                "write a shorter one, or give a larger --ctx"
+                f"write a shorter one, or {self._engine.more_room}"
             )
 
     def left_out(self, window: Window) -> list[str]:
         """Say which texts a window that is shown now has no room for, each the first time alone."""
         new = [name for name in dict.fromkeys(map(injections.named, window.left_out)) if name not in self._named]
         self._named.update(new)
-        return [f"the context has no room for {name}, so it is left out: give a larger --ctx" for name in new]
+        return [f"the context has no room for {name}, so it is left out: {self._engine.more_room}" for name in new]
 
     # --- how
 
@@ -165,8 +186,9 @@ class Planner:
     def _built(self, story: TurnPath, start: int) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
         turns = guidance.turns_shown(self._engine) if self._is_helped() else None
+        engine = self._engine
         return build(
-            self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
+            self._format, save.scenario, story, engine.sizes, budget, start, turns, engine.slide_to, engine.more_room
         )
 
     def _head_and_room(self, window: Window) -> tuple[int, int]:
