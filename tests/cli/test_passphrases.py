@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ PASSPHRASE, SAID = "wide awake", "I polish the moonstone lens"
 def test_a_story_that_is_killed_is_gone_on_with_by_its_passphrase_alone(tmp_path: Path) -> None:
     """No file of the program has what was said, also not after it was killed."""
     program = Program(tmp_path)
-    own = {name: text for name, text in program.environment.items() if name.startswith("ADVREPL_")}
+    own: dict[str, Any] = {name: text for name, text in program.environment.items() if name.startswith("ADVREPL_")}
     with Terminal("play", "lighthouse", "--encrypt", *QUICK, prepare=CHEAP, columns=120, **own) as terminal:
         terminal.until("New passphrase:")
         terminal.line(PASSPHRASE)

@@ -18,7 +18,7 @@ from advrepl.terminal.text import one_line
 
 @command("recap", usage="[on | off | write | edit TEXT | drop]")
 def recap(game: Game, argument: str) -> Iterator[Event]:
-    """Show what is kept of turns out of sight: lines that the model may choose while you read, or its own summary."""
+    """Show what is kept of turns out of sight: lines that the model may choose, or its own summary."""
     word, _, text = argument.partition(" ")
     if word in ("write", "edit", "drop"):
         yield from _summarized(game, word, text.strip())
