@@ -186,7 +186,8 @@ class SequenceEngine(ABC, Generic[M]):
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
-        self._put_aside(plan)
+        if not self._goes_on(shape, plan.keep):
+            self._put_aside(plan)
         self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         shifted, kept = max(reused - plan.keep, 0), reused
@@ -213,6 +214,16 @@ class SequenceEngine(ABC, Generic[M]):
     def _reusable(self, wanted: Sequence[int]) -> int:
         """Return how many of these tokens need not be read."""
         return common_prefix(self.sequence.cached, wanted)
+
+    def _goes_on(self, shape: WindowShape, keep: int) -> bool:
+        """Tell whether a window only has more behind the last one, of which so many tokens are kept.
+
+        Then no branch is left: what goes was sampled and is no part of the story, as thoughts are, or is spelled
+        by other tokens there.
+        """
+        last = self.sequence.shape
+        more = last.head == shape.head and len(shape.blocks) > len(last.blocks)
+        return more and keep >= last.head_size + sum(last.blocks)
 
     def _put_aside(self, plan: ReusePlan) -> None:
         """Keep a copy of what a plan drops, where the engine can put that back."""
