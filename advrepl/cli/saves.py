@@ -95,11 +95,8 @@ def check(
         say(each.trouble)
         if each.found and repair:
             say(f"  {each.source} is kept as {checking.repair(each).name}, {saves.length(each.found)}")
-        elif each.found:
-            again = program.command("saves", "check", each.path.stem, "--repair")
-            say(f"  {each.source} can be had, {saves.length(each.found)}: `{again}`")
         else:
-            say("  nothing of it can be recovered")
+            say(f"  {each.mend}")
     if any(each.trouble for each in found):
         raise typer.Exit(1)
 
