@@ -7,9 +7,10 @@ TORCH := torch==2.13.0
 PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
+TOOLS := $(VENV)-llama.cpp
 
 .PHONY: play resume test test-long lint check docs shots package parity sillytavern newest lock bench bench-convert caches servers game \
-	seven faults fuzz soak vet clean
+	seven faults fuzz soak vet converters judge clean
 
 # Other arguments: make play ARGS="night-train --seed 3". A story of a name: make resume NAME=start-2.
 play: $(VENV)/installed
@@ -84,6 +85,15 @@ $(VENV)-lock/bin/uv:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python $(INSTALL) -q uv==0.13.9
 
+# Our converter beside llama.cpp's own, byte for byte, on small models; its tools are built out of the sdist of the
+# locked llama-cpp-python. Takes about half an hour. make converters ARGS="llama gptneox"
+converters: $(VENV)/tested $(VENV)-parity/installed $(TOOLS)/built
+	$(BIN)/python -m tests.converters $(TOOLS)/source/vendor/llama.cpp $(TOOLS)/build/bin $(VENV)-parity/bin/python $(ARGS)
+
+# `advrepl judge` beside llama.cpp's own llama-perplexity, on the same tokens of SmolLM2.
+judge: $(VENV)/tested $(TOOLS)/built
+	$(BIN)/python -m tests.bench.perplexity $(VENV)/judge --bin $(TOOLS)/build/bin $(ARGS)
+
 # Takes about 10 GB of disk for a while. With llama.cpp's own tools: see tests/bench/bench_convert.py.
 bench-convert: $(VENV)/tested
 	$(BIN)/python -m tests.bench.bench_convert $(or $(PLACE),$(VENV)/bench-convert)
@@ -99,7 +109,7 @@ bench: $(VENV)/tested
 RUN := tests.servers
 servers: $(VENV)/tested $(VENV)-servers/built
 	-$(MAKE) $(VENV)-vllm/installed
-	PATH="$(CURDIR)/$(VENV)-servers/build/bin:$$PATH" ADVREPL_VLLM=$(VENV)-vllm $(VENV)-servers/bin/python -m $(RUN) $(ARGS)
+	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" ADVREPL_VLLM=$(VENV)-vllm $(VENV)-servers/bin/python -m $(RUN) $(ARGS)
 
 # What moving, cutting and keeping a cache costs, by architecture: the table in docs/models.md. With files of your own:
 # make caches ARGS="FILE.gguf ..."
@@ -137,7 +147,7 @@ vet: $(VENV)/tested
 
 clean:
 	rm -rf dist $(VENV) $(VENV)-package $(VENV)-parity $(VENV)-parity-lowest $(VENV)-newest $(VENV)-lock $(VENV)-sillytavern $(VENV)-vet $(VENV)-servers \
-		$(VENV)-vllm
+		$(VENV)-vllm $(TOOLS)
 
 # Each stamp is an environment with what its name says. A lock file names everything, so pip resolves nothing; what is
 # built (llama.cpp, advrepl) is built with build.txt, not with the newest tools of the day.
@@ -176,16 +186,23 @@ $(VENV)-sillytavern/installed: tests/sillytavern/packages.txt
 	@touch $@
 
 BINDING = llama-cpp-python==$(shell sed -n 's/.*"llama-cpp-python==\([0-9.]*\)",/\1/p' pyproject.toml)
-$(VENV)-servers/built: pyproject.toml requirements/build.txt | $(VENV)/tested
-	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(ls -d $(@D)/lib/python3*/site-packages)/locked.pth
-	-$(@D)/bin/python $(INSTALL) -q --no-deps xllamacpp==2026.10.11549
+$(TOOLS)/configured: pyproject.toml requirements/build.txt | $(VENV)/tested
 	rm -rf $(@D)/source && mkdir -p $(@D)/source
 	$(BIN)/python -m pip download -q --no-deps --no-build-isolation --no-binary :all: -d $(@D)/source $(BINDING)
 	tar -xzf $(@D)/source/*.tar.gz -C $(@D)/source --strip-components 1
 	$(COMPILING) $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -S $(@D)/source/vendor/llama.cpp -B $(@D)/build \
 		-DCMAKE_BUILD_TYPE=Release -DGGML_RPC=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_UI=OFF
-	$(BIN)/cmake --build $(@D)/build --target llama-server ggml-rpc-server
+	@touch $@
+
+$(TOOLS)/built: $(TOOLS)/configured
+	$(BIN)/cmake --build $(@D)/build --target llama-quantize llama-imatrix llama-perplexity
+	@touch $@
+
+$(VENV)-servers/built: $(TOOLS)/configured
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(ls -d $(@D)/lib/python3*/site-packages)/locked.pth
+	-$(@D)/bin/python $(INSTALL) -q --no-deps xllamacpp==2026.10.11549
+	$(BIN)/cmake --build $(TOOLS)/build --target llama-server ggml-rpc-server
 	@touch $@
 
 # torchvision and its like come built for CUDA, and stop vLLM beside a torch for processors.

@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
+import gguf
 from gguf.metadata import Metadata
 
 from advrepl import regular
@@ -65,17 +66,18 @@ def describe(folder: Path, count: int) -> dict[str, Any]:
     readme = readme_of(folder)
     head = header(readme)
     name = title(readme) or _short_name(folder)
-    *_, basename, finetune, _, size = Metadata.get_model_id_components(_short_name(folder), count)
+    *_, basename, finetune, version, size = Metadata.get_model_id_components(_short_name(folder), count)
     fields: dict[str, Any] = {
         "general.type": "model",
         "general.name": name,
-        "general.size_label": size or (f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M"),
+        "general.size_label": size or gguf.size_label(count, 0, 0, 0),
         "general.quantization_version": 2,
         **_base_models(head.get("base_model", [])),
     }
     for key, value in (
         ("general.basename", basename),
         ("general.finetune", finetune),
+        ("general.version", version),
         ("general.license", head.get("license")),
         ("general.license.name", head.get("license_name")),
         ("general.license.link", head.get("license_link")),

@@ -32,7 +32,7 @@ def sentencepiece_model() -> Path:
 
 
 @cache
-def _pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
+def pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """The SentencePiece model's pieces with their ids, and its merges as transformers makes them."""
     model = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_model()))
     vocab = {model.id_to_piece(i): i for i in range(model.vocab_size())}
@@ -47,12 +47,15 @@ def _pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
     """The tokenizer.json that transformers makes of the SentencePiece model: of version 5, or as 4.28 wrote it."""
-    vocab, pairs = _pieces()
+    vocab, pairs = pieces()
     metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
     old = [
         {"type": "Prepend", "prepend": "▁"},
         {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
     ]
+    blanks = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    decoders = [blanks, {"type": "ByteFallback"}, {"type": "Fuse"}]
+    decoders.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     tokenizer = {
         "version": "1.0",
@@ -61,8 +64,10 @@ def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
         ],
         "normalizer": None if newer else {"type": "Sequence", "normalizers": old},
         "pre_tokenizer": metaspace if newer else None,
+        "decoder": {"type": "Sequence", "decoders": decoders},
         "model": {
-            "type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True, "vocab": vocab,
+            "type": "BPE", "unk_token": None if newer else "<unk>", "fuse_unk": True, "byte_fallback": True,
+            "vocab": vocab,
             "merges": [list(pair) if newer else " ".join(pair) for pair in pairs],
         },
     }  # fmt: skip
@@ -205,4 +210,4 @@ def _bin(tensors: dict[str, tiny.Floats]) -> bytes:
         values[name] = torch_files.tensor(where, 0, tensor.shape, strides)
         records.append(torch_files.Record(f"m/data/{key}", tensor.astype("<f2").tobytes()))
     pickled = torch_files.Record("m/data.pkl", torch_files.pickle(torch_files.dict_(values)))
-    return torch_files.zip_file([pickled, *records])
+    return torch_files.zip_file([pickled, *records, torch_files.Record("m/version", b"3\n")])

@@ -76,28 +76,46 @@ def judge(
 ) -> list[Judged]:
     """Compare each file with the first one, over at most so many tokens of a story; the others come back, in order.
 
-    Keeps the first one's probabilities in a temporary file meanwhile: 4 bytes for each token of the vocabulary and
-    of the story. Raises AdvreplError for files that are not of one model, and for a story that is too short.
+    Raises AdvreplError for files that are not of one model, and for a story that is too short.
     """
-    judged, words, read = list[Judged](), list[str](), list[Passage]()
+
+    def read(model: LlamaModel) -> list[Passage]:
+        return passages(model, choose(model), save, most, aloud)
+
+    return compare(files, read, options, log, progress)
+
+
+def compare(
+    files: Sequence[Path],
+    read: Callable[[LlamaModel], list[Passage]],
+    options: LoadOptions,
+    log: Log,
+    progress: Progress,
+) -> list[Judged]:
+    """Compare each file with the first one over the passages that `read` makes with that; the others come back.
+
+    Keeps the first one's probabilities in a temporary file meanwhile: 4 bytes for each token of the vocabulary and
+    of the story. Raises AdvreplError for files that are not of one model.
+    """
+    judged, words, found = list[Judged](), list[str](), list[Passage]()
     try:
         with tempfile.TemporaryFile() as kept:
             for number, path in enumerate(files):
                 model = LlamaModel(path, options, log)
                 try:
                     if not number:
-                        words, read = _words(model), passages(model, choose(model), save, most, aloud)
+                        words, found = _words(model), read(model)
                     elif _words(model) != words:
                         raise AdvreplError(
                             f"{path.name} has other tokens than {files[0].name}: only files of one model are compared"
                         )
                     kept.seek(0)
                     take = partial(_beside if number else _keep, kept)
-                    found = list(map(take, _logits(model, read, partial(progress, path.name))))
+                    rows = list(map(take, _logits(model, found, partial(progress, path.name))))
                 finally:
                     model.close()
                 if number:
-                    judged.append(_judged(path, read, found))
+                    judged.append(_judged(path, found, rows))
     except OSError as error:
         raise AdvreplError(f"the probabilities of {files[0].name} could not be kept meanwhile: {error}") from error
     return judged

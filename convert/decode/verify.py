@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from convert.decode.releases import TRANSFORMERS, Release
+from convert.decode.release_texts import TRANSFORMERS
+from convert.decode.releases import Release
 from convert.foreign import NotJson, parse_json, read_json
 from convert.sums import Sums, sum_file, sum_text
 from convert.tensor import Progress
@@ -122,10 +123,10 @@ def _blame_base(payload: Path, base: Path, release: Release | None, progress: Pr
     if known and sum_file(base, ["sha256"], tick).agree(known):
         return [f"{base} is the right base, so {payload} is damaged: fetch it again, on Windows in WSL"]
     sizes = payload.stat().st_size, base.stat().st_size
-    if known:
+    if release and known:
         return [
-            f"{base} is not the file the release was made from: convert LLaMA-7B with transformers {TRANSFORMERS} "
-            "and torch 1.13.1"
+            f"{base} is not the file the release was made from: convert {release.size.base} with transformers "
+            f"{TRANSFORMERS} and torch 1.13.1"
         ]
     if sizes[0] != sizes[1]:
         return [f"{base} has {sizes[1]:,} bytes and {payload.name} {sizes[0]:,}: another version converted the base"]

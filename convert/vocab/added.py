@@ -53,7 +53,7 @@ def special_ids(folder: Path, settings: Mapping[str, Any], table: TokenTable, kn
     index = {token: i for i, token in enumerate(table.tokens)}
     fields: Fields = {}
     for name, key in SPECIAL_TOKENS.items():
-        texts = (_token_text(source.get(f"{name}_token")) for source in (settings, mapped))
+        texts = (token_text(source.get(f"{name}_token")) for source in (settings, mapped))
         found = [index[text] for text in texts if text in index]
         number = config.get(f"{name}_token_id")
         # Llama 3 lists several ends; the first is the end of the text.
@@ -64,7 +64,8 @@ def special_ids(folder: Path, settings: Mapping[str, Any], table: TokenTable, kn
     return fields
 
 
-def _token_text(entry: object) -> str | None:
+def token_text(entry: object) -> str | None:
+    """The text of a token that is named as a string or as an object; None: it is named as neither."""
     text = entry.get("content") if isinstance(entry, dict) else entry
     return text if isinstance(text, str) else None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from convert import ConvertError
 from convert.config import Config, read_object
-from convert.vocab.added import added_tokens, as_list, special_ids, token_id
+from convert.vocab.added import added_tokens, as_list, special_ids, token_id, token_text
 from convert.vocab.bpe import adds_bos, merge_of
 from convert.vocab.table import BYTE, NORMAL, PADDING_SCORE, UNKNOWN, Fields, TokenTable
 
@@ -32,7 +32,9 @@ def pieces_fields(tokenizer: Mapping[str, Any], folder: Path, vocab_size: int, s
     """
     file = str(folder / "tokenizer.json")
     model = Config(tokenizer, file).object("model")
-    vocab, unknown = model.object("vocab").values, model.values.get("unk_token")
+    vocab = model.object("vocab").values
+    # transformers 5 leaves it out of the model, as bytes stand for all that is no piece.
+    unknown = model.values.get("unk_token") or token_text(settings.get("unk_token"))
     if missing := [piece for piece in BYTES if piece not in vocab]:
         raise ConvertError(f"{file}: has no piece {missing[0]}, so it cannot read every text, and llama.cpp fails")
     prefix = piece_prefix(tokenizer, file)

@@ -50,6 +50,15 @@ class WindowShape(msgspec.Struct, frozen=True):
     evicted: int  # blocks
     head_size: int = 0  # tokens of the head, with what stands before it
 
+    def goes_on(self, last: "WindowShape", keep: int) -> bool:
+        """Tell whether this window only has more behind the last one, of which `keep` tokens are cached.
+
+        Then no branch is left: what goes was sampled and is no part of the story, as thoughts are, or is spelled by
+        other tokens there.
+        """
+        more = last.head == self.head and len(self.blocks) > len(last.blocks)
+        return more and keep >= last.head_size + sum(last.blocks)
+
 
 class KvSnapshot(msgspec.Struct, frozen=True):
     """Say what is in a cache, position by position."""
@@ -63,6 +72,7 @@ class KvSnapshot(msgspec.Struct, frozen=True):
     unshifted: int | None  # so many tokens at its front were never moved; None: none was
     # Copies of its recurrent part, if it has one: for how many tokens, of which kind (kv/snapshots.py), the copy.
     copies: list[tuple[int, int, bytes]] = []
+    chunks: list[int] = []  # where the chunks end that its tokens were decoded in (kv/canonical.py), if that is known
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from convert.decode.releases import METHARME_7B, PYGMALION_7B, SHARDS
+from convert.decode.release_texts import SEVEN
+from convert.decode.releases import METHARME_7B, PYGMALION_7B
 from convert.decode.run import accept_rebuilt, run_jobs
 from convert.sums import Sums, sum_text
 from tests.convert.decode.made import Release, sums_of
@@ -70,12 +71,12 @@ def test_metharme_keeps_its_config_beside_llamas_tokenizer(tmp_path: Path) -> No
 
 
 def test_a_release_that_is_not_known_is_not_taken_for_one_that_is(tmp_path: Path) -> None:
-    made = pygmalion(tmp_path, "pygmalion-13b")
-    right = PYGMALION_7B.texts["config.json"].replace("4096", "5120").encode()
+    made = pygmalion(tmp_path, "pygmalion-30b")
+    right = PYGMALION_7B.texts["config.json"].replace("4096", "6656").encode()
     made.add("config.json", right, right.upper())
     checked = made.run()
     assert {found.verdict for found in checked.values()} == {"unknown"}
-    assert json.loads(made.results()["config.json"])["hidden_size"] == 5120
+    assert json.loads(made.results()["config.json"])["hidden_size"] == 6656
 
 
 def test_unreadable_json_is_offered_rebuilt(tmp_path: Path) -> None:
@@ -111,11 +112,11 @@ def test_a_right_base_puts_the_blame_on_the_payload(tmp_path: Path) -> None:
 
 def test_another_base_is_told_by_its_sum(tmp_path: Path) -> None:
     made = Release(tmp_path, "metharme-7b")
-    made.add(SHARDS[0], b"some weights", b"some base...")
+    made.add(SEVEN.shards[0], b"some weights", b"some base...")
     seen: list[str] = []
     [found] = run_jobs(made.plan(), None, lambda name, *_: seen.append(name))
     assert found.verdict == "wrong"
     assert (
         "is not the file the release was made from: convert LLaMA-7B with transformers 4.28.0.dev0" in found.causes[0]
     )
-    assert f"base {SHARDS[0]}" in seen
+    assert f"base {SEVEN.shards[0]}" in seen
