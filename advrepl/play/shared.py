@@ -20,6 +20,7 @@ from advrepl.play.lookup import Notice
 from advrepl.play.planner import SEED_STEP
 from advrepl.play.settings import Settings
 from advrepl.play.unopened import Unopened
+from advrepl.prompt import bans
 from advrepl.prompt import options as menu
 from advrepl.sampling.params import read_saved
 from advrepl.story import scenario, sharing
@@ -94,7 +95,7 @@ def begun(line: Shared, settings: Settings, card: Path | None, notice: Notice) -
             scenario=changed,
             rng_seed=line.rng_seed,
             macro_values=values,
-            bans=tuple(line.bans),
+            bans=tuple(map(bans.checked, line.bans)),
             sampling=sampling,
         )
         return replace(story, save=save)
