@@ -67,7 +67,8 @@ def test_play_resume_and_lists_ask_for_no_network(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 def test_no_command_reaches_an_internet_address(tmp_path: Path) -> None:
     """By the system's own calls, those of llama.cpp and of child processes among them."""
+    calls = tmp_path / "calls"
     for words in all_commands(tmp_path):
-        assert "NETWORK" not in run(tmp_path, *words, traced=(calls := tmp_path / "calls"))
+        assert "NETWORK" not in run(tmp_path, *words, traced=calls), words
         reached = [line for line in calls.read_text().splitlines() if "AF_INET" in line and " socket(" not in line]
         assert not [line for line in reached if '"::1"' not in line], words
