@@ -36,6 +36,7 @@ class EngineModel(Protocol):
     name: str
     fingerprint: str
     n_ctx: int
+    more_room: str
     n_params: int
     template: str | None
     format_hint: str | None
@@ -118,7 +119,7 @@ class SequenceEngine(ABC, Generic[M]):
         self.model, self.exact = model, exact
         vocab = model.vocab
         self.name, self.fingerprint = model.name, model.fingerprint
-        self.n_ctx, self.n_params = model.n_ctx, model.n_params
+        self.n_ctx, self.n_params, self.more_room = model.n_ctx, model.n_params, model.more_room
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
         tokens = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode), keeps_sampled=not exact)
@@ -178,7 +179,7 @@ class SequenceEngine(ABC, Generic[M]):
         self._begin()
         wanted = self.follow(window)
         if len(wanted) >= self.n_ctx:
-            raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
+            raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: {self.more_room}")
         sequence.token_cache.begin(window.segments)
         missing = wanted[len(sequence.cached) :]
         if not (yield from self._prefill(missing, on_prefill, len(missing) - self._said(window))):
