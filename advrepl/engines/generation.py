@@ -215,9 +215,7 @@ class SequenceEngine(ABC, Generic[M]):
         if not self.exact:
             self._take_back(wanted)
         reused = max(reused, len(sequence.cached) - len(plan.joint))
-        last = sequence.shape
-        slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
-        lost = slid and not shifted and reused == kept  # neither moved nor taken back
+        lost = shape.has_slid(sequence.shape) and not shifted and reused == kept  # neither moved nor taken back
         stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
         stats.whole = int(lost or reused < min(head, len(wanted) - 1))
         sequence.shape = shape
