@@ -115,11 +115,8 @@ def _tell(each: "Finding", *, repair: bool) -> None:
         say(each.trouble)
         if each.found and repair:
             say(f"  {each.source} is kept as {checking.repair(each).name}, {saves.length(each.found)}")
-        elif each.found:
-            again = program.command("saves", "check", each.path.stem, "--repair")
-            say(f"  {each.source} can be had, {saves.length(each.found)}: `{again}`")
         else:
-            say("  nothing of it can be recovered")
+            say(f"  {each.mend}")
 
 
 @app.command("passphrase")
