@@ -207,16 +207,15 @@ class SequenceEngine(ABC, Generic[M]):
             sequence.planned = canonical.chunk_ends(lengths[:-spoken], self.model.chunk)
             self._keep_exactly(plan.keep, goes_on=window.goes_on)
         else:
-            self._put_aside(plan)
+            if not shape.goes_on(sequence.shape, plan.keep):
+                self._put_aside(plan)
             self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         shifted, kept = max(reused - plan.keep, 0), reused
         if not self.exact:
             self._take_back(wanted)
         reused = max(len(sequence.cached) - len(plan.joint), 0)  # less, if what was taken back misses what it must see
-        last = sequence.shape
-        slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
-        lost = slid and not shifted and reused == kept  # neither moved nor taken back
+        lost = shape.has_slid(sequence.shape) and not shifted and reused <= kept  # neither moved nor taken back
         stats.prompt, stats.reused, stats.shifted = len(wanted), reused, min(shifted, reused)
         stats.whole = int(lost or reused < min(head, len(wanted) - 1))
         sequence.shape = shape

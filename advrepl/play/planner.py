@@ -13,7 +13,7 @@ import msgspec
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance, thoughts
-from advrepl.play.reply import ReplyTask, in_place_of_line
+from advrepl.play.reply import SOFT_END, ReplyTask, in_place_of_line
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
@@ -105,6 +105,7 @@ class Planner:
             self.state.save.bans,
             held=carried.held(self.state.save, story.path_turns()) if self.state.option_count else None,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
+            soft_end=guidance.SOFT_END if guided else SOFT_END,
             least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
 
@@ -184,7 +185,7 @@ class Planner:
 
     def _built(self, story: TurnPath, start: int) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
-        turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
+        turns = guidance.turns_shown(self._engine) if self._is_helped() else None
         engine = self._engine
         return build(
             self._format, save.scenario, story, engine.sizes, budget, start, turns, engine.slide_to, engine.more_room
