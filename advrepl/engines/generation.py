@@ -35,6 +35,7 @@ class EngineModel(Protocol):
     name: str
     fingerprint: str
     n_ctx: int
+    more_room: str
     n_params: int
     template: str | None
     format_hint: str | None
@@ -119,7 +120,7 @@ class SequenceEngine(ABC, Generic[M]):
         self.model, self.exact = model, exact
         vocab = model.vocab
         self.name, self.fingerprint = model.name, model.fingerprint
-        self.n_ctx, self.n_params = model.n_ctx, model.n_params
+        self.n_ctx, self.n_params, self.more_room = model.n_ctx, model.n_params, model.more_room
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
         tokens = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode), keeps_sampled=not exact)
@@ -179,7 +180,7 @@ class SequenceEngine(ABC, Generic[M]):
         self._begin()
         wanted = self.follow(window)
         if len(wanted) >= self.n_ctx:
-            raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
+            raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: {self.more_room}")
         sequence.token_cache.begin(window.segments)
         if not (yield from self._prefill(wanted[len(sequence.cached) :], on_prefill)):
             stats.stop = "interrupted"
@@ -205,18 +206,17 @@ class SequenceEngine(ABC, Generic[M]):
         if self.exact:  # a copy that is put back may have been decoded in other chunks
             self._keep_exactly(plan.keep, goes_on=window.goes_on)
         else:
-            self._put_aside(plan)
+            if not shape.goes_on(sequence.shape, plan.keep):
+                self._put_aside(plan)
             self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         shifted, kept = max(reused - plan.keep, 0), reused
         if not self.exact:
             self._take_back(wanted)
             self._keep_chunks(answered)
-        reused = max(reused, len(sequence.cached) - len(plan.joint))
-        last = sequence.shape
-        slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
-        lost = slid and not shifted and reused == kept  # neither moved nor taken back
-        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
+        reused = max(len(sequence.cached) - len(plan.joint), 0)  # less, if what was taken back misses what it must see
+        lost = shape.has_slid(sequence.shape) and not shifted and reused <= kept  # neither moved nor taken back
+        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, min(shifted, reused)
         stats.whole = int(lost or reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted

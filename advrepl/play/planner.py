@@ -13,7 +13,7 @@ import msgspec
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance, thoughts
-from advrepl.play.reply import ReplyTask, in_place_of_line
+from advrepl.play.reply import SOFT_END, ReplyTask, in_place_of_line
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
@@ -21,6 +21,7 @@ from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import blocks_from, build
 from advrepl.story import carried, injections
 from advrepl.story.context import StoryContext, TurnContext
+from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
 T = TypeVar("T")
@@ -45,6 +46,11 @@ class PlayerTurn:
     turn: Turn
     context: TurnContext
     window: Window  # for the reply to it
+
+
+def context_for(save: Save, engine: Engine) -> StoryContext:
+    """Return what a model is told in a story, as far as its context has room for it."""
+    return StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx, engine.more_room)
 
 
 class Planner:
@@ -109,6 +115,7 @@ class Planner:
             self.state.save.bans,
             held=carried.held(self.state.save, story.path_turns()) if self.state.option_count else None,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
+            soft_end=guidance.SOFT_END if guided else SOFT_END,
             least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
 
@@ -147,7 +154,8 @@ class Planner:
         if room < LEAST_ROOM:
             raise AdvreplError(
                 f"the system text takes {head} tokens of {window.budget} that the context has besides the "
-                f"reply, and {room} are too few to play: shorten it, give a larger --ctx or a smaller --max-tokens"
+                f"reply, and {room} are too few to play: shorten it, give a smaller --max-tokens, or "
+                f"{self._engine.more_room}"
             )
 
     def check_note(self) -> None:
@@ -161,14 +169,14 @@ class Planner:
             size, (_, room) = self._engine.count(Segment("", note.text)), self._head_and_room(window)
             raise AdvreplError(
                 f"the note takes {size} tokens and the context has room for {room} besides system text and reply: "
-                "write a shorter one, or give a larger --ctx"
+                f"write a shorter one, or {self._engine.more_room}"
             )
 
     def left_out(self, window: Window) -> list[str]:
         """Say which texts a window that is shown now has no room for, each the first time alone."""
         new = [name for name in dict.fromkeys(map(injections.named, window.left_out)) if name not in self._named]
         self._named.update(new)
-        return [f"the context has no room for {name}, so it is left out: give a larger --ctx" for name in new]
+        return [f"the context has no room for {name}, so it is left out: {self._engine.more_room}" for name in new]
 
     # --- how
 
@@ -192,9 +200,10 @@ class Planner:
 
     def _built(self, story: TurnPath, start: int) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
-        turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
+        turns = guidance.turns_shown(self._engine) if self._is_helped() else None
+        engine = self._engine
         return build(
-            self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
+            self._format, save.scenario, story, engine.sizes, budget, start, turns, engine.slide_to, engine.more_room
         )
 
     def _head_and_room(self, window: Window) -> tuple[int, int]:
