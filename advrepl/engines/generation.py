@@ -214,9 +214,9 @@ class SequenceEngine(ABC, Generic[M]):
         shifted, kept = max(reused - plan.keep, 0), reused
         if not self.exact:
             self._take_back(wanted)
-        reused = max(reused, len(sequence.cached) - len(plan.joint))
-        lost = shape.has_slid(sequence.shape) and not shifted and reused == kept  # neither moved nor taken back
-        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
+        reused = max(len(sequence.cached) - len(plan.joint), 0)  # less, if what was taken back misses what it must see
+        lost = shape.has_slid(sequence.shape) and not shifted and reused <= kept  # neither moved nor taken back
+        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, min(shifted, reused)
         stats.whole = int(lost or reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted

@@ -118,7 +118,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         sequence, model = self.sequence, self.model
         length = len(sequence.cached)
         low, high = model.extent(sequence.seq_id)
-        gaps = [*sequence.missing, (0, low)] if high == length - 1 else [(0, length)]
+        gaps = [*sequence.missing, (0, max(low, 0)), (high + 1, length)]
         keep = seen_whole(length, gaps, model.abilities.window)
         if keep < length:
             model.remove(keep, -1, sequence.seq_id)
