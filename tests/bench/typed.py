@@ -63,6 +63,8 @@ class Player:
         first = (time.perf_counter() - sent) * 1000
         self._replies += 1
         self.terminal.replied(self._replies)
+        if by_key:  # all is written ahead, so that the others have the machine for themselves
+            self.terminal.until(lambda: any("●" in row for row in self.terminal.lines))
         self.terminal.wait(1.0)
         return first
 
