@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def applied(settings: "Settings", save: Save, path: "Path | Address") -> "Settings":
     """Return the settings with what the story was played with where nothing was said, if `path` is still its model."""
     played = save.played
-    exact = played.exact if settings.exact is None else settings.exact
+    exact = (played.exact or None) if settings.exact is None else settings.exact
     settings = replace(settings, plain_model=settings.plain_model or played.plain_model, exact=exact)
     found = {name: getattr(played, name) for name in ("ctx", "kv") if getattr(settings, name) is None}
     found = {name: value for name, value in found.items() if value is not None}

@@ -103,7 +103,7 @@ def test_the_file_tells_what_it_was_made_from(tmp_path: Path) -> None:
     }
     assert fields == {
         "general.architecture": "phi2", "general.type": "model", "general.name": "Pygmalion 6B",
-        "general.size_label": "0M", "general.basename": "pygmalion", "general.finetune": "6b",
+        "general.size_label": "141K", "general.basename": "pygmalion", "general.finetune": "6b",
         "general.license": "creativeml-openrail-m", "general.languages": ["en"],
         "general.tags": ["text generation", "conversational"], "general.quantization_version": 2,
         "general.source.url": "https://huggingface.co/PygmalionAI/pygmalion-6b", "general.file_type": 7,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
@@ -100,6 +100,10 @@ def test_the_same_ids_as_in_llama_cpp(pair: Pair, text: str) -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs", "Cn", "Co"]), max_size=40))
 def test_the_same_ids_whatever_the_text(pair: Pair, text: str) -> None:
+    # A byte that is no token (SmolLM2 has none for some control characters) is left out by both, by tokenizers before
+    # its neighbours merge.
+    spelled = b"".join(map(pair.llama_cpp.piece, pair.llama_cpp.plain(text)))
+    assume(len(spelled) >= len(text.encode()))
     check(pair, Segment("", text))
 
 

@@ -20,7 +20,7 @@ TOLD = "You see an old door and a lamp on the table. The garden is near."
             (" Walk to the house.\n", " Wal", ""),
             ("- Walk to the house.", "\n", " Go in.", " walk\n"),
         ),
-        (menu.grammar((), actions.VERBS, TOLD), (" Look aro", " Open the door now.\n"), (" Banana", "I am")),
+        (menu.grammar((), actions.VERBS, TOLD), (" Look aro", " Open the door.\n"), (" Banana", "I am")),
         (menu.grammar((), (), "Она вошла в дом"), (" Идти в дом.\n",), (" 家に入る。\n", "- Идти")),
         (menu.grammar((), (), "彼は家に入った。"), (" 家に入る。\n",), (" <|user|>",)),
         (menu.prose_grammar(True), (" The door opens.",), ("The door",)),
