@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 PACKAGE = Path(__file__).parent
+CACHE_SUFFIX = ".kv"  # of what a model has read of a story, beside its file
 
 
 def home() -> Path:

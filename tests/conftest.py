@@ -115,9 +115,12 @@ def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     log = Log(tmp_path_factory.mktemp("log") / "llama.log")
     opened: list[LlamaEngine] = []
 
-    def open(ctx: int = 512, shift: bool = True, threads: int = 1, branches: int = 0) -> LlamaEngine:
+    def open(
+        ctx: int = 512, shift: bool = True, threads: int = 1, branches: int = 0, exact: bool = False
+    ) -> LlamaEngine:
         kind = BranchingEngine if branches else LlamaEngine
-        opened.append(kind(LlamaModel(smollm2, LoadOptions(ctx, threads, branches=branches), log), shift=shift))
+        model = LlamaModel(smollm2, LoadOptions(ctx, threads, branches=branches), log)
+        opened.append(kind(model, shift=shift, exact=exact))
         return opened[-1]
 
     yield open

@@ -115,12 +115,9 @@ def _checked(key: str, value: Any) -> Any:
     """Return the value as it is; raises AdvreplError with what play would say to it."""
     if _is_switch(key) != isinstance(value, bool):
         raise AdvreplError(f"{key} {'is on or off' if _is_switch(key) else 'takes a value'}, not {_toml(value)[:40]}")
-    try:
-        for each in value if isinstance(value, list) else [value]:
-            if read := _flags()[key][2].parser:
-                read(str(each))
-    except typer.BadParameter as error:
-        raise AdvreplError(error.message) from error
+    for each in value if isinstance(value, list) else [value]:
+        if read := _flags()[key][2].parser:
+            read(str(each))
     return value
 
 

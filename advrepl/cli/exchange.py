@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import AdvreplError, paths, program
+from advrepl.cli import passphrases
 from advrepl.cli.flags import SavesFolder, say, tell
+from advrepl.cli.questions import agrees
 
 if TYPE_CHECKING:
     from advrepl.story.saves import Save
@@ -111,11 +113,14 @@ def _import_folder(source: Path, place: Path) -> None:
 
 def export_story(
     name: str,
-    form: Annotated[str, typer.Option("--as", metavar="sillytavern|kobold|markdown|html|text", help="Its form.")],
+    form: Annotated[str, typer.Option("--as", metavar="sillytavern|kobold|markdown|html|text|epub", help="Its form.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to.  [default: NAME.…]", show_default=False)
     ] = None,
     folder: SavesFolder = None,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Write an encrypted story in the clear without asking.")
+    ] = False,
 ) -> None:
     """Write a story for SillyTavern or Kobold Lite, or as a page to read."""
     from advrepl import atomic
@@ -129,12 +134,27 @@ def export_story(
         raise AdvreplError(f"--as {form!r} is no form of a story: {hint}")
     source = lookup.saved(name, paths.saves_folder(folder), tell)
     suffix, write = FORMS[form]
-    written = write(saves.load(source)).encode("utf-8", "replace")
-    path = out or Path(source.stem + suffix)
+    passphrases.unlock(source)
+    save, path = saves.load(source), out or Path(source.stem + suffix)
+    if save.lock and not clear and not _agrees_to_clear(source, path):
+        return
+    written = write(save)
+    data = written if isinstance(written, bytes) else written.encode("utf-8", "replace")
     if path.exists():
         raise AdvreplError(f"{path} is there already: give another name with -o")
     try:
-        atomic.write(path, written)
+        atomic.write(path, data, private=save.lock is not None)
     except OSError as error:
         raise AdvreplError(f"{path} could not be written ({error.strerror}): give another place with -o") from error
     say(f"written to {path}")
+
+
+def _agrees_to_clear(source: Path, path: Path) -> bool:
+    """Ask whether an encrypted story is to be written in the clear."""
+    warning = f"{source.name} is encrypted, and {path} would hold it in the clear"
+    if not sys.stdin.isatty():
+        raise AdvreplError(f"{warning}: give --clear if that is meant")
+    agreed = agrees(f"{warning}. Write it?")
+    if not agreed:
+        print("Nothing is written.")
+    return agreed

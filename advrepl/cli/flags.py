@@ -52,16 +52,7 @@ def one_of(*names: str, help: str, choices: tuple[str, ...]) -> Any:
 
 
 def _parser(read: Callable[[str], Any] | None) -> dict[str, Any]:
-    if not read:
-        return {}
-
-    def parser(value: Any) -> Any:  # a default comes as it is
-        try:
-            return read(str(value))
-        except AdvreplError as error:
-            raise typer.BadParameter(str(error)) from None
-
-    return {"parser": parser}
+    return {"parser": lambda value: read(str(value))} if read else {}  # a default comes as it is
 
 
 def say(text: str, *, err: bool = False) -> None:

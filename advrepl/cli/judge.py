@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advrepl.cli import passphrases
 from advrepl.cli.flags import AsJson, GpuLayers, SavesFolder, Threads, say, tell, whole
 from advrepl.cli.tables import show_json
 
@@ -48,6 +49,7 @@ def judge(
             raise AdvreplError(f"{path} is a folder: judge compares GGUF files")
         check_playable(path)
     story, _ = lookup.story(on, paths.saves_folder(folder), tell)
+    passphrases.unlock(story)
     save = saves.load(story)
     with Console(stderr=True).status("reading") as status:
         judged = judging.judge(

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from advrepl import AdvreplError
+from advrepl.cli import passphrases
 from advrepl.cli.questions import answer
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from advrepl.play.session import Ask
     from advrepl.play.unopened import Unopened
     from advrepl.terminal.commands import Then
+    from advrepl.terminal.interrupts import Interrupts
 
-    FindStory = Callable[[Notice, Ask | None], Unopened]
+    # Told what the player should know; asks him in the clear, and for what is not shown. None: nobody is there.
+    FindStory = Callable[[Notice, Ask | None, Ask | None], Unopened]
 
 
 def can_draw(*, plain: bool) -> bool:
@@ -57,14 +60,11 @@ def opened(find: "FindStory", notice: "Notice", at_terminal: bool, *, at_once: b
             show(share)
         return not interrupts.count
 
-    def ask(question: str) -> str:
-        with interrupts.reading():
-            return answer(question)
-
     with Interrupts(lambda: None, math.inf) as interrupts:
         try:
             with interrupts.writing():
-                story = find(notice, ask if at_terminal else None)
+                ask, secret = (_asking(read, interrupts) for read in (answer, passphrases.hidden))
+                story = find(notice, ask, secret) if at_terminal else find(notice, None, None)
                 if at_once and (told := story.told()):
                     return _begun(Loading(story, told))
                 game = story.open(notice, load)
@@ -76,6 +76,16 @@ def opened(find: "FindStory", notice: "Notice", at_terminal: bool, *, at_once: b
             game.close()
             raise KeyboardInterrupt
     return game
+
+
+def _asking(read: "Ask", interrupts: "Interrupts") -> "Ask":
+    """The same question, at which Ctrl-C is heard at once."""
+
+    def ask(question: str) -> str:
+        with interrupts.reading():
+            return read(question)
+
+    return ask
 
 
 def _begun(loading: "Loading") -> "Loading":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advrepl import AdvreplError, program
-from advrepl.cli import completion, home, opening, values
+from advrepl.cli import completion, home, opening, passphrases, values
 from advrepl.cli.flags import GpuLayers, KvType, SavesFolder, Threads, flag, one_of, whole
 from advrepl.cli.questions import agrees
 from advrepl.sampling.params import PARAMETERS, Parameter
@@ -109,6 +109,10 @@ PLAY_FLAGS: dict[str, Any] = {
         flag("--think", help="How long a model may think before it replies: off, or tokens.", read=values.read_think),
     ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
+    "exact": Annotated[
+        bool | None,
+        flag("--exact/--no-exact", help="Every reply follows from the story and its seed alone; slides cost more."),
+    ],
     "ahead": Annotated[
         bool | None,
         flag("--ahead/--no-ahead", help="Write replies before they are asked for; not on battery if not given."),
@@ -197,20 +201,24 @@ def play(
         ),
     ] = None,
     save: Annotated[str | None, typer.Option("--save", help="The story's name.", show_default=False)] = None,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Keep the story under a passphrase, which is asked for.")
+    ] = False,
     *,
     chosen: dict[str, Any],
 ) -> None:
     """Begin a new story."""
-    _begin(what or _chosen_beginning(chosen), chosen, save)
+    _begin(what or _chosen_beginning(chosen), chosen, save, encrypt=encrypt)
 
 
-def _begin(beginning: str, chosen: dict[str, Any], save: str | None = None) -> None:
+def _begin(beginning: str, chosen: dict[str, Any], save: str | None = None, *, encrypt: bool = False) -> None:
     from advrepl.play import lookup, session
 
-    settings = _settings(chosen, save=save)
-
-    def begin(notice: "Notice", ask: "Ask | None") -> "Unopened":
+    def begin(notice: "Notice", ask: "Ask | None", secret: "Ask | None") -> "Unopened":
+        settings = _settings(chosen, save=save, lock=passphrases.new_lock(secret) if encrypt else None)
         story = session.new_story(beginning, settings, notice, ask)
+        if encrypt:
+            notice("an encrypted story has no cache file: resuming reads it again")
         if ask and (before := lookup.played_before(story.save.scenario.name, settings.folder)):
             notice(f"you have played this before: `{program.resume_command(before)}` goes on with it")
         return story
@@ -236,9 +244,9 @@ def _resume(name: str | None, chosen: dict[str, Any]) -> None:
 
     settings = _settings(chosen)
 
-    def go_on(notice: "Notice", ask: "Ask | None") -> "Unopened":
+    def go_on(notice: "Notice", ask: "Ask | None", secret: "Ask | None") -> "Unopened":
         agree = (lambda question: agrees(question, ask)) if ask else None
-        return session.known_story(name, settings, notice, agree)
+        return session.known_story(name, settings, notice, agree, lambda path: passphrases.unlock(path, secret))
 
     _play(chosen, go_on)
 
@@ -308,16 +316,19 @@ def _play(chosen: dict[str, Any], find: "FindStory") -> None:
         if isinstance(game, Loading) and game.is_stuck:
             opening.leave_at_once(game, code, then)
     if then and not code:
-        _go_on(then, game.file.path, chosen)
+        _go_on(then, game.file.path, chosen, encrypted=game.state.save.lock is not None)
     raise typer.Exit(code)
 
 
-def _go_on(then: "Then", story: Path, chosen: dict[str, Any]) -> None:
-    """Play what the player has asked for in a story that is closed now, with the same options."""
+def _go_on(then: "Then", story: Path, chosen: dict[str, Any], *, encrypted: bool) -> None:
+    """Play what the player has asked for in a story that is closed now, with the same options.
+
+    What he begins in an `encrypted` one is encrypted too.
+    """
     try:
         match then.kind:
             case "new":
-                _begin(then.name, chosen)
+                _begin(then.name, chosen, encrypt=encrypted)
             case "load":
                 _resume(then.name, chosen | {"model": None})  # on its own model
     except AdvreplError as error:

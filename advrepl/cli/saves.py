@@ -1,19 +1,26 @@
-"""`advrepl saves`: list, show, rename, check and delete stories."""
+"""`advrepl saves`: list, show, rename, check, encrypt, replay and delete stories."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl import paths, program
-from advrepl.cli import completion, exchange
+from advrepl import AdvreplError, paths, program
+from advrepl.cli import completion, exchange, passphrases, replay
 from advrepl.cli.flags import SavesFolder, say, tell
 from advrepl.cli.questions import agrees
 from advrepl.cli.tables import INDENT, listing, screen_width
 
-app = typer.Typer(no_args_is_help=True, help="List, show, rename, check and delete stories; import and export.")
+if TYPE_CHECKING:
+    from advrepl.story.checking import Finding
+
+app = typer.Typer(
+    no_args_is_help=True, help="List, show, rename, check, encrypt, replay and delete stories; import and export."
+)
 app.command("import")(exchange.import_stories)
 app.command("export")(exchange.export_story)
+app.command("replay")(replay.replay)
+app.command("share")(replay.share)
 
 StoryName = Annotated[str, typer.Argument(autocompletion=completion.stories, help="The story's name.")]
 HEADINGS = ("name", "title", "turns", "changed", "model", "cache")
@@ -23,7 +30,6 @@ MEASURE = 100  # columns of a story's last words
 @app.command("list")
 def show_list(folder: SavesFolder = None) -> None:
     """Show the stories there are, the newest first."""
-    from advrepl.story import saves
     from advrepl.story.glance import find, glance
     from advrepl.terminal.text import clip, one_line
 
@@ -34,7 +40,7 @@ def show_list(folder: SavesFolder = None) -> None:
     width = screen_width()
     rows = [(each.name, each.title, each.length, each.changed, each.model, _cache(each.path)) for each in found]
     room = min(width, MEASURE) - len(INDENT)
-    below = [clip(one_line(each.last), room) if each.readable else saves.problem(each.path) for each in found]
+    below = [clip(one_line(each.last), room) if each.readable else _problem(each.path) for each in found]
     for line in listing(HEADINGS, rows, width, below=below):
         print(line)
 
@@ -58,7 +64,8 @@ def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     from advrepl.story.tree import Story
     from advrepl.terminal.text import visible
 
-    save = saves.load(lookup.saved(name, paths.saves_folder(folder), tell))
+    passphrases.unlock(path := lookup.saved(name, paths.saves_folder(folder), tell))
+    save = saves.load(path)
     print(visible(f"{save.title}\n"))
     for turn in Story(save.turns, save.head).path_turns():
         if turn.role == "user":
@@ -81,17 +88,30 @@ def check(
 ) -> None:
     """Tell whether stories are what was written, and what can be recovered; changes none."""
     from advrepl.play import lookup
-    from advrepl.story import checking, saves
+    from advrepl.story import checking
     from advrepl.story.glance import find
 
     place = paths.saves_folder(folder)
-    found = list(map(checking.check, [lookup.saved(name, place, tell)] if name else find(place)))
+    chosen = [lookup.saved(name, place, tell)] if name else find(place)
+    if name:
+        passphrases.unlock(chosen[0])
+    found = list(map(checking.check, chosen))
     if not found:
         say(f"There is no story in {place} yet: `{program.command('play')}` begins one.")
     for each in found:
-        if not each.trouble:
-            say(f"{each.path.name}: whole, {each.length}")
-            continue
+        _tell(each, repair=repair)
+    if any(each.trouble for each in found):
+        raise typer.Exit(1)
+
+
+def _tell(each: "Finding", *, repair: bool) -> None:
+    from advrepl.story import checking, saves
+
+    if each.locked:
+        say(f"{each.path.name}: encrypted, `{program.command('saves', 'check', each.path.stem)}` looks into it")
+    elif not each.trouble:
+        say(f"{each.path.name}: whole, {each.length}")
+    else:
         say(each.trouble)
         if each.found and repair:
             say(f"  {each.source} is kept as {checking.repair(each).name}, {saves.length(each.found)}")
@@ -100,8 +120,32 @@ def check(
             say(f"  {each.source} can be had, {saves.length(each.found)}: `{again}`")
         else:
             say("  nothing of it can be recovered")
-    if any(each.trouble for each in found):
-        raise typer.Exit(1)
+
+
+@app.command("passphrase")
+def change_passphrase(
+    name: StoryName,
+    folder: SavesFolder = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Keep it in the clear from now on.")] = False,
+) -> None:
+    """Encrypt a story, or give it another passphrase, or none."""
+    from advrepl.story import relocking, saves
+
+    path = saves.path_of(paths.saves_folder(folder), name)
+    passphrases.unlock(path)
+    was = saves.load(path).lock
+    if remove and not was:
+        raise AdvreplError(f"{path.name} is not encrypted")
+    relocking.relock(path, None if remove else passphrases.new_lock(variable=passphrases.NEW))
+    if remove:
+        say(f"{path} is in the clear now.")
+    elif was:
+        say(f"{path} has another passphrase now.")
+    else:
+        say(
+            f"{path} is encrypted now. What stood in the clear was removed, but a disk may still hold it; "
+            f"lines that you typed may be in {paths.history()}."
+        )
 
 
 @app.command("delete")
@@ -123,11 +167,15 @@ def delete(
     say(f"Deleted {path}.")
 
 
+def _problem(path: Path) -> str:
+    from advrepl.story import saves  # which takes its time, and is seldom needed for a list
+
+    return saves.problem(path)
+
+
 def _cache(path: Path) -> str:
     """Return the size of a story's cache file; empty if it has none."""
-    from advrepl.engines.kv import store as kv_store
-
     try:
-        return f"{max(path.with_name(path.stem + kv_store.SUFFIX).stat().st_size >> 20, 1)} MB"
+        return f"{max(path.with_name(path.stem + paths.CACHE_SUFFIX).stat().st_size >> 20, 1)} MB"
     except OSError:
         return ""

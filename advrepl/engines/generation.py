@@ -6,6 +6,7 @@ is decided in kv/reuse.py, what is shown to the model in prompt/window.py.
 
 import codecs
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
-from advrepl.engines.kv import computed
+from advrepl.engines.kv import canonical, computed
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
@@ -69,16 +70,27 @@ class SequenceState:
     missing: tuple[tuple[int, int], ...] = ()
     snapshots: Snapshots = field(default_factory=Snapshots)  # of its recurrent part, if it has one
     borders: tuple[int, ...] = ()  # where such copies are wanted: behind the head, each block, before the last token
+    planned: tuple[int, ...] = ()  # where the chunks of the window end, if that is to follow from it (kv/canonical.py)
+    chunks: list[int] = field(default_factory=list)  # of these, the first ones, in which `cached` was decoded
     stats: Stats = field(default_factory=Stats)
 
     def copy(self, seq_id: int) -> "SequenceState":
         """Return the state of another sequence that begins as this one is."""
         token_cache, cached, snapshots = self.token_cache.copy(), list(self.cached), self.snapshots.copy()
-        return replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
+        other = replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
+        other.chunks = list(self.chunks)
+        return other
 
     def cut(self, length: int) -> None:
         """Hold no more than the first `length` tokens."""
         self.cached, self.runs = self.cached[:length], computed.part(self.runs, 0, length)
+        self.chunks = [end for end in self.chunks if end <= length]
+
+    def prefilled(self) -> None:
+        """Note that a chunk was decoded whole."""
+        done = len(self.chunks)
+        if self.planned[done : done + 1] == (len(self.cached),):
+            self.chunks.append(len(self.cached))
 
     def number(self) -> tuple[Run, ...]:
         """Return the numbers of all cached tokens."""
@@ -101,14 +113,16 @@ class SequenceEngine(ABC, Generic[M]):
     can_shift = False  # may cached tokens be moved?
     slide_to = FULL_AFTER_EVICTION
 
-    def __init__(self, model: M) -> None:
-        self.model = model
+    def __init__(self, model: M, *, exact: bool = False) -> None:
+        """`exact`: what the model has read follows from the window alone, however that came about."""
+        self.model, self.exact = model, exact
         vocab = model.vocab
         self.name, self.fingerprint = model.name, model.fingerprint
         self.n_ctx, self.n_params = model.n_ctx, model.n_params
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
-        self.sequence = SequenceState(TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)))
+        tokens = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode), keeps_sampled=not exact)
+        self.sequence = SequenceState(tokens)
 
     @property
     def stats(self) -> Stats:
@@ -186,11 +200,18 @@ class SequenceEngine(ABC, Generic[M]):
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
-        self._put_aside(plan)
-        self._reuse(plan)
+        if self.exact:  # a copy that is put back may have been decoded in other chunks
+            spoken = max(len(window.prompt.cue), 1)  # segments that the reply goes on from
+            lengths = [len(wanted) - sum(map(len, parts[1:])), *map(len, parts[1:])]
+            sequence.planned = canonical.chunk_ends(lengths[:-spoken], self.model.chunk)
+            self._keep_exactly(plan.keep, goes_on=window.goes_on)
+        else:
+            self._put_aside(plan)
+            self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         shifted, kept = max(reused - plan.keep, 0), reused
-        self._take_back(wanted)
+        if not self.exact:
+            self._take_back(wanted)
         reused = max(reused, len(sequence.cached) - len(plan.joint))
         last = sequence.shape
         slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
@@ -199,6 +220,17 @@ class SequenceEngine(ABC, Generic[M]):
         stats.whole = int(lost or reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted
+
+    def _keep_exactly(self, common: int, *, goes_on: bool) -> None:
+        """Let the cache hold what was decoded in just the chunks that are planned, and what a reply has added."""
+        sequence = self.sequence
+        if goes_on and common >= (sequence.planned or (0,))[-1]:
+            self._reuse(ReusePlan(common))
+            return
+        before = -1
+        while len(sequence.cached) != before:  # until no cells are missing either
+            before = canonical.kept(sequence.chunks, sequence.planned, min(common, len(sequence.cached)))
+            self._reuse(ReusePlan(before))
 
     def missing(self, window: Window) -> int:
         """Return how many tokens are to be read before the player's words in a window (base.Caching)."""
@@ -246,16 +278,23 @@ class SequenceEngine(ABC, Generic[M]):
         while done < len(tokens):
             if on_prefill:
                 on_prefill(done, len(tokens))
-            end = done + self._chunk()
+            end = done + self._step()
             chunk = tokens[done : min(end, border) if done < border else end]
             while (decoded := self._decode(chunk)) is None:
                 yield ""
             if not decoded:
                 return False
+            self.sequence.prefilled()
             done += len(chunk)
         if on_prefill:
             on_prefill(len(tokens), len(tokens))
         return True
+
+    def _step(self) -> int:
+        """Return how many tokens are to be prefilled next, no chunk reaching over where a planned one ends."""
+        at, planned = len(self.sequence.cached), self.sequence.planned
+        ends = planned[bisect_right(planned, at) :][:1]
+        return min([self._chunk(), *(end - at for end in ends)])
 
     def _sample(self, pick: Pick, limit: int) -> Iterator[str]:
         """Choose and decode token after token. Bytes that are no whole character, in the end or before, are left out.

@@ -1,9 +1,9 @@
 """A story as a page to read: Markdown, HTML with its branches folded away, plain text."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 
-from advrepl.exchange import kobold, sillytavern
+from advrepl.exchange import epub, kobold, sillytavern
 from advrepl.story.outline import Stretch, stretches
 from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn
@@ -76,10 +76,11 @@ def _paragraphs(story: Story, stretch: Stretch) -> Iterator[str]:
         index = next(iter(story.children(index)), None)
 
 
-FORMS = {
+FORMS: dict[str, tuple[str, Callable[[Save], str | bytes]]] = {
     "sillytavern": (".jsonl", sillytavern.write),
     "kobold": (".json", kobold.write),
     "markdown": (".md", markdown),
     "html": (".html", html),
     "text": (".txt", text),
+    "epub": (".epub", epub.write),
 }

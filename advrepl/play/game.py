@@ -28,7 +28,7 @@ from advrepl.play.writer import without_sign
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
-from advrepl.prompt.window import before_player, blocks_from
+from advrepl.prompt.window import before_player
 from advrepl.sampling.params import Sampling
 from advrepl.story.context import StoryContext
 from advrepl.story.save_file import SaveFile
@@ -215,7 +215,9 @@ class Game(Told):
             jobs += [job for each in self._asking for job in each.questions(self.planner, self.engine)]
         except AdvreplError:  # no turn fits any more; it is told when the player acts
             return
-        self.cancelled, self.prefetch_start = False, window.evicted
+        self.cancelled = False
+        if not self.state.save.played.exact:  # where nothing follows from how long the player reads
+            self.prefetch_start = window.evicted
         self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 
@@ -296,7 +298,8 @@ class Game(Told):
         parent = before.parent if before else self.story.head
         seed = self.planner.reply_seed(len(self.story.turns))
         so_far, notes = ReplySoFar(prefix, before, self._asked), list[Note]()
-        ready, events = self._begun(self.planner.reply_task(self.story, window, seed, prefix))
+        task = self.planner.reply_task(self.story, window, seed, prefix)
+        ready, events = self._begun(task)
         try:
             for event in events:
                 so_far.take(event)
@@ -306,11 +309,12 @@ class Game(Told):
         finally:
             # Whatever ended the reply, the words that were shown are kept.
             if turn := so_far.turn(parent, seed):
-                self.state.add(turn)
+                self.state.add_reply(turn, task.digest, window.evicted)
                 notes = self._kept()
         yield from notes
         if written := so_far.written:
-            self._take_note(written)
+            self.planner.note_reply()
+            self.read_in_full += written.stats.whole
             self.last = Reply(written.prose, written.options, self._stats(written, so_far.first, ready))
             yield self.last
             if self.kv_store:
@@ -328,12 +332,6 @@ class Game(Told):
         if not taken:
             return False, self.write(self.engine, task)
         return any(isinstance(event, Piece) for event in taken.done), chain(taken.done, taken.events)
-
-    def _take_note(self, written: Written) -> None:
-        """Let the engine know the reply's tokens while it remembers how it was sampled."""
-        turns, dialogues = blocks_from(self.scenario, self.story, self.state.save.window_start)
-        self.engine.count(self.format.spell(self.scenario, turns, dialogues).blocks[-1][-1])
-        self.read_in_full += written.stats.whole
 
     def _stats(self, written: Written | None, first: float, ready: bool = False) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")

@@ -13,7 +13,7 @@ from advrepl.engines import models
 from advrepl.engines.remote.address import Address, is_address
 from advrepl.hints import understood
 from advrepl.play.beginnings import own_cards
-from advrepl.story import saves, scenario
+from advrepl.story import crypt, saves, scenario
 from advrepl.story.saves import ModelRef
 
 Notice = Callable[[str], None]
@@ -69,6 +69,8 @@ def _newest(own: list[Path], notice: Notice) -> Path | None:
     for path in own:
         try:
             saves.load(path)
+        except crypt.Locked:
+            return path
         except AdvreplError as error:
             if not isinstance(error, saves.NewerSave) and saves.backup_of(path).exists():
                 return path  # which is told when it is opened

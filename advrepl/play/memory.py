@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError, scripts
-from advrepl.engines.base import Engine
+from advrepl.engines.base import Engine, PrefillProgress
 from advrepl.engines.prefetch import PrefetchJob, Slot
 from advrepl.play.candidates import WriterEvent
 from advrepl.play.planner import SHORTEST_LINE, Planner
@@ -27,7 +27,9 @@ from advrepl.story.quotes import Quote
 ASKED_AT_ONCE = 2  # turns that are asked about while the player reads one reply
 LEAST_WORDS, MOST_CHARACTERS = 4, 240  # of a sentence that can be chosen
 QUESTION = "(OOC: Which sentence of this is most important later?)\n"
+SUMMARY = "(OOC: Tell in a few sentences what has happened so far, and nothing else.)"
 GREEDY = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=96, seed=0)
+SUMMARIZING = Sampling(temperature=0.0, max_tokens=128, seed=0)
 
 
 def sentences(prose: str) -> list[tuple[int, int]]:
@@ -118,6 +120,20 @@ def _answer(engine: Engine, window: Window, texts: list[str]) -> Iterator[Writer
         if len(left) == 1:
             yield Piece(left[0])
             return
+
+
+def summary(planner: Planner, engine: Engine, on_prefill: PrefillProgress | None = None) -> str:
+    """Return what the model tells of the story so far, in its own words; raises AdvreplError where it tells nothing."""
+    asked = planner.asked(SUMMARY, SUMMARIZING.max_tokens)
+    if not asked:
+        raise AdvreplError("the context has no room to ask for a summary: give a larger --ctx")
+    said = "".join(engine.generate(asked, SUMMARIZING, on_prefill=on_prefill)).strip()
+    if engine.stats.stop == "interrupted":
+        raise AdvreplError("stopped: no summary is kept")
+    whole = said[: scripts.last_sentence_end(said, len(said))].strip() or said
+    if not whole:
+        raise AdvreplError("the model has no summary: `/recap edit TEXT` keeps one of your own")
+    return whole
 
 
 # --- what the player changes

@@ -98,7 +98,7 @@ def browse(game: Game, turn: int, take: int) -> None:
 def _read_last(game: Game, take: int) -> int | None:
     """Where the story stood when a take was read: what was taken back behind it does not come with it."""
     turns = game.story.turns
-    for head in (game.story.path[-1], *reversed(game.state.left)):
+    for head in (*game.story.path[-1:], *reversed(game.state.left)):
         at: int | None = head
         while at is not None and at > take:
             at = turns[at].parent

@@ -18,7 +18,7 @@ from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Segment, Window
-from advrepl.prompt.window import build
+from advrepl.prompt.window import blocks_from, build
 from advrepl.story import carried, injections
 from advrepl.story.context import StoryContext, TurnContext
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
@@ -32,6 +32,7 @@ LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
 LONGEST = {"short": 60, "medium": 120}  # tokens of a reply that is wanted so long
 LEAST_ROOM = 48  # tokens for a line and a little of what came before it: with less nobody can play
+SEED_STEP = 0x85EBCA6B  # from the seed of one reply to that of the next
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
@@ -101,6 +102,12 @@ class Planner:
             least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
 
+    def note_reply(self) -> None:
+        """Let the engine know the last reply's tokens while it remembers how it was sampled."""
+        scenario = self.state.save.scenario
+        turns, dialogues = blocks_from(scenario, self.state.story, self.state.save.window_start)
+        self._engine.count(self._format.spell(scenario, turns, dialogues).blocks[-1][-1])
+
     def asked(self, text: str, room: int) -> Window | None:
         """Return the window for a shortest line with a question in its place; None: no room for it and the answer."""
         spelled = self._format.spelled(self.state.save.scenario, text)
@@ -114,10 +121,17 @@ class Planner:
         It follows from the story's own, and differs between takes of one turn.
         """
         own = self.state.sampling.seed
-        return ((self._seed if own is None else own) + 0x85EBCA6B * (turns + self.state.save.deleted)) & 0x7FFFFFFF
+        return ((self._seed if own is None else own) + SEED_STEP * (turns + self.state.save.deleted)) & 0x7FFFFFFF
 
     def check(self) -> None:
-        """Raise AdvreplError if the context has no room for the system text and a line."""
+        """Raise AdvreplError if the context has no room for the system text and a line, or options contradict."""
+        save = self.state.save
+        if save.played.exact and (save.recap or save.carried == carried.TOLD):
+            what = "/recap on" if save.recap else "--state told"
+            raise AdvreplError(
+                f"{what} asks the model while you read, and with --exact nothing follows from how long that takes: "
+                "use one of the two"
+            )
         window = self._build(Story())
         head, room = self._head_and_room(window)
         if room < LEAST_ROOM:

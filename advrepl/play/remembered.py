@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def applied(settings: "Settings", save: Save, path: "Path | Address") -> "Settings":
     """Return the settings with what the story was played with where nothing was said, if `path` is still its model."""
     played = save.played
-    settings = replace(settings, plain_model=settings.plain_model or played.plain_model)
+    exact = played.exact if settings.exact is None else settings.exact
+    settings = replace(settings, plain_model=settings.plain_model or played.plain_model, exact=exact)
     found = {name: getattr(played, name) for name in ("ctx", "kv") if getattr(settings, name) is None}
     found = {name: value for name, value in found.items() if value is not None}
     if not found or not isinstance(path, Path):
@@ -39,5 +40,5 @@ def as_said(settings: "Settings") -> "Settings":
 
 def noted(save: Save, settings: "Settings") -> Save:
     """Return the save with what it is played with now."""
-    played = PlayedWith(settings.ctx, settings.kv, settings.plain_model)
+    played = PlayedWith(settings.ctx, settings.kv, settings.plain_model, bool(settings.exact))
     return msgspec.structs.replace(save, played=played)

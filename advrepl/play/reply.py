@@ -7,8 +7,11 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 
 from advrepl.engines.base import Engine, PrefillProgress, Stats
+from advrepl.engines.kv.file import segments_digest
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
+
+DIGITS = 16  # of a prompt's digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ class ReplyTask:
     held: tuple[str, ...] | None = None  # what the player has; None: it is not known
     least: int = 0  # words of a reply that is to be one paragraph; 0: as the model likes
 
+    @property
+    def digest(self) -> str:
+        """Return what its prompt can be told by."""
+        return segments_digest(self.window.segments).hex()[:DIGITS]
+
 
 class EngineCalls:
     """Calls an engine for one task, each call with a seed of its own, and adds up what they cost."""
@@ -90,7 +98,9 @@ class EngineCalls:
         self._count += 1
         try:
             yield from self._engine.generate(
-                continued(self._task.window, self._task.spelled(prefix)) if prefix else self._task.window,
+                replace(continued(self._task.window, self._task.spelled(prefix)), goes_on=not first)
+                if prefix
+                else self._task.window,
                 replace(sampling, seed=seed, max_tokens=limit),
                 stop=stops,
                 grammar=grammar,

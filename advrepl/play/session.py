@@ -3,6 +3,7 @@
 Does not read the command line (cli/play.py) and does not play (game.py).
 """
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -37,7 +38,9 @@ from advrepl.story.saves import ModelRef, Save, with_scenario
 from advrepl.tuning import store as tuning_store
 
 Ask = Callable[[str], str]  # asks the player a question; empty: no answer
+Unlock = Callable[[Path], None]  # opens the lock of an encrypted story; raises AdvreplError
 
+ENCRYPTED = "story"  # the name of an encrypted story that was given none: its scenario's would tell of it
 NAME = "Your name? (Enter: stay unnamed)"
 # Of the engine, to write replies ahead: four options, another take of the last, two questions, and one to prefill.
 BRANCHES = 8
@@ -71,7 +74,8 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
     if name and saves.free_name(settings.folder, name) != name:
         again = program.resume_command(settings.folder / f"{name}.json")
         raise AdvreplError(f"there is a story {name} already: `{again}` goes on with it")
-    file = SaveFile(settings.folder / f"{name or saves.free_name(settings.folder, story.name)}.json")
+    free = saves.free_name(settings.folder, ENCRYPTED if settings.lock else story.name)
+    file = SaveFile(settings.folder / f"{name or free}.json")
     save = Save(
         schema=saves.SCHEMA,
         title=story.title,
@@ -87,6 +91,7 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
         macro_values=values,
         rng_seed=seed,
         card_path=_card_path(what),
+        lock=settings.lock,
     )
     return Unopened(save, file, model, settings, _open, forgets=not name)
 
@@ -97,17 +102,22 @@ def resumed_game(
     notice: Notice,
     loading: LoadProgress | None = None,
     agree: Agree | None = None,
+    unlock: Unlock = lambda _: None,
 ) -> Game:
     """Open a story that goes on at once; as `known_story` and `Unopened.open`."""
-    return known_story(name, settings, notice, agree).open(notice, loading)
+    return known_story(name, settings, notice, agree, unlock).open(notice, loading)
 
 
-def known_story(name: str | None, settings: Settings, notice: Notice, agree: Agree | None = None) -> Unopened:
+def known_story(
+    name: str | None, settings: Settings, notice: Notice, agree: Agree | None = None, unlock: Unlock = lambda _: None
+) -> Unopened:
     """Find a story that goes on, the newest if none is named; otherwise as `new_story`.
 
-    `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked.
+    `agree` is asked before another model than the story's goes on with it; None: nobody is there to be asked. `unlock`
+    is called with its file before it is read.
     """
     source, target = lookup.story(name, settings.folder, notice)
+    unlock(source)
     file = SaveFile(target)
     try:
         save, recovered = (saves.load(source), _copied(target)) if source != target else file.load()
@@ -173,6 +183,8 @@ def _open(
         format = format_for(save, settings, engine, notice)
         if not save.turns and not settings.plain_model and guidance.applies(engine, format, save.scenario):
             sampling = replace(sampling, **{**guidance.SAMPLING, **_given_sampling(settings)})
+        if settings.exact and sampling.seed is None:
+            sampling = replace(sampling, seed=random.getrandbits(31))
         spec = str(path) if isinstance(path, Address) else settings.model
         model = msgspec.structs.replace(save.model, spec=spec or save.model.spec)
         save = msgspec.structs.replace(save, model=model, sampling=sampling.to_save())
@@ -227,7 +239,9 @@ def set_up_engine(game: Game, settings: Settings, notice: Notice) -> None:
     engine: Any = game.engine
     if isinstance(engine, KvPersistent):
         engine.tails.limit = limit = _kv_limit(settings)
-        game.kv_store = KvStore(engine, game.file.path, limit) if settings.kv_file else None
+        # Not beside an encrypted story: tokens, and keys and values, are its text.
+        kept = settings.kv_file and not game.state.save.lock
+        game.kv_store = KvStore(engine, game.file.path, limit) if kept else None
     if isinstance(engine, OnServer):
         engine.tell = lambda line: game.tell(line)
     if getattr(engine, "branches", 0):
@@ -256,6 +270,9 @@ def open_engine(
     """Return an engine for a model; raises AdvreplError where it cannot be played here, or is not there."""
     branches = 0 if settings.prefetch is False else BRANCHES
     asked = LoadOptions(settings.ctx, settings.threads, settings.gpu_layers, settings.kv, branches)
+    if settings.exact and (isinstance(path, Address) or path.is_dir()):
+        what = "a server" if isinstance(path, Address) else "a Hugging Face folder"
+        raise AdvreplError(f"--exact needs a GGUF file: {what} does not say in which order it computes")
     if isinstance(path, Address):
         from advrepl.engines.remote.opening import open_server
 
@@ -276,8 +293,10 @@ def open_engine(
     check_playable(path)
     if path != models.starter_model():
         check_loads(path, paths.tried_models())
-    loaded = LlamaModel(path, options, Log(paths.llama_log()), loading)
-    return (BranchingEngine if loaded.branches else LlamaEngine)(loaded, shift=settings.shift)
+    log = Log(Path(os.devnull) if save.lock else paths.llama_log())  # which quotes grammars, and so the story
+    loaded = LlamaModel(path, options, log, loading)
+    kind = BranchingEngine if loaded.branches else LlamaEngine
+    return kind(loaded, shift=settings.shift, exact=bool(settings.exact))
 
 
 def _folder_engine(path: Path, options: LoadOptions, loading: LoadProgress | None, notice: Notice) -> Engine:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advrepl import paths
+from advrepl.story.crypt import Lock
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Settings:
     language: str | None = None
     ban: tuple[Path, ...] = ()  # files of phrases that must not come
     shift: bool = True
+    exact: bool | None = None  # does every reply follow from the story and its seed alone?
     prefetch: bool | None = None  # are replies written ahead? None: where it can be done
     preset: str | None = None
     kv_file: bool = True  # is what the model has read put away beside the save?
@@ -38,6 +40,7 @@ class Settings:
     tokenizer: Path | None = None  # a file that counts the tokens of a server that does not
     insecure: bool = False  # may a story go to another machine unencrypted?
     sampling: dict[str, Any] | None = None  # fields of Sampling that were given
+    lock: Lock | None = None  # what a new story is encrypted under
     remembered: tuple[str, ...] = ()  # fields that were not said now, but when the story was played before
 
     @property

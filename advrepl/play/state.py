@@ -68,6 +68,17 @@ class GameState:
         self.story.add(turn)
         self._moved()
 
+    def add_reply(self, turn: Turn, prompt: str, start: int) -> None:
+        """Append a reply with what is needed to write it again: the digest of its prompt, whose first block is `start`.
+
+        And how it is sampled now.
+        """
+        known, now = self.save.samplings, self.save.sampling
+        if now not in known[-1:]:
+            self.replace(samplings=(*known, now))
+        sampling = len(self.save.samplings) - 1
+        self.add(msgspec.structs.replace(turn, sampling=sampling, prompt=prompt, start=start))
+
     def mark(self, index: int, **fields: Any) -> None:
         """Take note of something about a turn besides its words."""
         self.story.turns[index] = msgspec.structs.replace(self.story.turns[index], **fields)

@@ -49,6 +49,7 @@ class Window:
     used: int
     budget: int
     left_out: tuple[str, ...] = ()  # sources of texts before the last turn that had no room there
+    goes_on: bool = False  # does it end in what the model has just written behind this same prompt?
 
     @property
     def segments(self) -> Block:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError, regular
+from advrepl.story import crypt
 from advrepl.story.recovery import salvage
 from advrepl.story.saves import NewerSave, Save, backup_of, free_name, from_plain, length, load, parse, write_copy
 from advrepl.story.seal import is_altered
@@ -26,6 +27,7 @@ class Finding:
     trouble: str = ""  # what is wrong with it, as a sentence; empty: nothing
     found: Save | None = None  # what can be had instead
     source: str = ""  # where that is from, in words
+    locked: bool = False  # is it encrypted, and cannot be looked into?
 
 
 def check(path: Path) -> Finding:
@@ -35,6 +37,8 @@ def check(path: Path) -> Finding:
         save = parse(data, path.name)
     except NewerSave as error:
         return Finding(path, trouble=str(error))
+    except crypt.Locked:
+        return Finding(path, locked=True)
     except OSError as error:
         return _with_rescue(path, "", f"{path.name} cannot be read: {error.strerror}", b"")
     except AdvreplError as error:

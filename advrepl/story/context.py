@@ -21,7 +21,7 @@ from advrepl.lore.key_index import index_of
 from advrepl.lore.timing import LoreState
 from advrepl.macros.context import MacroContext
 from advrepl.macros.expand import expand, is_new_each_turn
-from advrepl.story import carried, injections, quotes
+from advrepl.story import carried, injections, quotes, summaries
 from advrepl.story.injections import LORE, LORE_DEPTH, NOTE
 from advrepl.story.roleplay import check_other, context_of, scenario_of
 from advrepl.story.saves import Save, with_scenario
@@ -204,7 +204,8 @@ class StoryContext:
         )
         lore = {LORE + each.entry.id: _injection(each) for each in active if self._is_told_by_turn(each.entry)}
         notices = tuple(activation.switched_off_notes(save.lore_state, lore_state))
-        if recap := quotes.told(save.quotes, story):
+        kept = (quotes.told(save.quotes, story), summaries.told(save.summaries, story))
+        if recap := "\n".join(filter(None, kept)):
             lore[injections.RECAP] = Injection(recap, LORE_DEPTH)
         if save.carried == carried.TOLD:
             line = carried.line(carried.answered(story.path_turns()))

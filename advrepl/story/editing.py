@@ -76,5 +76,8 @@ def without(save: Save, story: Story, index: int) -> Save:
         quotes=tuple(
             msgspec.structs.replace(quote, turn=new[quote.turn]) for quote in save.quotes if quote.turn in new
         ),
+        summaries=tuple(
+            msgspec.structs.replace(each, turn=new[each.turn]) for each in save.summaries if each.turn in new
+        ),
         deleted=save.deleted + len(gone),
     )

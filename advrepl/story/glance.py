@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from advrepl import regular
+from advrepl.story import crypt
 from advrepl.story.tree import counted
 
 LIST = "- "  # before each option at the end of a reply, as saves have it
@@ -43,6 +44,7 @@ class StoryLine(msgspec.Struct, frozen=True):
     model: str = ""
     last: str = ""  # the last line of it, options apart
     readable: bool = True
+    encrypted: bool = False  # then nothing of it is known
 
     @property
     def name(self) -> str:
@@ -52,7 +54,7 @@ class StoryLine(msgspec.Struct, frozen=True):
     @property
     def length(self) -> str:
         """Return how many turns it has, in words; empty: nobody can tell."""
-        return counted(self.turns) if self.readable else ""
+        return counted(self.turns) if self.readable and not self.encrypted else ""
 
 
 def find(saves: Path) -> list[Path]:
@@ -64,6 +66,9 @@ def find(saves: Path) -> list[Path]:
 
 def glance(path: Path) -> StoryLine:
     """Return what a list shows of a story."""
+    if crypt.is_encrypted_file(path):
+        changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().isoformat()
+        return StoryLine(path, "(encrypted)", changed=when(changed), encrypted=True)
     try:
         save = msgspec.json.decode(regular.read(path).removeprefix(b"\xef\xbb\xbf"), type=_Save)
         told = _path(save)

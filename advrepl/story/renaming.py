@@ -6,7 +6,7 @@ Does not know what a story is (saves.py) and asks nobody.
 from pathlib import Path
 
 from advrepl import AdvreplError
-from advrepl.story import saves
+from advrepl.story import crypt, saves
 from advrepl.story.save_file import BESIDE, SaveFile
 
 
@@ -17,7 +17,8 @@ def rename(path: Path, name: str) -> Path:
     program that is killed meanwhile leaves a story under its old name.
     """
     target = path.with_name(f"{saves.check_name(name)}.json")
-    saves.load(path)  # says that it is not there, or no story
+    if not crypt.is_encrypted_file(path):
+        saves.load(path)  # says that it is not there, or no story
     if target == path or saves.free_name(path.parent, name) != name:
         raise AdvreplError(f"there is a story {name} already: choose another name")
     with SaveFile(path) as old, SaveFile(target):

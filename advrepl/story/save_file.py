@@ -14,12 +14,13 @@ from pathlib import Path
 
 import filelock
 
-from advrepl import AdvreplError, atomic, program, regular
+from advrepl import AdvreplError, atomic, paths, program, regular
+from advrepl.story import crypt
 from advrepl.story.checking import whole_part
 from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, length, load, write_copy
 from advrepl.story.seal import is_altered
 
-BESIDE = (".json.bak", ".kv", ".kv.tmp")  # files that belong to a save and go with it
+BESIDE = (".json.bak", paths.CACHE_SUFFIX, f"{paths.CACHE_SUFFIX}.tmp")  # files that belong to a save and go with it
 LOCK_PATIENCE = 0.3  # seconds
 SCHEMA_WITHIN = 4096  # bytes of a save
 
@@ -71,6 +72,8 @@ class SaveFile:
         except NewerSave:
             raise
         except AdvreplError as error:
+            if isinstance(error, crypt.Locked) and not crypt.is_open(backup_of(self.path)):
+                raise
             found = self._before() or self._whole_part()
             if not found:
                 raise

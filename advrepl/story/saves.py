@@ -14,11 +14,13 @@ from advrepl.cards.character import Character
 from advrepl.lore.entries import Book
 from advrepl.lore.timing import LoreState
 from advrepl.scripts import is_file_name
+from advrepl.story import crypt
 from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.quotes import Quote, fits
 from advrepl.story.scenario import Scenario
 from advrepl.story.seal import is_altered, sealed
+from advrepl.story.summaries import Summary
 from advrepl.story.tree import Story, Turn, counted
 
 SCHEMA = len(MIGRATIONS) + 1
@@ -38,6 +40,7 @@ class PlayedWith(msgspec.Struct, frozen=True, omit_defaults=True):
     ctx: int | None = None  # tokens
     kv: str | None = None  # the type of the cache
     plain_model: bool = False
+    exact: bool = False  # does every reply follow from the story and its seed alone?
 
 
 class Save(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,10 +68,13 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     branches: dict[str, int] = {}  # the last turns of branches, by the names that the player gave them
     branch: str = ""  # the one that is being read, whose last turn moves with the head; empty: none that has a name
     quotes: tuple[Quote, ...] = ()  # what is kept of turns that are out of sight (story/quotes.py)
+    summaries: tuple[Summary, ...] = ()  # in the model's own words (story/summaries.py)
     recap: bool = False  # does the model choose what is kept?
     carried: Literal["", "off", "on", "told"] = ""  # is it kept what the player has? Empty: in adventures
     played: PlayedWith = PlayedWith()
     deleted: int = 0  # turns that were there once: a seed of theirs does not come again
+    lock: crypt.Lock | None = None  # what the file is encrypted under; never within it
+    samplings: tuple[dict[str, Any], ...] = ()  # all that replies were sampled with; Turn.sampling counts from 0
 
 
 def with_scenario(save: Save, **fields: Any) -> Save:
@@ -105,7 +111,13 @@ def free_name(saves: Path, name: str) -> str:
 
 
 def parse(data: bytes, source: str) -> Save:
-    """Read a save of any schema up to this one; AdvreplError names the source and the path of a wrong field."""
+    """Read a save of any schema up to this one; AdvreplError names the source and the path of a wrong field.
+
+    An encrypted one whose passphrase is not known: crypt.Locked.
+    """
+    if crypt.is_encrypted(data):
+        data, lock = crypt.opened(data, source)
+        return msgspec.structs.replace(parse(data, source), lock=lock)
     try:
         plain = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -130,17 +142,20 @@ def from_plain(plain: Any, source: str) -> Save:
     for migrate in MIGRATIONS[schema - 1 :]:
         plain = migrate(plain)
     try:
-        save = msgspec.convert(plain, Save, str_keys=True)
+        save = msgspec.convert({**plain, "lock": None}, Save, str_keys=True)
     except msgspec.ValidationError as error:
         raise AdvreplError(f"{source} is damaged: {_sentence(error)}") from error
     _check_tree(save, source)
+    _check_kept(save, source)
     return save
 
 
 def encode(save: Save) -> bytes:
     """Return the bytes of a save file that is written now; the time goes into the file, not into `save`."""
-    save = msgspec.structs.replace(save, schema=SCHEMA, updated=now())
-    return sealed(msgspec.json.format(msgspec.json.encode(save), indent=1))
+    lock = save.lock
+    save = msgspec.structs.replace(save, schema=SCHEMA, updated=now(), lock=None)
+    data = sealed(msgspec.json.format(msgspec.json.encode(save), indent=1))
+    return crypt.sealed(data, lock) if lock else data
 
 
 def write_copy(path: Path, save: Save) -> None:
@@ -207,10 +222,16 @@ def _check_tree(save: Save, source: str) -> None:
     for name, last in save.branches.items():
         if not 0 <= last < len(save.turns):
             raise AdvreplError(f"{source} is damaged: branches[{name!r}] names turn {last} of {len(save.turns)}")
-    if save.quotes and (wrong := fits(save.quotes, Story(save.turns))) is not None:
-        raise AdvreplError(f"{source} is damaged: quotes[{wrong}] is no part of a turn")
     if save.window_start < 0:
         raise AdvreplError(f"{source} is damaged: window_start is negative")
+
+
+def _check_kept(save: Save, source: str) -> None:
+    if save.quotes and (wrong := fits(save.quotes, Story(save.turns))) is not None:
+        raise AdvreplError(f"{source} is damaged: quotes[{wrong}] is no part of a turn")
+    for number, summary in enumerate(save.summaries):
+        if not 0 <= summary.turn < len(save.turns):
+            raise AdvreplError(f"{source} is damaged: summaries[{number}].turn names none")
 
 
 def _sentence(error: Exception) -> str:

@@ -39,6 +39,10 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     thoughts: str = ""  # what the model thought before it said this; no prompt shows it
     change: Change | None = None  # of what is carried, as the model says; None: it was not asked
     correction: Change | None = None  # and as the player says, which comes after
+    # What a reply was written with, so that it can be written again (play/replay.py):
+    sampling: int | None = None  # place in Save.samplings
+    prompt: str = ""  # the digest of its prompt
+    start: int = 0  # the first block of that prompt
 
 
 def counted(turns: int) -> str:

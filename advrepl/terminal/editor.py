@@ -17,6 +17,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions, is_searching
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import SearchDirection, start_search, stop_search
@@ -89,7 +90,7 @@ class LineEditor:
 
     drafts = True
 
-    def __init__(self, game: Game | Loading, history: Path, *, theme: Theme | None, vi: bool = False) -> None:
+    def __init__(self, game: Game | Loading, history: Path | None, *, theme: Theme | None, vi: bool = False) -> None:
         self._game = game
         self.waiting: PlayerLine | None = None  # what was sent before there was a model
         self.on_loaded: Callable[[], None] = lambda: None  # called in the event loop, once there is one
@@ -107,7 +108,7 @@ class LineEditor:
             multiline=True,
             prompt_continuation=" " * len(PROMPT),
             input_processors=[WordWrap(len(PROMPT))],
-            history=History(history),
+            history=History(history) if history else InMemoryHistory(),
             completer=self._completions,
             auto_suggest=AutoSuggestFromHistory(),
             vi_mode=vi,

@@ -68,7 +68,8 @@ def play(game: Game | Loading, *, opening: bool, notices: Sequence[str] = (), lo
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
         if can.cursor:
-            editor: Editor = LineEditor(game, paths.history(), theme=theme if can.style else None, vi=look.vi)
+            history = None if game.state.save.lock else paths.history()
+            editor: Editor = LineEditor(game, history, theme=theme if can.style else None, vi=look.vi)
         else:
             known = game.wait() if isinstance(game, Loading) else game
             editor = PlainEditor(known, interrupts.reading, words(YOUR_TURN) if can.words else PROMPT)
@@ -321,10 +322,13 @@ def keys_unechoed(stdin: TextIO) -> Iterator[None]:
     """Keep keys that are pressed meanwhile out of the prose; they wait for the prompt. Ctrl-C still works."""
     try:
         import termios
-
+    except ImportError:  # on Windows
+        yield
+        return
+    try:
         fd = stdin.fileno()
         before = termios.tcgetattr(fd)
-    except (ImportError, OSError, ValueError, termios.error):
+    except (OSError, ValueError, termios.error):
         yield  # no such terminal
         return
     during = [*before]

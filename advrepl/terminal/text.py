@@ -34,6 +34,8 @@ OPENING = frozenset("（［｛「『【〈《〔([{“‘")
 
 def visible(text: str) -> str:
     """Return the text with control and escape characters made visible or replaced, so that it is only text."""
+    if text.isascii() and text.isprintable():  # as most are; a list of thousands of stories is made of them
+        return text
     return text.replace("\r\n", "\n").translate(_CONTROLS)
 
 
@@ -47,7 +49,7 @@ def one_line(text: str) -> str:
 # few columns early looks fine, one that the terminal has to break itself does not.
 def max_cells(text: str) -> int:
     """Return the most columns that any terminal may need for the text."""
-    return sum(map(_char_cells, text))
+    return len(text) if text.isascii() and text.isprintable() else sum(map(_char_cells, text))
 
 
 @lru_cache(maxsize=4096)

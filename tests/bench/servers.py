@@ -35,6 +35,7 @@ OVERHEAD, BEYOND, PICKED, CROWD = 15.0, 70.0, 60.0, 1.5  # goals: ms, tokens, ms
 PLAYERS = 4
 PICKS = 6
 VLLM = "vLLM"
+FRESH = httpx.Limits(max_keepalive_connections=0)  # a llama-server closes what it says to keep
 
 
 class Plain:
@@ -42,7 +43,11 @@ class Plain:
 
     def __init__(self, url: str, model: str, n_ctx: int, reply: int) -> None:
         self._url, self._model, self._room, self._reply = url, model, n_ctx - reply - SPARE_TOKENS, reply
-        self._turns, self._dropped, self._http = opening("chat"), 0, httpx.Client(timeout=600, trust_env=False)
+        self._turns, self._dropped, self._http = (
+            opening("chat"),
+            0,
+            httpx.Client(timeout=600, trust_env=False, limits=FRESH),
+        )
         self.slid, self._had = list[int](), 0
 
     def say(self, number: int) -> int:
@@ -106,11 +111,11 @@ def picked(url: str, picks: int, ctx: int) -> list[float]:
     return firsts
 
 
-def crowd(url: str, players: int, turns: int, reply: int, reading: float) -> list[float]:
+def crowd(url: str, tokenizer: Path, players: int, turns: int, reply: int, reading: float) -> list[float]:
     """Milliseconds to the first word, the median of each of so many players who play at once."""
 
     def play(player: int) -> float:
-        engine = open_server(read_address(url), LoadOptions(None), lambda _: None)
+        engine = open_server(read_address(url), LoadOptions(None), lambda _: None, tokenizer)
         format, story, start, firsts = models.choose_format(None, engine), Story(), 0, []
         time.sleep(reading * player / players)
         try:
@@ -136,7 +141,7 @@ def crowd(url: str, players: int, turns: int, reply: int, reading: float) -> lis
 
 def alone(server: Running, name: str, plan: Setup) -> list[Row]:
     """One player's figures on a server."""
-    engine, vllm = open_server(read_address(server.url), LoadOptions(plan.ctx), print), name == VLLM
+    engine, vllm = open_server(read_address(server.url), LoadOptions(plan.ctx), print, plan.model), name == VLLM
     try:
         found = measure_server(engine, 2, 1, lambda _: None)
         read, slides, beyond = ours(engine, plan.turns, plan.reply)
@@ -151,8 +156,9 @@ def alone(server: Running, name: str, plan: Setup) -> list[Row]:
     rows.append(row(f"{name}: read at a slide beyond the new turn", beyond, "tokens", **goal))
     rows.append(row(f"{name}: read at a slide, a plain client", plain.slid, "tokens"))
     note = f"{read} and {plainly} tokens; slides: {len(slides)} and {len(plain.slid)}"
-    share = statistics.median(slides) / statistics.median(plain.slid)
-    rows.append(Row(f"{name}: read at a slide / by a plain client", share, at_most=1.0))
+    if slides and plain.slid:
+        share = statistics.median(slides) / statistics.median(plain.slid)
+        rows.append(Row(f"{name}: read at a slide / by a plain client", share, at_most=1.0))
     rows.append(Row(f"{name}: all that is read / by a plain client", read / plainly, at_most=1.0, note=note))
     firsts = picked(server.url, PICKS, plan.ctx)
     return [*rows, row(f"{name}: first words of an option picked after 5 s", firsts, "ms", at_most=PICKED)]
@@ -160,7 +166,7 @@ def alone(server: Running, name: str, plan: Setup) -> list[Row]:
 
 def together(server: Running, name: str, plan: Setup, reading: float) -> list[Row]:
     """Four players at once beside one alone, before and after."""
-    takes = [crowd(server.url, count, plan.rounds * 4, plan.reply, reading) for count in (1, PLAYERS, 1)]
+    takes = [crowd(server.url, plan.model, count, plan.rounds * 4, plan.reply, reading) for count in (1, PLAYERS, 1)]
     one = statistics.mean([*takes[0], *takes[2]])
     what = f"{name}: first word, {PLAYERS} players who read {reading:g} s"
     return [

@@ -18,6 +18,12 @@ def test_a_house_of_two_shares_one_slot() -> None:
     assert " ".join(line) == "llama-server -m m.gguf -c 4096 -np 1 -b 256 --host 127.0.0.1 --port 8080 -t 3"
 
 
+@pytest.mark.parametrize(("players", "kept"), [(1, False), (2, True), (4, False)])
+def test_states_that_a_slide_would_bring_back_are_kept_only_for_two_in_one_slot(players: int, kept: bool) -> None:
+    line = " ".join(serving.command(Serving(Path("m.gguf"), 4096, players=players)))
+    assert ("--cache-ram 0" not in line) == kept
+
+
 def test_the_context_is_for_each_of_many() -> None:
     wanted = Serving(Path("m.gguf"), 4096, players=4, gpu_layers=0, kv="q8_0", workers=("a:50052", "b:50052"))
     assert " ".join(serving.command(wanted)).startswith("llama-server -m m.gguf -c 16384 -np 4 -b 256 ")

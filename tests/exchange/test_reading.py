@@ -1,7 +1,10 @@
 """Chats of other programs are found by looking, and read whole."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
-from advrepl.exchange import kobold, pages, sillytavern
+from advrepl.exchange import epub, kobold, pages, sillytavern
 from advrepl.exchange.reading import parse
 from advrepl.story import saves
 from advrepl.story.injections import NOTE
@@ -193,6 +196,18 @@ def test_a_page_holds_every_turn_once_and_closes_what_it_opens(steps: list[tuple
     page = pages.html(save_of(story))
     assert page.count("<p class=") == len(story.turns)
     assert page.count("<details>") == page.count("</details>")
+
+
+def test_a_book_is_xml_that_holds_the_path_in_chapters() -> None:
+    told = [f"Turn <{at}> & \x00" for at in range(120)]
+    story = Story([Turn(at - 1 if at else None, "model" if at % 2 else "user", text) for at, text in enumerate(told)])
+    story.goto(119)
+    with zipfile.ZipFile(io.BytesIO(epub.write(save_of(story)))) as book:
+        assert book.infolist()[0].filename == "mimetype" and book.infolist()[0].compress_type == zipfile.ZIP_STORED
+        assert book.read("mimetype") == b"application/epub+zip"
+        documents = [ElementTree.fromstring(book.read(name)) for name in book.namelist() if name != "mimetype"]
+    texts = [p.text for document in documents for p in document.iter("{http://www.w3.org/1999/xhtml}p")]
+    assert texts == [text.replace("\x00", "\N{REPLACEMENT CHARACTER}") for text in told]
 
 
 def test_a_huge_file_is_refused_by_its_size(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ def victims(server: Running) -> dict[str, list[int]]:
     found = {"the server": server.family()}
     if server.workers:
         found["a worker"] = [server.workers[-1].pid]
+    if engine := server.engine():
+        found["its engine"] = [engine]
     return found
 
 

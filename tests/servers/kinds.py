@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 import httpx
+import psutil
 
 from advrepl.engines.remote.address import KEY
 from tests import ROOT
@@ -52,9 +53,12 @@ class Running:
 
     def family(self) -> list[int]:
         """Return the process ids of the server and of what it has started."""
-        import psutil
-
         return [self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children(recursive=True))]
+
+    def engine(self) -> int:
+        """Return the process in which a vLLM computes, apart from the one that answers; 0: another server."""
+        names = {number: " ".join(psutil.Process(number).cmdline()) for number in self.family()}
+        return next((number for number, name in names.items() if "EngineCore" in name), 0)
 
 
 def kinds(model: Path, ctx: int, threads: int, slots: int = 1) -> list[Kind]:

@@ -160,8 +160,8 @@ def test_control_characters_of_a_save_do_not_reach_the_screen(program: Program) 
         (("saves", "show", "gone"), 1, "there is no story"),
         (("saves", "delete", "gone", "--yes"), 1, "there is no story"),
         (("play", "--saves", "/proc/nope"), 1, "cannot be written"),
-        (("play", "--seed", "x"), 2, "seed"),
-        (("dance",), 2, "dance"),
+        (("play", "--seed", "x"), 1, "seed is a whole number"),
+        (("dance",), 1, "there is no command 'dance'"),
     ],
 )
 def test_bad_input_is_one_sentence(program: Program, arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -63,6 +63,7 @@ class KvSnapshot(msgspec.Struct, frozen=True):
     unshifted: int | None  # so many tokens at its front were never moved; None: none was
     # Copies of its recurrent part, if it has one: for how many tokens, of which kind (kv/snapshots.py), the copy.
     copies: list[tuple[int, int, bytes]] = []
+    chunks: list[int] = []  # where the chunks end that its tokens were decoded in (kv/canonical.py), if that is known
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):

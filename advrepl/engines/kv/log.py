@@ -6,6 +6,7 @@ Does not know the format (file.py), nor when this is done and whether there is r
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -110,8 +111,7 @@ class KvLog:
     def _add(self, file: BinaryIO, engine: KvPersistent, snapshot: KvSnapshot, runs: Sequence[Run]) -> bool:
         wrote = False
         for at, length, place in self._cover(runs):
-            for start in range(at, at + length, BLOCK) if place is None else ():
-                end = min(start + BLOCK, at + length)
+            for start, end in pairwise(_cuts(at, at + length, snapshot.chunks)) if place is None else ():
                 state = engine.copy_part(snapshot, start, end, anonymous_memory)
                 if state is None:
                     return False
@@ -182,6 +182,11 @@ class KvLog:
 
     def _note(self, place: Place) -> None:
         self._places.setdefault(place.run.block, []).append(place)
+
+
+def _cuts(start: int, end: int, chunks: Sequence[int]) -> list[int]:
+    """Return where blocks begin and end: also where chunks do, so that what slides out takes whole ones with it."""
+    return sorted({*range(start, end, BLOCK), *(at for at in chunks if start < at < end), end})
 
 
 def _unshifted(pieces: Iterable[Piece], unshifted: int | None) -> int | None:

@@ -21,9 +21,10 @@ from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv.computed import Run, part
 from advrepl.engines.kv.file import KvKey, KvPersistent, KvSnapshot, StoredKv, segments_digest
 from advrepl.engines.kv.log import KvLog, anonymous_memory
+from advrepl.paths import CACHE_SUFFIX
 from advrepl.prompt.segments import Segment, Window
 
-SUFFIX = ".kv"
+SUFFIX = CACHE_SUFFIX
 FRONT = "card~"
 LEAST_FRONT = 64  # tokens that are worth a file
 EVERY = 180.0  # seconds between two files that are written while the story goes on, where each holds all

@@ -22,8 +22,9 @@ class TokenCache:
     `tokens` and what is stored know segments without their leads (borders.py).
     """
 
-    def __init__(self, encode: Encode, piece: PieceOf, borders: Borders | Apart) -> None:
-        self._encode, self._piece, self._borders = encode, piece, borders
+    def __init__(self, encode: Encode, piece: PieceOf, borders: Borders | Apart, *, keeps_sampled: bool = True) -> None:
+        """`keeps_sampled`: does a reply keep the tokens that it was sampled as? Else its text alone tells them."""
+        self._encode, self._piece, self._borders, self._keeps = encode, piece, borders, keeps_sampled
         self._tokens: dict[tuple[Segment, bool, str], tuple[int, ...]] = {}
         self._cue = Segment("", "")  # what the last reply followed
         # What the last reply was sampled as: tokens and the bytes they spell, in order. The generation loop appends.
@@ -32,7 +33,7 @@ class TokenCache:
 
     def copy(self) -> "TokenCache":
         """Return one that goes its own way from here."""
-        other = TokenCache(self._encode, self._piece, self._borders)
+        other = TokenCache(self._encode, self._piece, self._borders, keeps_sampled=self._keeps)
         other._tokens, other.stored = dict(self._tokens), self.stored
         other._cue, other.sampled = self._cue, list(self.sampled)
         return other
@@ -70,7 +71,8 @@ class TokenCache:
         return tokens
 
     def _found(self, segment: Segment, first: bool) -> tuple[int, ...]:
-        return self._as_sampled(segment) or self._as_stored(segment, first) or self._encode(segment, first)
+        known = (self._as_sampled(segment) or self._as_stored(segment, first)) if self._keeps else None
+        return known or self._encode(segment, first)
 
     def _with_tail(self, segment: Segment, first: bool, tail: str) -> tuple[int, ...]:
         alone = self.tokens(segment, first)

@@ -24,8 +24,8 @@ from advrepl.prompt.segments import Window
 class BranchingEngine(LlamaEngine):
     """Play a model in llama.cpp, and branch off its sequence; the methods are those of base.Branching."""
 
-    def __init__(self, model: LlamaModel, *, shift: bool = True) -> None:
-        super().__init__(model, shift=shift)
+    def __init__(self, model: LlamaModel, *, shift: bool = True, exact: bool = False) -> None:
+        super().__init__(model, shift=shift, exact=exact)
         self.branches, self.spare = model.branches, model.spare
         self._missing: list[int] = []  # tokens of the coming window
         self._resident: LlamaBranch | None = None  # the branch whose tokens are in the cache
@@ -163,7 +163,7 @@ class LlamaBranch(LlamaEngine):
     """Generate from a copy of an engine's sequence; decode when served, or after the engine went on with it."""
 
     def __init__(self, engine: BranchingEngine, sequence: SequenceState) -> None:
-        super().__init__(engine.model, shift=False)  # cells that are shared cannot be moved
+        super().__init__(engine.model, shift=False, exact=engine.exact)  # cells that are shared cannot be moved
         self._engine, self.sequence = engine, sequence
         self.n_shared = len(sequence.cached)  # so many tokens at its front are the engine's own
         self.swapped: Any = None  # the cells behind them, while others lie in the cache

@@ -22,13 +22,16 @@ from advrepl.sampling.params import Sampling
 
 
 class LlamaEngine(SequenceEngine[LlamaModel]):
-    """Play a model in llama.cpp: an Engine and a KvPersistent; `shift`: move what slides, where the model allows it."""
+    """Play a model in llama.cpp: an Engine and a KvPersistent; `shift`: move what slides, where the model allows it.
+
+    `exact`: as SequenceEngine has it.
+    """
 
     grammars = True
 
-    def __init__(self, model: LlamaModel, *, shift: bool = True) -> None:
-        super().__init__(model)
-        self.can_shift = shift and model.can_shift
+    def __init__(self, model: LlamaModel, *, shift: bool = True, exact: bool = False) -> None:
+        super().__init__(model, exact=exact)
+        self.can_shift = shift and model.can_shift and not exact
         self._intact = True  # does the cache hold the cached tokens and no part of others?
         types = " and ".join(dict.fromkeys(model.cache_types)) + ("" if model.flash_attn else ", values transposed")
         self.key = KvKey(self.fingerprint, types, model.library)
@@ -207,8 +210,12 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         if self.model.k_shift_pending:
             self._apply_k_shift()
         segments = sequence.token_cache.stores(window.segments)
-        copies = sequence.snapshots.worth_storing()
-        return KvSnapshot(self.key, list(sequence.cached), segments, sequence.shape, sequence.unshifted, copies)
+        copies, tokens = sequence.snapshots.worth_storing(), list(sequence.cached)
+        if self.exact and self.parts:  # what was sampled is decoded again
+            tokens = tokens[: (sequence.chunks or [0])[-1]]
+            if not tokens:
+                return None
+        return KvSnapshot(self.key, tokens, segments, sequence.shape, sequence.unshifted, copies, list(sequence.chunks))
 
     def _apply_k_shift(self) -> None:
         """Let moved keys be rotated, by decoding the last token once more."""
@@ -252,7 +259,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         sequence.snapshots = Snapshots.of(snapshot.copies if fits else ())
         if fits:
             sequence.cached, sequence.unshifted = list(snapshot.tokens), snapshot.unshifted
-            sequence.shape = snapshot.shape
+            sequence.shape, sequence.chunks = snapshot.shape, list(snapshot.chunks)
             sequence.token_cache.stored = snapshot.segments
         return fits
 
@@ -283,7 +290,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         self.model.remove(0, -1)
         sequence.runs, sequence.missing, sequence.snapshots = (), (), Snapshots()
         sequence.cached, sequence.unshifted, sequence.shape = tokens, snapshot.unshifted, snapshot.shape
-        sequence.token_cache.stored = snapshot.segments
+        sequence.token_cache.stored, sequence.chunks = snapshot.segments, list(snapshot.chunks)
         self._stored, self._held = pieces, list[StoredPiece]()
         if window and len(tokens) >= self.n_ctx:
             self.follow(window())
@@ -299,18 +306,23 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         if plan.joint:  # it would have to be read first
             plan = ReusePlan(plan.keep)
         tokens = sequence.cached + (block if plan.moved else [])
-        self._stored, at = (), 0
+        self._stored, at, gap = (), 0, False
         if plan.moved and (sequence.unshifted is None or sequence.unshifted > plan.keep):
             sequence.unshifted = plan.keep
         for stored in (*parts_of(pieces, 0, plan.keep), *parts_of(pieces, plan.source, plan.source + plan.moved)):
             start, end = stored.piece.start, stored.piece.start + stored.piece.length
+            if self.exact and (start != stored.block[0] or gap):  # the rest of a block leaves a gap between the cells
+                break
+            gap = end != stored.block[1]
             if start != at and not self.model.can_shift:
                 break
             if not self.model.restore_part(stored.state, stored.block, start, end, at):
                 break
             self._held.append(stored)
             at += stored.piece.length
-        sequence.cached, sequence.runs = tokens[:at], computed.fresh(at)
+        sequence.cached, sequence.runs = tokens, ()
+        sequence.cut(at)
+        sequence.runs = computed.fresh(at)
         if not self.shifted:
             sequence.unshifted = None
 

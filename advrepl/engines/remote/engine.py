@@ -50,6 +50,7 @@ class Known:
     before: Asked | None = None
     shifted: bool = False  # does its cache hold tokens that were moved?
     afresh: bool = False  # is the next prompt to be read from its beginning?
+    slot: int = -1  # of a server with several, in which it is; -1: not known
 
 
 class RemoteEngine:
@@ -186,6 +187,9 @@ class RemoteEngine:
         if known.afresh and "cache_prompt" in request:
             request["cache_prompt"] = False
         known.afresh = False
+        if self._was_slid and self.server.slots > 1 and known.slot >= 0:
+            # By itself the server takes the slot that begins most alike, which may be another player's.
+            request["id_slot"] = known.slot
         return request
 
     def _biases(self, sampling: Sampling) -> dict[int, float]:
@@ -228,6 +232,7 @@ class RemoteEngine:
                 if event is None:
                     yield ""
                     continue
+                self.known.slot = event.slot if event.slot >= 0 else self.known.slot
                 if event.progress and on_prefill and not begun:
                     on_prefill(*event.progress)
                 pending += event.ids if event.progress is None else ()

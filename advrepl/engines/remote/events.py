@@ -34,6 +34,7 @@ class Event:
     finish: str = ""  # why the reply ended, as in Stats.stop; "": it goes on
     figures: Figures | None = None
     progress: tuple[int, int] | None = None  # tokens of the prompt that were read, of how many
+    slot: int = -1  # of a llama-server, in which the story is; -1: it does not say
 
 
 def read_event(data: str, shape: Shape) -> Event | None:
@@ -66,7 +67,9 @@ def _llama(body: dict[str, Any]) -> Event:
             had, read = _count(timings.get("cache_n")), _count(timings.get("prompt_n"))
             busy = sum(_milliseconds(timings.get(name)) for name in ("prompt_ms", "predicted_ms")) / 1000
             figures = Figures(had + read, had, _count(timings.get("predicted_n")), busy)
-    return Event(_text(body.get("content")), _ids(body.get("tokens")), finish, figures)
+    slot = body.get("id_slot")
+    where = slot if isinstance(slot, int) and not isinstance(slot, bool) else -1
+    return Event(_text(body.get("content")), _ids(body.get("tokens")), finish, figures, slot=where)
 
 
 def _openai(body: dict[str, Any]) -> Event:

@@ -37,6 +37,7 @@ class Scripted(ThreadingHTTPServer):
         self.hung_up = threading.Event()  # has a client gone before the end of a reply?
         self.model = "smol-135M"
         self.is_dead = False
+        self.slots = 1
 
     @property
     def url(self) -> str:
@@ -277,7 +278,7 @@ def _facts(server: Scripted) -> dict[str, Any]:
         entry["meta"] = {"n_ctx": CONTEXT, "n_params": 134_515_008}
         facts["/props"] = {
             "default_generation_settings": {"n_ctx": CONTEXT},
-            "total_slots": 1,
+            "total_slots": server.slots,
             "chat_template": TEMPLATE,
             "bos_token": "<|im_start|>",
             "eos_token": "<|im_end|>",
@@ -308,7 +309,7 @@ def _tokens(server: Scripted, body: dict[str, Any]) -> dict[str, Any]:
 def piece(server: Scripted, kind: str, text: str) -> str:
     ids = server.ids(text, False)
     if kind == LLAMA:
-        return json.dumps({"content": text, "tokens": ids, "stop": False})
+        return json.dumps({"content": text, "tokens": ids, "stop": False, "id_slot": 2})
     if kind == KOBOLD:
         return json.dumps({"token": text, "finish_reason": None})
     if kind == CHAT:

@@ -207,6 +207,20 @@ def test_the_cache_is_moved_when_the_window_slid_and_never_after_an_edit() -> No
             assert server.asked[-1]["n_cache_reuse"] == reuse
 
 
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_slide_asks_for_the_slot_that_holds_the_story(slots: int) -> None:
+    """All players' stories begin alike, and the server takes the slot that begins most alike."""
+    with serving(LLAMA) as server:
+        server.slots = slots
+        with engine_on(server) as (engine, _):
+            for shown, slot in (
+                (window("A", "B", "C", "D", "E"), None),
+                (window("C", "D", "E", " Yes.", "F", evicted=2), 2),
+            ):
+                pieces_and_error(engine, shown)
+                assert server.asked[-1].get("id_slot") == (slot if slots > 1 else None)
+
+
 def test_after_an_edit_out_of_sight_the_server_reads_once_from_the_beginning() -> None:
     with serving(LLAMA) as server, engine_on(server) as (engine, _):
         for forgets, reads_on in ((False, True), (True, False), (False, True)):
