@@ -40,6 +40,7 @@ class ScriptedEngine:
     format_hint: str | None = "metharme"
     shifted = False
     slide_to = 0.75
+    more_room = "give a larger --ctx"
 
     def __init__(self, *replies: str, n_ctx: int = 2000, grammars: bool = False) -> None:
         self.replies, self.n_ctx, self.grammars = list(replies), n_ctx, grammars

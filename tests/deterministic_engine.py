@@ -31,7 +31,7 @@ WORDS = [
 class DeterministicEngine(ScriptedEngine):
     """Muses a few words for each call; the same for the same prompt and seed."""
 
-    branches, spare = 6, 5000
+    branches, spare, reads_along = 6, 5000, True
 
     def __init__(self, n_ctx: int = 2000) -> None:
         super().__init__(n_ctx=n_ctx, grammars=True)
@@ -110,7 +110,8 @@ class DeterministicBranch(DeterministicEngine):
     def __init__(self, n_ctx: int) -> None:
         super().__init__(n_ctx)
         self.waiting: Sequence[int] = ()
-        self.own, self.ahead = 0, True
+        self.own, self.ahead, self.at_end = 0, True, True
+        self.cached: Sequence[int] = ()
 
     def _wait(self) -> Iterator[str]:
         if self.ahead:

@@ -122,16 +122,14 @@ def _models(_saves: Path) -> Iterator[Finding]:
 
 
 def _stories(saves_folder: Path) -> Iterator[Finding]:
-    from advrepl.story import saves
+    from advrepl.story import checking
+    from advrepl.story.glance import find
 
-    found = saves.find(saves_folder)
+    found = find(saves_folder)
     yield Finding("stories", f"{len(found)} in {saves_folder}")
-    for path in found:
-        if problem := saves.problem(path):
-            goes_on = program.command("resume", path.stem)
-            whole = saves.backup_of(path).exists()
-            mend = f"`{goes_on}` goes on with the version before" if whole else f"`{goes_on}` takes what can be read"
-            yield Finding(f"story {path.stem}", problem, mend)
+    for each in map(checking.check, found):
+        if each.trouble:
+            yield Finding(f"story {each.path.stem}", each.trouble, each.mend)
     caches = sum(path.stat().st_size for path in saves_folder.glob("*.kv")) if saves_folder.is_dir() else 0
     yield Finding("caches", f"{caches / 1e6:.0f} MB; they only save time, and can be removed")
 

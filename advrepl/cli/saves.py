@@ -39,7 +39,7 @@ def show_list(folder: SavesFolder = None) -> None:
         return
     width = screen_width()
     rows = [(each.name, each.title, each.length, each.changed, each.model, _cache(each.path)) for each in found]
-    room = min(width, MEASURE) - len(INDENT)
+    room = min(width, MEASURE) - len(INDENT) - 1  # the last column would be for a blank
     below = [clip(one_line(each.last), room) if each.readable else _problem(each.path) for each in found]
     for line in listing(HEADINGS, rows, width, below=below):
         print(line)
@@ -115,11 +115,8 @@ def _tell(each: "Finding", *, repair: bool) -> None:
         say(each.trouble)
         if each.found and repair:
             say(f"  {each.source} is kept as {checking.repair(each).name}, {saves.length(each.found)}")
-        elif each.found:
-            again = program.command("saves", "check", each.path.stem, "--repair")
-            say(f"  {each.source} can be had, {saves.length(each.found)}: `{again}`")
         else:
-            say("  nothing of it can be recovered")
+            say(f"  {each.mend}")
 
 
 @app.command("passphrase")

@@ -68,6 +68,8 @@ def _padded(cell: str, width: int, is_number: bool) -> str:
 
 def show_json(result: object) -> None:
     """Print one object, a msgspec.Struct, as indented JSON."""
+    import json
+
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+    print(json.dumps(msgspec.to_builtins(result), indent=2))  # in ASCII: no control of a name reaches the terminal

@@ -238,7 +238,7 @@ def _show_plan(plan: "ConvertPlan") -> None:
         err=True,
     )
     if left := plan.fields.get(LEFT_OUT):
-        typer.echo(f"The embedding has no rows for {', '.join(left)}: left out.", err=True)  # type: ignore[arg-type]
+        say(f"The embedding has no rows for {', '.join(left)}: left out.", err=True)  # type: ignore[arg-type]
     if plan.fields["tokenizer.ggml.pre"] == MARKS_APART:
         say("llama.cpp reads letters with combining marks, as in Hindi, as other tokens than its tokenizer.", err=True)
 

@@ -11,11 +11,17 @@ import msgspec
 
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
+from advrepl.story.context import LARGER_CTX
 
 PrefillProgress = Callable[[int, int], None]  # tokens prefilled, tokens to prefill
 LoadProgress = Callable[[float], bool | None]  # told the share that is loaded, 0 to 1; False gives the loading up
 
 DEFAULT_CTX = 4096  # tokens, where the model was trained on as many
+
+
+def more_room(name: str, n_ctx: int, most: int) -> str:
+    """Return what to do for a larger context than `n_ctx` tokens, where the model takes so many at the most."""
+    return LARGER_CTX if n_ctx < most else f"choose a model with a longer context: {name} takes {most} tokens at most"
 
 
 PositiveCount = Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -81,6 +87,7 @@ class Engine(Protocol):
     name: str
     fingerprint: str
     n_ctx: int  # tokens
+    more_room: str  # what to do for a larger context, in words that end a sentence (`more_room`)
     n_params: int  # how many weights the model has
     template: str | None  # its own chat template, if it carries one
     text_borders: tuple[str, str]  # what the template calls bos_token and eos_token
@@ -165,6 +172,10 @@ class Branch(Engine, Protocol):
     def n_own(self) -> int:
         """Return how many of its tokens it does not share with the engine."""
 
+    @property
+    def at_end(self) -> bool:
+        """Tell whether what it waits for, or wrote last, lies behind all that could stay in a longer line."""
+
 
 B = TypeVar("B", bound=Branch)
 
@@ -178,6 +189,7 @@ class Branching(Engine, Protocol[B]):
     """
 
     branches: int  # the most that may be there at a time; 0: it cannot branch
+    reads_along: bool  # can a branch follow a line that is being typed?
     spare: int  # tokens that fit the cache besides those of the engine: what a refresh may take
 
     def prepare(self, window: Window) -> int:

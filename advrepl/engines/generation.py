@@ -6,7 +6,6 @@ is decided in kv/reuse.py, what is shown to the model in prompt/window.py.
 
 import codecs
 from abc import ABC, abstractmethod
-from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
-from advrepl.engines.kv import canonical, computed
+from advrepl.engines.kv import canonical, chunks, computed
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.file import WindowShape, segments_digest
@@ -36,6 +35,7 @@ class EngineModel(Protocol):
     name: str
     fingerprint: str
     n_ctx: int
+    more_room: str
     n_params: int
     template: str | None
     format_hint: str | None
@@ -70,6 +70,7 @@ class SequenceState:
     missing: tuple[tuple[int, int], ...] = ()
     snapshots: Snapshots = field(default_factory=Snapshots)  # of its recurrent part, if it has one
     borders: tuple[int, ...] = ()  # where such copies are wanted: behind the head, each block, before the last token
+    chunk_ends: tuple[int, ...] = ()  # positions over which no chunk reaches (kv/chunks.py)
     planned: tuple[int, ...] = ()  # where the chunks of the window end, if that is to follow from it (kv/canonical.py)
     chunks: list[int] = field(default_factory=list)  # of these, the first ones, in which `cached` was decoded
     stats: Stats = field(default_factory=Stats)
@@ -111,6 +112,7 @@ class SequenceEngine(ABC, Generic[M]):
 
     grammars = False
     can_shift = False  # may cached tokens be moved?
+    parts_lines = False  # is a line read in parts, as it can be where it is not whole yet (kv/chunks.py)?
     slide_to = FULL_AFTER_EVICTION
 
     def __init__(self, model: M, *, exact: bool = False) -> None:
@@ -118,7 +120,7 @@ class SequenceEngine(ABC, Generic[M]):
         self.model, self.exact = model, exact
         vocab = model.vocab
         self.name, self.fingerprint = model.name, model.fingerprint
-        self.n_ctx, self.n_params = model.n_ctx, model.n_params
+        self.n_ctx, self.n_params, self.more_room = model.n_ctx, model.n_params, model.more_room
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
         tokens = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode), keeps_sampled=not exact)
@@ -178,10 +180,9 @@ class SequenceEngine(ABC, Generic[M]):
         self._begin()
         wanted = self.follow(window)
         if len(wanted) >= self.n_ctx:
-            raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: give a larger --ctx")
+            raise AdvreplError(f"{len(wanted)} tokens do not fit the context of {self.n_ctx}: {self.more_room}")
         sequence.token_cache.begin(window.segments)
-        missing = wanted[len(sequence.cached) :]
-        if not (yield from self._prefill(missing, on_prefill, len(missing) - self._said(window))):
+        if not (yield from self._prefill(wanted[len(sequence.cached) :], on_prefill)):
             stats.stop = "interrupted"
             return
         with self._sampler(sampling, grammar, wanted) as pick:
@@ -199,27 +200,44 @@ class SequenceEngine(ABC, Generic[M]):
         blocks = tuple(sum(islice(sizes, len(block))) for block in window.prompt.blocks)
         shape = WindowShape(segments_digest(window.prompt.head, first=True), blocks, window.evicted, head)
         plan = plan_reuse(sequence.cached, wanted, head, self._evicted(shape), sequence.shape.head_size)
+        answered = self._plan_chunks(window, parts, blocks[-1] if blocks else 0, len(wanted))
+        plan = plan if plan.moved else ReusePlan(chunks.kept(sequence.chunk_ends, plan.keep, answered))
         sequence.borders = (*accumulate(blocks, initial=head), len(wanted) - 1)
         if self.exact:  # a copy that is put back may have been decoded in other chunks
-            spoken = max(len(window.prompt.cue), 1)  # segments that the reply goes on from
-            lengths = [len(wanted) - sum(map(len, parts[1:])), *map(len, parts[1:])]
-            sequence.planned = canonical.chunk_ends(lengths[:-spoken], self.model.chunk)
             self._keep_exactly(plan.keep, goes_on=window.goes_on)
         else:
-            self._put_aside(plan)
+            if not shape.goes_on(sequence.shape, plan.keep):
+                self._put_aside(plan)
             self._reuse(plan)
         stats, reused = sequence.stats, max(len(sequence.cached) - len(plan.joint), 0)
         shifted, kept = max(reused - plan.keep, 0), reused
         if not self.exact:
             self._take_back(wanted)
-        reused = max(reused, len(sequence.cached) - len(plan.joint))
-        last = sequence.shape
-        slid = last.head == shape.head and shape.evicted > last.evicted and len(blocks) > 1
-        lost = slid and not shifted and reused == kept  # neither moved nor taken back
-        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, shifted
+            self._keep_chunks(answered)
+        reused = max(len(sequence.cached) - len(plan.joint), 0)  # less, if what was taken back misses what it must see
+        lost = shape.has_slid(sequence.shape) and not shifted and reused <= kept  # neither moved nor taken back
+        stats.prompt, stats.reused, stats.shifted = len(wanted), reused, min(shifted, reused)
         stats.whole = int(lost or reused < min(head, len(wanted) - 1))
         sequence.shape = shape
         return wanted
+
+    def _plan_chunks(self, window: Window, parts: Sequence[tuple[int, ...]], block: int, length: int) -> int:
+        """Note where chunks of a window end; return where the player's block of so many tokens does; 0: none is his."""
+        sequence = self.sequence
+        line, end = chunks.line(window.prompt, parts, length)
+        sequence.chunk_ends = chunks.ends(end - block, line, end if self.parts_lines else 0)
+        if self.exact:
+            lengths = [length - sum(map(len, parts[1:])), *map(len, parts[1:])]
+            # Without the segments that the reply goes on from.
+            planned = canonical.chunk_ends(lengths[: -max(len(window.prompt.cue), 1)], self.model.chunk)
+            sequence.planned = tuple(sorted({*planned, *sequence.chunk_ends[2:]}))
+        return end if window.prompt.cue else 0
+
+    def _keep_chunks(self, answered: int) -> None:
+        """Give up what was taken back of a chunk; `answered`: where the player's block ends."""
+        sequence = self.sequence
+        if (kept := chunks.kept(sequence.chunk_ends, len(sequence.cached), answered)) < len(sequence.cached):
+            self._reuse(ReusePlan(kept))
 
     def _keep_exactly(self, common: int, *, goes_on: bool) -> None:
         """Let the cache hold what was decoded in just the chunks that are planned, and what a reply has added."""
@@ -234,8 +252,8 @@ class SequenceEngine(ABC, Generic[M]):
 
     def missing(self, window: Window) -> int:
         """Return how many tokens are to be read before the player's words in a window (base.Caching)."""
-        _, wanted = self._tokens(window)
-        return max(len(wanted) - self._reusable(wanted) - self._said(window), 0)
+        parts, wanted = self._tokens(window)
+        return max(chunks.line(window.prompt, parts, len(wanted))[0] - self._reusable(wanted), 0)
 
     def _tokens(self, window: Window) -> tuple[list[tuple[int, ...]], list[int]]:
         """The tokens of a window by segment, and in a row."""
@@ -260,26 +278,14 @@ class SequenceEngine(ABC, Generic[M]):
             return 0
         return sum(last.blocks[:gone])
 
-    def _said(self, window: Window) -> int:
-        """Return how many tokens at a window's end are not known before the player has said his line."""
-        said = sum(1 for block in window.prompt.blocks[-1:] for _ in block[-1:]) + len(window.prompt.cue)
-        sizes = self.sizes(window.segments)
-        return sum(sizes[len(sizes) - said :])
-
-    def _prefill(
-        self, tokens: Sequence[int], on_prefill: PrefillProgress | None, border: int = 0
-    ) -> Generator[str, None, bool]:
-        """Add tokens to the cache, chunk by chunk; False if the player stopped it.
-
-        No chunk reaches over the border, so that what comes before can be prefilled earlier in the same chunks: other
-        ones round differently.
-        """
-        done = 0
+    def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
+        """Add tokens to the cache, chunk by chunk; False if the player stopped it."""
+        done, sequence = 0, self.sequence
         while done < len(tokens):
             if on_prefill:
                 on_prefill(done, len(tokens))
-            end = done + self._step()
-            chunk = tokens[done : min(end, border) if done < border else end]
+            at, ends = len(sequence.cached), sequence.planned if self.exact else sequence.chunk_ends
+            chunk = tokens[done : done + chunks.next_end(ends, at, self._chunk()) - at]
             while (decoded := self._decode(chunk)) is None:
                 yield ""
             if not decoded:
@@ -289,12 +295,6 @@ class SequenceEngine(ABC, Generic[M]):
         if on_prefill:
             on_prefill(len(tokens), len(tokens))
         return True
-
-    def _step(self) -> int:
-        """Return how many tokens are to be prefilled next, no chunk reaching over where a planned one ends."""
-        at, planned = len(self.sequence.cached), self.sequence.planned
-        ends = planned[bisect_right(planned, at) :][:1]
-        return min([self._chunk(), *(end - at for end in ends)])
 
     def _sample(self, pick: Pick, limit: int) -> Iterator[str]:
         """Choose and decode token after token. Bytes that are no whole character, in the end or before, are left out.

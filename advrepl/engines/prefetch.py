@@ -2,16 +2,19 @@
 
 All is generated in one worker thread that ends whenever it pauses (llama/threads.py says why), so that at most one
 thread is in the engine. What is generated is the game's affair; how a branch is decoded the engine's.
+
+The line that is being typed has a slot of its own, which follows it from word to word on one branch. Keys stop all
+else: on a large model no chunk fits between two of them.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Branch, Branching, Engine
+from advrepl.engines.base import Branch, Branching
+from advrepl.engines.slots import PrefetchJob, Slot, Taken
 from advrepl.prompt.segments import Window
 
 E = TypeVar("E")
@@ -20,51 +23,6 @@ E = TypeVar("E")
 # begin with, as the rest comes faster than it is read; then some that bridge a slow moment.
 SHARES = (4, 16)  # steps: one for each chunk that is prefilled, one for each token
 QUICK = 1.0  # seconds; a refresh that takes no longer comes before everything else
-
-
-@dataclass(frozen=True)
-class PrefetchJob(Generic[E]):
-    """Describe a reply that may be asked for under this key, and how an engine writes it."""
-
-    key: object
-    write: Callable[[Engine], Iterator[E]]
-    later: bool = False  # only when all others are there
-
-
-@dataclass(frozen=True)
-class Taken(Generic[E]):
-    """Hold a prefetched reply: what there was of it when it was asked for, and what is still to come."""
-
-    done: Sequence[E]
-    events: Iterator[E]
-
-
-@dataclass(eq=False)
-class Slot(Generic[E]):
-    """Hold a branch and what it does, as far as it came."""
-
-    branch: Branch
-    events: Iterator[E]
-    job: PrefetchJob[E] | None = None  # None: it prefills for the story itself
-    done: list[E] = field(default_factory=list)
-    steps: int = 0  # how often it was served
-    over: bool = False
-    broken: bool = False
-
-    def advance(self) -> None:
-        """Go on until it waits to be served, or ends."""
-        try:
-            for event in self.events:
-                if self.branch.waiting:
-                    return
-                self.done.append(event)
-        except AdvreplError:
-            self.broken = True  # it will be told when the same is asked for in earnest
-        self.over = True
-
-    def close(self) -> None:
-        """Let the generator of the events end, if it is one."""
-        getattr(self.events, "close", lambda: None)()
 
 
 class Prefetcher(Generic[E]):
@@ -82,6 +40,14 @@ class Prefetcher(Generic[E]):
         self._prime: Slot[Any] | None = None  # prefills the window that comes next
         self._refresh: Slot[Any] | None = None  # prefills anew what was moved
         self._refresh_left = 0  # tokens that the refresh had to prefill when it was planned
+        self._line: PrefetchJob[E] | None = None  # the reply to what is being typed
+        self._slide_to: Window | None = None  # for which turns have to slide out, and have not yet
+        self._line_ends = False  # may the end of that be read too, which a longer line has not?
+        self._typed: Slot[E] | None = None  # what was read of it, or of what stood there before
+        self._only_line = False  # is nothing else to be done, as keys are pressed?
+        self._serving: Slot[Any] | None = None
+        self._lock = threading.Lock()  # for the two below
+        self._asked = 0  # how often something new was asked of the worker
         self._worker: threading.Thread | None = None
         self._writing = False
         self._pausing = False
@@ -91,14 +57,19 @@ class Prefetcher(Generic[E]):
     @property
     def state(self) -> str:
         """Return "writing", "ready" when all that was planned is there, or "idle"."""
-        if self._writing and not self._pausing:
+        if self._writing and not self._pausing and not self._only_line:
             return "writing"
         return "ready" if self._slots and all(slot.over for slot in self._slots) else "idle"
 
     @property
     def slots(self) -> Sequence[Slot[Any]]:
         """Return what there is at this moment: what prefills for the story, then the replies that were begun."""
-        return [*filter(None, (self._prime, self._refresh)), *self._slots]
+        return [*filter(None, (self._prime, self._refresh, self._typed)), *self._slots]
+
+    @property
+    def is_planned(self) -> bool:
+        """Tell whether replies are planned: not so after a typed line has made turns slide out."""
+        return self._planned is not None
 
     # --- from the thread that plays
 
@@ -126,40 +97,71 @@ class Prefetcher(Generic[E]):
 
     def resume(self) -> None:
         """Generate until told otherwise."""
-        self.pause()
-        self._pausing, self._writing = False, True
-        self._engine.clear_cancel()
-        self._worker = threading.Thread(target=self._work, name="advrepl-prefetch")
-        self._worker.start()
+        self._only_line = False
+        self._wake()
 
     def hold(self) -> None:
-        """Stop within milliseconds, without waiting for it; from any thread."""
-        self._pausing = True
-        if self._worker and self._worker.is_alive():
+        """Stop within milliseconds what neither every line needs nor the one that is typed; does not wait for it."""
+        self._only_line = True
+        if self._serving not in (None, self._prime, self._typed):
             self._engine.cancel()
 
-    def pause(self) -> None:
-        """Stop, and wait until it has; raises what the worker failed with, unless a reply will tell it."""
-        self.hold()
-        if self._worker:
-            self._worker.join()
+    def read(self, line: PrefetchJob[E], *, whole: bool, slide_to: Window | None = None) -> None:
+        """Prefill the window of the line that is being typed, also while keys are pressed.
+
+        `whole`: its end too, and the first words of the reply; else only what a longer line would have as well.
+        `slide_to`: what the cache is to be made fit for before that, which no other reply survives.
+        """
+        if self._line and self._line.key == line.key:
+            line = self._line
+        self._slide_to = slide_to or self._slide_to
+        self._line, self._line_ends = line, whole
+        self._wake()
+
+    def revoke(self, *, all: bool = True) -> None:
+        """Stop reading the line, within milliseconds; unless `all`, only its end, as there is more of it now."""
+        self._line_ends = False
+        if all:
+            self._line = None
+        serving = self._serving
+        if serving and serving is self._typed and (all or serving.branch.at_end):
+            self._engine.cancel()
+
+    def pause(self, *, gently: bool = False) -> None:
+        """Stop, and wait until it has; raises what the worker failed with, unless a reply will tell it.
+
+        `gently`: what is being read of the line that was typed is not lost, as its reply is asked for.
+        """
+        self._pausing = True
+        if worker := self._worker:
+            if worker.is_alive() and not (gently and self._serving and self._serving is self._typed):
+                self._engine.cancel()
+            worker.join()
             self._worker = None
         if error := self._error:
             self._error = None
             raise error
 
     def take(self, key: object) -> Taken[E] | None:
-        """Return the reply under this key, with which the engine goes on; all others are dropped. None: not begun."""
+        """Return the reply under this key, with which the engine goes on; all others are dropped. None: not begun.
+
+        Where it was not begun, the engine goes on with what was read of the line that was typed.
+        """
         self.pause()
-        slot = next((slot for slot in self._slots if slot.job and slot.job.key == key and not slot.broken), None)
-        if slot:
-            self._slots.remove(slot)
+        typed = self._typed
+        slots = [*self._slots, *([typed] if typed else [])]
+        slot = next((slot for slot in slots if slot.job and slot.job.key == key and not slot.broken), None)
+        read = slot
+        if not slot and typed and typed.branch.cached and not typed.broken:
+            typed.close()
+            read = typed
+        self._slots = [each for each in self._slots if each is not read]
+        self._typed = self._typed if self._typed is not read else None
         self.drop()
-        if not slot:
-            return None
-        self._engine.take(slot.branch)
-        self._engine.clear_cancel()
-        return Taken(slot.done, slot.events)
+        if read:
+            self._engine.take(read.branch)
+            self._engine.clear_cancel()
+        return Taken(slot.done, slot.events) if slot else None
 
     def settle(self) -> None:
         """Pause, and let the cache hold what the story itself has and nothing else, as to put it away."""
@@ -169,11 +171,9 @@ class Prefetcher(Generic[E]):
     def drop(self) -> None:
         """Forget the replies; what was prefilled for the story itself is kept."""
         self.pause()
+        self._line = self._slide_to = None
         self._take_prime()
-        for slot in self._slots:
-            slot.close()
-            self._engine.drop(slot.branch)
-        self._slots, self._jobs, self._planned = [], [], None
+        self._drop_slots()
 
     def close(self) -> None:
         """Forget everything; nothing is left of it in the cache."""
@@ -182,46 +182,117 @@ class Prefetcher(Generic[E]):
 
     # --- in the worker
 
+    def _wake(self) -> None:
+        """Let the worker look for something to do; another one begins if none is there."""
+        with self._lock:
+            self._asked += 1
+            if self._writing and not self._pausing:
+                return
+        self.pause()
+        self._pausing, self._writing = False, True
+        self._engine.clear_cancel()
+        self._worker = threading.Thread(target=self._work, name="advrepl-prefetch")
+        self._worker.start()
+
     def _work(self) -> None:
         try:
-            while not self._pausing and (slot := self._next()):
-                self._serve(slot)
+            while not self._pausing:
+                asked, slot = self._asked, self._next()
+                if slot:
+                    self._serve(slot)
+                elif self._is_done(asked):
+                    break
         except AdvreplError:
             pass  # the reply is generated, and the error told, when it is asked for
         except BaseException as error:  # raised where it is waited for
             self._error = error
-        self._writing = False
+        self._writing, self._serving = False, None
         if not self._pausing:
             self.changed()
 
+    def _is_done(self, asked: int) -> bool:
+        """End, unless something was asked for meanwhile."""
+        with self._lock:
+            self._writing = asked != self._asked
+            return not self._writing
+
     def _next(self) -> Slot[Any] | None:
         """Return what is served now; None: all is done, or there is no room for more."""
+        if window := self._slide_to:
+            self._slide_to = None
+            self._slide(window)
         if self._prime:
             if not self._prime.over:
                 return self._prime
             self._take_prime()
+        line = self._line
+        typed = self._follow(line) if line else None
+        if typed and self._reads_on(typed):
+            return typed
+        return None if self._only_line else self._next_reply(typed)
+
+    def _next_reply(self, typed: Slot[E] | None) -> Slot[Any] | None:
+        """Return the reply that is written on now, or what is prefilled anew before or after them."""
         quick = self._refresh_left * self._prefill_seconds <= QUICK
         if self._refresh and self._jobs and quick and self._refresh_goes_on():
             return self._refresh
         while self._jobs:
             job = self._jobs.pop(0)
             branch = self._engine.branch()
-            self._slots.append(Slot(branch, job.write(branch), job))
+            self._slots = [*self._slots, Slot(branch, job.write(branch), job)]
+        first = [typed] if typed and self._line_ends else []
         for later in (False, True):
-            live = [slot for slot in self._slots if slot.job and slot.job.later == later and not slot.over]
+            slots = [*first, *self._slots]
+            live = [slot for slot in slots if slot.job and slot.job.later == later and not slot.over]
             if live:
                 return next((slot for share in SHARES for slot in live if slot.steps < share), live[0])
         return self._refresh if self._refresh_goes_on() else None
 
+    def _follow(self, line: PrefetchJob[E]) -> Slot[E]:
+        """Return the slot of the typed line; its branch keeps what it has read of another one that begins alike."""
+        typed = self._typed
+        if typed is None or typed.job is not line:
+            if typed:
+                typed.close()
+                typed.branch.waiting = ()
+            branch = typed.branch if typed else self._engine.branch()
+            self._typed = typed = Slot(branch, line.write(branch), line)
+        return typed
+
+    def _reads_on(self, typed: Slot[E]) -> bool:
+        """Tell whether the typed line is read on before all else; a slot that waits for nothing has just begun."""
+        more = self._line_ends and typed.steps < SHARES[0]
+        return not typed.over and (more or not typed.branch.waiting or not typed.branch.at_end)
+
+    def _slide(self, window: Window) -> None:
+        """Let the turns slide out for which a typed line leaves no room; no reply to an option is left then."""
+        self._drop_slots()
+        missing = self._engine.prepare(window)
+        self._forget_refresh()
+        if missing:
+            branch = self._engine.branch()
+            self._prime = Slot(branch, self._engine.prime(branch))
+
+    def _drop_slots(self) -> None:
+        for slot in filter(None, (*self._slots, self._typed)):
+            slot.close()
+            self._engine.drop(slot.branch)
+        self._slots, self._jobs, self._planned, self._typed = [], [], None, None
+
     def _serve(self, slot: Slot[Any]) -> None:
+        self._serving = slot
+        if self._pausing or (self._only_line and slot not in (self._prime, self._typed)):
+            return  # said after this was chosen, and before it could be cancelled
         self._engine.enter(slot.branch)
         if tokens := len(slot.branch.waiting):
             started = time.perf_counter()
             if not self._engine.serve(slot.branch):
+                if not self._pausing:  # it was another one that was to stop, or the line has changed
+                    self._engine.clear_cancel()
                 return
             if tokens > 1:
                 self._prefill_seconds = (time.perf_counter() - started) / tokens
-        slot.steps += 1
+        slot.steps += slot.branch.at_end
         slot.advance()
 
     # --- the story's own cache

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
-from advrepl.engines.prefetch import PrefetchJob
+from advrepl.engines.slots import PrefetchJob
 from advrepl.play.planner import SHORTEST_LINE, Planner
 from advrepl.play.reply import Option, Piece, ReplyTask, Written
 from advrepl.play.thoughts import Thought

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Engine, PrefillProgress, Stats
+from advrepl.engines.base import Engine, OnServer, PrefillProgress, Stats
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.prefetch import Prefetcher
 from advrepl.play import thoughts
@@ -20,17 +20,16 @@ from advrepl.play.candidates import WriterEvent, candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
 from advrepl.play.inventory import Inventory
 from advrepl.play.memory import Memory
-from advrepl.play.planner import Planner
+from advrepl.play.planner import Planner, context_for
 from advrepl.play.reply import Piece, ReplyTask, Written
 from advrepl.play.so_far import ReplySoFar
 from advrepl.play.state import NOT_KEPT, GameState, Told
 from advrepl.play.writer import without_sign
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Segment, Window
+from advrepl.prompt.segments import Window
 from advrepl.prompt.window import before_player
 from advrepl.sampling.params import Sampling
-from advrepl.story.context import StoryContext
 from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import ModelRef, Save, with_scenario
 from advrepl.story.tree import Turn
@@ -43,7 +42,7 @@ class Game(Told):
         self.engine, self.format, self.file = engine, format, file
         model = ModelRef(engine.name, engine.fingerprint, save.model.spec)
         self.state = GameState(msgspec.structs.replace(save, model=model, format=format.name))
-        self.context = StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
+        self.context = context_for(save, engine)
         self.state.save = self.context.reopened(self.state.save)
         self.planner = Planner(engine, format, self.state, self.context)
         self.kv_store: KvStore | None = None  # set by the session where the engine's cache can be put away
@@ -221,10 +220,10 @@ class Game(Told):
         self.read_in_full += self.prefetcher.plan(window, jobs)
         self.prefetcher.resume()
 
-    def pause_prefetch(self) -> None:
-        """Wait until the engine is free for something else."""
+    def pause_prefetch(self, *, gently: bool = False) -> None:
+        """Wait until the engine is free for something else; `gently`: for the line that the model has been reading."""
         if self.prefetcher:
-            self.prefetcher.pause()
+            self.prefetcher.pause(gently=gently and not isinstance(self.engine, OnServer))
             for each in self._asking:
                 each.collect(self.prefetcher.slots)
 

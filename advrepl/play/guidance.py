@@ -24,7 +24,8 @@ SMALL = 3_000_000_000  # parameters, below which a model needs it
 TINY = 500_000_000
 TURNS_SHOWN = 600  # tokens: four turns
 # How a new story is sampled: what is longer loses its way, and phrases come again and again.
-SAMPLING: dict[str, Any] = {"max_tokens": 72, "dry_multiplier": 0.8}
+SAMPLING: dict[str, Any] = {"max_tokens": 96, "dry_multiplier": 0.8}
+SOFT_END = 0.55  # of max_tokens: a small model's sentences run on
 LOOK_BACK = 12  # replies that a new one must not repeat
 NOTE = "The user is {place}. Tell in two or three sentences what happens there when the user does this."
 ROLEPLAY_NOTE = "{essence}. Reply as {char} in two or three sentences."
@@ -55,9 +56,9 @@ def is_told(scenario: Scenario, recent: Sequence[Turn]) -> bool:
     return actions.is_english(told) and not actions.is_foreign(said)
 
 
-def turns_shown(engine: Engine, scenario: Scenario) -> int | None:
+def turns_shown(engine: Engine) -> int | None:
     """Return how many tokens of turns the model is shown; None: all that fit the context."""
-    return TURNS_SHOWN if engine.n_params < TINY and not scenario.roleplay else None
+    return TURNS_SHOWN if engine.n_params < TINY else None
 
 
 def notes(scenario: Scenario) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
-from advrepl.engines.prefetch import PrefetchJob, Slot
+from advrepl.engines.slots import PrefetchJob, Slot
 from advrepl.play.candidates import WriterEvent
 from advrepl.play.memory import GREEDY
 from advrepl.play.planner import Planner

@@ -13,7 +13,7 @@ import msgspec
 
 from advrepl import AdvreplError, scripts
 from advrepl.engines.base import Engine, PrefillProgress
-from advrepl.engines.prefetch import PrefetchJob, Slot
+from advrepl.engines.slots import PrefetchJob, Slot
 from advrepl.play.candidates import WriterEvent
 from advrepl.play.planner import SHORTEST_LINE, Planner
 from advrepl.play.reply import PAUSE, Piece
@@ -126,7 +126,7 @@ def summary(planner: Planner, engine: Engine, on_prefill: PrefillProgress | None
     """Return what the model tells of the story so far, in its own words; raises AdvreplError where it tells nothing."""
     asked = planner.asked(SUMMARY, SUMMARIZING.max_tokens)
     if not asked:
-        raise AdvreplError("the context has no room to ask for a summary: give a larger --ctx")
+        raise AdvreplError(f"the context has no room to ask for a summary: {engine.more_room}")
     said = "".join(engine.generate(asked, SUMMARIZING, on_prefill=on_prefill)).strip()
     if engine.stats.stop == "interrupted":
         raise AdvreplError("stopped: no summary is kept")

@@ -87,9 +87,8 @@ class OfferWriter:
 
     def _tidied(self, line: str) -> str:
         cut = self._calls.stats.stop == "length"
-        if self._task.verbs:
-            return menu.tidy(menu.before_stumble(line), self._language, cut, menu.MAX_WORDS_WITH_VERB)
-        return menu.tidy(line, self._language, cut)
+        option = menu.tidy(line, self._language, cut)
+        return actions.without_echo(option) if self._task.verbs else option
 
     def _spare(self) -> Iterator[str]:
         return (spare for spare in self._language.spare if not bans.contains(spare, self._task.bans))

@@ -13,7 +13,7 @@ import msgspec
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance, thoughts
-from advrepl.play.reply import ReplyTask, in_place_of_line
+from advrepl.play.reply import SOFT_END, ReplyTask, in_place_of_line
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
@@ -21,12 +21,15 @@ from advrepl.prompt.segments import Segment, Window
 from advrepl.prompt.window import blocks_from, build
 from advrepl.story import carried, injections
 from advrepl.story.context import StoryContext, TurnContext
+from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn, TurnPath, WithoutLastTurn, WithTurn
 
 T = TypeVar("T")
 
 # Turns that the window drops to make room for the shortest line a player can enter are dropped for any line.
 SHORTEST_LINE = "."
+
+_OUT = "out of the cache"  # what the first block that is still in it is known as
 
 LOOK_BACK = 4  # replies that a new one must not repeat
 LONGEST_SHARE = 4  # a reply takes at most this part of the context
@@ -43,6 +46,11 @@ class PlayerTurn:
     turn: Turn
     context: TurnContext
     window: Window  # for the reply to it
+
+
+def context_for(save: Save, engine: Engine) -> StoryContext:
+    """Return what a model is told in a story, as far as its context has room for it."""
+    return StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx, engine.more_room)
 
 
 class Planner:
@@ -64,6 +72,14 @@ class Planner:
     def earlier_window(self) -> Window:
         """Return what the model was to be shown before the last turn."""
         return self._once("earlier", lambda: self._build(WithoutLastTurn(self.state.story)))
+
+    def keep_out(self, start: int) -> None:
+        """Show no block before this one until the story changes: they left the cache for a line that was being typed.
+
+        To read them again takes as long as to read the whole window, should the player take that line back.
+        """
+        self.window()  # so that nothing is known that was true of another story
+        self._known = {_OUT: start}
 
     def player_turn(self, text: str) -> PlayerTurn:
         """Return what would follow if the player said or did this; AdvreplError if there is no room for it."""
@@ -99,6 +115,7 @@ class Planner:
             self.state.save.bans,
             held=carried.held(self.state.save, story.path_turns()) if self.state.option_count else None,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
+            soft_end=guidance.SOFT_END if guided else SOFT_END,
             least=guidance.least_words(scenario) if guided and not prefix else 0,
         )
 
@@ -137,7 +154,8 @@ class Planner:
         if room < LEAST_ROOM:
             raise AdvreplError(
                 f"the system text takes {head} tokens of {window.budget} that the context has besides the "
-                f"reply, and {room} are too few to play: shorten it, give a larger --ctx or a smaller --max-tokens"
+                f"reply, and {room} are too few to play: shorten it, give a smaller --max-tokens, or "
+                f"{self._engine.more_room}"
             )
 
     def check_note(self) -> None:
@@ -151,14 +169,14 @@ class Planner:
             size, (_, room) = self._engine.count(Segment("", note.text)), self._head_and_room(window)
             raise AdvreplError(
                 f"the note takes {size} tokens and the context has room for {room} besides system text and reply: "
-                "write a shorter one, or give a larger --ctx"
+                f"write a shorter one, or {self._engine.more_room}"
             )
 
     def left_out(self, window: Window) -> list[str]:
         """Say which texts a window that is shown now has no room for, each the first time alone."""
         new = [name for name in dict.fromkeys(map(injections.named, window.left_out)) if name not in self._named]
         self._named.update(new)
-        return [f"the context has no room for {name}, so it is left out: give a larger --ctx" for name in new]
+        return [f"the context has no room for {name}, so it is left out: {self._engine.more_room}" for name in new]
 
     # --- how
 
@@ -173,13 +191,19 @@ class Planner:
         return PlayerTurn(msgspec.structs.replace(turn, injections=told), context, window)
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
-        return self._built(story, max(self.state.save.window_start, start))
+        save = self.state.save
+        window = self._built(story, max(save.window_start, start))
+        if self._known_for[0] is save and self._known_for[1] == self.state.story.head:
+            out = self._known.get(_OUT, 0)
+            window = self._built(story, out) if window.evicted < out else window
+        return window
 
     def _built(self, story: TurnPath, start: int) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
-        turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
+        turns = guidance.turns_shown(self._engine) if self._is_helped() else None
+        engine = self._engine
         return build(
-            self._format, save.scenario, story, self._engine.sizes, budget, start, turns, self._engine.slide_to
+            self._format, save.scenario, story, engine.sizes, budget, start, turns, engine.slide_to, engine.more_room
         )
 
     def _head_and_room(self, window: Window) -> tuple[int, int]:

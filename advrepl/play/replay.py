@@ -13,14 +13,12 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Engine, LoadProgress
 from advrepl.play import lookup, remembered, session, thoughts
 from advrepl.play.lookup import Notice
-from advrepl.play.planner import Planner
+from advrepl.play.planner import Planner, context_for
 from advrepl.play.reply import ReplyTask, Written
 from advrepl.play.settings import Settings
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Segment
-from advrepl.story.context import StoryContext
 from advrepl.story.saves import Save
 from advrepl.story.tree import Turn
 
@@ -50,7 +48,7 @@ class Replay:
     def __init__(self, engine: Engine, format: Format, save: Save, *, plain_model: bool = False) -> None:
         self._engine = engine
         self._state = GameState(msgspec.structs.replace(save, turns=list(save.turns), branch=""))
-        context = StoryContext(save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
+        context = context_for(save, engine)
         self._planner = Planner(engine, format, self._state, context)
         self._planner.plain_model = plain_model
 

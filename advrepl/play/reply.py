@@ -43,6 +43,10 @@ class Written:
     stats: Stats
 
 
+# From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
+SOFT_END = 0.75
+
+
 @dataclass(frozen=True)
 class ReplyTask:
     """What to write: the window to continue and how. Equal tasks are answered in the same words."""
@@ -62,6 +66,7 @@ class ReplyTask:
     bans: tuple[str, ...] = ()  # phrases that must not come
     think: int = 0  # tokens that the model may think first, if it does
     held: tuple[str, ...] | None = None  # what the player has; None: it is not known
+    soft_end: float = SOFT_END
     least: int = 0  # words of a reply that is to be one paragraph; 0: as the model likes
 
     @property

@@ -20,6 +20,7 @@ from advrepl.play.lookup import Notice
 from advrepl.play.planner import SEED_STEP
 from advrepl.play.settings import Settings
 from advrepl.play.unopened import Unopened
+from advrepl.prompt import bans
 from advrepl.prompt import options as menu
 from advrepl.sampling.params import read_saved
 from advrepl.story import scenario, sharing
@@ -71,6 +72,8 @@ def begun(line: Shared, settings: Settings, card: Path | None, notice: Notice) -
         raise AdvreplError(f"the line was played on {line.model.name}, and that very file is not among your models")
     if line.card and not card and line.scenario not in shipped():
         raise AdvreplError(f"the line was played with the card of {line.scenario}: name its file with --card")
+    if not line.card and line.scenario not in scenario.BUILT_IN:  # which could be the path of any file
+        raise _unknown(line.scenario)
     played = line.played
     settings = replace(
         settings, model=str(path), ctx=played.ctx, kv=played.kv, plain_model=played.plain_model, exact=True,
@@ -92,7 +95,7 @@ def begun(line: Shared, settings: Settings, card: Path | None, notice: Notice) -
             scenario=changed,
             rng_seed=line.rng_seed,
             macro_values=values,
-            bans=tuple(line.bans),
+            bans=tuple(map(bans.checked, line.bans)),
             sampling=sampling,
         )
         return replace(story, save=save)
@@ -117,6 +120,8 @@ def played_back(game: Game, line: Shared) -> Iterator[bool]:
             return
     else:
         list(game.open())
+    if line.greeting >= len(game.scenario.greetings):
+        raise AdvreplError("the line of the shared story is damaged: it names a greeting that is not there")
     if line.greeting >= 0:
         game.state.begin_with(game.scenario.greetings[line.greeting])
     for at, step in steps:
@@ -184,8 +189,12 @@ def _fresh(
     if character:
         return scenario_of(character, you, persona, values, seed=seed)
     if name not in scenario.BUILT_IN:
-        raise AdvreplError(f"there is no scenario {name!r} here: the line is of another version of advrepl")
+        raise _unknown(name)
     return scenario.BUILT_IN[name]
+
+
+def _unknown(name: str) -> AdvreplError:
+    return AdvreplError(f"there is no scenario {name!r} here: the line is of another version of advrepl")
 
 
 def _greeting(story: Scenario, opening: Turn | None) -> int:

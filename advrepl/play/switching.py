@@ -13,11 +13,9 @@ from advrepl.engines.base import Engine
 from advrepl.engines.remote.address import Address
 from advrepl.play import remembered, session
 from advrepl.play.game import Game
-from advrepl.play.planner import Planner
+from advrepl.play.planner import Planner, context_for
 from advrepl.play.session import Settings
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Segment
-from advrepl.story.context import StoryContext
 
 
 def switch(game: Game, settings: Settings, spec: str) -> str:
@@ -45,7 +43,7 @@ def switch(game: Game, settings: Settings, spec: str) -> str:
 
 def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> None:
     """Let the game have the engine, unless it leaves no room for the story in its context."""
-    context = StoryContext(game.state.save, lambda text: engine.count(Segment("", text)), engine.n_ctx)
+    context = context_for(game.state.save, engine)
     planner = Planner(engine, format, game.state, context)
     planner.plain_model = settings.plain_model
     before = game.state.save

@@ -76,6 +76,7 @@ class ThinkingEngine:
         self.stats = Stats()
         self.name, self.fingerprint = engine.name, engine.fingerprint
         self.n_ctx, self.n_params, self.slide_to = engine.n_ctx, engine.n_params, engine.slide_to
+        self.more_room = engine.more_room
         self.template, self.text_borders = engine.template, engine.text_borders
         self.format_hint = engine.format_hint
 

@@ -20,8 +20,6 @@ from advrepl.sampling.params import Sampling
 
 TRIES = 4  # other continuations sampled for a repetition, before the reply ends with the sentence it is in
 NUDGE_TOKENS = 2  # written with the repeated word forbidden, to leave the rut
-# From this share of max_tokens on the prose ends with its sentence, so that it is rarely cut in the middle of one.
-SOFT_END = 0.75
 # How often a sentence comes to a banned phrase before more of it is written anew: from its word, from its clause, from
 # its beginning; after that the reply ends.
 WORD_TRIES, CLAUSE_TRIES, SENTENCE_TRIES = 3, 5, 7
@@ -121,9 +119,11 @@ class Writer:
         Where it begins to say what it must not, cut that off, and return what keeps its first word from coming again.
         """
         ending = self._repeats >= TRIES
-        watch = _Watch(self._task, self._text, self._released, 0 if limit or ending else sampling.loop_guard)
+        watch = _Watch(
+            self._task, self._text, self._begun, self._released, 0 if limit or ending else sampling.loop_guard
+        )
         left = limit or max(sampling.max_tokens - self._stats.generated, NUDGE_TOKENS)
-        soft = 0 if ending else left - int(sampling.max_tokens * (1 - SOFT_END))
+        soft = 0 if ending else left - int(sampling.max_tokens * (1 - self._task.soft_end))
         pieces = self._calls.generate(self._text, sampling, left, grammar, self._stops)
         count = -1
         for piece in pieces:
@@ -200,10 +200,10 @@ class Writer:
 
     def _cut_repetition(self) -> Bias:
         self._repeats += 1
-        before, rest = self._text[: self._released], self._text[self._released :]
+        at = max(self._released, self._begun)
+        before, rest = self._text[:at], self._text[at:]
         word = rest.split()[0]
         self._text = before
-        self._begun = min(self._begun, self._released)
         # Scripts without spaces have none before the word either.
         return {word if before and rest[:1] == word[:1] and scripts.is_unspaced(word[:1]) else " " + word: -100.0}
 
@@ -256,16 +256,18 @@ def without_sign(prose: str) -> str:
 class _Watch:
     """What is looked for in the text of one pass."""
 
-    def __init__(self, task: ReplyTask, text: str, shown: int, guard: int) -> None:
-        """`guard`: how many words in a row are a repetition; 0: none are."""
+    def __init__(self, task: ReplyTask, text: str, begun: int, shown: int, guard: int) -> None:
+        """`begun`: how much of the text was given; `guard`: how many words in a row are a repetition; 0: none are."""
         self._guard, self._repeats = guard, Repeats(menu.split(earlier)[0] for earlier in task.earlier)
+        # The player may do again what he did before: only what the model adds makes it a repetition.
+        self._given = self._repeats.read(text[:begun] + "\n") if begun else 0.0
         self._repeats.read(text)
         self.scan = BanScan(task.bans)
         self.scan.read(text, shown)
 
     def repeats(self, text: str) -> bool:
         """Take the text in, and tell whether it says again what was said before."""
-        return bool(self._guard) and self._repeats.read(text) >= self._guard
+        return bool(self._guard) and self._repeats.read(text) >= self._guard and self._repeats.run > self._given
 
     @property
     def suspicious(self) -> bool:

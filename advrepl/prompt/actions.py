@@ -6,47 +6,71 @@ nothing of it applies. Does not decide for which models it is used (play/guidanc
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import starmap
+from itertools import chain
 
 from advrepl.prompt import things
 from advrepl.prompt.languages import ENGLISH, SHARE
 
-# What an option may begin with, by what comes to the same: two options that name the same things are one choice if
-# their verbs are of one kind. Behind a verb what leads to a thing, if anything does, and of which kind that is
-# (things.py); nothing: no thing need follow.
+# What an option may be, by what comes to the same: two options that name the same things are one choice if their verbs
+# are of one kind. In braces what was told of, and of which kind that is (things.py). Whole sentences, as a small model
+# that goes on by itself writes "Pull the door to your right will yourself", and that again in every menu.
 _KINDS = (
     (
-        *("Look around", "Look at:any", "Look behind|under:cover", "Look through|into:opening", "Peek into:place"),
-        *("Examine:thing", "Inspect:thing", "Study:thing", "Search:place", "Check:thing", "Watch:person"),
-        *("Explore:place", "Investigate:any"),
+        *("Look around", "Look at {any}", "Look behind {cover}", "Look under {cover}", "Look through {opening}"),
+        *("Look into {opening}", "Peek into {place}", "Examine {thing}", "Inspect {thing}", "Study {thing}"),
+        *("Search {place}", "Search {place} for {portable}", "Check {thing}", "Watch {person}", "Explore {place}"),
+        "Investigate {any}",
     ),
     (
-        *("Go back", "Go to|into|through:place", "Walk on", "Walk to|into|past:place", "Step into|back from:place"),
-        *("Head for|back to:place", "Climb:height", "Crawl under|behind:cover", "Return to:place", "Enter:place"),
-        *("Approach:any", "Cross:place", "Follow:person", "Leave:place"),
+        *("Go back", "Go to {place}", "Go into {place}", "Go through {opening}", "Walk on", "Walk to {place}"),
+        *("Walk into {place}", "Walk past {place}", "Step into {place}", "Step back from {place}", "Head for {place}"),
+        *("Head back to {place}", "Climb {height}", "Crawl under {cover}", "Crawl behind {cover}", "Return to {place}"),
+        *("Enter {place}", "Approach {any}", "Cross {place}", "Follow {person}", "Leave {place}"),
+        *("Follow {person} to {place}", "Leave {place} with {person}"),
     ),
-    ("Run away", "Run to|past:place", "Flee from:any", "Hurry to|past|after:any", "Escape from:any"),
-    ("Take:portable", "Grab:portable", "Pick up:portable", "Collect:portable", "Carry:portable"),
     (
-        *("Speak to:person", "Talk to:person", "Call out", "Call:person", "Shout at:person", "Whisper to:person"),
-        *("Ask:person", "Tell:person", "Greet:person", "Answer:person", "Warn:person"),
+        *("Run away", "Run to {place}", "Run past {place}", "Flee from {any}", "Hurry to {any}", "Hurry past {any}"),
+        *("Hurry after {person}", "Escape from {any}"),
     ),
-    ("Open:opening", "Unlock:opening", "Force open:opening"),
-    ("Close:opening", "Lock:opening", "Block:opening"),
-    ("Push:cover", "Pull:cover", "Kick:cover", "Break:opening", "Knock on:opening", "Throw:portable", "Strike:thing"),
-    ("Hide behind|under:cover", "Hide from:person", "Sneak into|past:place", "Crouch behind|under:cover"),
-    ("Wait for:person", "Wait in:place", "Wait here", "Listen to|for:person", "Listen closely", "Stay with:person"),
-    ("Touch:any", "Feel:thing"),
-    ("Read:text",),
-    ("Light:light",),
-    ("Use:portable", "Turn back", "Put on:garment", "Put down:held"),
-    ("Give:person", "Offer:held", "Show:person"),
-    ("Attack:person", "Fight:person"),
-    ("Help:person",),
+    (
+        *("Take {portable}", "Grab {portable}", "Pick up {portable}", "Collect {portable}", "Carry {portable}"),
+        *("Carry {portable} to {place}", "Take {portable} from {person}", "Take {portable} to {place}"),
+    ),
+    (
+        *("Speak to {person}", "Speak to {person} about {any}", "Talk to {person}", "Talk to {person} about {any}"),
+        *("Call out", "Call {person}", "Shout at {person}", "Whisper to {person}", "Greet {person}"),
+        *("Ask {person} about {any}", "Ask {person} for help", "Ask {person} what happened", "Answer {person}"),
+        *("Tell {person} about {any}", "Tell {person} the truth", "Tell {person} to wait", "Warn {person}"),
+        "Warn {person} about {any}",
+    ),
+    ("Open {opening}", "Unlock {opening}", "Force open {opening}"),
+    ("Close {opening}", "Lock {opening}", "Block {opening}"),
+    (
+        *("Push {cover}", "Pull {cover}", "Kick {cover}", "Break {opening}", "Knock on {opening}", "Throw {portable}"),
+        *("Throw {portable} at {any}", "Strike {thing}"),
+    ),
+    (
+        *("Hide behind {cover}", "Hide under {cover}", "Hide from {person}", "Sneak into {place}"),
+        *("Sneak past {any}", "Crouch behind {cover}", "Crouch under {cover}"),
+    ),
+    (
+        *("Wait for {person}", "Wait in {place}", "Wait here", "Listen to {person}", "Listen for {person}"),
+        *("Listen closely", "Stay with {person}"),
+    ),
+    ("Touch {any}", "Feel {thing}"),
+    ("Read {text}", "Read {text} to {person}"),
+    ("Light {light}",),
+    ("Use {portable}", "Turn back", "Put on {garment}", "Put down {held}"),
+    ("Give {held} to {person}", "Offer {held} to {person}", "Show {held} to {person}"),
+    ("Attack {person}", "Attack {person} with {portable}", "Fight {person}"),
+    ("Help {person}",),
 )
-PHRASES = tuple((*each.partition(":")[::2], number) for number, kind in enumerate(_KINDS) for each in kind)
-KIND = {words.split()[0].casefold(): number for words, _, number in PHRASES}
-VERBS = tuple(dict.fromkeys(words.split()[0] for words, _, _ in PHRASES))
+PHRASES = tuple(chain.from_iterable(_KINDS))
+KIND = {each.split()[0].casefold(): number for number, kind in enumerate(_KINDS) for each in kind}
+VERBS = tuple(dict.fromkeys(each.split()[0] for each in PHRASES))
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_ECHO = re.compile(r"^(\w+ (?:\w+ )?(the \w+|\w+)) \w+ \2\b.*?(?=[.!?]*$)")
 
 # Words about the game instead of what happens in it, or of somebody else than the player, who is told what to do.
 OUTSIDE = (
@@ -82,6 +106,7 @@ _STATES = {
     *("am", "was", "have", "had", "will", "would", "can", "could", "should", "do", "did", "want", "need", "think"),
     *("know", "feel", "like", "love", "hate", "wish", "hope", "believe", "guess", "mean", "may", "might", "must"),
 }
+_QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]")
 _SECOND_PERSON = {"i": "you", "my": "your", "mine": "yours", "myself": "yourself", "we": "you"}
 # The verbs of what players type, besides those of options.
 _TYPED = {
@@ -107,8 +132,10 @@ def is_foreign(action: str) -> bool:
 def beginning(action: str) -> str:
     """Return how a reply in the second person begins that tells what the player does: "You take the lantern".
 
-    Just "You" where the action cannot be told this way: something said, asked or felt, or more than a line.
+    Just "You" where the action cannot be told this way: something felt, or more than a line.
     """
+    if spoken := _spoken(action.strip()):
+        return spoken
     words = action.strip().rstrip(".!…").split()
     said_by_me = bool(words) and words[0].casefold() in ("i", "you")
     deed = words[1:] if said_by_me else words
@@ -120,6 +147,16 @@ def beginning(action: str) -> str:
     return " ".join(["You", verb, *(_SECOND_PERSON.get(word.casefold(), word) for word in deed[1:])])
 
 
+def _spoken(action: str) -> str:
+    """Tell a question, or a line in quotes, as said by the player; empty: it is neither."""
+    said = _QUOTED.fullmatch(action)
+    words = said[1] if said else action
+    fits = 0 < len(words.split()) <= MOST_WORDS and not re.search(r"[\"“”*\n]", words)
+    if not fits or not (said or words.endswith("?")):
+        return ""
+    return f'You {"ask" if words.endswith("?") else "say"}, "{words}"'
+
+
 def grammar(verbs: Iterable[str], told: str, held: Sequence[str] | None = None) -> str:
     """Return the GBNF rule `action`, and those that it needs: one of these verbs with a thing that the text has named.
 
@@ -128,17 +165,19 @@ def grammar(verbs: Iterable[str], told: str, held: Sequence[str] | None = None) 
     There is always one verb that needs none.
     """
     wanted, rules = {*verbs}, things.rules(told, held)
-    fitting = [(words, thing) for words, thing, _ in PHRASES if not thing or thing in rules]
-    chosen = [each for each in fitting if each[0].split()[0] in wanted] or fitting
-    return "\n".join((f"action ::= {' | '.join(starmap(_spelled, chosen))}", *rules.values()))
+    fitting = [phrase for phrase in PHRASES if {*_SLOT.findall(phrase)} <= rules.keys()]
+    chosen = [phrase for phrase in fitting if phrase.split()[0] in wanted] or fitting
+    return "\n".join((f"action ::= {' | '.join(map(_spelled, chosen))}", *rules.values()))
 
 
-def _spelled(words: str, thing: str) -> str:
-    verb, _, leads = words.partition(" ")
-    if not thing:
-        return f'"{words}"'
-    led = " | ".join(f'"{lead} "' for lead in leads.split("|"))
-    return f'"{verb} " ({led}) {thing}' if leads else f'"{verb} " {thing}'
+def _spelled(phrase: str) -> str:
+    parts = _SLOT.split(phrase)  # words and kinds in turn
+    return " ".join(part if number % 2 else f'"{part}"' for number, part in enumerate(parts) if part)
+
+
+def without_echo(option: str) -> str:
+    """Return an option without a last part that names its first thing again: "Ask the man about the man."."""
+    return _ECHO.sub(r"\1", option)
 
 
 def lacks(option: str, held: Iterable[str], told: str) -> bool:

@@ -287,8 +287,8 @@ def told_in(asked: str, *texts: str) -> Language:
 
     A few words of plain ASCII are taken for English where nothing tells more.
     """
-    if asked:
-        return LANGUAGES[asked]
+    if asked:  # of a save, which may be newer or written by hand
+        return LANGUAGES.get(asked, OTHER)
     found = next((language for text in texts if (language := of(text))), None)
     if found:
         return found

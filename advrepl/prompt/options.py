@@ -28,7 +28,6 @@ _PERHAPS = regex.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]
 MAX_OPTIONS = 8
 LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice, where more than one option is asked for
 MAX_WORDS = 14
-MAX_WORDS_WITH_VERB = 9  # a small model has no more to say of it
 MAX_CHARACTERS = 40  # of an option in a script without spaces
 LINE_TOKENS = 32  # the most tokens one option may take; MAX_WORDS usually ends it before
 
@@ -52,12 +51,6 @@ SMALL = ((0x61, 0x7A), (0xDF, 0xF6), (0xF8, 0xFF), (0x24F, 0x2AF), (0x3AC, 0x3CE
 Ranges = Sequence[tuple[int, int]]
 
 _LOOSE = " ,;:-–—"
-_TWICE = regex.compile(r"\b(?=(\w+) \1\b)")
-_NO_NOUN = regex.compile(
-    r"(?:\s(?:that|of|to|in|on|at|with|for|from|by|into|behind|under|and|or))*"
-    r"\s(?:a|an|the|your|its|my|and|or)[.!?…]*\s*$",
-    regex.IGNORECASE,
-)
 
 
 def split(text: str, least: int = LEAST_OPTIONS) -> tuple[str, tuple[str, ...]]:
@@ -150,15 +143,14 @@ def grammar(
 ) -> str:
     """A GBNF grammar for the words of one option, up to its newline, in the scripts of the story.
 
-    It begins with one of these verbs, if there are any, and a thing that the story names; and unlike those to avoid:
+    It is one of these verbs with things that the story names, if there are any verbs; and unlike those to avoid:
     with another verb than theirs, or without verbs with another letter. `story`: what was told last; `held`: what the
     player has, if that is known.
     """
     if verbs:
         spoken = actions.first_words(avoid)
         rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), story, held)
-        word = r"word ::= [A-Za-zÀ-ÿ] [A-Za-zÀ-ÿ'’-]{0,17}"
-        return "\n".join((rf'root ::= " " action (" " word){{0,{MAX_WORDS_WITH_VERB - 4}}} [.!?]? "\n"', rules, word))
+        return "\n".join((r'root ::= " " action [.!?]? "\n"', rules))
     taken = {said[0][0] for option in avoid if (said := words(option))}
     inside = letters(story)
     ranges = without(inside, [(0x30, 0x39), *SMALL, *((ord(c), ord(c)) for one in taken for c in {one, one.lower()})])
@@ -241,11 +233,6 @@ def _last_joint(text: str, language: Language) -> int | None:
 
 def _dangling(text: str, language: Language) -> "regex.Match[str] | None":
     return regex.search(rf"(?:^|\s)(?:{language.dangling})[.!?…]*$", text, regex.IGNORECASE)
-
-
-def before_stumble(line: str) -> str:
-    """Return what a small model wrote before it stumbled: over a word twice in a row, or an article with no noun."""
-    return _NO_NOUN.sub("", _TWICE.split(line, maxsplit=1)[0])
 
 
 def key(option: str) -> tuple[str, ...]:

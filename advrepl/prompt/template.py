@@ -28,6 +28,8 @@ Message = dict[str, Any]
 PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
 # What a renderer passes besides messages; a template may ask whether it is none, which an undefined value is not.
 NOTHING_MORE: dict[str, Any] = {"tools": None, "documents": None}
+# Templates for tools alone (Hermes, Command R+, firefunction) go through them without asking, and render none.
+NO_TOOLS: dict[str, Any] = {"tools": [], "documents": [], "functions": "", "datetime": ""}
 
 JOINT = "\n\n"  # between texts of one role
 _NAMES = {"system": "user", "user": "user", "model": "assistant", "assistant": "assistant"}  # of who says a text
@@ -120,14 +122,15 @@ class ChatTemplate:
         """Try the conversation as it is, then with the system text before the first player turn, as some demand.
 
         Each with plain texts first, then with texts as lists of parts, as templates of models that see pictures want.
+        At last all of it as a conversation with an empty list of tools.
         """
         refusal: TemplateRefusal | None = None
-        more = NOTHING_MORE | {"add_generation_prompt": speaks, "bos_token": self.bos, "eos_token": self.eos}
+        more = {"add_generation_prompt": speaks, "bos_token": self.bos, "eos_token": self.eos}
         if think is not None:
             more |= dict.fromkeys(thinking.SWITCHES, think > 0)
-        for arrange, shape in product(_ARRANGEMENTS, _SHAPES):
+        for nothing, arrange, shape in product((NOTHING_MORE, NO_TOOLS), _ARRANGEMENTS, _SHAPES):
             try:
-                text = shared().render(self.source, shape(arrange(messages)), more)
+                text = shared().render(self.source, shape(arrange(messages)), nothing | more)
             except TemplateRefusal as error:
                 refusal = refusal or error
                 continue

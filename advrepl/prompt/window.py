@@ -10,6 +10,7 @@ from itertools import islice, takewhile
 from advrepl import AdvreplError
 from advrepl.prompt.formats import Format
 from advrepl.prompt.segments import Prompt, Segment, Window
+from advrepl.story.context import LARGER_CTX
 from advrepl.story.injections import without_least
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn, TurnPath, WithLastTurn
@@ -48,11 +49,12 @@ def build(
     start: int = 0,
     turns: int | None = None,
     slide_to: float = FULL_AFTER_EVICTION,
+    more_room: str = LARGER_CTX,
 ) -> Window:
     """The window for the story's head; `start` is the first block of the window before it, 0 for a new story.
 
     `turns`: the tokens that all turns but the last may take, where the context has room for more. `slide_to`: the share
-    of the room that they take once they have slid.
+    of the room that they take once they have slid. `more_room`: what to do for more of it, as an error is to say.
 
     Example dialogues are the first blocks: they stand behind the head and slide out as turns do, before them.
     Costs what the window costs, however long the story is.
@@ -64,7 +66,7 @@ def build(
     if room <= 0:
         raise AdvreplError(
             f"the system text takes {head} tokens and the context has room for {budget} besides the reply: "
-            "shorten it, give a larger --ctx or a smaller --max-tokens"
+            f"shorten it, give a smaller --max-tokens, or {more_room}"
         )
     limit = wanted = room if turns is None else min(room, turns)
     while start > 0 and sum(sizes) < wanted * slide_to * (FULL_ENOUGH if limit == wanted else 1):
@@ -81,7 +83,7 @@ def build(
     if sum(sizes) > room and prompt.cue:  # a reply may have used the room that is kept free for it
         raise AdvreplError(
             f"the last turn takes {sum(sizes)} tokens and the context has room for {room} besides the system text "
-            "and the reply: say it in fewer words, or give a larger --ctx"
+            f"and the reply: say it in fewer words, or {more_room}"
         )
     return Window(prompt, evicted=start, used=head + sum(sizes), budget=budget, left_out=tuple(left_out))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from advrepl import AdvreplError, regular
+from advrepl import AdvreplError, program, regular
 from advrepl.story import crypt
 from advrepl.story.recovery import salvage
 from advrepl.story.saves import NewerSave, Save, backup_of, free_name, from_plain, length, load, parse, write_copy
@@ -28,6 +28,14 @@ class Finding:
     found: Save | None = None  # what can be had instead
     source: str = ""  # where that is from, in words
     locked: bool = False  # is it encrypted, and cannot be looked into?
+
+    @property
+    def mend(self) -> str:
+        """Return what can be done about the trouble, in words."""
+        if not self.found:
+            return "nothing of it can be recovered"
+        again = program.command("saves", "check", self.path.stem, "--repair")
+        return f"{self.source} can be had, {length(self.found)}: `{again}`"
 
 
 def check(path: Path) -> Finding:

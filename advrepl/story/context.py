@@ -39,6 +39,7 @@ RULES = (
 )
 
 
+LARGER_CTX = "give a larger --ctx"  # where the model takes one
 OUTLET = re.compile(r"\{\{\s*outlet\s*(?:::?|\s)\s*([^{}]*?)\s*\}\}", re.IGNORECASE)
 
 
@@ -56,10 +57,11 @@ class TurnContext:
 class StoryContext:
     """What the model is told in one story; of the story itself it is given the save, and keeps nothing but the lore."""
 
-    def __init__(self, save: Save, count: Callable[[str], int], n_ctx: int) -> None:
-        """`count`: the tokens of a text; `n_ctx`: those of the context."""
+    def __init__(self, save: Save, count: Callable[[str], int], n_ctx: int, more_room: str = LARGER_CTX) -> None:
+        """`count`: the tokens of a text; `n_ctx`: those of the context; `more_room`: what to do for more of them."""
         character = save.character
         self._character, self._count, self._n_ctx, self._room = character, count, n_ctx, n_ctx // LORE_SHARE
+        self._more_room = more_room
         self.notes: list[str] = []  # what was odd about the lore, for the player
         self._own: list[Book] = []  # the character's
         if character and character.book:
@@ -152,7 +154,7 @@ class StoryContext:
             begin = ", ".join(repr(" ".join(entry.content.split())[:30]) for entry in missing[:NAMED])
             self.notes.append(
                 f"of {len(constant)} lore entries that always apply {len(missing)} have no room "
-                f"({begin}{', …' if len(missing) > NAMED else ''}): give a larger --ctx"
+                f"({begin}{', …' if len(missing) > NAMED else ''}): {self._more_room}"
             )
         ordered = [chosen[entry.id] for entry in sorted(constant, key=lambda e: e.order) if entry.id in chosen]
         save = msgspec.structs.replace(save, macro_values=values)

@@ -17,7 +17,8 @@ from advrepl import AdvreplError, regular
 NEWER = 1000  # the schema that older versions find in an envelope: they say that they are to be updated
 BEGIN = b'{\n "encrypted": '
 NONCE = 12  # bytes
-COST = 1 << 17  # with 8 and 1: 128 MB, a third of a second; what a file may ask for is bounded below
+COST = 1 << 17  # with 8 and 1: 128 MB, a third of a second
+MOST_COST = 2 * 8 * COST  # of n, r and p together: what a file of somebody else's may ask for
 
 _Bytes = Annotated[bytes, msgspec.Meta(min_length=8, max_length=64)]
 _keys: dict["Lock", bytes] = {}  # of the locks that were opened in this session
@@ -127,7 +128,7 @@ def _derived(lock: Lock, passphrase: str) -> tuple[bytes, bytes]:
 
     if not passphrase:
         raise AdvreplError("a passphrase cannot be empty")
-    if lock.n & (lock.n - 1):
+    if lock.n & (lock.n - 1) or lock.n * lock.r * lock.p > MOST_COST:
         raise AdvreplError("the story is damaged: its lock is none that advrepl makes")
     said = unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogateescape")
     derived = Scrypt(salt=lock.salt, length=64, n=lock.n, r=lock.r, p=lock.p).derive(said)

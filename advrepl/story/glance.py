@@ -3,6 +3,8 @@
 Checks nothing but what it shows; saves.py reads a story for playing.
 """
 
+import stat
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from advrepl.story.tree import counted
 LIST = "- "  # before each option at the end of a reply, as saves have it
 
 
-class _Turn(msgspec.Struct):
+class _Turn(msgspec.Struct, gc=False):
     parent: int | None
     role: str
     text: str
@@ -59,18 +61,23 @@ class StoryLine(msgspec.Struct, frozen=True):
 
 def find(saves: Path) -> list[Path]:
     """Return the save files of a folder, the one changed last first."""
-    files = saves.glob("*.json") if saves.is_dir() else ()
-    paths = [path for path in files if not path.name.startswith(".") and regular.is_there(path)]
-    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    changed = dict[Path, int]()
+    for path in saves.glob("*.json") if saves.is_dir() else ():
+        with suppress(OSError):  # a link into nowhere, or one that was removed just now
+            told = path.stat()
+            if stat.S_ISREG(told.st_mode) and not path.name.startswith("."):
+                changed[path] = told.st_mtime_ns
+    return sorted(changed, key=changed.__getitem__, reverse=True)
 
 
 def glance(path: Path) -> StoryLine:
     """Return what a list shows of a story."""
-    if crypt.is_encrypted_file(path):
-        changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().isoformat()
-        return StoryLine(path, "(encrypted)", changed=when(changed), encrypted=True)
     try:
-        save = msgspec.json.decode(regular.read(path).removeprefix(b"\xef\xbb\xbf"), type=_Save)
+        data = regular.read(path)
+        if crypt.is_encrypted(data):
+            changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().isoformat()
+            return StoryLine(path, "(encrypted)", changed=when(changed), encrypted=True)
+        save = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Save)
         told = _path(save)
     except (OSError, ValueError, RecursionError, IndexError):
         return StoryLine(path, readable=False)

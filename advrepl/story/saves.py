@@ -5,7 +5,7 @@ Does not know how a story is played, nor how its file is kept from harm meanwhil
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -37,7 +37,7 @@ class ModelRef(msgspec.Struct, frozen=True):
 class PlayedWith(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the player chose about the model, so that the story goes on with it; None: nothing."""
 
-    ctx: int | None = None  # tokens
+    ctx: Annotated[int, msgspec.Meta(ge=1)] | None = None  # tokens; of less llama.cpp makes billions
     kv: str | None = None  # the type of the cache
     plain_model: bool = False
     exact: bool = False  # does every reply follow from the story and its seed alone?

@@ -5,15 +5,16 @@ Does not know how turns are spelled for a model or kept on disk.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from advrepl.lore import entries
 
 Role = Literal["user", "model"]
+_NOTHING: dict[str, Any] = {}
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,7 +35,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     stop: str = ""
     seconds: float | None = None
     # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
-    injections: dict[str, str] = {}
+    injections: dict[str, str] = {}  # never changed in place
     injection_roles: dict[str, entries.Role] = {}  # who says one of these, where it is not the program
     thoughts: str = ""  # what the model thought before it said this; no prompt shows it
     change: Change | None = None  # of what is carried, as the model says; None: it was not asked
@@ -43,6 +44,12 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     sampling: int | None = None  # place in Save.samplings
     prompt: str = ""  # the digest of its prompt
     start: int = 0  # the first block of that prompt
+
+    def __post_init__(self) -> None:
+        """Let all that are told nothing share one empty dictionary: two of their own would be half of a turn."""
+        for name in ("injections", "injection_roles"):
+            if not getattr(self, name):
+                msgspec.structs.force_setattr(self, name, _NOTHING)
 
 
 def counted(turns: int) -> str:
@@ -68,11 +75,12 @@ class Story:
         self.turns = list(turns)
         self.path: list[int] = []  # from the first turn to the head; kept, so that a turn costs the same at any length
         self.futures: dict[int, int] = {}  # a turn -> the one that was read last behind it, if that is not the newest
+        # Of turns that are followed by others than the one right behind them alone, which nearly all are.
         self._children: dict[int | None, list[int]] = {}
         for index, turn in enumerate(self.turns):
-            self._children.setdefault(turn.parent, []).append(index)
+            self._note_child(turn.parent, index)
         for index, following in (futures or {}).items():
-            if following in self._children.get(index, ())[:-1]:
+            if following in self._following(index)[:-1]:
                 self.futures[index] = following
         self.goto(head)
 
@@ -93,9 +101,9 @@ class Story:
         """Append a turn, move the head to it and return its index. Its parent is nearly always the head."""
         if turn.parent != self.head:
             self.goto(turn.parent)
+        self.path.append(len(self.turns))
+        self._note_child(turn.parent, self.path[-1])
         self.turns.append(turn)
-        self.path.append(len(self.turns) - 1)
-        self._children.setdefault(turn.parent, []).append(self.path[-1])
         self._read(len(self.path) - 1)
         return self.path[-1]
 
@@ -117,11 +125,26 @@ class Story:
         self.path[kept:] = reversed(way)
         self._read(kept)
 
+    def _note_child(self, parent: int | None, index: int) -> None:
+        """Note that the turn that comes to `index` follows this one."""
+        if parent in self._children:
+            self._children[parent].append(index)
+        elif parent is None or parent + 1 != index:
+            self._children[parent] = [*self._following(parent, index), index]
+
+    def _following(self, index: int | None, count: int | None = None) -> Sequence[int]:
+        """Return the turns that follow this one, oldest first, of the first `count` turns."""
+        if index in self._children:
+            return self._children[index]
+        behind = -1 if index is None else index + 1
+        there = 0 < behind < (len(self.turns) if count is None else count) and self.turns[behind].parent == index
+        return (behind,) if there else ()
+
     def _read(self, start: int) -> None:
         """Remember the path from a place on as what was read last."""
         for place in range(max(start, 1), len(self.path)):
             index, following = self.path[place - 1 : place + 1]
-            if following == self._children[index][-1]:
+            if following == self._following(index)[-1]:
                 self.futures.pop(index, None)
             else:
                 self.futures[index] = following
@@ -130,7 +153,8 @@ class Story:
         """Leave the first `count` turns and this head: for turns that were added while a change was tried in vain."""
         self.goto(head)
         for turn in reversed(self.turns[count:]):
-            self._children[turn.parent].pop()
+            if turn.parent in self._children:
+                self._children[turn.parent].pop()
         del self.turns[count:]
 
     def path_turns(self, start: int = 0) -> list[Turn]:
@@ -147,11 +171,11 @@ class Story:
 
     def children(self, index: int | None) -> list[int]:
         """Return the turns that follow this one, oldest first; None: those that a story begins with."""
-        return list(self._children.get(index, ()))
+        return list(self._following(index))
 
     def following(self, index: int | None) -> int | None:
         """Return the turn that was read last behind this one; None: none follows."""
-        following = self._children.get(index)
+        following = self._following(index)
         return self.futures.get(-1 if index is None else index, following[-1]) if following else None
 
     def future(self, index: int | None) -> int | None:

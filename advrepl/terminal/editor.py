@@ -28,6 +28,7 @@ from advrepl.play.game import Game
 from advrepl.play.loading import Loading
 from advrepl.play.moves import browsed_takes
 from advrepl.terminal import early
+from advrepl.terminal.along import ReadingAlong
 from advrepl.terminal.commands import needs_model, speed
 from advrepl.terminal.completing import Completions
 from advrepl.terminal.history import History
@@ -41,7 +42,6 @@ from advrepl.terminal.words import CHOOSE, LEAVE, LEAVE_UNSAID, LOADING, READING
 
 PROMPT = "> "
 EACH = 0.2  # seconds between two looks at how far the model is loaded
-STILL = 1.5  # seconds without a key, after which replies are written ahead again
 DROPPED = "what you typed before the reply was there is not sent"
 NO_TAKE, LAST_TAKE, FIRST_TAKE = (
     " There is one take; /retry writes another ",
@@ -121,7 +121,7 @@ class LineEditor:
             style=Style.from_dict(theme.editor if theme else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
-        self._timer: asyncio.TimerHandle | None = None
+        self._along = ReadingAlong(lambda: self._session.default_buffer.document)
         self.on_key: Callable[[], None] = lambda: None  # what each key does besides, as silencing a voice
         self._session.app.key_processor.before_key_press += lambda _: self._pressed()
 
@@ -132,7 +132,7 @@ class LineEditor:
         refresh = EACH if isinstance(self._game, Loading) else 0
         try:
             text = self._session.prompt(
-                handle_sigint=False, pre_run=lambda: self._begun(unseen), default=draft, refresh_interval=refresh
+                handle_sigint=False, pre_run=lambda: self._begun(unseen, draft), default=draft, refresh_interval=refresh
             )
         finally:
             print(end=early.MARK_PASTES, flush=True)  # prompt_toolkit has put an end to it
@@ -141,9 +141,12 @@ class LineEditor:
         self._used = True
         return self._line or understood_in(self._game, text)
 
-    def _begun(self, unseen: bool) -> None:
+    def _begun(self, unseen: bool, draft: str) -> None:
         if unseen:
             early.hold(self._session.input)
+        self._along.begin()
+        if draft and not isinstance(self._game, Loading):
+            self._along.pressed(self._game)
         if isinstance(self._game, Loading):
             loop = asyncio.get_running_loop()
             self._game.when_done(lambda: self._call_in(loop))
@@ -162,17 +165,10 @@ class LineEditor:
             prefetcher.changed = self._session.app.invalidate
 
     def _pressed(self) -> None:
-        """Each key silences a voice."""
+        """Each key silences a voice, and is answered at once: nothing is written ahead meanwhile."""
         self.on_key()
-        self._hold_ahead()
-
-    def _hold_ahead(self) -> None:
-        """Nothing is written ahead while keys are pressed: they are answered at once."""
-        if self._timer:
-            self._timer.cancel()
-        if not isinstance(self._game, Loading) and (prefetcher := self._game.prefetcher):
-            prefetcher.hold()
-            self._timer = asyncio.get_running_loop().call_later(STILL, prefetcher.resume)
+        if not isinstance(self._game, Loading):
+            self._along.pressed(self._game)
 
     # --- when the model is there
 
@@ -182,7 +178,7 @@ class LineEditor:
         self._look()
         self._session.app.refresh_interval = 0
         self._session.app.invalidate()
-        self._hold_ahead()
+        self._along.pressed(game)
 
     def put_off(self) -> None:
         """End the line unsent and without a trace: another one comes first. Its text is in `put_off_text`."""
@@ -294,6 +290,7 @@ class LineEditor:
     def _changed(self) -> None:
         """The line is another one now."""
         self._hint, self._picked = "", None
+        self._along.changed()
 
     def _set_hint(self, hint: str) -> None:
         self._hint = hint

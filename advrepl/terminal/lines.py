@@ -48,6 +48,24 @@ def understood(line: str, options: Sequence[str] | None) -> PlayerLine:
     return PlayerLine(text, refusal=_no_such_option(number, len(options)))
 
 
+def said_in(told: Told, line: str) -> str:
+    """Return what a line says in the story; empty where it is a number, a command that says nothing, or nothing."""
+    meant = understood_in(told, line)
+    if meant.is_number or meant.refusal:
+        return ""
+    if not meant.is_command:
+        return meant.text
+    name, _, rest = meant.text.partition(" ")
+    rest = rest.strip()
+    return {"/do": rest, "/say": rest and f'"{rest}"'}.get(name, "")
+
+
+def may_be_option(told: Told, line: str) -> bool:
+    """Tell whether a line may still become one of the options: it is empty, a number, or how one begins."""
+    text = line.strip().casefold()
+    return text.rstrip(".)").isdecimal() or any(option.casefold().startswith(text) for option in told.options())
+
+
 def _no_such_option(number: str, count: int) -> str:
     if not count:
         return "there are no options to choose from: say it in your own words"

@@ -169,10 +169,12 @@ class Repl:
             if isinstance(self._told, Game):
                 self._told.start_prefetch()
             unseen, self._read_at = self._told.story.head != self._read_at, self._told.story.head
+            said = False
             try:
                 with self._interrupts.reading(prompting=True):
                     draft, self._draft = self._draft, ""
                     line = self._editor.read(unseen=unseen, draft=draft)
+                    said = not line.is_command
             except KeyboardInterrupt:
                 self._screen.line_entered()
                 continue
@@ -180,7 +182,7 @@ class Repl:
                 return
             finally:
                 if isinstance(self._told, Game):
-                    self._told.pause_prefetch()
+                    self._told.pause_prefetch(gently=said)
             line = self._in_turn(line)
             try:
                 self._take(self._readable(line))

@@ -62,6 +62,8 @@ def clip(text: str, width: int) -> str:
     """Return the text, cut with an ellipsis if it may be wider than `width` columns."""
     if max_cells(text) <= width:
         return text
+    if text.isascii() and text.isprintable():
+        return text[: width - 1] + "…" if width > 0 else ""
     kept, used = "", 1
     for grapheme in iter_graphemes(text):
         used += max_cells(grapheme)
@@ -181,6 +183,8 @@ class StreamWrapper:
 
 def wrap(text: str, width: int, indent: int = 0) -> str:
     """Return a whole text with line breaks, and `indent` blanks before all lines but the first."""
+    if max_cells(text) < width and "\n" not in text and "\t" not in text:
+        return text
     wrapper = StreamWrapper(width, indent)
     return wrapper.feed(text) + wrapper.end()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.bench.results import RESULTS
 
-PARTS = ("playing", "rates", "peers", "picked", "keys", "resumed", "branches", "long_story", "books", "drift")
+PARTS = ("playing", "rates", "peers", "picked", "typed", "keys", "resumed", "branches", "long_story", "books", "drift")
 
 
 def main() -> None:

@@ -95,7 +95,8 @@ def go(game: Game, number: int, said: str) -> Switch:
             first, work = time.perf_counter() - started, time.process_time() - work
     game.state.goto(head)
     stats = game.engine.stats
-    return Switch(went, first, work, float(stats.prompt - stats.reused - own))
+    # The line that was said here in the round before may begin with the same tokens as this one: less than it is read.
+    return Switch(went, first, work, float(max(stats.prompt - stats.reused - own, 0)))
 
 
 def ours(setup: Setup, story: Story, heads: list[int]) -> list[Switch]:

@@ -23,7 +23,8 @@ from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
-from advrepl.engines.prefetch import Prefetcher, PrefetchJob
+from advrepl.engines.prefetch import Prefetcher
+from advrepl.engines.slots import PrefetchJob
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from tests import architectures

@@ -29,7 +29,8 @@ _FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|me|my|mine|myself|we|our|us)\b")
 _SECOND_PERSON = re.compile(r"\byou(?:r|rs|rself|['’]\w+)?\b", re.IGNORECASE)
 _SPEECH = re.compile(r"[\"“][^\"”]*[\"”]?|(?<!\w)['‘][^'’\n]*['’](?!\w)")
 _PLAYER = re.compile(r"[*\"]*You[*\"]*:|\**You (?:nod|smile|look|take|sit|walk|say|ask|reply|laugh|feel|open|turn)\b")
-_ENDS = re.compile(r"[.!?…][\"'”’)*]*$")
+# Not the sign that a reply was broken off.
+_ENDS = re.compile(r"[.!?][\"'”’)*]*$")
 _SENTENCE = re.compile(r"[^.!?…]+[.!?…]?")
 
 

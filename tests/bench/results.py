@@ -21,7 +21,20 @@ RESULTS = ROOT / "docs" / "performance.json"
 BEGIN = "<!-- written by `make bench` -->"
 END = "<!-- end of what `make bench` writes -->"
 DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "nats": 3, "": 2}
-ORDER = ("playing", "peers", "picked", "keys", "resumed", "branches", "rates", "long", "books", "drift", "seven")
+ORDER = (
+    "playing",
+    "peers",
+    "picked",
+    "typed",
+    "keys",
+    "resumed",
+    "branches",
+    "rates",
+    "long",
+    "books",
+    "drift",
+    "seven",
+)
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 from advrepl.cli.commands import app
 from advrepl.engines import installed
 from tests import ROOT
+from tests.story.test_checking import written
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +37,18 @@ def test_each_thing_that_is_wrong_has_its_mend(home: Path, tmp_path: Path) -> No
     result = run(tmp_path)
     text = " ".join(result.output.split())
     assert result.exit_code == 1 and "4 of these are to be mended." in text
-    for told in ("there is no option them", "remove", "owner/name is not whole", "resume torn` takes what can be read"):
+    for told in ("there is no option them", "remove", "owner/name is not whole", "nothing of it can be recovered"):
         assert told in text
+
+
+def test_a_story_that_was_changed_is_told_as_saves_check_tells_it(tmp_path: Path) -> None:
+    data = bytearray(written(tmp_path, "one", "two", "three"))
+    data[data.index(b"two")] ^= 1  # it still reads
+    (tmp_path / "a.json").write_bytes(data)
+    said = " ".join(run(tmp_path).output.split())
+    checked = CliRunner().invoke(app, ["saves", "check", "--saves", str(tmp_path)]).output.splitlines()
+    assert "is not what was written" in checked[0] and "can be had, 2 turns" in checked[1]
+    assert all(" ".join(line.split()) in said for line in checked), said
 
 
 def test_without_a_model_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

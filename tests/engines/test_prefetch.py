@@ -11,7 +11,8 @@ from advrepl.engines.base import Engine
 from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.memory import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
-from advrepl.engines.prefetch import Prefetcher, PrefetchJob, Slot
+from advrepl.engines.prefetch import Prefetcher
+from advrepl.engines.slots import PrefetchJob, Slot
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 from tests.engines.llama.test_engine import ONE, ROUNDING, divergence, shown, write

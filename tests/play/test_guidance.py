@@ -44,7 +44,7 @@ def test_a_small_model_is_helped_with_an_adventure(new_game: NewGame) -> None:
     assert game.last.options == ("Open the door.", "Climb the stairs.", "Wait here now.")
     assert f"[The user is {game.scenario.place}." in engine.prompts[0]
     assert engine.prompts[0].endswith("\nYou: take the lantern\nNarrator: You take the lantern")
-    assert f'"{VERBS[0]} "' in engine.grammars_seen[1] and engine.samplings[0].logit_bias[" I"] < 0
+    assert f'"{VERBS[0]} at "' in engine.grammars_seen[1] and engine.samplings[0].logit_bias[" I"] < 0
     assert engine.samplings[0].logit_bias[" ["] == -100  # the notes stand in brackets, and are not to be written
 
 
@@ -123,3 +123,11 @@ def test_what_the_opening_names_is_made_likelier_and_no_other_word() -> None:
     assert bias[" lantern"] == bias[" stairs"] == guidance.LANDMARK_BIAS
     assert bias[" sword"] == guidance.NEAR_BIAS
     assert not {" down", " away", " small", " dark"} & bias.keys()
+
+
+def test_the_smallest_models_are_shown_few_turns_and_have_room_to_end_a_sentence(new_game: NewGame) -> None:
+    """In roleplay too: of its own replies a small model soon makes the next ones."""
+    game = new_game(SmallEngine(grammars=True), format="pygmalion")
+    list(game.open())
+    assert guidance.turns_shown(game.engine) == guidance.TURNS_SHOWN
+    assert game.planner.reply_task(game.story, game.planner.window(), 1).soft_end == guidance.SOFT_END

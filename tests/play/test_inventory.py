@@ -9,7 +9,8 @@ import pytest
 
 from advrepl import AdvreplError
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.engines.prefetch import Prefetcher, Slot
+from advrepl.engines.prefetch import Prefetcher
+from advrepl.engines.slots import Slot
 from advrepl.play import inventory, moves, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.engines.prefetch import Slot
+from advrepl.engines.slots import Slot
 from advrepl.play import memory
 from advrepl.play.game import Game
 from advrepl.play.memory import QUESTION

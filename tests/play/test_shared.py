@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
+from advrepl.engines import models
 from advrepl.play import session
 from advrepl.play.session import Settings
 from advrepl.play.shared import begun, played_back, shared
 from advrepl.story import saves, sharing
 from advrepl.story.sharing import Shared, Step
+from tests import architectures
 from tests.story.test_saves import a_save
 
 
@@ -67,6 +69,44 @@ def test_what_is_missing_is_named() -> None:
     here = a_line(advrepl=__version__, llama=version("llama_cpp_python"))
     with pytest.raises(AdvreplError, match="played on m, and that very file is not among your models"):
         begun(here, Settings(), None, print)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"scenario": "/etc/passwd"}, "there is no scenario '/etc/passwd' here"),
+        ({"greeting": 1 << 40, "steps": []}, "names a greeting that is not there"),
+        ({"bans": ["long " * 10_000]}, "cannot be banned"),
+        ({"samplings": []}, "names a sampling that is not there"),
+    ],
+)
+def test_a_strangers_line_is_refused(
+    change: dict[str, Any], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib.metadata import version
+
+    from advrepl import __version__
+
+    model = architectures.make("llama", tmp_path)
+    monkeypatch.setattr(models, "find", lambda *_: model)
+    line = a_line(advrepl=__version__, llama=version("llama_cpp_python"), format="metharme", steps=[Step("Hi", 2, 0)])
+    line = msgspec.structs.replace(line, samplings=[{"seed": 7, "max_tokens": 4}])
+    with pytest.raises(AdvreplError, match=why):
+        changed = sharing.read(sharing.line_of(msgspec.structs.replace(line, **change)))
+        game = begun(changed, Settings(saves=tmp_path / "saves", threads=1), None, print).open(print, None)
+        try:
+            list(played_back(game, changed))
+        finally:
+            game.close()
+
+
+def test_a_context_of_less_than_nothing_is_refused() -> None:
+    """Llama.cpp takes the number for billions: 16 GB and two minutes."""
+    played = saves.PlayedWith(ctx=-1, exact=True)
+    with pytest.raises(AdvreplError, match="damaged"):
+        sharing.read(sharing.line_of(a_line(played=played)))
+    with pytest.raises(AdvreplError, match=r"played\.ctx"):
+        saves.parse(saves.encode(msgspec.structs.replace(a_save("Hi"), played=played)), "x.json")
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,29 @@ def test_a_reply_that_goes_on_gets_no_beginning() -> None:
     assert write(engine, options=0, prefix="You wait.", beginning="You sit")[2].prose == "You wait. It rains."
 
 
-def test_a_beginning_that_leads_into_a_repetition_is_left() -> None:
+def test_a_beginning_stays_where_what_follows_is_a_repetition() -> None:
     said = "You look at the old man and the lamp goes out again."
-    engine = ScriptedEngine(" and the lamp goes out again.", " Nobody here and", " speaks.")
+    engine = ScriptedEngine(" and the lamp goes out again.", ". Nobody here", " speaks.")
     _, _, written = write(engine, options=0, beginning="You look at the old man", earlier=(said,))
-    assert written.prose == "Nobody here speaks."
-    assert engine.samplings[1].logit_bias == {" You": -100.0}
+    assert written.prose == "You look at the old man. Nobody speaks."
+    assert engine.samplings[1].logit_bias == {" and": -100.0}
+
+
+def test_what_the_player_does_twice_is_told_twice() -> None:
+    deed = "You follow the wet footprints down to the cold dark water"
+    engine = ScriptedEngine(" once more and find a boat.", grammars=True)
+    _, _, written = write(engine, options=0, beginning=deed, earlier=(f"{deed} and wait.",))
+    assert written.prose == f"{deed} once more and find a boat." and len(engine.prompts) == 1
+
+
+def test_a_small_model_has_room_to_end_its_sentence() -> None:
+    names = [f" {a}{b}ord" for a in "bcdfgh" for b in "aeioulmnrt"]
+    prose = "".join(name + "." * (number in (29, 39)) for number, name in enumerate(names))
+    for soft_end, count in ((0.55, 30), (0.75, 40)):
+        engine = ScriptedEngine(prose, grammars=True)
+        task = ReplyTask(WINDOW, str, Sampling(max_tokens=50), 7, soft_end=soft_end)
+        *_, written = Writer(engine, task).write()
+        assert isinstance(written, Written) and len(written.prose.split()) == count
 
 
 def test_options_with_verbs_do_without_those_of_the_last_menus() -> None:

@@ -5,7 +5,7 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.prompt import languages
 from advrepl.prompt import options as menu
-from advrepl.prompt.languages import LANGUAGES, told_in
+from advrepl.prompt.languages import LANGUAGES, OTHER, told_in
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,7 @@ def test_nothing_of_another_language_is_english(code: str) -> None:
         assert said and said != getattr(english, field)
     assert not set(language.statements) & set(english.statements) - {"Es", "Die", "Was"}
     assert all("{you}" in text for text in (language.name_is, language.persona_of))
+
+
+def test_a_language_that_is_not_known_is_another() -> None:
+    assert told_in("xx", "A house.") is OTHER

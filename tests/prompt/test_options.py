@@ -286,26 +286,6 @@ def test_a_list_is_prose_where_no_options_are_asked_for() -> None:
     assert menu.parted(CARD, 0) == (CARD, ())
 
 
-@pytest.mark.parametrize(
-    ("line", "left"),
-    [
-        (" Open the door to the room that the.", " Open the door to the room"),
-        (" Look for the lantern and the", " Look for the lantern"),
-        (" Take your coat and", " Take your coat"),
-        (" Come in.", " Come in."),
-        (" Ask what it is for.", " Ask what it is for."),
-    ],
-)
-def test_a_line_ends_with_no_article(line: str, left: str) -> None:
-    assert menu.before_stumble(line) == left
-
-
-def test_a_line_ends_before_a_word_that_comes_twice() -> None:
-    assert menu.before_stumble("Hide from the man down down down down.") == "Hide from the man "
-    assert menu.before_stumble("Walk on. On and on.") == "Walk on. On and on."
-    assert menu.before_stumble("down down") == ""
-
-
 def test_a_list_of_one_line_is_speech_unless_one_option_is_asked_for() -> None:
     assert menu.parted("The door opens.\n- Go in.", 1) == ("The door opens.", ("Go in.",))
     assert menu.parted("The door opens.\n- Who goes there?", 2) == ("The door opens.\n- Who goes there?", ())

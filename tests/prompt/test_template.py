@@ -56,6 +56,21 @@ def test_a_template_that_wants_the_player_first_gets_a_word_from_him() -> None:
     assert str(prompt) == "<s><system>Be brief.<user>…<assistant>Welcome.<user>hi"
 
 
+@pytest.mark.parametrize(
+    ("tools", "spelled"),
+    [
+        ("{% for tool in tools %}{{ tool.name }}{% endfor %}", ""),
+        ("({{ functions | trim }} {{ datetime | trim }})", "( )"),
+    ],
+)
+def test_a_template_for_tools_alone_is_asked_with_none(tools: str, spelled: str) -> None:
+    """As Hermes', Command R+'s and firefunction's are, which go through their tools without asking for them."""
+    prompt = ChatTemplate(tools + CHATML).spell(SCENE, HELLO)
+    assert str(prompt.head[0]) == spelled + str(ChatTemplate(CHATML).spell(SCENE, HELLO).head[0])
+    asking = "{% if tools is not none %}tools{% endif %}"
+    assert str(ChatTemplate(asking + CHATML).spell(SCENE, HELLO)) == str(ChatTemplate(CHATML).spell(SCENE, HELLO))
+
+
 def test_a_template_that_loses_turns_is_refused() -> None:
     with pytest.raises(AdvreplError, match=r"leaves out or reorders turns.*--format metharme"):
         ChatTemplate("{{ messages[-1].content }}").spell(SCENE, HELLO)

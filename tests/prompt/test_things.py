@@ -50,4 +50,28 @@ def test_a_grammar_has_every_rule_that_it_uses_and_names_nothing_new(told: str) 
 
 
 def test_each_verb_goes_with_a_kind_that_there_is() -> None:
-    assert {thing for _, thing, _ in actions.PHRASES} <= {"", *things.KINDS}
+    assert set(re.findall(r"{(\w*)}", " ".join(actions.PHRASES))) <= things.KINDS.keys()
+
+
+def test_an_option_is_a_whole_sentence_that_names_what_was_told_of() -> None:
+    """What a small model adds by itself is "… to your right will yourself"."""
+    action = actions.grammar(["Give", "Ask"], TOLD).split("\n")[0]
+    assert action == (
+        'action ::= "Ask " person " about " any | "Ask " person " for help" | "Ask " person " what happened" | '
+        '"Give " held " to " person'
+    )
+    assert "Give" not in actions.grammar(["Give"], TOLD, held=())
+
+
+@pytest.mark.parametrize(
+    ("option", "left"),
+    [
+        ("Ask the man about the man.", "Ask the man."),
+        ("Talk to her about her", "Talk to her"),
+        ("Carry the box to the box!", "Carry the box!"),
+        ("Ask the man about the map.", "Ask the man about the map."),
+        ("Look around.", "Look around."),
+    ],
+)
+def test_a_thing_is_named_once(option: str, left: str) -> None:
+    assert actions.without_echo(option) == left

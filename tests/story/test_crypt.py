@@ -55,6 +55,12 @@ def test_the_key_is_that_of_rfc_7914() -> None:
     assert (key + check).hex().startswith("7023bdcb3afd7348461c06cd81fd38eb") and len(key) == len(check) == 32
 
 
+@pytest.mark.parametrize("cost", [(1 << 20, 16, 4), (1 << 20, 8, 1), (1 << 17, 8, 3), (3 << 15, 8, 1)])
+def test_a_lock_that_would_take_gigabytes_or_minutes_is_refused(cost: tuple[int, int, int]) -> None:
+    with pytest.raises(AdvreplError, match="its lock is none that advrepl makes"):
+        crypt._derived(crypt.Lock(bytes(16), bytes(32), *cost), PASSPHRASE)
+
+
 def test_a_story_comes_back_with_its_passphrase_and_not_without(story: Path) -> None:
     whole = saves.load(story)
     assert [turn.text for turn in whole.turns] == ["Begin!", WORDS]

@@ -1,5 +1,6 @@
 """Stories: the tree grows, the head moves, nothing is lost."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +40,24 @@ def test_path_follows_the_parents_whatever_is_added_and_moved(steps: list[tuple[
     kept = Story(story.turns, story.head)
     assert kept.path == story.path
     assert all(story.turns[b].parent == a for a, b in zip(story.path, story.path[1:], strict=False))
+
+
+@given(st.lists(st.tuples(st.integers(-1, 60), st.booleans()), max_size=60))
+def test_what_follows_a_turn_is_all_that_name_it_as_their_parent(steps: list[tuple[int, bool]]) -> None:
+    story = Story()
+    for place, taken_back in steps:
+        count, head = len(story.turns), story.head
+        story.add(Turn(min(place, count - 1) if place >= 0 and count else None, "model", "x"))
+        if taken_back:
+            story.take_back(count, head)
+    parents = [turn.parent for turn in story.turns]
+    for index in (None, *range(len(parents))):
+        following = [child for child, parent in enumerate(parents) if parent == index]
+        assert story.children(index) == Story(story.turns).children(index) == following
+
+
+def test_turns_that_are_told_nothing_share_one_empty_dictionary() -> None:
+    plain, told = Turn(None, "user", "x"), Turn(None, "user", "x", injections={"note": "It rains."})
+    read = msgspec.json.decode(msgspec.json.encode([plain, told]), type=list[Turn])
+    assert read == [plain, told] and b"injection_roles" not in msgspec.json.encode(told)
+    assert read[0].injections is plain.injections is plain.injection_roles is told.injection_roles

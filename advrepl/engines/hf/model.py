@@ -27,7 +27,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import logging as transformers_logging
 
 from advrepl import AdvreplError
-from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress
+from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_room
 from advrepl.engines.hf.cache import KvCache, Stopped
 from advrepl.engines.hf.folder import Folder, prompt_format
 from advrepl.engines.hf.vocab import Vocabulary
@@ -65,7 +65,7 @@ class HfModel:
         device = torch.device("cpu") if options.gpu_layers == 0 else best_device()
         with _quiet(on_load):
             config = _config(folder)
-            self.n_ctx = _context(config, options.ctx, folder.name)
+            self.n_ctx, self.more_room = _context(config, options.ctx, folder.name)
             self.vocab = Vocabulary(folder.path, config.vocab_size)
             dtype = dtype or _fitting_dtype(folder, config, device, self.n_ctx)
             self._model = _load(folder, config, dtype).to(device).eval()
@@ -140,11 +140,13 @@ def _config(folder: Folder) -> Any:
     return config
 
 
-def _context(config: Any, asked: int | None, name: str) -> int:
+def _context(config: Any, asked: int | None, name: str) -> tuple[int, str]:
+    """The tokens of the context, and what to do for more of them."""
     trained = getattr(config, "max_position_embeddings", None) or DEFAULT_CTX
     if asked and asked > trained:
         raise AdvreplError(f"--ctx {asked} is more than the {trained} tokens that {name} was trained on")
-    return asked or min(trained, DEFAULT_CTX)
+    n_ctx = asked or min(trained, DEFAULT_CTX)
+    return n_ctx, more_room(name, n_ctx, trained)
 
 
 def _fitting_dtype(folder: Folder, config: Any, device: torch.device, n_ctx: int) -> torch.dtype:

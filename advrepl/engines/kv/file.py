@@ -50,6 +50,19 @@ class WindowShape(msgspec.Struct, frozen=True):
     evicted: int  # blocks
     head_size: int = 0  # tokens of the head, with what stands before it
 
+    def has_slid(self, last: "WindowShape") -> bool:
+        """Tell whether blocks of the last window have left this one, and others stand behind the same head."""
+        return last.head == self.head and self.evicted > last.evicted and len(self.blocks) > 1
+
+    def goes_on(self, last: "WindowShape", keep: int) -> bool:
+        """Tell whether this window only has more behind the last one, of which `keep` tokens are cached.
+
+        Then no branch is left: what goes was sampled and is no part of the story, as thoughts are, or is spelled by
+        other tokens there.
+        """
+        more = last.head == self.head and len(self.blocks) > len(last.blocks)
+        return more and keep >= last.head_size + sum(last.blocks)
+
 
 class KvSnapshot(msgspec.Struct, frozen=True):
     """Say what is in a cache, position by position."""

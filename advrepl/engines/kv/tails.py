@@ -14,6 +14,7 @@ from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.reuse import common_prefix
 
 LEAST = 16  # tokens that are worth a copy
+MOST = 256  # tails: each is compared with what is wanted
 MEMORY_ROOM = 512 << 20  # bytes that are left to the rest of the machine
 
 
@@ -60,13 +61,18 @@ class Tails:
         self._kept: dict[Tail, float] = {}
         self._inflation = 0.0
 
+    @property
+    def count(self) -> int:
+        """Return how many are kept."""
+        return len(self._kept)
+
     def make_room(self, size: int) -> bool:
         """Let go what has to go for so many bytes; False if there is no room for them at all."""
         held = sum(tail.size for tail in self._kept)
         room = min(self.limit, held + psutil.virtual_memory().available - MEMORY_ROOM)
         if size > room:
             return False
-        while held + size > room:
+        while held + size > room or len(self._kept) >= MOST:
             least = min(self._kept, key=lambda tail: self._kept[tail])
             self._inflation = self._kept.pop(least)
             held -= least.size

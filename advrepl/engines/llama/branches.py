@@ -27,6 +27,8 @@ class BranchingEngine(LlamaEngine):
     def __init__(self, model: LlamaModel, *, shift: bool = True, exact: bool = False) -> None:
         super().__init__(model, shift=shift, exact=exact)
         self.branches, self.spare = model.branches, model.spare
+        # A recurrent state cannot be cut back into a line, so each change of it would be read from its beginning.
+        self.reads_along = model.abilities.cuts
         self._missing: list[int] = []  # tokens of the coming window
         self._resident: LlamaBranch | None = None  # the branch whose tokens are in the cache
         # The engine's own tokens from some position on, while those of the resident branch are in their cells.
@@ -41,7 +43,7 @@ class BranchingEngine(LlamaEngine):
         """Make the cache fit a window that comes next; return how many tokens `prime` has to prefill for it."""
         self.sequence.stats = Stats()
         wanted = self.follow(window)
-        self._missing = wanted[len(self.sequence.cached) : len(wanted) - self._said(window)]
+        self._missing = wanted[len(self.sequence.cached) : self.sequence.chunk_ends[1]]
         return len(self._missing)
 
     def branch(self) -> "LlamaBranch":
@@ -186,6 +188,12 @@ class LlamaBranch(LlamaEngine):
         """Return how many of its tokens it does not share with the engine."""
         return len(self.sequence.cached) - self.n_shared
 
+    @property
+    def at_end(self) -> bool:
+        """Tell whether what it waits for, or wrote last, lies behind all that could stay in a longer line."""
+        ends = self.sequence.chunk_ends
+        return len(self.sequence.cached) + len(self.waiting) > (ends[-1] if ends else 0)
+
     def truncate(self, length: int) -> None:
         """Keep no more than the first `length` tokens."""
         self.waiting = ()  # it was to come behind what is gone
@@ -209,14 +217,12 @@ class LlamaBranch(LlamaEngine):
         if self._detached:
             super()._begin()
 
-    def _prefill(
-        self, tokens: Sequence[int], on_prefill: PrefillProgress | None, border: int = 0
-    ) -> Generator[str, None, bool]:
+    def _prefill(self, tokens: Sequence[int], on_prefill: PrefillProgress | None) -> Generator[str, None, bool]:
         def told(done: int, total: int) -> None:
             if on_prefill and self._detached:  # else nobody waits, and the line would stand where the player types
                 on_prefill(done, total)
 
-        return super()._prefill(tokens, told, border)
+        return super()._prefill(tokens, told)
 
     def _reuse(self, plan: ReusePlan) -> None:
         super()._reuse(plan)

@@ -12,11 +12,14 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.files import size_of
+from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.vocab import metadata, number
 from advrepl.machine import GIB
 
 TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # of one value
+# Of so many layers one has attention where the header does not say (qwen3next.cpp, qwen35.cpp of llama.cpp).
+QWEN_HYBRIDS, QWEN_INTERVAL = {"qwen3next", "qwen35", "qwen35moe"}, 4
 BLOCK = 32  # values that q8_0 keeps together
 
 
@@ -67,16 +70,54 @@ def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool, moves: bo
     return "q8_0" if quantized else "f16", "q8_0"
 
 
-def bytes_of(cells: int, model: Any, types: tuple[str, str]) -> float:
-    """Return how many bytes a cache of so many tokens takes."""
-    heads = heads_of(model)
-    cell = heads.count * (heads.keys * BYTES[types[0]] + heads.values * BYTES[types[1]])
-    return cells * cell * float(lib.llama_model_n_layer(model))
+@dataclass(frozen=True)
+class Cell:
+    """Hold what one token takes in the cache, all layers together, in values."""
+
+    keys: int
+    values: int
+
+    def bytes(self, types: tuple[str, str]) -> float:
+        """Return that in bytes, for these types of keys and values."""
+        return self.keys * BYTES[types[0]] + self.values * BYTES[types[1]]
 
 
-def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> None:
+def cell_of(header: GgufHeader, layers: int) -> Cell:
+    """Return what one token takes in the cache of a model with so many layers, each by its own heads.
+
+    Layers without any (those of hybrids that are recurrent) and those that read the cells of earlier ones take nothing;
+    layers with a sliding window keep all tokens here, as branches need them.
+    """
+    name = header.text("general.architecture") or ""
+
+    def number(key: str, default: int) -> int:
+        found = header.number(f"{name}.{key}")
+        return default if found is None else found
+
+    def of_each(key: str) -> list[int]:
+        found = header.numbers(f"{name}.{key}")
+        return [number(key, 0)] * layers if found is None else [int(each) for each in found]
+
+    counts = of_each("attention.head_count")
+    width = number("embedding_length", 0) // max(*counts, 1)
+    if header.kind(f"{name}.attention.head_count_kv") is not None:
+        counts = of_each("attention.head_count_kv")
+    interval = number("full_attention_interval", QWEN_INTERVAL if name in QWEN_HYBRIDS else 1)
+    counts = [count if (at + 1) % max(interval, 1) == 0 else 0 for at, count in enumerate(counts)]
+    windowed = of_each("attention.sliding_window_pattern")
+    own = slice(layers - number("attention.shared_kv_layers", 0))
+    sizes = []
+    for kind in ("key", "value"):
+        full = number(f"attention.{kind}_length", width)
+        window = number(f"attention.{kind}_length_swa", full)
+        each = zip(counts[:layers][own], windowed[:layers][own], strict=True)
+        sizes.append(sum(count * (window if seen else full) for count, seen in each))
+    return Cell(*sizes)
+
+
+def check_memory(cell: Cell, path: Path, n_ctx: int, types: tuple[str, str]) -> None:
     """Raise AdvreplError unless a cache of `n_ctx` tokens fits the memory that is free."""
-    needed = bytes_of(n_ctx, model, types)
+    needed = n_ctx * cell.bytes(types)
     free = psutil.virtual_memory().available
     if needed > free:
         smaller = "" if types[1] == "q8_0" else " or --kv q8_0"
@@ -86,7 +127,7 @@ def check_memory(model: Any, path: Path, n_ctx: int, types: tuple[str, str]) -> 
         )
 
 
-def spare_cells(model: Any, path: Path, n_ctx: int, types: tuple[str, str], on_gpu: bool) -> int:
+def spare_cells(model: Any, cell: Cell, path: Path, n_ctx: int, types: tuple[str, str], on_gpu: bool) -> int:
     """Return in how many cells the window can be refreshed beside the story's own: as many, half as many, or none.
 
     None where memory is short, and with "longrope", where the cells there are decide how positions are rotated, so
@@ -95,4 +136,4 @@ def spare_cells(model: Any, path: Path, n_ctx: int, types: tuple[str, str], on_g
     rope = metadata(model, f"{metadata(model, 'general.architecture')}.rope.scaling.type")
     free = psutil.virtual_memory().available - size_of(path) - GIB
     shares = () if rope == "longrope" else (n_ctx, n_ctx // 2)
-    return next((cells for cells in shares if on_gpu or bytes_of(n_ctx + cells, model, types) < free), 0)
+    return next((cells for cells in shares if on_gpu or (n_ctx + cells) * cell.bytes(types) < free), 0)

@@ -31,7 +31,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
 
     def __init__(self, model: LlamaModel, *, shift: bool = True, exact: bool = False) -> None:
         super().__init__(model, exact=exact)
-        self.can_shift = shift and model.can_shift and not exact
+        self.can_shift, self.parts_lines = shift and model.can_shift and not exact, model.abilities.cuts
         self._intact = True  # does the cache hold the cached tokens and no part of others?
         types = " and ".join(dict.fromkeys(model.cache_types)) + ("" if model.flash_attn else ", values transposed")
         self.key = KvKey(self.fingerprint, types, model.library)
@@ -118,7 +118,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         sequence, model = self.sequence, self.model
         length = len(sequence.cached)
         low, high = model.extent(sequence.seq_id)
-        gaps = [*sequence.missing, (0, low)] if high == length - 1 else [(0, length)]
+        gaps = [*sequence.missing, (0, max(low, 0)), (high + 1, length)]
         keep = seen_whole(length, gaps, model.abilities.window)
         if keep < length:
             model.remove(keep, -1, sequence.seq_id)

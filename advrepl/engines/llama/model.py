@@ -15,10 +15,11 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 
 from advrepl import AdvreplError
-from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress
+from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_room
 from advrepl.engines.files import fingerprint
 from advrepl.engines.llama.abilities import abilities_of
-from advrepl.engines.llama.cache_types import TYPES, cache_types, check_memory, heads_of, spare_cells
+from advrepl.engines.llama.cache_types import TYPES, cache_types, cell_of, check_memory, heads_of, spare_cells
+from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.loading import has_gpu, load_model
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.memory import SEQ_GUARD, SEQ_STORY, SEQ_SWAP, LlamaMemory
@@ -54,6 +55,7 @@ class LlamaModel(LlamaMemory):
         self._model = load_model(path, options, self.on_gpu, log, on_load)
         self._context = None
         self.abilities = abilities_of(self._model)
+        self._cell = cell_of(GgufHeader(path), int(lib.llama_model_n_layer(self._model)))
         try:
             self.open_context(path, options)
         except AdvreplError:
@@ -198,7 +200,7 @@ class LlamaModel(LlamaMemory):
         if not self.flash_attn:
             params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if not self.on_gpu:
-            check_memory(self._model, path, self.n_ctx, self.cache_types)
+            check_memory(self._cell, path, self.n_ctx, self.cache_types)
         self._context = self._open(params, path, options)
         if not self._context:
             raise AdvreplError(
@@ -217,7 +219,9 @@ class LlamaModel(LlamaMemory):
             )
         if asked and asked > trained:
             raise AdvreplError(f"--ctx {asked} is more than the {trained} tokens that {path.name} was trained on")
-        return asked or min(trained, DEFAULT_CTX)
+        n_ctx = asked or min(trained, DEFAULT_CTX)
+        self.more_room = more_room(path.name, n_ctx, trained)
+        return n_ctx
 
     def _make_batch(self) -> None:
         self._batch = batch = lib.llama_batch_init(self.n_batch, 0, 1)
@@ -236,7 +240,7 @@ class LlamaModel(LlamaMemory):
         self.branches = options.branches if self.abilities.branches else 0
         self.spare = 0
         if self.branches and self.abilities.moves:  # only what was moved is refreshed
-            self.spare = spare_cells(self._model, path, self.n_ctx, self.cache_types, self.on_gpu)
+            self.spare = spare_cells(self._model, self._cell, path, self.n_ctx, self.cache_types, self.on_gpu)
         params.n_ctx = self.n_ctx + self.spare
         if not (context := lib.llama_init_from_model(self._model, params)) and self.spare:
             self.branches = self.spare = 0

@@ -16,6 +16,7 @@ from advrepl.engines.remote.identify import Server
 from advrepl.engines.remote.tokens import RemoteTokens
 from advrepl.engines.remote.wire import Interrupted, Wire
 from advrepl.prompt.segments import Window
+from advrepl.sampling.params import Sampling
 
 LINE = 64  # tokens of a line of the player's, about
 
@@ -29,6 +30,7 @@ class RemoteBranching(RemoteEngine):
         super().__init__(wire, server, tokens, n_ctx)
         self._most, self._live = branches, list[RemoteBranch]()
         self.branches, self._in_turn = branches, server.dialect.ahead == "in turn"
+        self.reads_along = server.dialect.reads_along
 
     def cancel(self) -> None:
         """End what is being written, and hang up wherever something is written ahead."""
@@ -120,6 +122,14 @@ class RemoteBranch(RemoteEngine):
         self._source: Iterator[Event] | None = None  # the open request
         self._event: Event | None = None  # what the server has said; None: nothing more
         self._is_anew = False  # has another request been made since the last event?
+        self.at_end = True  # no part of a reply is anything to a longer line
+
+    def read(self, window: Window) -> Iterator[str]:
+        """Let the server read a prompt, so that it is in its cache; yields "" where it waits to be served."""
+        self.at_end = False
+        for piece in self.generate(window, Sampling(max_tokens=1, temperature=0.0)):
+            if not piece:
+                yield ""
 
     def serve(self) -> bool:
         """Wait for the next event, in this thread; False if that was cancelled."""

@@ -59,6 +59,7 @@ class Dialect:
     reuse: str = ""  # the field that lets it move what a slide left
     tells_cache: bool = False  # does it say how much of a prompt it had?
     ahead: Literal["", "in turn", "at once"] = ""  # may replies be written ahead, and how many at a time?
+    reads_along: bool = False  # is a prompt with nothing to write safe, and in its cache then [measured]?
     slide_to: float = 0.75  # share of the room that turns take after a slide
     top_p_least: float = 0.0  # what it takes for the least
     cuts_stops: bool = True  # is a stop text left out of the reply, and text held back no longer than needed?
@@ -83,6 +84,7 @@ LLAMA_SERVER = Dialect(
     reuse="n_cache_reuse",
     tells_cache=True,
     ahead="in turn",
+    reads_along=True,
 )  # fmt: skip
 LLAMA_CPP_SERVER = Dialect(
     "llama_cpp.server",
@@ -110,6 +112,7 @@ VLLM = Dialect(
     },
     tells_cache=True,
     ahead="at once",
+    reads_along=True,
     slide_to=0.5,
     top_p_least=0.001,
     cuts_stops=False,

@@ -27,8 +27,10 @@ from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
 from advrepl.prompt.formats import of_file
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
+from advrepl.story.context import LARGER_CTX
 
 UNKNOWN_SIZE = 7_000_000_000  # parameters of a model that does not say: large enough to do without help
+LONGER_SERVER = "start the server with a longer context"
 PROBE = 1 << 18  # words of a prompt that is longer than any context of a llama_cpp.server
 
 
@@ -59,6 +61,7 @@ class RemoteEngine:
     def __init__(self, wire: Wire, server: Server, tokens: RemoteTokens, n_ctx: int) -> None:
         self.wire, self.server, self.tokens = wire, server, tokens
         self.name, self.n_ctx = server.name, n_ctx
+        self.more_room = LONGER_SERVER if n_ctx == server.n_ctx else LARGER_CTX
         self.n_params = server.n_params or UNKNOWN_SIZE
         self.template, self.text_borders = server.template, server.borders
         self.format_hint = of_file(None, server.template, (server.name, server.model))
@@ -126,7 +129,7 @@ class RemoteEngine:
             self.stats.stop = "interrupted"
         except Overflow as overflow:
             if overflow.n_ctx and overflow.n_ctx < self.n_ctx:
-                self.n_ctx = overflow.n_ctx
+                self.n_ctx, self.more_room = overflow.n_ctx, LONGER_SERVER
             raise
 
     def forget_moved(self) -> None:

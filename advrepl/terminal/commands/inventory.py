@@ -26,8 +26,8 @@ _ARTICLE = re.compile(r"^(?:the|a|an|my)\s+(?=\S)", re.IGNORECASE)
 def inventory(game: Game, argument: str) -> Iterator[Event]:
     """Show what you carry, or say it: + what you have, - what you no longer have."""
     if argument in MODES:
-        game.state.replace(carried=argument)
-        game.save()
+        with game.changing():
+            game.state.replace(carried=argument)
     elif argument:
         asking.correct(game.state, _change(argument))
         game.save()

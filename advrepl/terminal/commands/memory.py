@@ -18,7 +18,7 @@ from advrepl.terminal.text import one_line
 
 @command("recap", usage="[on | off | write | edit TEXT | drop]")
 def recap(game: Game, argument: str) -> Iterator[Event]:
-    """Show what is kept of turns out of sight: lines that the model may choose while you read, or its own summary."""
+    """Show what is kept of turns out of sight: lines that the model may choose, or its own summary."""
     word, _, text = argument.partition(" ")
     if word in ("write", "edit", "drop"):
         yield from _summarized(game, word, text.strip())
@@ -26,8 +26,8 @@ def recap(game: Game, argument: str) -> Iterator[Event]:
     if argument not in ("", "on", "off"):
         raise AdvreplError(f"/recap is on, off, write, edit or drop, not {argument[:20]!r}")
     if argument:
-        game.state.replace(recap=argument == "on")
-        game.save()
+        with game.changing():
+            game.state.replace(recap=argument == "on")
     lines, story = _lines(game), game.story
     rows = [
         (f"{number}{'*' if line.pinned else ' '} turn {line.turn + 1}", one_line(quotes.text(line, story)))

@@ -1,6 +1,6 @@
 """The /commands for what was written: how fast, and a copy of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from advrepl import AdvreplError
@@ -20,23 +20,20 @@ from advrepl.terminal.past import costs
 def show_stats(game: Game, argument: str) -> Iterator[Event]:
     """Show how fast the replies of this session were, and how soon they began."""
     past = costs(game)
-    if not past:
+    if not past.replies:
         yield Note("no reply was written since the story was opened")
         return
-    speeds = [each["generated"] / each["seconds"] for each in past if each["seconds"] and not each["ahead"]]
-    firsts = [each["first_ms"] / 1000 for each in past]
-    read = sum(each["prompt"] - each["reused"] for each in past)
     rows = [
-        ("replies", "", f"{len(past)}, {sum(each['ahead'] for each in past)} of them begun before you asked"),
-        ("tokens a second", spark(speeds), _range(speeds, "{:.0f}")),
-        ("first word", spark(firsts), _range(firsts, "{:.2f} s")),
-        ("tokens", "", f"{sum(each['generated'] for each in past):,} written, {read:,} read"),
+        ("replies", "", f"{past.replies}, {past.ahead} of them begun before you asked"),
+        ("tokens a second", spark(past.speeds), _range(past.speeds, "{:.0f}")),
+        ("first word", spark(past.firsts), _range(past.firsts, "{:.2f} s")),
+        ("tokens", "", f"{past.written:,} written, {past.read:,} read"),
     ]
     words = lay_out([(name, told) for name, _, told in rows], ENDLESS)
     yield Table(words, tuple((name, f"{bars}  {told}".strip()) for name, bars, told in rows))
 
 
-def _range(values: list[float], shape: str) -> str:
+def _range(values: Sequence[float], shape: str) -> str:
     if not values:
         return "not known: all were begun before you asked"
     if len(values) == 1:

@@ -20,7 +20,8 @@ from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
-from advrepl.engines.prefetch import Prefetcher, PrefetchJob
+from advrepl.engines.prefetch import Prefetcher
+from advrepl.engines.slots import PrefetchJob
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from tests import architectures
@@ -28,6 +29,7 @@ from tests.bench.caches import LINES, compared_window, sampling, say, spoken, wa
 from tests.engines.llama.test_abilities import KINDS, RIGHT
 
 CTX = 512
+MOVES = ("turn", "turn", "retry", "undo", "edit", "resume", "written_ahead", "branch", "branch", "remember")
 MOST = 360  # tokens of a window: beyond them turns slide out
 
 
@@ -38,16 +40,20 @@ class Played:
         self.rand, self.open, self.fresh, self.save = random.Random(seed), open, fresh, save
         self.turns: list[str] = []
         self.start = 0  # turns that have slid out
+        self.left: list[tuple[list[str], int, str]] = []  # branches that were left: turns, start, memory
+        self.memory = ""  # what stands at the end of the head
         self.begin()
 
     def begin(self) -> None:
         self.engine = self.open()
+        self.engine.tails.limit = 1 << 30
         self.ahead: Prefetcher[str] = Prefetcher(self.engine)
         self.store = KvStore(self.engine, self.save, 1 << 30)
 
     def window(self, turns: list[str]) -> Window:
         prompt = spoken(turns).prompt
-        return Window(Prompt(prompt.head, prompt.blocks[self.start :], prompt.cue), self.start, 0, CTX)
+        head = (*prompt.head, Segment("", self.memory)) if self.memory else prompt.head
+        return Window(Prompt(head, prompt.blocks[self.start :], prompt.cue), self.start, 0, CTX)
 
     def size(self, turns: list[str]) -> int:
         return sum(self.engine.sizes(self.window(turns).segments))
@@ -88,6 +94,22 @@ class Played:
         turns[place] += " indeed"
         self.engine.forget_moved()
         return self.reply(turns)
+
+    def branch(self) -> Stats:
+        """Leave the story for a branch that was left before, as /tree does, or for one that begins earlier."""
+        here = self.turns, self.start, self.memory
+        if self.left and self.rand.random() < 0.6:
+            self.turns, self.start, self.memory = self.left.pop(self.rand.randrange(len(self.left)))
+            self.left.append(here)
+            return self.turn()
+        self.left.append(here)
+        return self.undo()
+
+    def remember(self) -> Stats:
+        """Change what the head says, as /memory does, or have it as it was."""
+        self.memory = self.rand.choice(("", " It rains.", " It is night."))
+        self.engine.forget_moved()
+        return self.turn()
 
     def resume(self) -> Stats:
         self.store.store(self.window(self.turns))
@@ -173,7 +195,7 @@ def is_right(played: Played, given: Counter[int], steps: int) -> None:
     checked(played, "turn", given)
     done = []
     for _ in range(steps):
-        done.append(played.rand.choice(("turn", "turn", "retry", "undo", "edit", "resume", "written_ahead")))
+        done.append(played.rand.choice(MOVES))
         checked(played, done[-1], given)
         if not played.engine.shifted:  # what was moved knows of what is gone
             off = compared_window(played.engine, played.fresh, played.window([*played.turns, "and"]))
@@ -192,6 +214,11 @@ def test_what_is_told_is_what_was_decoded_and_what_follows_is_right(
 @pytest.mark.parametrize("kind", KINDS)
 def test_so_it_is_in_long_stories(kind: str, seed: int, begun: Story, given: Counter[int]) -> None:
     is_right(begun(kind, seed), given, 25)
+
+
+def test_a_branch_whose_cells_do_not_reach_its_window_is_read_and_told(begun: Story, given: Counter[int]) -> None:
+    """What was put aside had no cells at its end for the layers that slide: all was read, and some told as reused."""
+    is_right(begun("gemma3-all-windowed", 2001), given, 21)
 
 
 @pytest.mark.parametrize(("kind", "read"), [("llama", 0), ("llama-yarn", 1), ("lfm2", 1)])

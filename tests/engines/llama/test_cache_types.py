@@ -3,20 +3,24 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gguf
 import llama_cpp.llama_cpp as lib
 import pytest
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.llama.cache_types import Heads, cache_types
+from advrepl.engines.llama.cache_types import Cell, Heads, cache_types, cell_of
 from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.play import session
 from advrepl.play.events import Reply
 from advrepl.play.session import Settings
+from advrepl.prompt.segments import Prompt, Segment, Window
+from advrepl.sampling.params import Sampling
 from convert import run
-from tests import tiny
+from tests import architectures, tiny
 from tests.engines.llama.test_engine import ONE, ROUNDING, divergence, shown, slide, write
 
 Open = Callable[..., LlamaEngine]
@@ -128,3 +132,67 @@ def test_flash_attention_is_left_to_graphics_cards_and_quantized_caches(smollm2:
         used[kind] = loaded.flash_attn
         loaded.close()
     assert used == {"f16": loaded.on_gpu, "q8_0": True}
+
+
+def header(folder: Path, arch: str, **values: object) -> GgufHeader:
+    """The header of a file that says this and holds no weights."""
+    writer = gguf.GGUFWriter(path := folder / "m.gguf", arch)
+    kinds = {int: writer.add_uint32, list: writer.add_array}
+    for key, value in values.items():
+        kinds[type(value)](f"{arch}.{key.replace('__', '.')}", value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return GgufHeader(path)
+
+
+def test_each_layer_takes_what_its_own_heads_take(tmp_path: Path) -> None:
+    plain = {"embedding_length": 64, "attention__head_count": 4}
+    assert cell_of(header(tmp_path, "llama", **plain), 3) == Cell(3 * 64, 3 * 64)
+    assert cell_of(header(tmp_path, "llama", **plain, attention__head_count_kv=2), 3) == Cell(96, 96)
+    hybrid = header(tmp_path, "lfm2", **plain, attention__head_count_kv=[0, 0, 2, 0, 2])
+    assert cell_of(hybrid, 5) == Cell(2 * 32, 2 * 32)
+    # Every fourth layer of these has attention, where the header does not say.
+    assert cell_of(header(tmp_path, "qwen3next", **plain), 8) == Cell(2 * 64, 2 * 64)
+    gemma = {
+        "attention__head_count_kv": [8, 8, 1, 8, 8, 1], "attention__sliding_window_pattern": [1, 1, 0, 1, 1, 0],
+        "attention__key_length": 512, "attention__value_length": 512, "attention__key_length_swa": 256,
+        "attention__value_length_swa": 128,
+    }  # fmt: skip
+    assert cell_of(header(tmp_path, "gemma4", **plain, **gemma), 6) == Cell(4 * 2048 + 2 * 512, 4 * 1024 + 2 * 512)
+    last = header(tmp_path, "gemma4", **plain, **gemma, attention__shared_kv_layers=3)
+    assert cell_of(last, 6) == Cell(2 * 2048 + 512, 2 * 1024 + 512)
+
+
+@pytest.mark.parametrize("name", ["llama", "lfm2", "mamba"])
+def test_what_a_token_takes_is_what_the_context_holds(tmp_path: Path, name: str) -> None:
+    """By the size of a sequence's state, which has a few bytes a token besides, and a recurrent part of one size."""
+    path = architectures.make(name, tmp_path)
+    model = LlamaModel(path, LoadOptions(512, 1), Log(tmp_path / "llama.log"))
+    sizes = []
+    for at in (0, 100, 200):
+        sizes.append(int(lib.llama_state_seq_get_size(model.context, 0)))
+        assert model.decode([5] * 100, at)
+    cell = cell_of(GgufHeader(path), architectures.TINY.layers).bytes(("f16", "f16"))
+    assert cell <= (sizes[2] - sizes[1]) / 100 <= cell + 24
+    model.close()
+
+
+def test_a_hybrid_whose_cache_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first layer has no heads, by which the cache of all was once counted."""
+    memory = type("Memory", (), {"available": 1000, "total": 1 << 40})()
+    path = architectures.make("lfm2", tmp_path)
+    monkeypatch.setattr("advrepl.engines.llama.cache_types.psutil.virtual_memory", lambda: memory)
+    with pytest.raises(AdvreplError, match=r"a context of 512 tokens takes 0\.0 GB besides lfm2\.gguf"):
+        LlamaModel(path, LoadOptions(512, 1), Log(tmp_path / "llama.log"))
+
+
+@pytest.mark.parametrize(("ctx", "advice"), [(256, "give a larger --ctx"), (300, "with a longer context: m takes 300")])
+def test_what_to_do_for_more_room_is_what_the_model_takes(tmp_path: Path, ctx: int, advice: str) -> None:
+    made = architectures.make("llama", tmp_path, context_length=300)
+    model = LlamaModel(made.rename(tmp_path / "m"), LoadOptions(ctx, 1), Log(tmp_path / "llama.log"))
+    engine = LlamaEngine(model)
+    segment = Segment("", "word " * 400)
+    with pytest.raises(AdvreplError, match=f"tokens do not fit the context of {ctx}: .*{advice}"):
+        list(engine.generate(Window(Prompt((segment,), (), ()), 0, 1, ctx), Sampling()))
+    engine.close()

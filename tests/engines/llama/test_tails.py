@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.kv.tails import LEAST, Tail, Tails
+from advrepl.engines.kv.tails import LEAST, MOST, Tail, Tails
 from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
@@ -102,6 +102,17 @@ def test_what_knows_of_turns_that_slid_out_is_given_up_with_them(open_tiny: Open
     assert beyond(engine, stories[0]) > 60
 
 
+def test_what_was_sampled_and_is_no_part_of_the_story_is_not_put_aside(open_tiny: Open) -> None:
+    """As thoughts are not: they never come again, and a long story would fill the memory with them."""
+    engine = open_tiny("llama")
+    story = played(engine, 2)
+    for turn in range(3):
+        say(engine, spoken(story), sampling(turn, 40))
+        story += ["told otherwise", LINES[turn]]
+        say(engine, spoken(story), sampling(turn, 1))
+    assert not engine.tails.count
+
+
 # --- which are kept
 
 
@@ -136,3 +147,13 @@ def test_a_tail_that_another_holds_is_let_go() -> None:
     tails.add(long)
     assert tails.find([*short.tokens, 1], 20) == (long, 60)
     assert tails.find([*short.tokens, 1], 5) is None, "the cache has not come to where it begins"
+
+
+def test_no_more_are_kept_than_can_be_compared_in_a_moment() -> None:
+    tails = Tails()
+    tails.limit = 1 << 30
+    for number in range(MOST + 10):
+        each = tail(1000 + number)
+        assert tails.make_room(each.size)
+        tails.add(each)
+    assert tails.count == MOST

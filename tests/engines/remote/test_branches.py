@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from advrepl.engines.base import Engine, LoadOptions
-from advrepl.engines.prefetch import Prefetcher, PrefetchJob
+from advrepl.engines.prefetch import Prefetcher
 from advrepl.engines.remote.address import read_address
 from advrepl.engines.remote.branches import RemoteBranching
 from advrepl.engines.remote.opening import open_server
+from advrepl.engines.slots import PrefetchJob
 from tests.engines.remote import scripted_server as scripted
 from tests.engines.remote.scripted_server import KOBOLD, LCP, LLAMA, VLLM, Scripted, says, serving
 from tests.engines.remote.test_engine import GRAMMAR
@@ -133,3 +134,31 @@ def test_a_reply_that_was_taken_hears_a_cancel() -> None:
         assert time.monotonic() - started < 2
         ahead.close()
         engine.close()
+
+
+@pytest.mark.parametrize("kind", [LLAMA, VLLM])
+def test_a_typed_line_is_only_read(kind: str) -> None:
+    """One token is asked for, the least that all of them take, and none of what comes is a reply."""
+    with serving(kind, says(" x")) as server, engine_on(server, branches=6) as (engine, _):
+        assert isinstance(engine, RemoteBranching) and engine.reads_along
+        ahead: Prefetcher[str] = Prefetcher(engine)
+        ahead.plan(window("Hello.", "Hi.", "."), [])
+        for line in ("I go", "I go down"):
+            shown = window("Hello.", "Hi.", line)
+            ahead.hold()
+            ahead.read(PrefetchJob(line, lambda branch, shown=shown: branch.read(shown)), whole=False)  # type: ignore[misc]
+            until(lambda: not ahead._writing)
+        assert [request["n_predict" if kind == LLAMA else "max_tokens"] for request in server.asked] == [1, 1]
+        longer, shorter = server.asked[1]["prompt"], server.asked[0]["prompt"]
+        assert len(longer) > len(shorter)
+        assert ahead.take("something else") is None
+        said = "".join(engine.generate(window("Hello.", "Hi.", "I go down there."), SAMPLING))
+        assert said == " x"
+        assert engine.stats.prompt == len(server.asked[2]["prompt"]) > len(longer)
+        ahead.close()
+
+
+@pytest.mark.parametrize("kind", [LCP, KOBOLD])
+def test_a_typed_line_is_not_sent_where_that_would_hurt(kind: str) -> None:
+    with serving(kind) as server, engine_on(server, branches=6) as (engine, _):
+        assert not getattr(engine, "reads_along", False)

@@ -49,3 +49,11 @@ def test_a_deletion_takes_a_summary_along() -> None:
     save = save_of(story, summaries=(Summary(0, "a"), Summary(1, "b"), Summary(2, "c")))
     assert editing.without(save, story, 1).summaries == (Summary(0, "a"), Summary(1, "c"))
     assert summaries.told(save.summaries, story) == "In the narrator's own words: c"
+
+
+def test_an_exact_story_asks_the_model_nothing_while_one_reads(game: Game) -> None:
+    game.state.replace(played=saves.PlayedWith(exact=True))
+    for line in ("/recap on", "/inventory told"):
+        assert "with --exact nothing follows from how long that takes: use one of the two" in refused(game, line)
+    assert not game.state.save.recap and game.state.save.carried != "told"
+    list(game.act("Climb the stairs."))

@@ -1,0 +1,48 @@
+"""Where a prompt is parted into the chunks that are decoded in one go. Pure functions on positions.
+
+The same tokens in other chunks round differently, by the processor and the type of the weights [measured: up to 2 nats
+of a logit]. A line is read before it is whole, and another one may be kept of it: so the places where its chunks end
+follow from where it begins and from nothing else, and the words that come of it are the same however it was read.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence, Sized
+
+from advrepl.prompt.segments import Prompt
+
+STEP = 8  # tokens; what is left of a line when it is sent is less, and each chunk costs as much as a token more
+
+
+def line(prompt: Prompt, parts: Sequence[Sized], length: int) -> tuple[int, int]:
+    """Return where the last segment before the cue, the player's line, begins and ends in a prompt of `length` tokens.
+
+    `parts`: the tokens of its segments.
+    """
+    cue = len(prompt.cue)
+    end = length - sum(map(len, parts[len(parts) - cue :]))
+    return end - (len(parts[-1 - cue]) if prompt.blocks else 0), end
+
+
+def ends(block: int, line: int, end: int) -> tuple[int, ...]:
+    """Return positions over which no chunk reaches: where the player's block begins, where his line begins, in it.
+
+    The last token of the line, which ends before position `end`, always comes with what follows it, so that what is
+    decoded last is never a single token. Chunks of a longer line are longer, an eighth to a quarter of what was read.
+    """
+    places, at = [block, line], line + STEP
+    while at < end:
+        places.append(at)
+        at += max(STEP, 1 << ((at - line).bit_length() - 3))
+    return tuple(places)
+
+
+def next_end(places: Sequence[int], at: int, chunk: int) -> int:
+    """Return where a chunk of at most so many tokens ends that begins at position `at`."""
+    later = bisect_right(places, at)
+    return min(at + chunk, places[later]) if later < len(places) else at + chunk
+
+
+def kept(places: Sequence[int], keep: int, end: int) -> int:
+    """Return how many of `keep` cached tokens are kept: in the player's block, which ends at `end`, whole chunks."""
+    earlier = bisect_right(places, keep)
+    return places[earlier - 1] if earlier and keep < end else keep

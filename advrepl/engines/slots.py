@@ -1,0 +1,58 @@
+"""What is prefetched: a job for each reply that may be asked for, and how far a branch came with it.
+
+Does not decide what is served when (prefetch.py).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from advrepl import AdvreplError
+from advrepl.engines.base import Branch, Engine
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class PrefetchJob(Generic[E]):
+    """Describe a reply that may be asked for under this key, and how an engine writes it."""
+
+    key: object
+    write: Callable[[Engine], Iterator[E]]
+    later: bool = False  # only when all others are there
+
+
+@dataclass(frozen=True)
+class Taken(Generic[E]):
+    """Hold a prefetched reply: what there was of it when it was asked for, and what is still to come."""
+
+    done: Sequence[E]
+    events: Iterator[E]
+
+
+@dataclass(eq=False)
+class Slot(Generic[E]):
+    """Hold a branch and what it does, as far as it came."""
+
+    branch: Branch
+    events: Iterator[E]
+    job: PrefetchJob[E] | None = None  # None: it prefills for the story itself
+    done: list[E] = field(default_factory=list)
+    steps: int = 0  # how often it was served, from the end of its prompt on
+    over: bool = False
+    broken: bool = False
+
+    def advance(self) -> None:
+        """Go on until it waits to be served, or ends."""
+        try:
+            for event in self.events:
+                if self.branch.waiting:
+                    return
+                self.done.append(event)
+        except AdvreplError:
+            self.broken = True  # it will be told when the same is asked for in earnest
+        self.over = True
+
+    def close(self) -> None:
+        """Let the generator of the events end, if it is one."""
+        getattr(self.events, "close", lambda: None)()
