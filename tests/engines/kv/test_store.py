@@ -560,8 +560,8 @@ def test_a_story_of_such_a_model_is_gone_on_with(tmp_path: Path, name: str) -> N
     letters = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 20.0)  # else random bytes, which are no text
     sampling = {"seed": 3, "max_tokens": 30, "logit_bias": letters}
     path = architectures.make(name, tmp_path, context_length=8192)
-    # How often an option has to be written anew is not what is measured here. A Gemma gets few turns: with more than its
-    # window a resumed story is read anew.
+    # How often an option has to be written anew is not what is measured here. A Gemma gets few turns: with more than
+    # its window a resumed story is read anew.
     player = Player(tmp_path, path, ctx=4096, options=2, sampling=sampling, plain_model=name != "gemma3")
     stayed = begun(player, "start", lines=("I look around.", "1", "2"))
     player.begin("I look around.", "1")
