@@ -139,7 +139,7 @@ def test_going_on_after_a_reply_feeds_the_new_turn_only(folder: Path, opened: Op
     ids, told = tokens_of(engine, first), sampled(engine)
     answer = Segment("\nTold:", reply.strip())  # as a story keeps it
     said, prompt = Segment("\nYou:", LINES[6]), first.prompt
-    second = Window(Prompt(prompt.head, (*prompt.blocks, (answer, said)), prompt.cue), 0, 0, 1024)
+    second = Window(Prompt(prompt.head, (*prompt.blocks, (answer,), (said,)), prompt.cue), 0, 0, 1024)
     new = engine.count(said) + engine.count(prompt.cue[0])
     write(engine, second)
     assert len(told) == 24 and engine.stats.reused >= len(ids) + 20 and engine.stats.prefilled <= new + 4
