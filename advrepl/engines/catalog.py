@@ -14,7 +14,7 @@ from advrepl import AdvreplError
 from advrepl.engines import models
 from advrepl.engines.files import parts, size_of
 from advrepl.engines.hf import folder as hf_folder
-from advrepl.engines.llama.header import GgufHeader
+from advrepl.engines.llama.header import read_header
 from advrepl.engines.llama.playable import problem
 from advrepl.prompt.formats import recognize
 
@@ -44,12 +44,12 @@ def _gguf(path: Path) -> CatalogEntry:
     """From the header alone, without llama.cpp: one bad file would end the program."""
     if reason := problem(path):
         return CatalogEntry(path, bytes=size_of(path), problem=reason)
-    header = GgufHeader(path)
+    header = read_header(path)
     architecture, kind = header.text("general.architecture") or "", header.number("general.file_type")
     return CatalogEntry(
         path,
         architecture,
-        sum(prod(tensor.shape) for part in parts(path) for tensor in GgufHeader(part).tensors),
+        sum(prod(tensor.shape) for part in parts(path) for tensor in read_header(part).tensors),
         size_of(path),
         lib.llama_ftype_name(kind).decode() if kind is not None and 0 <= kind < LAST_TYPE else "",
         models.format_of(header, path),

@@ -92,10 +92,10 @@ def locate(spec: str | None, notice: Callable[[str], None] = lambda _: None) -> 
 
 def format_told(path: Path) -> str:
     """Return the prompt format of a GGUF file that can be played, from its header; empty where it is damaged."""
-    from advrepl.engines.llama.header import BadHeader, GgufHeader  # loads numpy
+    from advrepl.engines.llama.header import BadHeader, read_header  # loads numpy
 
     try:
-        return format_of(GgufHeader(path), path)
+        return format_of(read_header(path), path)
     except (BadHeader, OSError):
         return ""
 

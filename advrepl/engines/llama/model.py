@@ -19,7 +19,7 @@ from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_ro
 from advrepl.engines.files import fingerprint
 from advrepl.engines.llama.abilities import abilities_of
 from advrepl.engines.llama.cache_types import TYPES, cache_types, cell_of, check_memory, heads_of, spare_cells
-from advrepl.engines.llama.header import GgufHeader
+from advrepl.engines.llama.header import forget_header, read_header
 from advrepl.engines.llama.loading import has_gpu, load_model
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.memory import SEQ_GUARD, SEQ_STORY, SEQ_SWAP, LlamaMemory
@@ -55,7 +55,8 @@ class LlamaModel(LlamaMemory):
         self._model = load_model(path, options, self.on_gpu, log, on_load)
         self._context = None
         self.abilities = abilities_of(self._model)
-        self._cell = cell_of(GgufHeader(path), int(lib.llama_model_n_layer(self._model)))
+        self._cell = cell_of(read_header(path), int(lib.llama_model_n_layer(self._model)))
+        forget_header()
         try:
             self.open_context(path, options)
         except AdvreplError:

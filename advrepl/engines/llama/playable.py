@@ -8,7 +8,7 @@ from pathlib import Path
 
 from advrepl import AdvreplError
 from advrepl.engines.files import check_file, parts
-from advrepl.engines.llama.header import BadHeader, GgufHeader
+from advrepl.engines.llama.header import BadHeader, GgufHeader, read_header
 from advrepl.engines.llama.header_checks import BYTE_TOKEN, wrong
 
 EMBEDDING = {
@@ -62,7 +62,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 def _header(path: Path) -> GgufHeader:
     check_file(path)
     try:
-        return GgufHeader(path)
+        return read_header(path)
     except BadHeader as error:
         raise AdvreplError(
             f"{path.name} is cut short or damaged, its header {error}: fetch it again, or choose another"

@@ -19,7 +19,7 @@ import psutil
 import advrepl
 from advrepl import AdvreplError, atomic
 from advrepl.engines.files import parts, size_of
-from advrepl.engines.llama.header import GgufHeader
+from advrepl.engines.llama.header import read_header
 
 TRIED_CTX = 256  # tokens
 MOST_REMEMBERED = 256  # files
@@ -31,7 +31,7 @@ def check_loads(path: Path, remembered: Path) -> None:
 
     What our own converter made is not tried.
     """
-    if GgufHeader(path).texts("advrepl.source.sha256") or size_of(path) > psutil.virtual_memory().total:
+    if read_header(path).texts("advrepl.source.sha256") or size_of(path) > psutil.virtual_memory().total:
         return
     tried, stamp = _read(remembered), _stamp(path)
     if tried.get(str(path)) == stamp:

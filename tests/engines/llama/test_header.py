@@ -18,7 +18,7 @@ from llama_cpp._ggml import libggml_base_path
 
 from advrepl import AdvreplError
 from advrepl.engines.llama import trial
-from advrepl.engines.llama.header import BLOCKS, GgufHeader
+from advrepl.engines.llama.header import BLOCKS, GgufHeader, forget_header, read_header
 from advrepl.engines.llama.playable import problem
 from tests import architectures
 
@@ -159,6 +159,17 @@ def test_the_values_are_those_that_were_written(tmp_path: Path) -> None:
     assert list(header.numbers("lfm2.attention.head_count_kv")) == [0, 2, 0, 2]
     assert header.number("general.architecture") is None and header.text("lfm2.context_length") is None
     assert header.end <= path.stat().st_size < header.end + 32
+
+
+def test_the_last_header_is_remembered_while_its_file_stays_as_it_is(tmp_path: Path) -> None:
+    path = architectures.make("lfm2", tmp_path)
+    first = read_header(path)
+    assert read_header(path) is first
+    path.write_bytes(architectures.make("llama", tmp_path).read_bytes())
+    changed = read_header(path)
+    assert changed.text("general.architecture") == "llama"
+    forget_header()
+    assert read_header(path) is not changed
 
 
 def test_the_blocks_are_those_of_llama_cpp() -> None:
