@@ -10,6 +10,7 @@ import platformdirs
 
 PACKAGE = Path(__file__).parent
 CACHE_SUFFIX = ".kv"  # of what a model has read of a story, beside its file
+CARD_CACHE = "card~"  # what the names of caches begin with of what several stories begin with
 
 
 def home() -> Path:

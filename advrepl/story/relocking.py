@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, paths
 from advrepl.story.crypt import Lock
 from advrepl.story.save_file import SaveFile
 
-CACHES = "card~*.kv"  # of what several stories begin with
+CARD_CACHES = f"{paths.CARD_CACHE}*{paths.CACHE_SUFFIX}"
 
 
 def relock(path: Path, lock: Lock | None) -> None:
@@ -27,6 +27,9 @@ def relock(path: Path, lock: Lock | None) -> None:
         for _ in range(2):  # the second time the backup is what was written first
             file.write(msgspec.structs.replace(save, lock=lock))
         if lock:
-            for cache in (file.path.with_name(f"{file.path.stem}.kv"), *file.path.parent.glob(CACHES)):
+            for cache in (
+                file.path.with_name(file.path.stem + paths.CACHE_SUFFIX),
+                *file.path.parent.glob(CARD_CACHES),
+            ):
                 with suppress(OSError):
                     cache.unlink(missing_ok=True)

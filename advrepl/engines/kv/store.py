@@ -21,11 +21,10 @@ from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv.computed import Run, part
 from advrepl.engines.kv.file import KvKey, KvPersistent, KvSnapshot, StoredKv, segments_digest
 from advrepl.engines.kv.log import KvLog, anonymous_memory
-from advrepl.paths import CACHE_SUFFIX
+from advrepl.paths import CACHE_SUFFIX, CARD_CACHE
 from advrepl.prompt.segments import Segment, Window
 
 SUFFIX = CACHE_SUFFIX
-FRONT = "card~"
 LEAST_FRONT = 64  # tokens that are worth a file
 EVERY = 180.0  # seconds between two files that are written while the story goes on, where each holds all
 MOST_DEAD = 2  # of a file, for each token that is in use: more that slid out or were taken back are left out
@@ -255,4 +254,4 @@ class KvStore:
 def front_name(window: Window, key: KvKey) -> str:
     """Name the file for what stories with this head and these examples have in common; no save has such a name."""
     segments = (Segment("", repr(key)), *window.prompt.head, *chain.from_iterable(window.prompt.blocks))
-    return f"{FRONT}{segments_digest(segments).hex()}{SUFFIX}"
+    return f"{CARD_CACHE}{segments_digest(segments).hex()}{SUFFIX}"
