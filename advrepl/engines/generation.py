@@ -78,9 +78,10 @@ class SequenceState:
     def copy(self, seq_id: int) -> "SequenceState":
         """Return the state of another sequence that begins as this one is."""
         token_cache, cached, snapshots = self.token_cache.copy(), list(self.cached), self.snapshots.copy()
-        other = replace(self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats())
-        other.chunks = list(self.chunks)
-        return other
+        return replace(
+            self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats(),
+            chunks=list(self.chunks),
+        )  # fmt: skip
 
     def cut(self, length: int) -> None:
         """Hold no more than the first `length` tokens."""
@@ -290,7 +291,7 @@ class SequenceEngine(ABC, Generic[M]):
                 yield ""
             if not decoded:
                 return False
-            self.sequence.prefilled()
+            sequence.prefilled()
             done += len(chunk)
         if on_prefill:
             on_prefill(len(tokens), len(tokens))

@@ -27,7 +27,7 @@ def read_along(game: Game, text: str, *, whole: bool, may_be_option: bool) -> No
         return
     window = _window(game, text)
     # Where every reply is to follow from the story alone, no line may move the window that is not sent.
-    if window and window.evicted > game.prefetch_start and (may_be_option or getattr(game.engine, "exact", False)):
+    if window and window.evicted > game.prefetch_start and (may_be_option or game.state.save.played.exact):
         window = None
     if not window:
         prefetcher.revoke()

@@ -119,13 +119,19 @@ def test_a_deleted_turn_leaves_the_file(game: Game) -> None:
         moves.delete(game, 0)
 
 
-def test_the_window_follows_to_a_far_branch(new_game: Callable[..., Game]) -> None:
-    """Not with one turn alone, because the window began late on the path that is left."""
+def long_walk(new_game: Callable[..., Game]) -> Game:
+    """A story of which the first turns have slid out."""
     game = new_game(DeterministicEngine(400))
     game.set_option_count(0)
     list(game.open())
     for number in range(30):
         list(game.act(f"step {number} of a long walk through the old house"))
+    return game
+
+
+def test_the_window_follows_to_a_far_branch(new_game: Callable[..., Game]) -> None:
+    """Not with one turn alone, because the window began late on the path that is left."""
+    game = long_walk(new_game)
     assert game.state.evicted() > 10
     moves.go(game, game.story.path[9])
     assert len(game.story) == 10 and game.window().evicted == 0
@@ -134,11 +140,7 @@ def test_the_window_follows_to_a_far_branch(new_game: Callable[..., Game]) -> No
 
 def test_a_branch_that_is_read_again_begins_where_it_did(new_game: Callable[..., Game]) -> None:
     """Then the prompt is the one that the cache was built for."""
-    game = new_game(DeterministicEngine(400))
-    game.set_option_count(0)
-    list(game.open())
-    for number in range(30):
-        list(game.act(f"step {number} of a long walk through the old house"))
+    game = long_walk(new_game)
     end, window = game.story.head, game.window()
     moves.go(game, game.story.path[9])
     list(game.act("another way"))
