@@ -19,11 +19,21 @@ from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 from advrepl.story import save_file, saves
 from advrepl.story.scenario import START, Scenario
+from tests import ROOT, real
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every program they start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup does the same to the end of a terminal
+
+# The rooms whose tests start programs and read models come first: so no core is left with a long file at the end.
+LONGEST = ("terminal", "play", "engines", "tuning", "cli", "convert")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files in the order in which the processes of `make test` take them."""
+    rooms = {room: place for place, room in enumerate(LONGEST)}
+    items.sort(key=lambda item: rooms.get(item.path.relative_to(ROOT / "tests").parts[0], len(rooms)))
 
 
 class ScriptedEngine:
@@ -108,8 +118,14 @@ def smollm2() -> Path:
 
 
 @pytest.fixture(scope="session")
-def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LlamaEngine]]:
-    """Opens real engines on the small model, and closes them at the end.
+def shallow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small real model with few of its layers, where what it says does not matter."""
+    return real.shallow_smollm2(tmp_path_factory.mktemp("shallow"))
+
+
+@pytest.fixture(scope="session")
+def open_engine(shallow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LlamaEngine]]:
+    """Opens real engines on the shallow model, or one that is named, and closes them at the end.
 
     With one thread: two that wait for each other on a busy machine are many times slower.
     """
@@ -117,10 +133,15 @@ def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     opened: list[LlamaEngine] = []
 
     def open(
-        ctx: int = 512, shift: bool = True, threads: int = 1, branches: int = 0, exact: bool = False
+        ctx: int = 512,
+        shift: bool = True,
+        threads: int = 1,
+        branches: int = 0,
+        exact: bool = False,
+        path: Path = shallow,
     ) -> LlamaEngine:
         kind = BranchingEngine if branches else LlamaEngine
-        model = LlamaModel(smollm2, LoadOptions(ctx, threads, branches=branches), log)
+        model = LlamaModel(path, LoadOptions(ctx, threads, branches=branches), log)
         opened.append(kind(model, shift=shift, exact=exact))
         return opened[-1]
 

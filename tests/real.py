@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import struct
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -12,8 +13,11 @@ import gguf
 import numpy as np
 import sentencepiece
 
+from advrepl.engines.llama.header import GgufHeader
 from convert import run
 from tests import tiny, torch_files
+
+SHALLOW = (0, 1, 28, 29)  # of SmolLM2's 30 layers
 
 
 def smollm_gguf() -> Path:
@@ -24,6 +28,43 @@ def smollm_gguf() -> Path:
 def smollm_reader() -> gguf.GGUFReader:
     """Read once: its vocabulary takes the reader some seconds."""
     return gguf.GGUFReader(smollm_gguf())
+
+
+def shallow_smollm2(folder: Path) -> Path:
+    """SmolLM2 with four of its layers: what it says is noise, but in its vocabulary and template, and soon.
+
+    The header is copied but for the count of layers, the tensors are those of the layers that stay.
+    """
+    source, out = smollm_gguf(), folder / "SmolLM2-shallow.gguf"
+    header, count = GgufHeader(source), b"llama.block_count" + struct.pack("<I", 4)
+    kept, infos, offset = [], b"", 0
+    for tensor in header.tensors:
+        name = _layer_renamed(tensor.name)
+        if name:
+            infos += struct.pack("<Q", len(name)) + name + struct.pack("<I", len(tensor.shape))
+            infos += struct.pack(f"<{len(tensor.shape)}QIQ", *tensor.shape, tensor.kind, offset)
+            kept.append(tensor)
+            offset += -(-tensor.bytes // header.alignment) * header.alignment
+    with source.open("rb") as whole, out.open("wb") as made:
+        front = whole.read(header.data_offset)
+        first = header.tensors[0].name.encode()
+        values = front[24 : front.index(struct.pack("<Q", len(first)) + first)]
+        before, _, behind = values.partition(count)
+        made.write(struct.pack("<4sIQQ", b"GGUF", 3, len(kept), len(header.names)))
+        made.write(before + count + struct.pack("<I", len(SHALLOW)) + behind[4:] + infos)
+        for tensor in kept:
+            made.write(bytes(-made.tell() % header.alignment))
+            whole.seek(header.data_offset + tensor.offset)
+            made.write(whole.read(tensor.bytes))
+    return out
+
+
+def _layer_renamed(name: str) -> bytes:
+    """A tensor's name in the shallow model; nothing if it is of a layer that does not stay."""
+    if not name.startswith("blk."):
+        return name.encode()
+    _, layer, part = name.split(".", 2)
+    return f"blk.{SHALLOW.index(int(layer))}.{part}".encode() if int(layer) in SHALLOW else b""
 
 
 def sentencepiece_model() -> Path:

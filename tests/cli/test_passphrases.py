@@ -22,9 +22,9 @@ QUICK = ("--threads", "1", "--ctx", "512", "--max-tokens", "4", "--options", "0"
 PASSPHRASE, SAID = "wide awake", "I polish the moonstone lens"
 
 
-def test_a_story_that_is_killed_is_gone_on_with_by_its_passphrase_alone(tmp_path: Path) -> None:
+def test_a_story_that_is_killed_is_gone_on_with_by_its_passphrase_alone(tmp_path: Path, shallow: Path) -> None:
     """No file of the program has what was said, also not after it was killed."""
-    program = Program(tmp_path)
+    program = Program(tmp_path, shallow)
     own: dict[str, Any] = {name: text for name, text in program.environment.items() if name.startswith("ADVREPL_")}
     with Terminal("play", "lighthouse", "--encrypt", *QUICK, prepare=CHEAP, columns=120, **own) as terminal:
         terminal.until("New passphrase:")

@@ -172,12 +172,15 @@ def test_a_bug_in_the_worker_is_not_hidden(game: Game) -> None:
         game.pause_prefetch()
 
 
-def test_the_real_model_tells_the_same_story(new_game: NewGame, open_engine: Callable[..., LlamaEngine]) -> None:
+@pytest.mark.parametrize("model", ["shallow", pytest.param("smollm2", marks=pytest.mark.slow)])
+def test_a_real_model_tells_the_same_story(
+    new_game: NewGame, open_engine: Callable[..., LlamaEngine], request: pytest.FixtureRequest, model: str
+) -> None:
     """The same words at every turn, and no cell is left behind."""
-    settings = {"format": "pygmalion", "seed": 1, "max_tokens": 12}
-    plain = new_game(open_engine(ctx=1024), START, **settings)
+    settings, path = {"format": "pygmalion", "seed": 1, "max_tokens": 12}, request.getfixturevalue(model)
+    plain = new_game(open_engine(ctx=1024, path=path), START, **settings)
     ended(plain.open())
-    engine = open_engine(ctx=1024, branches=5)
+    engine = open_engine(ctx=1024, branches=5, path=path)
     game = looking(new_game(engine, START, **settings))
     ended(game.open())
     for turn, line in enumerate(("1", "3", "I sing.", "2", "1", "2")):

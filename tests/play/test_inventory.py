@@ -272,12 +272,12 @@ def test_it_is_asked_behind_all_that_is_written_ahead(
 
 
 def test_a_story_stays_as_it_was_asked_for(tmp_path: Path) -> None:
-    asked = Settings(saves=tmp_path, save="mine", ctx=512, state="told", prefetch=False)
+    asked = Settings(saves=tmp_path, save="mine", ctx=512, threads=1, state="told", prefetch=False)
     game = session.new_game("start", asked)
     list(game.open())
     told(game, "/options 2")
     game.close()
-    game = session.resumed_game("mine", Settings(saves=tmp_path, prefetch=False), lambda _: None)
+    game = session.resumed_game("mine", Settings(saves=tmp_path, threads=1, prefetch=False), lambda _: None)
     assert carried.mode(game.state.save) == "told"
     game.close()
     with pytest.raises(AdvreplError, match="--state is off, on, told, not 'maybe'"):

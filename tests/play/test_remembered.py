@@ -25,7 +25,7 @@ def test_context_and_cache_are_those_that_the_story_was_played_with(
     tmp_path: Path, opened: Callable[[Game], Game]
 ) -> None:
     place = tmp_path / "saves"
-    begun = Settings(saves=place, save="mine", ctx=512, kv="q8_0", plain_model=True)
+    begun = Settings(saves=place, save="mine", ctx=512, threads=1, kv="q8_0", plain_model=True)
     game = opened(session.new_game("start", begun))
     list(game.open())
     game.close()
@@ -33,7 +33,7 @@ def test_context_and_cache_are_those_that_the_story_was_played_with(
         ({}, 512, "q8_0"), ({"ctx": 384}, 384, "q8_0"), ({"kv": "f16"}, 384, "f16"), ({}, 384, "f16"),
     ]  # fmt: skip
     for said, ctx, kv in cases:
-        game = opened(session.resumed_game("mine", Settings(saves=place, **said), lambda _: None))
+        game = opened(session.resumed_game("mine", Settings(saves=place, threads=1, **said), lambda _: None))
         assert game.engine.n_ctx == ctx and game.state.save.played == saves.PlayedWith(ctx, kv, True)
         assert isinstance(game.engine, LlamaEngine) and game.engine.model.cache_types[0] == kv
         assert game.planner.plain_model

@@ -23,7 +23,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(tmp_path: Path, **chosen: object) -> Settings:
-    return Settings(saves=tmp_path / "saves", ctx=512, **chosen)  # type: ignore[arg-type]
+    # One thread: two that wait for each other on a busy machine are many times slower.
+    return Settings(saves=tmp_path / "saves", ctx=512, threads=1, **chosen)  # type: ignore[arg-type]
 
 
 def test_a_new_story_takes_the_default_model_and_a_free_name(tmp_path: Path, opened: Callable[[Game], Game]) -> None:

@@ -225,8 +225,8 @@ def old_save(program: Program, **sampling: Any) -> Path:
     return path
 
 
-def test_a_story_of_before_plays_with_its_values(tmp_path: Path) -> None:
-    program = Program(tmp_path)
+def test_a_story_of_before_plays_with_its_values(tmp_path: Path, shallow: Path) -> None:
+    program = Program(tmp_path, shallow)
     path = old_save(program, typical=0.9, dry=0.8, repeat_last=64, max_tokens=8)
     code, out, err = program.run("resume", "old", "--ctx", "512", lines=b"1\n/set\n")
     assert code == 0 and out and "in the settings of this story" not in err
@@ -237,8 +237,8 @@ def test_a_story_of_before_plays_with_its_values(tmp_path: Path) -> None:
     assert len(kept.turns) == 4
 
 
-def test_a_story_with_a_value_out_of_range_plays_and_says_so(tmp_path: Path) -> None:
-    program = Program(tmp_path)
+def test_a_story_with_a_value_out_of_range_plays_and_says_so(tmp_path: Path, shallow: Path) -> None:
+    program = Program(tmp_path, shallow)
     path = old_save(program, temperature=50, max_tokens=8)
     code, out, err = program.run("resume", "old", "--ctx", "512", lines=b"1\n")
     assert code == 0 and out

@@ -202,8 +202,8 @@ def test_any_own_preset_is_read_or_refused(tmp_path_factory: pytest.TempPathFact
 # --- the command line
 
 
-def test_preset_on_the_command_line(tmp_path: Path) -> None:
-    program = Program(tmp_path)
+def test_preset_on_the_command_line(tmp_path: Path, shallow: Path) -> None:
+    program = Program(tmp_path, shallow)
     code, out, _ = program.play("--json", "--preset", "clover", "--temperature", "0.9", lines=b"/preset good-winds\n")
     assert code == 0 and events(out)[-1]["event"] == "note" and events(out)[-1]["text"].startswith("good-winds: temp")
     kept = saves.load(program.saves / "start.json").sampling

@@ -16,13 +16,13 @@ LONG = ("--threads", "1", "--ctx", "1024", "--seed", "5", "--max-tokens", "400",
 
 
 @pytest.fixture
-def open_terminal(tmp_path: Path, smollm2: Path) -> Callable[..., Terminal]:
+def open_terminal(tmp_path: Path, shallow: Path) -> Callable[..., Terminal]:
     """Starts the program with a home and a folder of saves of its own."""
 
     def start(
         *arguments: str, columns: int = 80, rows: int = 24, prepare: str = "pass", **environment: str
     ) -> Terminal:
-        own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
+        own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(shallow)}
         return Terminal(*with_a_story(arguments), columns=columns, rows=rows, prepare=prepare, **own | environment)
 
     return start

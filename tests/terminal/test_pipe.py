@@ -20,12 +20,13 @@ THREADS = ("--threads", "1")  # two that wait for each other on a busy machine a
 
 
 class Program:
-    """advrepl with a home and a save folder of its own, on the small model."""
+    """advrepl with a home and a save folder of its own, on this model, or the starter model if none is named."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: Path | None = None) -> None:
         self.saves, self.folder = folder / "saves", folder
         keep = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         self.environment = {**keep, "ADVREPL_HOME": str(folder / "home"), "ADVREPL_SAVES": str(self.saves)}
+        self.environment |= {"ADVREPL_MODEL": str(model)} if model else {}
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         pipe = subprocess.PIPE
@@ -43,15 +44,17 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
+def program(tmp_path: Path, shallow: Path) -> Program:
+    return Program(tmp_path, shallow)
 
 
 def events(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_json_lines_follow_the_contract(program: Program) -> None:
+def test_json_lines_follow_the_contract(tmp_path: Path) -> None:
+    """On the whole starter model, found as a new player's program finds it."""
+    program = Program(tmp_path)
     code, out, err = program.play("--json", lines=b"1\n/context\n")
     assert code == 0 and err == ""
     ready, *rest = events(out)

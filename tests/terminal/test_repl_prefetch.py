@@ -28,8 +28,8 @@ PLAY = (
 
 
 @pytest.fixture
-def terminal(smollm2: Path, tmp_path: Path) -> Iterator[Terminal]:
-    home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
+def terminal(shallow: Path, tmp_path: Path) -> Iterator[Terminal]:
+    home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(shallow)}
     with Terminal(*PLAY, "--saves", str(tmp_path), columns=100, rows=40, **home) as terminal:
         terminal.until("3. Run as fast as you can.")
         yield terminal

@@ -5,7 +5,7 @@ place where it merges nothing: what stands before that place, the mark's lead, i
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 from advrepl.prompt.segments import Segment
@@ -38,6 +38,7 @@ class Borders:
 
     def __init__(self, encode: Encode) -> None:
         self._encode = encode
+        self._text = cache(lambda text: encode(Segment("", text), False))  # the endings are those of all marks
         self._leads: dict[tuple[str, int, bool], int] = {}
 
     def lead(self, segment: Segment) -> str:
@@ -66,7 +67,7 @@ class Borders:
         for right in _RIGHT:
             rest = self._encode(Segment(behind, right, plain), False)
             for left in _LEFT:
-                apart = (*self._encode(Segment("", left + before), False), *rest)
+                apart = (*self._text(left + before), *rest)
                 if apart != self._encode(Segment(left + mark, right, plain), False):
                     return False
         return True

@@ -72,7 +72,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     file = real.smollm_gguf() if request.param == "smollm" else place / "m.gguf"
     if not file.exists():
         run.convert(run.prepare(run.Request(folder, file, "F32")), lambda title: lambda label, done, total: None)
-    loaded = LlamaModel(file, LoadOptions(ctx=128), Log(place / "log"))
+    loaded = LlamaModel(file, LoadOptions(ctx=128, threads=1), Log(place / "log"))
     yield Pair(Vocabulary(folder, rows), loaded.vocab)
     loaded.close()
 

@@ -108,8 +108,8 @@ def player(tmp_path: Path, mini: Path) -> Player:
 
 
 @pytest.fixture(scope="module", params=["SentencePiece", "BPE"])
-def either(request: pytest.FixtureRequest, mini: Path, smollm2: Path) -> Path:
-    return mini if request.param == "SentencePiece" else smollm2
+def either(request: pytest.FixtureRequest, mini: Path, shallow: Path) -> Path:
+    return mini if request.param == "SentencePiece" else shallow
 
 
 # --- coming back
@@ -265,8 +265,8 @@ def test_where_the_context_is_smaller_what_it_has_room_for_is_moved(player: Play
     assert player.resume("and on", ctx=320)["beyond"] <= 8
 
 
-def test_a_file_of_another_cache_type_is_not_used(tmp_path: Path, smollm2: Path) -> None:
-    player = Player(tmp_path, smollm2, ctx=384, options=0)
+def test_a_file_of_another_cache_type_is_not_used(tmp_path: Path, shallow: Path) -> None:
+    player = Player(tmp_path, shallow, ctx=384, options=0)
     player.begin("1", kv="q8_0")
     assert player.resume("2", kv="q8_0")["beyond"] <= 8 and player.notices == []
     assert player.resume("3", kv="f16")["reused"] == 0
@@ -420,8 +420,8 @@ def test_killed_while_the_player_reads_nothing_is_lost(player: Player) -> None:
     assert player.resume("go on", name="copy")["beyond"] <= 8 and player.notices == []
 
 
-def test_a_turn_adds_its_own_tokens_to_the_file_and_no_others(tmp_path: Path, smollm2: Path) -> None:
-    player = Player(tmp_path, smollm2, ctx=1024, options=0)
+def test_a_turn_adds_its_own_tokens_to_the_file_and_no_others(tmp_path: Path, shallow: Path) -> None:
+    player = Player(tmp_path, shallow, ctx=1024, options=0)
     player.begin("1")
     game = player.opened(sampling={"seed": 3, "max_tokens": 60})
     assert isinstance(game.engine, LlamaEngine)

@@ -27,12 +27,12 @@ Open = Callable[..., LlamaEngine]
 
 
 @pytest.fixture
-def open_model(smollm2: Path, tmp_path: Path) -> Iterator[Open]:
-    """Opens SmolLM2, or a tiny model of one of the shapes in tiny.SHAPES."""
+def open_model(shallow: Path, tmp_path: Path) -> Iterator[Open]:
+    """Opens the shallow SmolLM2, or a tiny model of one of the shapes in tiny.SHAPES."""
     opened: list[LlamaEngine] = []
 
     def open(kv: str | None = "q8_0", shape: str | None = None) -> LlamaEngine:
-        path = tmp_path / f"{shape}.gguf" if shape else smollm2
+        path = tmp_path / f"{shape}.gguf" if shape else shallow
         if not path.exists():
             request = run.Request(tiny.make(shape or "", tmp_path / "hf"), path, "F32")
             run.convert(run.prepare(request), lambda title: lambda label, done, total: None)
@@ -112,10 +112,10 @@ def test_quantized_keys_that_cannot_move_are_fed_again(open_model: Open, monkeyp
     assert fed > 25 and engine.stats.shifted == 0
 
 
-def test_a_story_is_played_and_slides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_story_is_played_and_slides(tmp_path: Path, shallow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
     sampling = {"seed": 1, "max_tokens": 24}
-    settings = Settings(saves=tmp_path, ctx=256, threads=1, kv="q8_0", options=0, sampling=sampling)
+    settings = Settings(str(shallow), saves=tmp_path, ctx=256, threads=1, kv="q8_0", options=0, sampling=sampling)
     game = session.new_game("start", settings)
     replies: list[Reply] = []
     for line in ("look around", "go on") * 6:

@@ -223,17 +223,21 @@ def test_a_full_context_ends_the_reply(open_engine: Open) -> None:
 def test_feeding_is_told_and_can_be_stopped(open_engine: Open) -> None:
     engine = open_engine(ctx=2048)
     told: list[tuple[int, int]] = []
+    timers: list[threading.Timer] = []
     window = shown(engine, "word " * 1500)
 
     def progress(done: int, total: int) -> None:
         told.append((done, total))
         if done:
-            threading.Timer(0.01, engine.cancel).start()
+            timers.append(threading.Timer(0.01, engine.cancel))
+            timers[-1].start()
 
     started = time.perf_counter()
     assert write(engine, window, on_prefill=progress) == ""
     assert engine.stats.stop == "interrupted" and time.perf_counter() - started < 5
     assert told[0] == (0, window.used) and told[-1][0] < window.used
+    for timer in timers:
+        timer.join()
     assert write(engine, shown(engine, "Tell me of the sea."))  # and the engine goes on
 
 

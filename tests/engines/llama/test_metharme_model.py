@@ -31,7 +31,7 @@ from tests import real
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaEngine]:
     out = real.metharme_mini(tmp_path_factory.mktemp("spm"))
-    engine = LlamaEngine(LlamaModel(out, LoadOptions(ctx=512), Log(out.with_suffix(".log"))))
+    engine = LlamaEngine(LlamaModel(out, LoadOptions(ctx=512, threads=1), Log(out.with_suffix(".log"))))
     yield engine
     engine.close()
 
