@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from advrepl.cards.character import Character
 from advrepl.engines import models
@@ -25,6 +26,10 @@ from tests import ROOT, real
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup does the same to the end of a terminal
+
+# How long an example takes is the machine's mood: what has to be fast has a test that counts calls or processor time.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # The rooms whose tests start programs and read models come first: so no core is left with a long file at the end.
 LONGEST = ("terminal", "play", "engines", "tuning", "cli", "convert")

@@ -184,9 +184,9 @@ def smollm_tensors(reader: gguf.GGUFReader, heads: int, kv_heads: int) -> dict[s
     return found
 
 
-def smollm_folder(folder: Path, dtype: str = "BF16") -> Path:
+def smollm_folder(folder: Path, dtype: str = "BF16", reader: gguf.GGUFReader | None = None) -> Path:
     """The Hugging Face folder SmolLM2's GGUF file could have come from; `dtype` "" leaves the weights out."""
-    reader = smollm_reader()
+    reader = reader or smollm_reader()
     field = {name: f.contents() for name, f in reader.fields.items() if not name.startswith("tokenizer")}
     config = {
         "architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "tie_word_embeddings": True,

@@ -309,7 +309,7 @@ def logits(model: Path, tokens: list[int]) -> Floats:
     params.n_ctx = params.n_batch = params.n_ubatch = 512
     params.type_k = params.type_v = 0
     params.flash_attn_type = 0
-    params.n_threads = params.n_threads_batch = 2
+    params.n_threads = params.n_threads_batch = 1  # two that wait for each other are slower on a busy machine
     context = llama_cpp.llama_init_from_model(loaded, params)
     batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
     batch.n_tokens = len(tokens)
