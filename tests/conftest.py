@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,8 +130,8 @@ def shallow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def open_engine(shallow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LlamaEngine]]:
-    """Opens real engines on the shallow model, or one that is named, and closes them at the end.
+def open_engine(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LlamaEngine]]:
+    """Opens real engines on the small model, or one that is named, and closes them at the end.
 
     With one thread: two that wait for each other on a busy machine are many times slower.
     """
@@ -143,7 +144,7 @@ def open_engine(shallow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         threads: int = 1,
         branches: int = 0,
         exact: bool = False,
-        path: Path = shallow,
+        path: Path = smollm2,
     ) -> LlamaEngine:
         kind = BranchingEngine if branches else LlamaEngine
         model = LlamaModel(path, LoadOptions(ctx, threads, branches=branches), log)
@@ -153,6 +154,12 @@ def open_engine(shallow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     yield open
     for engine in opened:
         engine.close()
+
+
+@pytest.fixture(scope="session")
+def open_shallow(open_engine: Callable[..., LlamaEngine], shallow: Path) -> Callable[..., LlamaEngine]:
+    """Opens engines on the shallow model."""
+    return partial(open_engine, path=shallow)
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ WARM = Sampling(seed=5, max_tokens=16)
 
 
 @pytest.fixture(scope="module")
-def engine(open_engine: Open) -> BranchingEngine:
-    engine = open_engine(ctx=512, branches=5)
+def engine(open_shallow: Open) -> BranchingEngine:
+    engine = open_shallow(ctx=512, branches=5)
     assert isinstance(engine, BranchingEngine)
     return engine
 
@@ -80,9 +80,9 @@ def taken(ahead: Prefetcher[str], line: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("sampling", [COOL, WARM], ids=["greedy", "sampled"])
 def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
-    open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str], sampling: Sampling
+    open_shallow: Open, engine: BranchingEngine, ahead: Prefetcher[str], sampling: Sampling
 ) -> None:
-    alone = open_engine(ctx=512)
+    alone = open_shallow(ctx=512)
     for line in LINES:
         begin(ahead, engine, sampling)
         finish(ahead)
@@ -93,14 +93,14 @@ def test_a_reply_written_ahead_is_the_one_that_would_have_been_written(
 
 
 def test_a_reply_goes_on_where_it_was_when_it_is_taken(
-    open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]
+    open_shallow: Open, engine: BranchingEngine, ahead: Prefetcher[str]
 ) -> None:
     begin(ahead, engine, WARM)
     while not any(slot.done for slot in replies(ahead)[1:2]):
         time.sleep(0.001)
     ready, whole = taken(ahead, LINES[1])
     assert 0 < len(ready) < len(whole)
-    alone = open_engine(ctx=512)
+    alone = open_shallow(ctx=512)
     assert whole == write(alone, shown(alone, *STORY, LINES[1]), WARM)
     write(engine, shown(engine, *STORY, LINES[1], whole.strip(), "Go on."), COOL)
     assert engine.stats.prefilled < 20
@@ -125,7 +125,7 @@ def test_no_progress_is_told_before_the_reply_is_asked_for(engine: BranchingEngi
     assert told and told[-1][0] == told[-1][1] > 128
 
 
-def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
+def test_pauses_change_nothing(open_shallow: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     """Also where they end a batch in the middle."""
     begin(ahead, engine, WARM)
     pauses = 0
@@ -134,17 +134,17 @@ def test_pauses_change_nothing(open_engine: Open, engine: BranchingEngine, ahead
         ahead.pause()
         pauses += 1
         ahead.resume()
-    alone = open_engine(ctx=512)
+    alone = open_shallow(ctx=512)
     assert pauses > 2
     assert taken(ahead, LINES[2])[0] == write(alone, shown(alone, *STORY, LINES[2]), WARM)
 
 
-def test_another_line_drops_the_replies(open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
+def test_another_line_drops_the_replies(open_shallow: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     begin(ahead, engine)
     time.sleep(0.1)
     assert ahead.take("I sing.") is None and unused(engine)
     window = shown(engine, *STORY, "I sing.")
-    alone = open_engine(ctx=512)
+    alone = open_shallow(ctx=512)
     assert write(engine, window) == write(alone, shown(alone, *STORY, "I sing."))
 
 
@@ -171,7 +171,7 @@ def test_reading_that_is_stopped_is_not_lost(engine: BranchingEngine, ahead: Pre
     assert engine.stats.reused >= 128
 
 
-def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
+def test_a_moved_cache_is_refreshed(open_shallow: Open, engine: BranchingEngine, ahead: Prefetcher[str]) -> None:
     write(engine, shown(engine, *TOLD))
     window = shown(engine, *TOLD[2:], evicted=2)
     write(engine, window, ONE)
@@ -183,13 +183,13 @@ def test_a_moved_cache_is_refreshed(open_engine: Open, engine: BranchingEngine, 
     ahead.close()
     write(engine, window, ONE)
     assert engine.stats.prefilled < 10
-    fresh = open_engine(ctx=512)
+    fresh = open_shallow(ctx=512)
     write(fresh, shown(fresh, *TOLD[2:], evicted=2), ONE)
     assert divergence(engine, fresh) < ROUNDING
 
 
 def test_a_refresh_that_was_paused_follows_the_story(
-    open_engine: Open, engine: BranchingEngine, ahead: Prefetcher[str]
+    open_shallow: Open, engine: BranchingEngine, ahead: Prefetcher[str]
 ) -> None:
     turns = ["Tell me of the sea.", "It was grey and wide.", "word " * 200, "Yes.", "And then?"]
     write(engine, shown(engine, *turns), ONE)
@@ -207,7 +207,7 @@ def test_a_refresh_that_was_paused_follows_the_story(
     ahead.resume()
     finish(ahead)
     assert not engine.shifted and engine.model.extent(0) == (0, len(engine.sequence.cached) - 1)
-    fresh = open_engine(ctx=512)
+    fresh = open_shallow(ctx=512)
     write(fresh, window, ONE)
     write(engine, window, ONE)
     assert engine.stats.prefilled < 10 and divergence(engine, fresh) < ROUNDING
@@ -223,9 +223,9 @@ def noted(engine: BranchingEngine | LlamaEngine, line: str) -> Window:
 
 
 def test_what_is_told_before_a_line_is_prefilled_before_it_is_typed(
-    open_engine: Open,
+    open_shallow: Open,
 ) -> None:
-    alone, engine = open_engine(ctx=512), open_engine(ctx=512, branches=5)
+    alone, engine = open_shallow(ctx=512), open_shallow(ctx=512, branches=5)
     assert isinstance(engine, BranchingEngine)
     ahead: Prefetcher[str] = Prefetcher(engine)
     for each in (engine, alone):
@@ -240,10 +240,10 @@ def test_what_is_told_before_a_line_is_prefilled_before_it_is_typed(
     assert engine.stats.prefilled == new < alone.stats.prefilled - 20
 
 
-def test_what_slid_can_make_room_at_once(open_engine: Open, engine: BranchingEngine) -> None:
+def test_what_slid_can_make_room_at_once(open_shallow: Open, engine: BranchingEngine) -> None:
     """Keys that were moved are turned before they are taken out of the cache."""
     window = shown(engine, *TOLD[2:], evicted=2)
-    alone = open_engine(ctx=512)
+    alone = open_shallow(ctx=512)
     for each in (engine, alone):
         write(each, shown(each, *TOLD))
     engine.prepare(window)

@@ -44,17 +44,15 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path, shallow: Path) -> Program:
-    return Program(tmp_path, shallow)
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
 
 
 def events(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_json_lines_follow_the_contract(tmp_path: Path) -> None:
-    """On the whole starter model, found as a new player's program finds it."""
-    program = Program(tmp_path)
+def test_json_lines_follow_the_contract(program: Program) -> None:
     code, out, err = program.play("--json", lines=b"1\n/context\n")
     assert code == 0 and err == ""
     ready, *rest = events(out)

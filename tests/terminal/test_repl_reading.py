@@ -17,10 +17,10 @@ def turns(path: Path) -> list[tuple[Any, ...]]:
     return [(turn["role"], turn["text"], turn.get("seed")) for turn in json.loads(path.read_text())["turns"]]
 
 
-def told_without(shallow: Path, folder: Path, *lines: str) -> list[tuple[Any, ...]]:
+def told_without(smollm2: Path, folder: Path, *lines: str) -> list[tuple[Any, ...]]:
     """The story of these lines, or options by their number, where nothing is read ahead."""
     settings = Settings(
-        str(shallow), saves=folder, save="plain", ctx=1024, threads=1, prefetch=False, kv_file=False,
+        str(smollm2), saves=folder, save="plain", ctx=1024, threads=1, prefetch=False, kv_file=False,
         sampling={"seed": 1, "max_tokens": 24},
     )  # fmt: skip
     with closing(session.new_game("start", settings)) as game:
@@ -31,9 +31,9 @@ def told_without(shallow: Path, folder: Path, *lines: str) -> list[tuple[Any, ..
 
 
 def test_enter_in_the_middle_of_reading_a_line_deleted_and_an_option_after_half_a_line(
-    shallow: Path, tmp_path: Path
+    smollm2: Path, tmp_path: Path
 ) -> None:
-    home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(shallow)}
+    home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
     how = ("play", "start", "--save", "story", "--seed", "1", "--ctx", "1024", "--max-tokens", "24", "--threads", "1")
     with Terminal(*how, "--no-kv-file", "--ahead", "--saves", str(tmp_path), columns=100, rows=40, **home) as terminal:
         terminal.replied(1)
@@ -61,11 +61,11 @@ def test_enter_in_the_middle_of_reading_a_line_deleted_and_an_option_after_half_
         terminal.replied(4)
         terminal.press("ctrl-d")
         assert terminal.left() == 0
-    assert turns(tmp_path / "story.json") == told_without(shallow, tmp_path, LINES[0], "2", LINES[1])
+    assert turns(tmp_path / "story.json") == told_without(smollm2, tmp_path, LINES[0], "2", LINES[1])
 
 
-def test_after_a_pause_the_first_words_are_there_when_the_line_is_sent(shallow: Path, tmp_path: Path) -> None:
-    home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(shallow)}
+def test_after_a_pause_the_first_words_are_there_when_the_line_is_sent(smollm2: Path, tmp_path: Path) -> None:
+    home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
     how = ("play", "start", "--save", "story", "--seed", "1", "--ctx", "1024", "--max-tokens", "24", "--threads", "1")
     with Terminal(*how, "--no-kv-file", "--ahead", "--saves", str(tmp_path), columns=100, rows=40, **home) as terminal:
         terminal.until(lambda: mark(terminal) == "●")

@@ -313,9 +313,9 @@ def test_each_model_and_machine_keeps_its_own(home: Path, smollm2: Path, little:
     assert [path.name for path in home.iterdir()] == ["tuned.json"]
 
 
-def test_bench_uses_it(shallow: Path, home: Path) -> None:
-    keep(home, shallow, Tuning(threads=1))
-    done = advrepl("bench", "-m", str(shallow), "--turns", "2", "--runs", "1", "--ctx", "256", "--json")
+def test_bench_uses_it(smollm2: Path, home: Path) -> None:
+    keep(home, smollm2, Tuning(threads=1))
+    done = advrepl("bench", "--turns", "2", "--runs", "1", "--ctx", "256", "--json")
     told = json.loads(done.stdout)
     assert (told["threads"], told["tuned"]) == (1, True) and "tuned for this machine: 1 thread" in done.stderr
     assert paths.home() == home

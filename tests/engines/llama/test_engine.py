@@ -58,8 +58,8 @@ ROUNDING = 0.01  # nats that another split into batches may make in a 4-bit mode
 
 
 @pytest.fixture(scope="module")
-def engine(open_engine: Open) -> LlamaEngine:
-    return open_engine(ctx=512)
+def engine(open_shallow: Open) -> LlamaEngine:
+    return open_shallow(ctx=512)
 
 
 def test_specials_are_found_in_marks_and_never_in_text(engine: LlamaEngine) -> None:
@@ -83,9 +83,9 @@ def test_a_reply_is_not_fed_again(engine: LlamaEngine) -> None:
     assert engine.stats.reused >= first.used + 8
 
 
-def test_the_cache_does_not_change_what_is_written(open_engine: Open) -> None:
+def test_the_cache_does_not_change_what_is_written(open_shallow: Open) -> None:
     """Played through the cache or fed afresh: the same logits, but for rounding."""
-    warm, cold = open_engine(ctx=512), open_engine(ctx=512)
+    warm, cold = open_shallow(ctx=512), open_shallow(ctx=512)
     turns = ["Tell me of the sea."]
     for line in ("And then?", "Who was aboard?", "Where did they land?"):
         turns += [write(warm, shown(warm, *turns)).strip(), line]
@@ -105,18 +105,18 @@ def slide(engine: LlamaEngine) -> tuple[str, int]:
     return text, engine.stats.prefilled
 
 
-def test_sliding_moves_the_cache(open_engine: Open) -> None:
-    engine = open_engine(ctx=512)
+def test_sliding_moves_the_cache(open_shallow: Open) -> None:
+    engine = open_shallow(ctx=512)
     text, fed = slide(engine)
     assert fed <= 2 and engine.stats.shifted > 20 and text
-    fresh = open_engine(ctx=512)
+    fresh = open_shallow(ctx=512)
     write(fresh, shown(fresh, "And then?", "A ship came.", "Who was aboard?", evicted=2), ONE)
     assert ROUNDING < divergence(engine, fresh) < 1  # the price of moving: it has seen the turns that are gone
 
 
-def test_ctrl_c_while_moved_keys_are_turned_spoils_nothing(open_engine: Open) -> None:
+def test_ctrl_c_while_moved_keys_are_turned_spoils_nothing(open_shallow: Open) -> None:
     """llama.cpp turns the keys of all layers again if it was stopped after some of them."""
-    engine, undisturbed = open_engine(ctx=512), open_engine(ctx=512)
+    engine, undisturbed = open_shallow(ctx=512), open_shallow(ctx=512)
     turns = ["Tell me of the sea.", "It was grey and wide.", "And then?", "A ship came.", "Who was aboard?"]
     late = shown(engine, *turns[2:], evicted=2)
     for each in (engine, undisturbed):
@@ -130,8 +130,8 @@ def test_ctrl_c_while_moved_keys_are_turned_spoils_nothing(open_engine: Open) ->
     assert undisturbed.stats.shifted > 20 and divergence(engine, undisturbed) < 1e-9
 
 
-def test_without_shift_sliding_feeds_again_and_stays_exact(open_engine: Open) -> None:
-    engine, fresh = open_engine(ctx=512, shift=False), open_engine(ctx=512)
+def test_without_shift_sliding_feeds_again_and_stays_exact(open_shallow: Open) -> None:
+    engine, fresh = open_shallow(ctx=512, shift=False), open_shallow(ctx=512)
     text, fed = slide(engine)
     turns = ["And then?", "A ship came.", "Who was aboard?"]
     assert fed > 25 and engine.stats.shifted == 0
@@ -139,9 +139,9 @@ def test_without_shift_sliding_feeds_again_and_stays_exact(open_engine: Open) ->
     assert text and divergence(engine, fresh) < ROUNDING
 
 
-def test_an_edited_turn_leaves_nothing_behind(open_engine: Open) -> None:
+def test_an_edited_turn_leaves_nothing_behind(open_shallow: Open) -> None:
     """The same logits after an edit as if the old words had never been (koboldcpp issue 2425)."""
-    engine, fresh = open_engine(ctx=512), open_engine(ctx=512)
+    engine, fresh = open_shallow(ctx=512), open_shallow(ctx=512)
     write(engine, shown(engine, "My cube is made of toothpaste.", "How odd.", "What is it made of?"))
     edited = ("My cube is made of iron.", "How odd.", "What is it made of?")
     write(engine, shown(engine, *edited), ONE)
@@ -210,8 +210,8 @@ def test_a_reply_that_is_cut_ends_with_a_whole_character(engine: LlamaEngine, mo
     assert len(text.encode()) > engine.stats.generated == most
 
 
-def test_a_full_context_ends_the_reply(open_engine: Open) -> None:
-    engine = open_engine(ctx=128)
+def test_a_full_context_ends_the_reply(open_shallow: Open) -> None:
+    engine = open_shallow(ctx=128)
     write(
         engine, shown(engine, "word " * 60), Sampling(seed=1, max_tokens=500, logit_bias={}), grammar="root ::= [a-z ]*"
     )
@@ -220,8 +220,8 @@ def test_a_full_context_ends_the_reply(open_engine: Open) -> None:
         write(engine, shown(engine, "word " * 200))
 
 
-def test_feeding_is_told_and_can_be_stopped(open_engine: Open) -> None:
-    engine = open_engine(ctx=2048)
+def test_feeding_is_told_and_can_be_stopped(open_shallow: Open) -> None:
+    engine = open_shallow(ctx=2048)
     told: list[tuple[int, int]] = []
     timers: list[threading.Timer] = []
     window = shown(engine, "word " * 1500)
@@ -249,9 +249,9 @@ def test_cancel_ends_a_reply(engine: LlamaEngine) -> None:
     assert engine.stats.stop == "interrupted" and engine.stats.generated <= 3
 
 
-def test_a_real_window_slides_for_the_price_of_a_turn(open_engine: Open) -> None:
+def test_a_real_window_slides_for_the_price_of_a_turn(open_shallow: Open) -> None:
     """The issue's figure: after sliding, at most the new turn's tokens and eight are fed."""
-    engine = open_engine(ctx=512)
+    engine = open_shallow(ctx=512)
     assert engine.template
     format = models.choose_format("chat", engine)
     story, start, slid = Story(), 0, 0
@@ -268,9 +268,9 @@ def test_a_real_window_slides_for_the_price_of_a_turn(open_engine: Open) -> None
     assert slid >= 2
 
 
-def test_what_slides_moves_also_where_the_heads_end_merges_with_what_follows(open_engine: Open) -> None:
+def test_what_slides_moves_also_where_the_heads_end_merges_with_what_follows(open_shallow: Open) -> None:
     """`.` and a dialogue, then `.<` and `|user|>`: that one token is decoded in front of what moved."""
-    moved = open_engine(ctx=512)
+    moved = open_shallow(ctx=512)
     head = (Segment("<|system|>", "You are a storyteller, and you tell of the sea."),)
     turns = tuple((Segment("<|user|>", f"{line} I row on across the water to the island."),) for line in "ABCDEF")
     whole = Prompt(head, ((Segment("", "\n\nExample:\nHello."),), *turns), (Segment("<|model|>", ""),))
@@ -284,8 +284,8 @@ def test_what_slides_moves_also_where_the_heads_end_merges_with_what_follows(ope
     assert moved.model.extent(0) == (0, len(moved.sequence.cached) - 1)
 
 
-def test_a_token_that_is_decoded_before_others_stands_where_it_belongs(open_engine: Open) -> None:
-    one, other = open_engine(ctx=512), open_engine(ctx=512)
+def test_a_token_that_is_decoded_before_others_stands_where_it_belongs(open_shallow: Open) -> None:
+    one, other = open_shallow(ctx=512), open_shallow(ctx=512)
     window = shown(one, "I row on across the water.", "The island comes nearer.", "I land there.")
     for engine in (one, other):
         write(engine, window, ONE)

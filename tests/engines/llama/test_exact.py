@@ -45,25 +45,25 @@ def played(engine: LlamaEngine) -> Window:
     return shown(engine, *told[2:], "It was empty.", "I go on.", evicted=2)
 
 
-def test_logits_follow_from_the_window_alone(open_engine: Open, tmp_path: Path) -> None:
-    engine = open_engine(exact=True)
+def test_logits_follow_from_the_window_alone(open_shallow: Open, tmp_path: Path) -> None:
+    engine = open_shallow(exact=True)
     window = played(engine)
     after = logits(engine, window)
     assert engine.stats.reused > 40, "not by reading all of it again"
-    fresh = open_engine(exact=True)
+    fresh = open_shallow(exact=True)
     assert np.array_equal(after, logits(fresh, window))
     store = KvStore(engine, tmp_path / "a.json", 1 << 30)
     assert store.store(window) == ""
-    resumed = open_engine(exact=True)
+    resumed = open_shallow(exact=True)
     assert KvStore(resumed, tmp_path / "a.json", 1 << 30).load(lambda: window) == ""
     assert np.array_equal(after, logits(resumed, window)) and resumed.stats.reused > 40
-    usual = open_engine()
+    usual = open_shallow()
     assert not np.array_equal(after, logits(usual, played(usual))), "without --exact they know of all that happened"
 
 
 @pytest.mark.slow
-def test_a_branch_writes_the_same_words(open_engine: Open) -> None:
-    engine = open_engine(exact=True, branches=2)
+def test_a_branch_writes_the_same_words(open_shallow: Open) -> None:
+    engine = open_shallow(exact=True, branches=2)
     assert isinstance(engine, BranchingEngine)
     window = played(engine)
     engine.prepare(window)
@@ -73,4 +73,4 @@ def test_a_branch_writes_the_same_words(open_engine: Open) -> None:
         assert engine.serve(branch)
         branch.served() if branch.waiting else None
     engine.take(branch)
-    assert np.array_equal(logits(engine, window), logits(open_engine(exact=True), window))
+    assert np.array_equal(logits(engine, window), logits(open_shallow(exact=True), window))

@@ -40,9 +40,9 @@ def card(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def play(tmp_path: Path, shallow: Path, card: Path) -> Callable[..., Terminal]:
+def play(tmp_path: Path, smollm2: Path, card: Path) -> Callable[..., Terminal]:
     def start(*arguments: str, columns: int = 80, **environment: str) -> Terminal:
-        own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(shallow)}
+        own = {"ADVREPL_HOME": str(tmp_path / "home"), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
         arguments = arguments or ("play", str(card), *QUICK)
         return Terminal(*arguments, columns=columns, rows=30, **own | {"COLORTERM": "truecolor"} | environment)
 
@@ -165,8 +165,8 @@ def test_a_bad_picture_is_skipped_at_first_and_told_when_asked(
 # --- elsewhere
 
 
-def test_pipes_get_a_word_and_no_picture(tmp_path: Path, shallow: Path, card: Path) -> None:
-    program = Program(tmp_path, shallow)
+def test_pipes_get_a_word_and_no_picture(tmp_path: Path, card: Path) -> None:
+    program = Program(tmp_path)
     how = ("play", str(card), *QUICK)
     code, out, err = program.run(*how, lines=b"/save\n/portrait\n")
     assert code == 0 and "Mind the gears." in out
@@ -175,8 +175,8 @@ def test_pipes_get_a_word_and_no_picture(tmp_path: Path, shallow: Path, card: Pa
     assert events(out)[-1] == {"event": "note", "text": "the picture can only be seen at a terminal"}
 
 
-def test_the_card_is_found_from_anywhere(tmp_path: Path, shallow: Path, card: Path) -> None:
-    program = Program(tmp_path, shallow)
+def test_the_card_is_found_from_anywhere(tmp_path: Path, card: Path) -> None:
+    program = Program(tmp_path)
     program.run("play", str(Path("tests") / ".." / "tests"), lines=b"")  # a folder is no card
     program.run("play", str(card), *QUICK, lines=b"/save\n")
     program.run("play", "brindle", *QUICK, lines=b"/save\n")
@@ -184,9 +184,9 @@ def test_the_card_is_found_from_anywhere(tmp_path: Path, shallow: Path, card: Pa
     assert saves.load(program.saves / "brindle.json").card_path == ""
 
 
-def test_without_pillow_only_portrait_says_so(tmp_path: Path, card: Path, shallow: Path) -> None:
+def test_without_pillow_only_portrait_says_so(tmp_path: Path, card: Path, smollm2: Path) -> None:
     code = "import sys; sys.modules['PIL'] = None; from advrepl.cli import main; main()"
-    own = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(shallow)}
+    own = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
     command = [sys.executable, "-c", code, "play", str(card), *QUICK]
     result = subprocess.run(command, input="/save\n/portrait\n", text=True, capture_output=True, timeout=120, env=own)
     assert result.returncode == 0
