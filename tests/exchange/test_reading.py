@@ -178,7 +178,7 @@ def test_pages() -> None:
         Turn(0, "user", "away"), Turn(3, "model", "A road."), Turn(1, "model", "A cellar."),
     ]  # fmt: skip
     save = save_of(Story(turns, 5))
-    assert pages.markdown(save) == "# \n\nA <house>.\n\n> in\n\nA cellar.\n"
+    assert pages.markdown(save) == "# \n\nA \\<house>.\n\n> in\n\nA cellar.\n"
     assert pages.text(save) == "Narrator: A <house>.\n\nYou: in\n\nNarrator: A cellar.\n"
     body = pages.html(save).split("</h1>\n")[1]
     assert body == (
@@ -188,6 +188,29 @@ def test_pages() -> None:
         '<details><summary>another way: A hall.…</summary>\n<p class="model">A hall.</p>\n</details>\n'
         '<p class="model">A cellar.</p>\n</body></html>\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("<script>alert(1)</script>", r"\<script>alert(1)\</script>"),
+        (r"\<script>", r"\\\<script>"),
+        ("![map](http://a/b.png)", r"!\[map]\(http://a/b.png)"),
+        ("[a](javascript:b)", r"[a]\(javascript:b)"),
+        ("[a]: http://b\n\n[c][a]", "[a]\\: http://b\n\n[c]\\[a]"),
+        ("*He* smiles <3, **you** know: 1 < 2", "*He* smiles <3, **you** know: 1 < 2"),
+    ],
+)
+def test_what_stands_in_a_turn_is_no_html_nor_link_in_markdown(told: str, written: str) -> None:
+    page = pages.markdown(msgspec.structs.replace(save_of(Story([Turn(None, "model", told)], 0)), title="<b>\nx"))
+    assert page == f"# \\<b> x\n\n{written}\n"
+
+
+def test_names_are_text_in_a_page_and_a_book() -> None:
+    save = msgspec.structs.replace(save_of(Story([Turn(None, "user", "<i>")], 0)), title="<script>")
+    with zipfile.ZipFile(io.BytesIO(epub.write(save))) as book:
+        told = [pages.html(save), *(book.read(name).decode() for name in book.namelist())]
+    assert not [page for page in told if "<script" in page or "<i>" in page]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=30))
