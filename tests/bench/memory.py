@@ -102,7 +102,7 @@ def read(game: Game) -> None:
     game.start_prefetch()
     assert game.prefetcher
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and not all(slot.over for slot in game.prefetcher.slots):
+    while time.monotonic() < until and game.prefetcher.state == "writing":
         time.sleep(0.01)
     game.pause_prefetch()
 
