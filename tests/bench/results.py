@@ -23,7 +23,7 @@ END = "<!-- end of what `make bench` writes -->"
 DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "nats": 3, "": 2}
 ORDER = (
     "playing", "opened", "peers", "picked", "typed", "keys", "resumed", "branches", "rates", "long", "books", "drift",
-    "seven", "opened-seven", "typed-seven",
+    "seven", "opened-seven", "typed-seven", "convert",
 )  # fmt: skip
 
 
