@@ -111,9 +111,8 @@ class KvLog:
     def _add(self, file: BinaryIO, engine: KvPersistent, snapshot: KvSnapshot, runs: Sequence[Run]) -> bool:
         wrote = False
         for at, length, place in self._cover(runs):
-            for start, end in (
-                pairwise(block_borders(at, at + length, engine.window, snapshot.chunks)) if place is None else ()
-            ):
+            missing = block_borders(at, at + length, engine.window, snapshot.chunks) if place is None else []
+            for start, end in pairwise(missing):
                 state = engine.copy_part(snapshot, start, end, anonymous_memory)
                 if state is None:
                     return False

@@ -327,7 +327,7 @@ others = st.lists(st.builds(OtherFile, st.just(Path("a.kv")), st.integers(0, 100
 
 
 @given(st.integers(0, 500), st.integers(1, 500), st.integers(0, 200), st.lists(st.integers(0, 1000)))
-def test_no_block_is_longer_than_a_window_or_reaches_over_its_multiples(
+def test_no_block_reaches_over_a_multiple_of_the_window(
     start: int, length: int, window: int, chunks: list[int]
 ) -> None:
     """Of more than that llama.cpp copies only what a layer with the window sees from the end."""
