@@ -1,4 +1,4 @@
-"""The benchmark's scripts at their smallest; and that the peers are given the same prompts."""
+"""The benchmark's scripts at their smallest, on the real model; and that the peers are given the same prompts."""
 
 import subprocess
 import sys
@@ -34,21 +34,9 @@ SMALL = ["--threads", "1", "--ctx", "256", "--reply", "6"]
         ("long_story", ["--turns", "2"], "turn 2,000: first piece"),
     ],
 )
-def test_a_part_measures_and_writes_its_results(
-    part: str, options: list[str], figure: str, tmp_path: Path, shallow: Path
-) -> None:
+def test_a_part_measures_and_writes_its_results(part: str, options: list[str], figure: str, tmp_path: Path) -> None:
     path = tmp_path / "performance.json"
-    command = [
-        sys.executable,
-        "-m",
-        f"tests.bench.{part}",
-        *SMALL,
-        *options,
-        "-m",
-        str(shallow),
-        "--results",
-        str(path),
-    ]
+    command = [sys.executable, "-m", f"tests.bench.{part}", *SMALL, *options, "--results", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     (section,) = results.read(path).sections.values()
