@@ -90,10 +90,11 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
         character=character and character.for_save(),
         macro_values=values,
         rng_seed=seed,
-        card_path=_card_path(what),
+        card_path=(own_card := _card_path(what)),
         lock=settings.lock,
     )
-    return Unopened(save, file, model, settings, _open, forgets=not name)
+    # Nothing else remembers a card from somewhere on the disk, and other programs keep a chat from its greeting on.
+    return Unopened(save, file, model, settings, _open, forgets=not (name or own_card))
 
 
 def resumed_game(
