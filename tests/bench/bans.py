@@ -87,9 +87,11 @@ def main() -> None:
             hits, without = hits + bans.contains(held.text, banned), without + bans.contains(free.text, banned)
             stops[held.stats.stop] += 1
             if not len(ratios) % EACH or len(ratios) == chosen.replies:
-                told = f"{len(banned)} phrases, {len(ratios)} replies of {chosen.tokens} tokens: in {hits} of them a phrase"
+                told = f"{len(banned)} phrases, {len(ratios)} replies of {chosen.tokens} tokens: a phrase in {hits}"
                 ratio = f"median {statistics.median(ratios):.3f}, mean {statistics.mean(ratios):.3f}"
-                print(f"{told}, {without} without the list; processor time × {ratio}; ended by", dict(stops), flush=True)
+                print(
+                    f"{told}, {without} without the list; processor time × {ratio}; ended by", dict(stops), flush=True
+                )
         engine.close()
 
 
