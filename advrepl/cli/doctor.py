@@ -93,7 +93,7 @@ def home_trouble() -> str:
     """Return why nothing can be kept in the program's own folder, as a sentence that names it; empty: all is well."""
     try:
         with tempfile.TemporaryFile(dir=_first_there(paths.home())) as file:  # rights alone tell nothing of a full disk
-            file.write(bytes(4096))
+            file.writelines([bytes(4096)])
             file.flush()
     except OSError as error:
         return f"{paths.home()} cannot be written ({error.strerror})"
