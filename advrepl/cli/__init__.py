@@ -54,8 +54,9 @@ def _run() -> None:
 
 
 def _tell(error: str) -> NoReturn:
-    from advrepl.terminal.text import visible
+    from advrepl.cli.tables import screen_width
+    from advrepl.terminal.text import visible, wrap
 
     with suppress(OSError):  # the terminal may be gone
-        sys.stderr.write(f"advrepl: {visible(error)}\n")
+        sys.stderr.write(wrap(f"advrepl: {visible(error)}", screen_width(sys.stderr)) + "\n")
     sys.exit(1)

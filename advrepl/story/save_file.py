@@ -25,6 +25,10 @@ LOCK_PATIENCE = 0.3  # seconds
 SCHEMA_WITHIN = 4096  # bytes of a save
 
 
+class Played(AdvreplError):
+    """Another program has the story open."""
+
+
 class SaveFile:
     """A save that is open for writing: locked against other programs until closed."""
 
@@ -38,7 +42,7 @@ class SaveFile:
             self._lock = filelock.FileLock(self._lock_path, timeout=LOCK_PATIENCE, mode=0o600)
             self._lock.acquire()
         except filelock.Timeout:
-            raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None
+            raise Played(f"{path} is being played by {self._holder()}: leave it there first") from None
         except OSError as error:
             raise AdvreplError(
                 f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
@@ -52,6 +56,16 @@ class SaveFile:
                 left.unlink()
         with suppress(OSError):  # only there to be shown
             self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
+
+    @classmethod
+    def of_new(cls, folder: Path, name: str) -> "SaveFile":
+        """Open the save of a new story, by the first name that none has and no other program begins one under."""
+        begun: list[str] = []  # there is nothing of these but the lock yet
+        while True:
+            try:
+                return cls(folder / f"{(free := free_name(folder, name, begun))}.json")
+            except Played:
+                begun.append(free)
 
     def __enter__(self) -> "SaveFile":
         return self

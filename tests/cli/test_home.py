@@ -117,6 +117,24 @@ def test_what_is_picked_on_the_first_screen_is_played(open_terminal: Callable[..
         assert not any("Where to?" in line for line in terminal.lines), "the list is gone again"
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_an_error_breaks_no_word(open_terminal: Callable[..., Terminal], columns: int) -> None:
+    with open_terminal("resume", "nothing-of-that-name", columns=columns) as terminal:
+        assert terminal.left() == 1
+        assert "-c saves list` shows those there are" in terminal.text.replace("-m advrepl", "-c")
+
+
+@pytest.mark.parametrize(("term", "columns"), [("dumb", 41), ("xterm", 40)])
+def test_the_first_screen_breaks_no_word(open_terminal: Callable[..., Terminal], term: str, columns: int) -> None:
+    with open_terminal(columns=columns, TERM=term) as terminal:
+        terminal.until("Enter leaves" if term == "dumb" else "letters filter")
+        assert "stories told by you and a language model on this machine" in terminal.text
+        assert "with one of these words, or choose below:" in terminal.text
+        if term == "dumb":
+            assert "a winter storm, a lamp that is out, a ship due before dawn" in terminal.text
+            assert "the mind of a sleeping ship, awake for two hundred years" in terminal.text
+
+
 def test_play_without_a_name_shows_a_list_and_leaving_it_begins_nothing(
     open_terminal: Callable[..., Terminal], program: Program
 ) -> None:
