@@ -131,7 +131,7 @@ def test_the_first_screen_breaks_no_word(open_terminal: Callable[..., Terminal],
         assert "stories told by you and a language model on this machine" in terminal.text
         assert "with one of these words, or choose below:" in terminal.text
         if term == "dumb":
-            assert "a winter storm, a lamp that is out, a ship due before dawn" in terminal.text
+            assert "The dark lighthouse: a storm, no lamp, a ship before dawn" in terminal.text
             assert "the mind of a sleeping ship, awake for two hundred years" in terminal.text
 
 
