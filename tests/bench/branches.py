@@ -25,7 +25,6 @@ from tests.bench.setup import Setup, found, line, parser, setup, spelled
 
 COMMON = 300  # tokens before the fork
 FED, SECONDS = 8.0, 0.3  # goals
-LINE = "I go on."
 WORDS = "the old house was dark and the wind went around it as if it looked for a door that somebody had left open "
 
 
@@ -122,16 +121,17 @@ def ours(setup: Setup, story: Story, heads: list[int]) -> list[Switch]:
 
 
 def servers(setup: Setup, story: Story, heads: list[int], rounds: int, *arguments: str) -> list[tuple[float, float]]:
-    """The same prompts to llama-server: seconds to the first piece, and tokens that it read."""
+    """The same to llama-server, another line in each round: seconds to the first piece, and tokens that it read."""
     server = Server(setup, *arguments)
     try:
-        prompts = []
-        for head in heads:
-            turns: list[tuple[str, str]] = [
-                (story.turns[index].role, story.turns[index].text) for index in story.path_to(head)
-            ]
-            prompts.append(spelled("chat", START, [*turns, ("user", LINE)]))
-        return [server.timed(prompt) for _ in range(rounds + 1) for prompt in prompts][len(heads) :]
+        found = []
+        for each in range(rounds + 1):
+            for head in heads:
+                turns: list[tuple[str, str]] = [
+                    (story.turns[index].role, story.turns[index].text) for index in story.path_to(head)
+                ]
+                found.append(server.timed(spelled("chat", START, [*turns, ("user", line(2 * each))])))
+        return found[len(heads) :]
     finally:
         server.close()
 
