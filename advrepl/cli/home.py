@@ -159,4 +159,4 @@ def _table(rows: Iterable[tuple[str, str]]) -> None:
     from advrepl.terminal.layout import lay_out
     from advrepl.terminal.text import visible
 
-    print(lay_out([(visible(first), visible(second)) for first, second in rows], min(screen_width(), MEASURE)))
+    print(visible(lay_out(rows, min(screen_width(), MEASURE))))
