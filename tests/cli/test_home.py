@@ -88,6 +88,22 @@ def test_a_word_that_is_no_command_says_what_may_be_meant(program: Program, word
     assert word != "brindel" or "play brindle`?" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["play", "--sead", "3"], "there is no option --sead: did you mean --seed?"),
+        (["play", "--nonsense"], "there is no option --nonsense: `{} play -h` shows what there is"),
+        (["bench", "-m"], "option '-m' requires an argument: `{} bench -h` shows what there is"),
+        (["saves", "bogus"], "no such command 'bogus': `{} saves -h` shows what there is"),
+        (["pull"], "missing argument 'REPO[:FILE]': `{} pull -h` shows what there is"),
+    ],
+)
+def test_a_line_that_is_not_understood_is_told_in_a_sentence(program: Program, arguments: list[str], told: str) -> None:
+    code, out, err = program.run(*arguments)
+    assert (code, out) == (1, "") and err.count("\n") == 1
+    assert re.fullmatch("advrepl: " + re.escape(told).replace(re.escape("{}"), ".*advrepl.*") + "\n", err), err
+
+
 def test_without_a_model_three_lines_say_how_to_get_one(program: Program) -> None:
     code = "from advrepl.engines import installed; installed.STARTER = 'none'; from advrepl.cli import main; main()"
     result = subprocess.run(
