@@ -41,6 +41,7 @@ _FULL_STOPS = (
 )
 # Quotation marks that open, each with those that may close it; the first one is meant where it is missing.
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』", "»": "«"}
+_BEFORE_QUOTE = "(*_~–—-[“‘'"  # what a quotation mark that opens may stand behind, besides blanks
 # By the names of their letters: Japanese mixes three scripts, and Korean may hold Chinese.
 _JAPANESE = ("Han", "Hiragana", "Katakana")
 _WRITTEN_TOGETHER = {
@@ -130,6 +131,24 @@ def open_quotes(text: str) -> str:
         elif char in _QUOTES and (char != "»" or _opens(last, at)):
             missing.append(_QUOTES[char])
     return "".join(closing[0] for closing in reversed(missing))
+
+
+def paired(text: str, piece: str) -> tuple[str, str]:
+    """Return what a piece adds to a text without straight quotes that close nothing, and what must wait for the next.
+
+    One that stands behind a word and opens is set off from it.
+    """
+    added = ""
+    for at, char in enumerate(piece):
+        before = text + added
+        if char != '"' or before.count(char) % 2 or not before[-1:].strip() or before[-1] in _BEFORE_QUOTE:
+            added += char
+            continue
+        after = piece[at + 1 : at + 2]
+        if not after:
+            return added, char
+        added += f" {char}" if after.isalnum() else ""
+    return added, ""
 
 
 def _opens(text: str, at: int) -> bool:

@@ -1,6 +1,7 @@
 """Chats as other programs write them, in their own forms."""
 
 import json
+from typing import Any
 
 SILLYTAVERN = "\n".join(
     json.dumps(line)
@@ -44,7 +45,8 @@ CHARACTER_AI = {
         "histories": [
             {"msgs": [
                 {"src": {"is_human": False}, "text": "Come in!"}, {"src": {"is_human": True}, "text": "I do."},
-                {"src": {"is_human": False}, "text": "Sit."},
+                {"src": {"is_human": False, "name": "Mira"}, "text": "Sit.", "is_alternative": False},
+                {"src": {"is_human": False, "name": "Mira"}, "text": "Stand.", "is_alternative": True},
             ]}
         ]
     }
@@ -74,6 +76,35 @@ LLAMA_CPP = "\n".join(
         {"type": "message", "message": {"role": "assistant", "content": "Sit."}},
     )
 )
+# As AI Dungeon's server answers a script in a browser.
+AI_DUNGEON = {
+    "data": {
+        "adventure": {
+            "title": "An evening", "memory": "Mira is kind.", "authorsNote": "It rains.",
+            "actionWindow": [
+                {"text": "Come in!", "type": "story", "undoneAt": None}, {"text": "\n> I do.\n", "type": "do"},
+                {"text": "Stand.", "type": "continue", "undoneAt": "2025-01-01"}, {"text": "Sit.", "type": "continue"},
+            ],
+            "storyCards": [{"keys": "door, gate", "value": "The door is red.", "type": "place", "title": "Door"}],
+        },
+        "adventureState": {"details": {"storySummary": ""}},
+    }
+}  # fmt: skip
+# llama.cpp's page: each message names the one before it.
+LLAMA_CPP_TREE: dict[str, Any] = {
+    "conv": {"id": "c", "name": "An evening", "currNode": "4", "lastModified": 1},
+    "messages": [
+        {"id": "r", "type": "root", "role": "system", "content": "", "parent": None, "children": ["1"]},
+        {"id": "1", "type": "text", "role": "assistant", "content": "Come in!", "parent": "r", "children": ["2", "6"]},
+        {"id": "2", "type": "text", "role": "user", "content": "I do.", "parent": "1", "children": ["t", "5"]},
+        {"id": "t", "type": "text", "role": "tool", "content": "{}", "parent": "2", "children": ["4"]},
+        {"id": "4", "type": "text", "role": "assistant", "content": "Sit.", "parent": "t", "children": [],
+         "reasoningContent": "He is tired."},
+        {"id": "5", "type": "text", "role": "assistant", "content": "Stand.", "parent": "2", "children": []},
+        {"id": "6", "type": "text", "role": "user", "content": "No.", "parent": "1", "children": ["7"]},
+        {"id": "7", "type": "text", "role": "assistant", "content": "Then go.", "parent": "6", "children": []},
+    ],
+}  # fmt: skip
 LINES = "Mira: Come in!\n\nYou: I do.\nMira: Sit.\n"
 KOBOLD = {
     "gamestarted": True, "prompt": "Come in!", "memory": "Mira is kind.", "authorsnote": "It rains.",
@@ -85,6 +116,11 @@ KOBOLD_CHAT = KOBOLD | {
     "prompt": "Mira: Come in!", "actions": ["\nTom: I do.\nMira:", " Sit."],
     "savedsettings": {"opmode": 3, "chatname": "Tom", "chatopponent": "Mira||$||Ann"},
 }  # fmt: skip
+# Kobold Lite keeps the line ends of its tags as a backslash and an n.
+KOBOLD_TAGS = KOBOLD | {
+    "actions": ["\n### Input:\nI do.", "\n### Output:\nSit."],
+    "savedsettings": {"opmode": 4, "instruct_starttag": "\\n### Input:\\n", "instruct_endtag": "\\n### Output:\\n"},
+}
 KOBOLD_MARKS = KOBOLD | {"actions": ["\n{{[INPUT]}}\nI do.\n{{[OUTPUT]}}\n", "Sit."], "savedsettings": None}
 KOBOLD_2 = {
     "file_version": 2, "prompt": "Come in!", "memory": "base64:gASVCgAAAAAAAACMBmV2aWwhlC4=",
@@ -97,7 +133,7 @@ KOBOLD_2 = {
 EVERY = {
     "webui": WEBUI, "agnai": AGNAI, "risu": RISU, "cai": CHARACTER_AI, "aid2": AI_DUNGEON_2, "aidcat": AIDCAT,
     "messages": MESSAGES, "kobold": KOBOLD, "kobold chat": KOBOLD_CHAT, "kobold marks": KOBOLD_MARKS,
-    "kobold 2": KOBOLD_2,
+    "kobold 2": KOBOLD_2, "kobold tags": KOBOLD_TAGS, "aid": AI_DUNGEON, "llama.cpp tree": LLAMA_CPP_TREE,
 }  # fmt: skip
 EVERY_TEXT = {name: json.dumps(chat) for name, chat in EVERY.items()} | {
     "sillytavern": SILLYTAVERN, "llama.cpp": LLAMA_CPP, "lines": LINES,

@@ -118,3 +118,33 @@ def test_words_are_parts_of_the_text_in_their_order(text: str) -> None:
     left = iter(text)
     assert all(char in left for word in scripts.words(text) for char in word)
     assert all(regex.search(r"[\p{L}\p{N}ー〆ｰ]|" + scripts.UNSPACED, word) for word in scripts.words(text))
+
+
+def _paired(pieces: list[str]) -> str:
+    text = held = ""
+    for piece in pieces:
+        added, held = scripts.paired(text, held + piece)
+        text += added
+    return text
+
+
+@pytest.mark.parametrize(
+    ("text", "paired"),
+    [
+        ('"Come in," she says. "Now."', '"Come in," she says. "Now."'),
+        ('He talks.""That is it." So." Yes."', 'He talks. "That is it." So. Yes.'),
+        ('*"I am,"* he says (*"aside"*).', '*"I am,"* he says (*"aside"*).'),
+        ("“Come,” she says.", "“Come,” she says."),
+    ],
+)
+def test_quotation_marks_that_close_nothing_are_left_out(text: str, paired: str) -> None:
+    assert _paired([text]) == paired
+
+
+@given(st.lists(st.text('ab ."(', max_size=4), max_size=8))
+def test_quotation_marks_are_paired_however_a_text_comes(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    told = _paired(pieces)
+    assert told == _paired([text]) == _paired(list(text))
+    assert _paired([told]) == told
+    assert [c for c in told if c not in ' "'] == [c for c in text if c not in ' "']

@@ -13,6 +13,7 @@ from advrepl.cards.spec import LISTS, OTHER_NAMES, TEXTS
 
 # What only characters have; lorebooks and presets have names and descriptions as well.
 OF_CHARACTERS = {*TEXTS, *LISTS, *OTHER_NAMES, "data"} - {"name", "description"}
+SPOKEN = {"first_mes", "mes_example", "char_name", "char_greeting"}  # what only characters have, in no other way
 LOREBOOK, CHAT, PRESET = "a lorebook", "a chat", "a preset of sampling parameters"
 # What a file is that has all of these fields; the first that fits.
 MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -44,6 +45,15 @@ def refuse_others(found: Mapping[str, Any], source: str) -> None:
     """Raise AdvreplError, which begins with the source, for what is known to be no character."""
     if kind := _kind(found):
         raise AdvreplError(f"{source} is {kind}, not a character{_remedy(kind, source)}")
+
+
+def refuse_as_chat(found: Mapping[str, Any], source: str) -> None:
+    """Raise AdvreplError, which begins with the source, for what is known to be something else than a chat."""
+    kind = _kind(found)
+    if not kind and (str(found.get("spec")).startswith("chara") or found.keys() & SPOKEN):
+        raise AdvreplError(f"{source} is a character, not a chat: `{program.command('play', source)}` plays it")
+    if kind and kind != CHAT:
+        raise AdvreplError(f"{source} is {kind}, not a chat{_remedy(kind, source)}")
 
 
 def refuse_chats(data: bytes, source: str) -> None:

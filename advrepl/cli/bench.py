@@ -27,15 +27,16 @@ def bench(
     json: AsJson = False,
 ) -> None:
     """Measure this machine with a model: loading, reading, writing, sliding."""
-    from rich.console import Console
+    from rich.markup import escape
 
+    from advrepl.cli.console import Shown
     from advrepl.engines import models
     from advrepl.engines.base import LoadOptions
     from advrepl.engines.llama.loading import devices
     from advrepl.tuning import store as tuning_store
     from advrepl.tuning.bench import BenchPlan, measure
 
-    screen, path = Console(stderr=True), models.locate(model, tell)
+    screen, path = Shown(stderr=True), models.locate(model, tell)
     if not isinstance(path, Path):
         _bench_server(path, LoadOptions(ctx), turns, runs, json)
         return
@@ -44,24 +45,25 @@ def bench(
     if told:
         screen.print(told, markup=False, highlight=False, soft_wrap=True)
     with screen.status("measuring") as status:
-        result = measure(BenchPlan(path, options, turns, runs), lambda doing: status.update(doing))
+        result = measure(BenchPlan(path, options, turns, runs), lambda doing: status.update(escape(doing)))
     if json:
         show_json(result)
     else:
-        Console().print(table(result, runs))
+        Shown().print(table(result, runs))
 
 
 def _bench_server(address: "Address", options: "LoadOptions", turns: int, runs: int, json: bool) -> None:
-    from rich.console import Console
+    from rich.markup import escape
 
+    from advrepl.cli.console import Shown
     from advrepl.cli.tables import listing, screen_width
     from advrepl.engines.remote.opening import open_server
     from advrepl.tuning.bench_server import measure_server
 
     engine = open_server(address, options, tell)
     try:
-        with Console(stderr=True).status("measuring") as status:
-            result = measure_server(engine, turns, runs, lambda doing: status.update(doing))
+        with Shown(stderr=True).status("measuring") as status:
+            result = measure_server(engine, turns, runs, lambda doing: status.update(escape(doing)))
     finally:
         engine.close()
     if json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import AdvreplError, atomic, paths
-from advrepl.cli.flags import whole
+from advrepl.cli.flags import say, tell, whole
 
 if TYPE_CHECKING:
     from advrepl.cards.character import Character
@@ -38,11 +38,10 @@ HEADINGS = {
 def show(card: Card) -> None:
     """Print what is in a character card."""
     from advrepl.cards.read import load_card
-    from advrepl.terminal.text import visible
 
     character, notes = load_card(_find(card))
     for line in _summary(character):
-        typer.echo(visible(line))
+        say(line)
     _tell(notes)
 
 
@@ -72,7 +71,7 @@ def export(
         raise AdvreplError(f"{out} is neither .json nor .png: only these two can be written")
     _write(out, written, force)
     _tell([*notes, *_left_behind(data, kind)])
-    typer.echo(f"{one_line(str(out))}: {one_line(character.name)}, {len(written):,} bytes")
+    say(f"{one_line(str(out))}: {one_line(character.name)}, {len(written):,} bytes")
 
 
 def _left_behind(data: bytes, kind: str) -> Iterator[str]:
@@ -142,4 +141,4 @@ def _tell(notes: list[str]) -> None:
     from advrepl.terminal.text import one_line
 
     for note in notes:
-        typer.echo(f"note: {one_line(note)}", err=True)
+        tell(f"note: {one_line(note)}")

@@ -87,12 +87,12 @@ def _import_folder(source: Path, place: Path) -> None:
     """Take all that can be taken, and say of the rest why not."""
     from rich.progress import track
 
+    from advrepl.cli.console import Shown
+
     files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
     taken, there, refused = 0, 0, list[str]()
     quiet = not sys.stderr.isatty()
-    from rich.console import Console
-
-    for path in track(files, "stories", console=Console(stderr=True), disable=quiet):
+    for path in track(files, "stories", console=Shown(stderr=True), disable=quiet):
         try:
             found = [is_new for _, _, is_new in _import_file(path, place)]
             taken, there = taken + sum(found), there + len(found) - sum(found)
@@ -156,5 +156,5 @@ def _agrees_to_clear(source: Path, path: Path) -> bool:
         raise AdvreplError(f"{warning}: give --clear if that is meant")
     agreed = agrees(f"{warning}. Write it?")
     if not agreed:
-        print("Nothing is written.")
+        say("Nothing is written.")
     return agreed

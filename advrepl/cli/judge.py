@@ -31,9 +31,10 @@ def judge(
     json: AsJson = False,
 ) -> None:
     """Compare quantized files with their F16 over a story, and name the smallest that is good enough."""
-    from rich.console import Console
+    from rich.markup import escape
 
     from advrepl import AdvreplError, paths
+    from advrepl.cli.console import Shown
     from advrepl.cli.tables import listing, screen_width
     from advrepl.engines import models
     from advrepl.engines.base import LoadOptions
@@ -51,7 +52,7 @@ def judge(
     story, _ = lookup.story(on, paths.saves_folder(folder), tell)
     passphrases.unlock(story)
     save = saves.load(story)
-    with Console(stderr=True).status("reading") as status:
+    with Shown(stderr=True).status("reading") as status:
         judged = judging.judge(
             found,
             save,
@@ -60,7 +61,7 @@ def judge(
             lambda model: _format(save.format, model),
             aloud,
             Log(paths.llama_log()),
-            lambda name, share: status.update(f"reading with {name}: {share:.0%}"),
+            lambda name, share: status.update(escape(f"reading with {name}: {share:.0%}")),
         )
     best = judging.smallest(judged, limit)
     if json:
@@ -89,7 +90,7 @@ def aloud(text: str) -> list[bool]:
     from advrepl.terminal.text import SPEECH, SPOKEN
 
     told, inside = list[bool](), False
-    for char in spoken(text):
+    for char in spoken(text.translate(dict.fromkeys(map(ord, (SPEECH, SPOKEN)), " "))):  # a model may write any byte
         if char in (SPEECH, SPOKEN):
             inside = char == SPEECH
         else:

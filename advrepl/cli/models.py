@@ -34,7 +34,7 @@ def show(
         size, context = f"{entry.bytes / 1e9:.2f} GB", str(entry.context or "")
         rows.append((name, architecture, size, entry.kind, entry.format, context))
     for line in listing(HEADINGS, rows, screen_width(), right=("size",)):
-        print(line)
+        say(line)
     for entry in found:
         if entry.problem:
             named = entry.problem.startswith(entry.path.name)
@@ -53,7 +53,7 @@ def _show_known() -> None:
         for each in KNOWN
     ]
     for line in listing(("name", "memory", "fits here", "what it is", "from"), rows, screen_width(), right=("memory",)):
-        print(line)
+        say(line)
     say(f"\n`{program.command('pull')} NAME` fetches one; the page of each says more, also its licence.")
 
 

@@ -25,8 +25,10 @@ def hidden(question: str) -> str:
     """Ask for a line that is not shown; at the end of the input it is empty."""
     from getpass import getpass
 
+    from advrepl.terminal.text import visible
+
     try:
-        return getpass(f"{question} ")
+        return getpass(visible(f"{question} "))
     except EOFError:
         print()
         return ""

@@ -28,7 +28,7 @@ def share(
     from advrepl.story import saves, sharing
 
     passphrases.unlock(path := saves.path_of(paths.saves_folder(folder), name))
-    print(sharing.line_of(shared(saves.load(path))))
+    say(sharing.line_of(shared(saves.load(path))))
 
 
 def replay(
@@ -45,9 +45,9 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Write a story's replies again from their seeds, and show where they differ (exit code 1)."""
-    from rich.console import Console
     from rich.progress import track
 
+    from advrepl.cli.console import Shown
     from advrepl.play.replay import opened
     from advrepl.play.settings import Settings
     from advrepl.story import saves, sharing
@@ -60,7 +60,7 @@ def replay(
     again, engine = opened(save, Settings(model=model, threads=threads, gpu_layers=gpu_layers), tell)
     replies = list["Compared"]()
     try:
-        bar = Console(stderr=True)
+        bar = Shown(stderr=True)
         for each in track(again.compared(), "replies", len(again), console=bar, disable=not sys.stderr.isatty()):
             replies.append(each)
             if each.result not in ("same", "unknown") and not as_json:
@@ -80,16 +80,16 @@ def replay(
 
 def _play_back(line: str, settings: "Settings", card: Path | None, *, as_json: bool) -> None:
     """Write the story of a line as one of the player's own."""
-    from rich.console import Console
     from rich.progress import track
 
+    from advrepl.cli.console import Shown
     from advrepl.play.shared import begun, played_back
     from advrepl.story import sharing
 
     known = sharing.read(line)
     game = begun(known, settings, card, tell).open(tell, None)
     try:
-        bar, quiet, steps = Console(stderr=True), not sys.stderr.isatty(), len(known.steps)
+        bar, quiet, steps = Shown(stderr=True), not sys.stderr.isatty(), len(known.steps)
         same = list(track(played_back(game, known), "replies", steps, console=bar, disable=quiet))
         game.save()
     finally:
@@ -103,12 +103,12 @@ def _play_back(line: str, settings: "Settings", card: Path | None, *, as_json: b
 
 
 def _line(each: "Compared") -> str:
-    from advrepl.terminal.text import one_line, visible
+    from advrepl.terminal.text import one_line
 
     if each.result == "other prompt":
         return f"turn {each.turn}: its prompt is another one now (the story before it or its settings were changed)"
     start = max(each.at - AROUND // 2, 0)
-    was, now = (visible(one_line(text[start : start + AROUND])) for text in (each.was, each.now))
+    was, now = (one_line(text[start : start + AROUND]) for text in (each.was, each.now))
     return f"turn {each.turn}: from character {each.at + 1} on it was “{was}”, and is “{now}” now"
 
 

@@ -42,7 +42,7 @@ def show_list(folder: SavesFolder = None) -> None:
     room = min(width, MEASURE) - len(INDENT) - 1  # the last column would be for a blank
     below = [clip(one_line(each.last), room) if each.readable else _problem(each.path) for each in found]
     for line in listing(HEADINGS, rows, width, below=below):
-        print(line)
+        say(line)
 
 
 @app.command("rename")
@@ -62,18 +62,17 @@ def show_story(name: StoryName, folder: SavesFolder = None) -> None:
     from advrepl.prompt import options as menu
     from advrepl.story import saves
     from advrepl.story.tree import Story
-    from advrepl.terminal.text import visible
 
     passphrases.unlock(path := lookup.saved(name, paths.saves_folder(folder), tell))
     save = saves.load(path)
-    print(visible(f"{save.title}\n"))
+    say(f"{save.title}\n")
     for turn in Story(save.turns, save.head).path_turns():
         if turn.role == "user":
-            print(visible(f"> {turn.text}\n"))
+            say(f"> {turn.text}\n")
             continue
         prose, options = menu.parted(turn.text, save.scenario.options)
         lines = [prose, *(f"{number}. {option}" for number, option in enumerate(options, 1))]
-        print(visible("\n".join(lines) + "\n"))
+        say("\n".join(lines) + "\n")
 
 
 @app.command("check")
@@ -158,7 +157,7 @@ def delete(
     if not path.exists():
         saves.load(path)  # says that it is not there
     if not yes and not agrees(f"Delete the story {path} for good?"):
-        print("Kept.")
+        say("Kept.")
         return
     save_file.delete(path)
     say(f"Deleted {path}.")

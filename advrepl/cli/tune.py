@@ -35,8 +35,7 @@ def tune(
     json: AsJson = False,
 ) -> None:
     """Find the fastest way to run a model on this machine; play, resume and bench use it from then on."""
-    from rich.console import Console
-
+    from advrepl.cli.console import Shown
     from advrepl.engines import models
 
     result = _searched(models.resolve(model, tell), ctx, seconds)
@@ -44,9 +43,9 @@ def tune(
     if json:
         show_json(result)
         if kept == NOT_KEPT:
-            typer.echo(f"{doubt(result)} {NOT_KEPT}", err=True)
+            tell(f"{doubt(result)} {NOT_KEPT}")
         return
-    out = Console(markup=False, highlight=False)
+    out = Shown(markup=False, highlight=False)
     out.print(table(result))
     out.print()
     for line in (*summary(result), kept):
@@ -54,14 +53,14 @@ def tune(
 
 
 def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "TuneResult":
-    from rich.console import Console
     from rich.markup import escape
 
+    from advrepl.cli.console import Shown
     from advrepl.engines.llama.log import Log
     from advrepl.terminal.interrupts import Interrupts
     from advrepl.tuning.search import Search
 
-    with Console(stderr=True).status("tuning") as status:
+    with Shown(stderr=True).status("tuning") as status:
         search = Search(path, ctx, seconds, Log(paths.llama_log()), lambda doing: status.update(escape(doing)))
         # However often it is pressed: the search ends by itself, once llama.cpp has let go of the model.
         with Interrupts(search.stop, patience=math.inf) as interrupts, interrupts.writing():

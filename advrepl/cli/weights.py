@@ -32,13 +32,13 @@ STYLES = {"right": "green", "wrong": "red", "unknown": "yellow"}
 @contextmanager
 def bars() -> Iterator[Callable[[str], Report]]:
     """Open progress bars on stderr, one for each step; they stay silent where stderr is no terminal."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from advrepl.cli.console import Shown
     from advrepl.terminal.text import one_line
 
-    console = Console(stderr=True)
+    console = Shown(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     with Progress(
         *columns,
@@ -106,6 +106,7 @@ def _offer(file: "Checked", out: Path, asked: int) -> "Checked":
 
     `asked`: how often the command line asks for it.
     """
+    from advrepl.terminal.text import visible
     from convert.decode.run import accept_rebuilt, original_name
 
     if file.rebuilt is None:
@@ -120,7 +121,7 @@ def _offer(file: "Checked", out: Path, asked: int) -> "Checked":
     if left and not sys.stdin.isatty():
         say(f"Run again with {' '.join(['--rebuild'] * len(questions))} to use it.")
         return file
-    if not all(typer.confirm(question, default=default) for question, default in left):
+    if not all(typer.confirm(visible(question), default=default) for question, default in left):
         return file
     say(f"What came out is kept as {original_name(out / file.name).name}.")
     return accept_rebuilt(file, out, file.rebuilt)
@@ -150,10 +151,10 @@ def _show_checked(checked: "list[Checked]", out: Path) -> None:
 
 def _wide() -> "Console":
     """Return a console that never cuts sums and names: a pipe has no width, and a narrow terminal wraps by itself."""
-    from rich.console import Console
+    from advrepl.cli.console import Shown
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    console = Shown(highlight=False)
+    return console if console.is_terminal else Shown(highlight=False, width=160)
 
 
 # convert

@@ -4,12 +4,13 @@ Does not know any file form; the other modules of this folder each know some.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from advrepl import AdvreplError
+from advrepl.exchange.values import fields
 from advrepl.lore.books import parse_book
 from advrepl.lore.entries import Book
 from advrepl.story.injections import NOTE, NOTE_DEPTH
@@ -42,6 +43,7 @@ class Chat:
     books: list[Book] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)  # what was left out, for the player
     story: Story = field(default_factory=Story)
+    fault: str = ""  # why it cannot be taken, where a file holds others besides it
 
     def say(self, role: Role, text: str, thoughts: str = "") -> None:
         """Add a turn that has one take."""
@@ -50,17 +52,19 @@ class Chat:
     def say_one_of(self, role: Role, takes: Sequence[str], chosen: int, thoughts: Sequence[str] = ()) -> None:
         """Add a turn with its takes; empty ones are left out, and the turn with them if it has no other."""
         parent, head = self.story.head, None
-        if len(self.story.turns) + len(takes) > MOST_TURNS:
-            raise AdvreplError(f"{self.source} has more than {MOST_TURNS:,} messages")
         for number, take in enumerate(takes):
-            text = _HALVES.sub("\N{REPLACEMENT CHARACTER}", take.replace("\r\n", "\n")).strip()
-            if not text:
-                continue
-            thought = _HALVES.sub("", thoughts[number]) if number < len(thoughts) else ""
-            index = self.story.add(Turn(parent, role, text, thoughts=thought))
-            head = index if number == chosen or head is None else head
+            index = self.add(parent, role, take, thoughts[number] if number < len(thoughts) else "")
+            if index is not None and (number == chosen or head is None):
+                head = index
         if head is not None:
             self.story.goto(head)
+
+    def add(self, parent: int | None, role: Role, text: str, thoughts: str = "") -> int | None:
+        """Add a turn behind another one and return its index; None, and nothing, if it has no words."""
+        if len(self.story.turns) >= MOST_TURNS:
+            raise AdvreplError(f"{self.source} has more than {MOST_TURNS:,} messages")
+        said = _HALVES.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n")).strip()
+        return self.story.add(Turn(parent, role, said, thoughts=_HALVES.sub("", thoughts))) if said else None
 
     def add_book(self, data: object, name: str) -> None:
         """Add lore, if there is any in it that can be read."""
@@ -74,9 +78,7 @@ class Chat:
             self.remarks += notes
 
     def save(self, name: str) -> Save:
-        """Return the story; `name`: what it is called where the chat has no title. Raises AdvreplError for none."""
-        if not self.story.path:
-            raise AdvreplError(f"{self.source} has no message with words in it")
+        """Return the story of a chat that has words; `name`: what it is called where the chat has no title."""
         scenario = self.scenario or self._new_scenario(name)
         return Save(
             schema=SCHEMA,
@@ -121,6 +123,30 @@ class Chat:
 def _name(text: str) -> str:
     shown = " ".join("".join(char for char in text if char.isprintable()).split())
     return "" if shown in UNNAMED else shown[:LONGEST_NAME]
+
+
+def several(items: Sequence[object], where: str, read: Callable[[Chat, dict[str, object]], None]) -> Iterator[Chat]:
+    """Read each of the stories in one file; one that cannot be read says so, and the others go on."""
+    for number, each in enumerate(items):
+        chat = Chat(f"{where}[{number}]")
+        try:
+            read(chat, fields(each, chat.source))
+        except AdvreplError as error:
+            chat.fault = str(error)
+        yield chat
+
+
+def whole_ones(chats: Iterable[Chat]) -> list[Chat]:
+    """Return those that have words, the first with a remark on each of the others; AdvreplError if none has."""
+    found = list(chats)
+    for chat in found:
+        chat.fault = chat.fault or ("" if chat.story.path else f"{chat.source} has no message with words in it")
+    whole, faults = [chat for chat in found if not chat.fault], [chat.fault for chat in found if chat.fault]
+    if found and not whole:
+        raise AdvreplError(faults[0])
+    if whole:
+        whole[0].remarks += [f"not taken: {fault}" for fault in faults]
+    return whole
 
 
 def speakers(lines: Iterable[tuple[str, str]]) -> dict[str, int]:

@@ -5,19 +5,22 @@ Values that are pickles are passed over: they are never read.
 
 import json
 import re
+from collections.abc import Container
 from typing import Any
 
 from advrepl.exchange.chat import Chat
 from advrepl.exchange.values import fields, text, whole
 from advrepl.story.injections import NOTE
 from advrepl.story.saves import Save
-from advrepl.story.tree import Role, Story
+from advrepl.story.tree import Story
 
 STORY, ADVENTURE, CHAT, INSTRUCT = 1, 2, 3, 4  # Lite's opmode
 INPUT, OUTPUT = "{{[INPUT]}}", "{{[OUTPUT]}}"
 IMAGE = re.compile(r"\[<\|(?:p|h|d)\|.*?\|(?:p|h|d)\|>\]", re.DOTALL)
 ACTION = re.compile(r"(?:^|\n)\s*> (.+?)(?:\n|$)")
 MARKS = re.compile(r"\{\{\[(INPUT|OUTPUT|SYSTEM)(?:_END)?\]\}\}")
+SPEAKER = re.compile(r"(?:^|\n)([^\n:]{1,40}):")
+MOST_SPEAKERS = 8
 PARAGRAPHS = 600  # characters of a turn in a story that has no turns
 NOTE_FORM = "[Author's note: <|>]"
 
@@ -57,18 +60,18 @@ def _actions(data: dict[str, Any], source: str) -> list[str]:
 
 
 def _part(chat: Chat, told: str, mode: int, settings: dict[str, Any]) -> None:
-    starts = {str(settings.get("instruct_starttag") or ""): "user", str(settings.get("instruct_endtag") or ""): "model"}
+    starts = {_tag(settings, "instruct_starttag"): "user", _tag(settings, "instruct_endtag"): "model"}
     if MARKS.search(told):
-        _by_marks(chat, told, MARKS, {"INPUT": "user", "OUTPUT": "model"})
+        _by_marks(chat, told, MARKS, {"INPUT": "user", "OUTPUT": "model", "SYSTEM": "system"})
     elif mode == INSTRUCT and all(tag.strip() for tag in starts) and any(tag in told for tag in starts):
         roles = {tag.strip(): role for tag, role in starts.items()}
         tags = re.compile("(" + "|".join(map(re.escape, roles)) + ")")
         _by_marks(chat, told, tags, roles)
-    elif mode == CHAT and (names := _names(settings)):
+    elif mode == CHAT and (names := _names(settings, told)):
         chat.roleplay = True
         chat.you, chat.narrator = names[0], names[1]
         lines = re.compile("(?:^|\n)(" + "|".join(map(re.escape, names)) + "):")
-        _by_marks(chat, told, lines, {name: "user" if name == names[0] else "model" for name in names})
+        _by_marks(chat, told, lines, {name: "user" if name == names[0] else "model" for name in names}, set(names[2:]))
     elif mode == ADVENTURE or ACTION.search(told):
         _by_actions(chat, told)
     else:
@@ -76,24 +79,34 @@ def _part(chat: Chat, told: str, mode: int, settings: dict[str, Any]) -> None:
             chat.say("model", paragraph)
 
 
-def _names(settings: dict[str, Any]) -> list[str]:
-    """The player's name and those of the others, if there are any; Lite parts the latter by a mark of its own."""
+def _tag(settings: dict[str, Any], name: str) -> str:
+    """A tag as it stands in the text; Lite keeps its line ends as a backslash and an n."""
+    return str(settings.get(name) or "").replace("\\n", "\n")
+
+
+def _names(settings: dict[str, Any], told: str) -> list[str]:
+    """The player's name and those of the others; if none is set, of whoever speaks. Lite parts them by its own mark."""
     you, others = settings.get("chatname"), settings.get("chatopponent")
-    if not isinstance(you, str) or not isinstance(others, str) or not you or not others:
+    if not isinstance(you, str) or not you:
         return []
-    return [you, *filter(None, others.split("||$||"))]
+    names = others.split("||$||") if isinstance(others, str) and others else SPEAKER.findall(told)
+    rest = [name for name in dict.fromkeys(names) if name and name != you]
+    return [you, *rest] if 0 < len(rest) <= MOST_SPEAKERS else []
 
 
-def _by_marks(chat: Chat, told: str, marks: "re.Pattern[str]", roles: dict[str, Any]) -> None:
-    at, role = 0, "model"
-    for found in marks.finditer(told):
-        chat.say(_as_role(role), told[at : found.start()])
-        at, role = found.end(), roles.get(found[1], "")
-    chat.say(_as_role(role), told[at:])
-
-
-def _as_role(role: str) -> Role:
-    return "user" if role == "user" else "model"
+def _by_marks(
+    chat: Chat, told: str, marks: "re.Pattern[str]", roles: dict[str, Any], labelled: Container[str] = ()
+) -> None:
+    at, role, label = 0, "model", ""
+    for found in [*marks.finditer(told), None]:
+        said = told[at : found.start() if found else len(told)]
+        if role == "system":
+            chat.memory = "\n\n".join(filter(None, (chat.memory, said.strip())))
+        elif said.strip():
+            chat.say("user" if role == "user" else "model", label + said.lstrip() if label else said)
+        if found:
+            at, role = found.end(), roles.get(found[1], "")
+            label = f"{found[1]}: " if found[1] in labelled else ""
 
 
 def _by_actions(chat: Chat, told: str) -> None:

@@ -1,7 +1,7 @@
 """Chats of programs whose form is small: each is known by its keys, and read by one function.
 
 text-generation-webui, Agnai, RisuAI, Character.AI tools, AI Dungeon 2, Clover Edition, AIDCAT and AI Dungeon itself,
-llama.cpp's own page, and lists of {role, content}.
+and lists of {role, content}.
 """
 
 import re
@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.exchange.chat import Chat
+from advrepl.exchange.chat import Chat, several
 from advrepl.exchange.values import fields, listed, text, whole
+from advrepl.story.tree import Role
 
 BEGIN = "<|BEGIN-VISIBLE-CHAT|>"  # what text-generation-webui has the player say before a greeting
 USERS = ("user", "human", "you", "player")
 MODELS = ("assistant", "model", "char", "bot", "ai", "gpt", "narrator")
 ACTION = re.compile(r"^\s*> ")
+THOUGHTS = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
 Reader = Callable[[Any, str], Iterator[Chat]]
 
 
@@ -45,17 +47,27 @@ def _webui(data: Any, source: str) -> Iterator[Chat]:
         if len(words) != 2:
             raise AdvreplError(f"{source}: {name}[{at}] has {len(words)} texts and should have two")
         if words[0] != BEGIN:
-            chat.say("user", words[0])
-        about = fields(metadata.get(f"assistant_{at}"), f"{source}: metadata.assistant_{at}")
-        where = f"{source}: metadata.assistant_{at}.versions"
-        versions = [text(fields(each, where).get("content"), where) for each in listed(about.get("versions"), where)]
-        chosen = whole(about.get("current_version_index"))
-        if 0 <= chosen < len(versions):
-            versions[chosen] = words[1]
-            chat.say_one_of("model", versions, chosen)
-        else:
-            chat.say("model", words[1])
+            _with_versions(chat, "user", words[0], metadata.get(f"user_{at}"), f"{source}: metadata.user_{at}")
+        about = metadata.get(f"assistant_{at}")
+        _with_versions(chat, "model", words[1], about, f"{source}: metadata.assistant_{at}")
     yield chat
+
+
+def _with_versions(chat: Chat, role: Role, said: str, about: Any, where: str) -> None:
+    found, where = fields(about, where), f"{where}.versions"
+    versions = [text(fields(each, where).get("content"), where) for each in listed(found.get("versions"), where)]
+    chosen = whole(found.get("current_version_index"))
+    if not 0 <= chosen < len(versions):
+        versions, chosen = [said], 0
+    versions[chosen] = said
+    parts = [_parted(each) if role == "model" else ("", each) for each in versions]
+    chat.say_one_of(role, [each for _, each in parts], chosen, [thoughts for thoughts, _ in parts])
+
+
+def _parted(said: str) -> tuple[str, str]:
+    """What was thought before a reply, and the reply."""
+    found = THOUGHTS.match(said)
+    return (found[1].strip(), said[found.end() :]) if found else ("", said)
 
 
 def _agnai(data: Any, source: str) -> Iterator[Chat]:
@@ -69,39 +81,54 @@ def _agnai(data: Any, source: str) -> Iterator[Chat]:
             chat.you = chat.you or text(message.get("handle") or message.get("name"), f"{where}.handle")
             chat.say("user", takes[0])
         else:
-            chat.narrator = chat.narrator or text(message.get("name"), f"{where}.name")
+            chat.narrator = chat.narrator or text(message.get("handle") or message.get("name"), f"{where}.handle")
             chat.say_one_of("model", takes, 0)
     yield chat
 
 
 def _risu(data: Any, source: str) -> Iterator[Chat]:
     chats = data["data"] if isinstance(data["data"], list) else [data["data"]]
-    for number, each in enumerate(chats):
-        where = f"{source}: data[{number}]" if isinstance(data["data"], list) else f"{source}: data"
-        found = fields(each, where)
-        chat = Chat(where, title=text(found.get("name"), f"{where}.name"))
-        chat.note = text(found.get("note"), f"{where}.note")
-        for at, line in enumerate(listed(found.get("message"), f"{where}.message")):
-            message = fields(line, f"{where}.message[{at}]")
-            said = text(message.get("data"), f"{where}.message[{at}].data")
-            if message.get("role") == "char" and not chat.narrator:
-                chat.narrator = text(message.get("name"), f"{where}.message[{at}].name")
-            chat.say("user" if message.get("role") == "user" else "model", said)
-        if found.get("localLore"):
-            chat.add_book({"entries": found["localLore"]}, f"{where}.localLore")
-        yield chat
+    return several(chats, f"{source}: data", _risu_chat)
+
+
+def _risu_chat(chat: Chat, found: dict[str, Any]) -> None:
+    where = chat.source
+    chat.title = text(found.get("name"), f"{where}.name")
+    chat.note = text(found.get("note"), f"{where}.note")
+    for at, line in enumerate(listed(found.get("message"), f"{where}.message")):
+        message = fields(line, f"{where}.message[{at}]")
+        said = text(message.get("data"), f"{where}.message[{at}].data")
+        if message.get("role") == "char" and not chat.narrator:
+            chat.narrator = text(message.get("name"), f"{where}.message[{at}].name")
+        chat.say("user" if message.get("role") == "user" else "model", said)
+    if found.get("localLore"):
+        chat.add_book({"entries": found["localLore"]}, f"{where}.localLore")
 
 
 def _character_ai(data: Any, source: str) -> Iterator[Chat]:
-    histories = listed(fields(data["histories"], f"{source}: histories").get("histories"), f"{source}: histories")
-    for number, history in enumerate(histories):
-        where = f"{source}: histories[{number}].msgs"
-        chat = Chat(f"{source}: histories[{number}]")
-        for at, each in enumerate(listed(fields(history, where).get("msgs"), where)):
-            message = fields(each, f"{where}[{at}]")
-            by = fields(message.get("src"), f"{where}[{at}].src")
-            chat.say("user" if by.get("is_human") else "model", text(message.get("text"), f"{where}[{at}].text"))
-        yield chat
+    held = data["histories"]
+    histories = listed(held.get("histories") if isinstance(held, dict) else held, f"{source}: histories")
+    return several(histories, f"{source}: histories", _character_ai_chat)
+
+
+def _character_ai_chat(chat: Chat, found: dict[str, Any]) -> None:
+    where = f"{chat.source}.msgs"
+    turns: list[tuple[Role, list[str]]] = []
+    for at, each in enumerate(listed(found.get("msgs"), where)):
+        message = fields(each, f"{where}[{at}]")
+        by = fields(message.get("src"), f"{where}[{at}].src")
+        role: Role = "user" if by.get("is_human") else "model"
+        said, name = text(message.get("text"), f"{where}[{at}].text"), text(by.get("name"), f"{where}[{at}].src.name")
+        if role == "user":
+            chat.you = chat.you or name
+        else:
+            chat.narrator = chat.narrator or name
+        if message.get("is_alternative") is True and turns and turns[-1][0] == role:
+            turns[-1][1].append(said)
+        else:
+            turns.append((role, [said]))
+    for role, takes in turns:
+        chat.say_one_of(role, takes, 0)
 
 
 def _ai_dungeon_2(data: Any, source: str) -> Iterator[Chat]:
@@ -121,24 +148,43 @@ def _ai_dungeon_2(data: Any, source: str) -> Iterator[Chat]:
 
 
 def _aidcat(data: Any, source: str) -> Iterator[Chat]:
-    """AI Dungeon's own stories, as AIDCAT and the program itself write them."""
-    single = isinstance(data, dict) and "stories" not in data
-    stories = [data] if single else listed(data["stories"] if isinstance(data, dict) else data, f"{source}: stories")
-    for number, each in enumerate(stories):
-        where = source if single else f"{source}: stories[{number}]"
-        found = fields(each, where)
-        chat = Chat(where, title=text(found.get("title"), f"{where}: title"), roleplay=False)
-        chat.memory = text(found.get("memory"), f"{where}: memory")
-        chat.note = text(found.get("authorsNote"), f"{where}: authorsNote")
-        name = "actions" if found.get("actions") else "actionWindow"
-        for at, action in enumerate(listed(found.get(name), f"{where}: {name}")):
-            said = text(fields(action, f"{where}: {name}[{at}]").get("text"), f"{where}: {name}[{at}].text")
-            kind = fields(action, where).get("type")
-            by_player = kind in ("do", "say") or bool(ACTION.match(said))
-            chat.say("user" if by_player else "model", ACTION.sub("", said))
-        if lore := found.get("worldInfo") or found.get("storyCards"):
-            chat.add_book({"entries": lore}, f"{where}: worldInfo")
-        yield chat
+    """AI Dungeon's own stories, as AIDCAT, exporters of browsers and the program itself write them."""
+    if isinstance(data, dict) and "stories" not in data:
+        chat = Chat(source)
+        _adventure(chat, data)
+        return iter([chat])
+    stories = listed(data["stories"] if isinstance(data, dict) else data, f"{source}: stories")
+    return several(stories, f"{source}: stories", _adventure)
+
+
+def _answered(data: Any, source: str) -> Iterator[Chat]:
+    """What AI Dungeon's server answers, which scripts in browsers save: the adventure, and its summary beside it."""
+    answer = data["data"]
+    details = fields(
+        fields(answer.get("adventureState"), f"{source}: adventureState").get("details"), f"{source}: details"
+    )
+    chat = Chat(f"{source}: data.adventure")
+    _adventure(chat, answer["adventure"])
+    summary = text(details.get("storySummary"), f"{source}: storySummary")
+    chat.memory = "\n\n".join(filter(None, (chat.memory, summary)))
+    yield chat
+
+
+def _adventure(chat: Chat, found: dict[str, Any]) -> None:
+    where = chat.source
+    chat.title, chat.roleplay = text(found.get("title"), f"{where}: title"), False
+    chat.memory = text(found.get("memory"), f"{where}: memory")
+    chat.note = text(found.get("authorsNote"), f"{where}: authorsNote")
+    name = "actions" if found.get("actions") else "actionWindow"
+    for at, each in enumerate(listed(found.get(name), f"{where}: {name}")):
+        action = fields(each, f"{where}: {name}[{at}]")
+        if action.get("undoneAt") or action.get("deletedAt"):
+            continue
+        said = text(action.get("text"), f"{where}: {name}[{at}].text")
+        by_player = action.get("type") in ("do", "say") or bool(ACTION.match(said))
+        chat.say("user" if by_player else "model", ACTION.sub("", said))
+    if lore := found.get("worldInfo") or found.get("storyCards"):
+        chat.add_book({"entries": lore}, f"{where}: worldInfo")
 
 
 def _messages(data: Any, source: str) -> Iterator[Chat]:
@@ -149,7 +195,6 @@ def _messages(data: Any, source: str) -> Iterator[Chat]:
     for at, each in enumerate(listed(holder[name] if name else data, f"{source}: {name or 'the list'}")):
         where = f"{source}: {name or 'message'}[{at}]"
         message = fields(each, where)
-        message = fields(message["message"], where) if isinstance(message.get("message"), dict) else message
         role = text(message.get("role") or message.get("from"), f"{where}.role").casefold()
         content = message.get("content", message.get("value"))
         if isinstance(content, list):  # parts, of which pictures have no text
@@ -157,8 +202,11 @@ def _messages(data: Any, source: str) -> Iterator[Chat]:
         said = text(content, f"{where}.content")
         if role == "system":
             chat.memory = chat.memory or said
-        elif role in USERS or role in MODELS:
-            chat.say("user" if role in USERS else "model", said)
+        elif role in USERS:
+            chat.say("user", said)
+        elif role in MODELS:
+            thoughts, said = _parted(said)
+            chat.say("model", said, thoughts)
     yield chat
 
 
@@ -168,7 +216,7 @@ def _is_messages(data: Any) -> bool:
         found = next((data[name] for name in ("messages", "conversations") if name in data), None)
     if not isinstance(found, list) or not found or not isinstance(found[0], dict):
         return False
-    first = found[0]["message"] if isinstance(found[0].get("message"), dict) else found[0]
+    first = found[0]
     return ("role" in first and "content" in first) or ("from" in first and "value" in first)
 
 
@@ -181,6 +229,11 @@ def _is_risu(data: Any) -> bool:
     return isinstance(data, dict) and data.get("type") in ("risuChat", "risuAllChats") and "data" in data
 
 
+def _is_answer(data: Any) -> bool:
+    held = data.get("data") if isinstance(data, dict) else None
+    return isinstance(held, dict) and isinstance(held.get("adventure"), dict)
+
+
 READERS: tuple[tuple[Callable[[Any], bool], Reader], ...] = (
     (_is_risu, _risu),
     (_has("internal"), _webui),
@@ -190,6 +243,7 @@ READERS: tuple[tuple[Callable[[Any], bool], Reader], ...] = (
     (_has("histories"), _character_ai),
     (_has("actions", "results"), _ai_dungeon_2),
     (_has("stories"), _aidcat),
+    (_is_answer, _answered),
     (_is_aidcat_list, _aidcat),
     (_has("actions", "title"), _aidcat),
     (_has("actionWindow"), _aidcat),

@@ -1,5 +1,6 @@
 """A story as a page to read: Markdown, HTML with its branches folded away, plain text."""
 
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 
@@ -9,6 +10,9 @@ from advrepl.story.saves import Save
 from advrepl.story.tree import Story, Turn
 
 FIRST_WORDS = 60  # characters of a branch that is folded
+# What makes a page of Markdown run, fetch or lead away: tags, pictures, links and what they are defined by. Emphasis,
+# which models mean when they write it, stays.
+ACTIVE = re.compile(r"\\|<(?=[a-zA-Z/!?])|(?<=!)\[|(?<=\])[(:\[]")
 STYLE = (
     "body{max-width:42em;margin:2em auto;padding:0 1em;font:1.1em/1.5 Georgia,serif;color:#222;background:#fdfcf8}"
     "p{white-space:pre-wrap}p.user{color:#246;font-style:italic;border-left:3px solid #9ab;padding-left:.7em}"
@@ -23,12 +27,16 @@ def text(save: Save) -> str:
 
 
 def markdown(save: Save) -> str:
-    """Return the path that is read, the player's words as quotations."""
-    parts = [f"# {save.title}"]
+    """Return the path that is read, the player's words as quotations; no turn is HTML or a link."""
+    parts = [f"# {ACTIVE.sub(_inert, ' '.join(save.title.split()))}"]
     for turn in _path(save):
-        quoted = "\n".join(f"> {line}" for line in turn.text.split("\n"))
-        parts.append(quoted if turn.role == "user" else turn.text)
+        told = ACTIVE.sub(_inert, turn.text)
+        parts.append("\n".join(f"> {line}" for line in told.split("\n")) if turn.role == "user" else told)
     return "\n\n".join(parts) + "\n"
+
+
+def _inert(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
 
 
 def html(save: Save) -> str:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.exchange import kobold, others, sillytavern
-from advrepl.exchange.chat import Chat, speakers
+from advrepl.cards import kinds
+from advrepl.exchange import kobold, llama_cpp, others, sillytavern
+from advrepl.exchange.chat import Chat, speakers, whole_ones
 
 MOST_BYTES = 256 << 20
 # A speaker's name at the beginning of a line.
 LINE = re.compile(r"^([^\s:#*>\[{\"'][^:\n]{0,40}):[ \t]+(?=\S)", re.MULTILINE)
 MOST_SPEAKERS = 8
 KNOWN = (
-    "chats of SillyTavern, KoboldAI, text-generation-webui, Agnai, RisuAI, AI Dungeon, Clover, or lines 'Name: text'"
+    "chats of SillyTavern, KoboldAI, text-generation-webui, llama.cpp, Agnai, RisuAI, AI Dungeon, Clover, or lines "
+    "'Name: text'"
 )
 
 
@@ -40,7 +42,7 @@ def parse(data: bytes, source: str) -> list[Chat]:
     except UnicodeDecodeError:
         raise AdvreplError(f"{source} is no text: known are {KNOWN}") from None
     try:
-        chats = _of_lines(told, source) or _of_json(told, source) or _of_text(told, source)
+        chats = whole_ones(_of_lines(told, source) or _of_json(told, source) or _of_text(told, source))
     except RecursionError:
         raise AdvreplError(f"{source} is no chat: its brackets have no end") from None
     if not chats:
@@ -55,12 +57,11 @@ def _of_lines(told: str, source: str) -> list[Chat]:
         return []
     lines = [_decoded(line) for line in raw]
     found = [line for line in lines if line is not None]
+    if found and llama_cpp.is_session(found[0]):
+        return list(llama_cpp.read_lines(found, source))
     if any(map(sillytavern.is_message, found)) or (len(raw) > 1 and found and sillytavern.is_header(found[0])):
         return [sillytavern.read(found, len(lines) - len(found), source)]
-    if len(found) > 1:
-        told_by = [line for line in found if isinstance(line, dict) and line.get("type") != "session"]
-        return list(others.read(told_by, source) or ())
-    return []
+    return list(others.read(found, source) or ()) if len(found) > 1 else []
 
 
 def _of_json(told: str, source: str) -> list[Chat]:
@@ -69,9 +70,17 @@ def _of_json(told: str, source: str) -> list[Chat]:
     try:
         data = json.loads(told)
     except ValueError as error:
+        if _decoded(told.lstrip().partition("\n")[0]) is not None:  # lines that are whole, and of no form
+            return []
         raise AdvreplError(f"{source} is damaged: {error}") from None
     if isinstance(data, dict) and "schema" in data and "turns" in data:
         raise AdvreplError(f"{source} is a story of advrepl already: put it into the folder of your stories")
+    return _chats(data, source) or _refused(data, source)
+
+
+def _chats(data: Any, source: str) -> list[Chat]:
+    if llama_cpp.is_conversation(data):
+        return list(llama_cpp.read(data, source))
     if kobold.is_story(data):
         return [kobold.read(data, source)]
     if isinstance(data, list) and any(map(sillytavern.is_message, data)):
@@ -79,21 +88,34 @@ def _of_json(told: str, source: str) -> list[Chat]:
     return list(others.read(data, source) or ())
 
 
-def _decoded(line: str) -> Any:
+def _refused(data: Any, source: str) -> list[Chat]:
+    """No chats, if it is nothing else that is known; AdvreplError, which says what takes it, if it is."""
+    is_lore = isinstance(data, list) and bool(data) and isinstance(data[0], dict) and "keys" in data[0]
+    held = {"entries": data} if is_lore else data
+    if isinstance(held, dict):
+        kinds.refuse_as_chat(held, source)
+    return []
+
+
+def _decoded(line: str) -> dict[str, Any] | None:
+    """The object in a line; None if there is none."""
     try:
-        return json.loads(line)
+        found = json.loads(line)
     except ValueError:
         return None
+    return found if isinstance(found, dict) else None
 
 
 def _of_text(told: str, source: str) -> list[Chat]:
     """Lines that begin with a name: the player is who is called so, else whoever speaks first."""
     told = told.replace("\r\n", "\n")
     found = list(LINE.finditer(told))
-    names = speakers((each[1].strip(), "") for each in found)
+    every = speakers((each[1].strip(), "") for each in found)
     names = {
-        name: count for name, count in names.items() if count > 1 or name.casefold() in (*others.USERS, *others.MODELS)
+        name: count for name, count in every.items() if count > 1 or name.casefold() in (*others.USERS, *others.MODELS)
     }
+    if len(names) == 1 and any(name.casefold() in others.USERS for name in names):
+        names = every  # short: who else speaks does so once
     if not 1 < len(names) <= MOST_SPEAKERS or told[: found[0].start()].strip():
         return []
     marks = [each for each in found if each[1].strip() in names]
@@ -101,6 +123,7 @@ def _of_text(told: str, source: str) -> list[Chat]:
     you = called or marks[0][1].strip()
     rest = [name for name in names if name != you]
     chat = Chat(source, you="" if called else you, narrator=rest[0])
+    chat.memory = re.sub(r"^system:\s*", "", told[: marks[0].start()], flags=re.IGNORECASE)
     for mark, after in zip(marks, [*marks[1:], None], strict=True):
         name, said = mark[1].strip(), told[mark.end() : after.start() if after else len(told)]
         label = "" if name in (you, rest[0]) else f"{name}: "

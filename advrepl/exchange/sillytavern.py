@@ -42,18 +42,22 @@ def read(lines: Sequence[Any], broken: int, source: str) -> Chat:
     chat.note = text(metadata.get("note_prompt"), f"{source}: chat_metadata.note_prompt")
     chat.note_depth = whole(metadata.get("note_depth"), chat.note_depth)
     chat.scenario = _own(metadata, source)
-    hidden = 0
+    hidden = wordless = 0
     for number, line in enumerate(lines, 1):
         if not is_message(line):
             continue
         if line.get("is_system"):
             hidden += 1
             continue
+        turns = len(chat.story.turns)
         _message(chat, line, f"{source}: message {number}")
+        wordless += len(chat.story.turns) == turns
     if broken:
         chat.remarks.append(f"{broken} broken {'line' if broken == 1 else 'lines'} left out")
     if hidden:
         chat.remarks.append(f"{hidden} hidden {'message' if hidden == 1 else 'messages'} left out")
+    if wordless:
+        chat.remarks.append(f"{wordless} {'message' if wordless == 1 else 'messages'} without words left out")
     return chat
 
 

@@ -1,30 +1,26 @@
 """Regular expressions of JavaScript, in which the keys of lore are written, as patterns of the library `regex`.
 
 What JavaScript refuses is refused, with and without its flag u, and what it takes means the same; but for letters
-beyond U+FFFF, which are whole here also without u.
-Reference: ECMA-262, 2023, 22.2 and Annex B.1.2. Does not search (key_match.py).
+beyond U+FFFF, which are whole here also without u, and for what docs/characters.md lists.
+Reference: ECMA-262, 2025, 22.2 and Annex B.1.2. Does not search (key_match.py).
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import regex
+
+from advrepl.lore.js_letters import ANY, BORDER, INSIDE, NEWLINES, SETS, WORD, NotJavaScript, property_class
 
 FLAGS = "gimsuy"
 MAX_COST = 10_000  # characters and classes of a pattern with its counted repeats written out, as `regex` does
 MAX_DEPTH = 100  # of groups in groups
 MOST = 1_000_000  # repeats beyond which there might as well be no limit
 
-DIGIT, WORD = "0-9", "A-Za-z0-9_"
-SPACE = r"\t\n\x0b\x0c\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-NEWLINES = r"\n\r\u2028\u2029"
-SETS = {"d": DIGIT, "w": WORD, "s": SPACE}
 CONTROLS = {"f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-ANY = "(?s:.)"
 NOTHING = "(?!)"
 DASH = r"\-"  # between the ends of a range, where it can be
-BORDER = f"(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
-INSIDE = f"(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))"
 
 _PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = rf"\\(?:{_PAIR}|u[0-9a-fA-F]{{4}}|u\{{[0-9a-fA-F]+\}}|x[0-9a-fA-F]{{2}}|c[A-Za-z]|[pP]\{{[\w=]+\}}|[0-9]+|.)"
@@ -32,28 +28,19 @@ _TOKEN = re.compile(
     r"(?P<text>[^\\^$.*+?()\[\]{}|]+(?![*+?{]))"
     r"|(?P<set>\[(?:[^\]\\]|\\.)*\])"
     rf"|(?P<escape>\\k<[^>]*>|{_ESCAPE})"
-    r"|(?P<open>\((?:\?(?:[:=!]|<[=!]|<[^>]*>)|(?!\?)))"
+    r"|(?P<open>\((?:\?(?:[ims]*(?:-[ims]*)?:|[=!]|<[=!]|<[^>]*>)|(?!\?)))"
     r"|(?P<other>.)",
     re.DOTALL,
 )
 _TIMES = re.compile(r"([*+?]|\{([0-9]+)(,?)([0-9]*)\})(\??)")
-_OPENED = re.compile(r"\\.|\[(?:[^\]\\]|\\.)*\]|(\((?!\?)|\(\?<(?![=!]))", re.DOTALL)
-_SET_ITEM = re.compile(rf"{_ESCAPE}|.", re.DOTALL)
+_OPENED = re.compile(r"\\.|\[(?:[^\]\\]|\\.)*\]|(\((?!\?)|\(\?<(?![=!])[^>]*>?)", re.DOTALL)
+_SET_ITEM = re.compile(rf"\\c[0-9_]|{_ESCAPE}|.", re.DOTALL)
 _PLAIN_SET = re.compile(r"\[\^?[\w ]+\]")
+_CASELESS = re.compile(r"\(\?[ms]*i")
 _NAMED = re.compile(r"\\[uxpP]")
 _SPECIAL = re.compile(r"[^\w\s\0-\x1f]")
+_NAME_ESCAPE = re.compile(r"\\u(?:([0-9a-fA-F]{4})|\{([0-9a-fA-F]{1,6})\})")
 _GROUP_NAME = re.compile(r"[^\W\d$][\w$]*|[$][\w$]*")
-# Of the categories and properties of Unicode, those that keys are likely to name.
-_NAMES = re.compile(
-    "C[cfnos]?|L[Clmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?|Letter|(?:Lower|Upper)case_Letter|Mark|Number"
-    "|Decimal_Number|Punctuation|Symbol|Separator|Other|ASCII|Alpha(?:betic)?|Any|Assigned|Dash|Diacritic|Emoji"
-    "|Emoji_Presentation|Extended_Pictographic|Hex_Digit|Ideographic|Lower(?:case)?|Math|Quotation_Mark"
-    "|(?:Sentence_Terminal|Terminal_Punctuation)|Upper(?:case)?|White_Space|X?ID_(?:Continue|Start)"
-)
-
-
-class NotJavaScript(ValueError):
-    """The text is no regular expression of JavaScript, or one that would take too long to make ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +57,9 @@ class _Group:
 
     head: str = ""
     number: int = 0  # of a group that captures
+    flags: str = ""  # that hold behind it
+    begins: int = 0
+    alternative: int = 0  # that is being read
     cost: int = 0
     atoms: list[str] = field(default_factory=list)
 
@@ -95,16 +85,16 @@ class _Translation:
         self.pattern, self.flags = pattern, flags
         self.strict = "u" in flags
         # There regex's own \b, \w and \d are those of JavaScript, and ready four times as fast.
-        caseless = self.strict and "i" in flags  # then also the long s and the sign for kelvins are of a word
+        caseless = self.strict and ("i" in flags or _CASELESS.search(pattern))
         self.ascii = pattern.isascii() and not _NAMED.search(pattern) and not caseless
-        self.sets = {**SETS, "w": f"{WORD}\u017f\u212a"} if caseless else SETS
         self.at = 0
         self.stack = [_Group()]
         self.opened = 0  # groups that capture, so far
         self.closed: set[int] = set()
-        self.names: dict[str, int] = {}
+        self.names: dict[str, list[int]] = {}
+        self.places: dict[int, list[tuple[int, int]]] = {}  # of groups with names: the alternatives that they are in
         opened = [found[1] for found in _OPENED.finditer(pattern) if found[1]] if "(" in pattern else []
-        self.groups, self.named = len(opened), "(?<" in opened
+        self.groups, self.named = len(opened), any(len(each) > 1 for each in opened)
 
     def result(self) -> Translated:
         pattern = self.pattern
@@ -153,6 +143,7 @@ class _Translation:
     def read_other(self, token: str) -> None:
         if token == "|":
             self.stack[-1].add("|")
+            self.stack[-1].alternative += 1
         elif token == ")":
             self.close()
         elif token == ".":
@@ -169,20 +160,40 @@ class _Translation:
     def read_open(self, token: str) -> None:
         if len(self.stack) > MAX_DEPTH:
             raise NotJavaScript("too many groups in groups")
-        number = 0
+        number, flags = 0, self.flags
         if token == "(" or (token.startswith("(?<") and token[3] not in "=!"):
             self.opened = number = self.opened + 1
-            if name := token[3:-1]:
-                if not _GROUP_NAME.fullmatch(name) or name in self.names:
-                    raise NotJavaScript(f"no name of a group: {name}")
-                self.names[name] = number
+            if token != "(":
+                self.name(token[3:-1], number)
             token = "("
-        self.stack.append(_Group(token, number))
+        elif token.endswith(":") and token != "(?:":
+            token = self.modify(token[2:-1])
+        self.stack.append(_Group(token, number, flags, self.at))
+
+    def name(self, written: str, number: int) -> None:
+        """Note the name of a group; two may have the same one where only one of them can be in a match."""
+        name = _group_name(written)
+        place = [(group.begins, group.alternative) for group in self.stack]
+        for other in self.names.setdefault(name, []):
+            apart = [pair for pair in zip(place, self.places[other], strict=False) if pair[0] != pair[1]]
+            if not apart or apart[0][0][0] != apart[0][1][0]:
+                raise NotJavaScript(f"two groups of one name: {name}")
+        self.names[name].append(number)
+        self.places[number] = place
+
+    def modify(self, modifiers: str) -> str:
+        """Change the flags for a group, and return how that group begins."""
+        on, _, off = modifiers.partition("-")
+        if len({*on, *off}) < len(on + off) or not on + off:
+            raise NotJavaScript(f"no flags: {modifiers}")
+        self.flags = "".join({*self.flags, *on} - {*off})
+        return "(?i:" if "i" in on else "(?-i:" if "i" in off else "(?:"
 
     def close(self) -> None:
         if len(self.stack) == 1:
             raise NotJavaScript("a group that does not begin")
         group = self.stack.pop()
+        self.flags = group.flags
         source = f"{group.head}{''.join(group.atoms)})"
         self.closed.add(group.number)
         if group.head.startswith("(?<") or (self.strict and group.head in ("(?=", "(?!")):
@@ -226,15 +237,19 @@ class _Translation:
             return [DASH if token == "-" else token]
         kind = token[1]
         if kind in "dws":
-            return [self.sets[kind]]
+            return [self.members(kind)]
         if kind in "DWS":
-            return [f"^{self.sets[kind.lower()]}"]
+            return [f"^{self.members(kind.lower())}"]
         if kind in "pP" and self.strict:
-            return [_property(token)]
+            return [property_class(token)]
         if kind in "b-":
             return ["\b" if kind == "b" else "-"]
         letter, rest = self.octal(token[1:]) if kind.isdigit() else self.letter(token)
         return [letter, *(DASH if each == "-" else each for each in rest)]
+
+    def members(self, kind: str) -> str:
+        """The letters of \\d, \\w and \\s; with the flags i and u the long s and the sign for kelvins are of a word."""
+        return f"{WORD}\u017f\u212a" if kind == "w" and self.strict and "i" in self.flags else SETS[kind]
 
     # --- escapes
 
@@ -244,11 +259,11 @@ class _Translation:
             self.assertion(token if self.ascii else BORDER if kind == "b" else INSIDE)
         elif kind in "dswDSW":
             outside = "^" if kind.isupper() else ""
-            self.atom(token if self.ascii and kind not in "sS" else f"[{outside}{self.sets[kind.lower()]}]")
+            self.atom(token if self.ascii and kind not in "sS" else f"[{outside}{self.members(kind.lower())}]")
         elif kind == "k" and (self.named or self.strict):
             self.reference(token)
         elif kind in "pP" and self.strict:
-            self.atom(f"[{_property(token)}]")
+            self.atom(f"[{property_class(token)}]")
         elif kind.isdigit() and kind != "0" and (self.strict or int(token[1:]) <= self.groups):
             self.back(int(token[1:]))
         else:
@@ -257,19 +272,28 @@ class _Translation:
             self.atom(_literal(letter))
 
     def reference(self, token: str) -> None:
-        name = token[3:-1]
-        if name in self.names:
-            self.back(self.names[name])
-        elif f"(?<{name}>" in self.pattern and token.endswith(">"):
-            self.atom("(?:)")
-        else:
+        numbers = [
+            number for number, name in self.named_groups() if token.endswith(">") and name == _group_name(token[3:-1])
+        ]
+        if not numbers:
             raise NotJavaScript("a reference to no group")
+        self.back(*numbers)
 
-    def back(self, number: int) -> None:
-        """What a group held; nothing while it has held nothing, where other languages would not match at all."""
-        if number > self.groups:
+    def named_groups(self) -> Iterator[tuple[int, str]]:
+        """The names of groups by their numbers, also of those that are still to come."""
+        opened = filter(None, (found[1] for found in _OPENED.finditer(self.pattern)))
+        return ((number, _group_name(each[3:-1])) for number, each in enumerate(opened, 1) if len(each) > 1)
+
+    def back(self, *numbers: int) -> None:
+        """What one of the groups held; nothing while they have held nothing: elsewhere that would match nowhere."""
+        if max(numbers) > self.groups:
             raise NotJavaScript("a reference to no group")
-        self.atom(rf"(?({number})\{number}|)" if number in self.closed else "(?:)")
+        backwards = any(group.head.startswith("(?<") for group in self.stack)
+        source = ""
+        for number in numbers:
+            if number in self.closed or (backwards and number > self.opened):
+                source = rf"(?({number})\{number}|{source})"
+        self.atom(source or "(?:)")
 
     def octal(self, digits: str) -> tuple[str, str]:
         """A letter by its number in the base of 8, or a digit that is escaped for nothing; and what is left."""
@@ -295,27 +319,19 @@ class _Translation:
             return chr(number), ""
         if kind in "ux" and rest and not rest.startswith("{"):
             return chr(int(rest, 16)), ""
-        if kind == "c" and rest:
+        if kind == "c" and rest and not (self.strict and not rest.isalpha()):
             return chr(ord(rest) % 32), ""
-        if self.strict and kind not in r"^$\.*+?()[]{}|/":
+        if (self.strict and kind not in r"^$\.*+?()[]{}|/") or (kind == "k" and self.named):
             raise NotJavaScript(f"\\{kind} where it cannot stand")
         return ("\\", "c") if kind == "c" else (kind, rest)
 
 
-def _property(token: str) -> str:
-    r"""What \p{…} of JavaScript is here, to stand in a class."""
-    name, equals, value = token[3:-1].partition("=")
-    if equals:
-        if name not in ("Script", "sc", "Script_Extensions", "scx", "General_Category", "gc"):
-            raise NotJavaScript(f"no property: {name}")
-        token = rf"\{token[1]}{{{'gc' if name in ('General_Category', 'gc') else 'sc'}={value}}}"
-    elif not _NAMES.fullmatch(name):
-        raise NotJavaScript(f"no property: {name}")
-    try:
-        regex.compile(token)
-    except regex.error as error:
-        raise NotJavaScript(f"no property: {token}") from error
-    return token
+def _group_name(written: str) -> str:
+    """The name that is written between < and >, where letters may be escaped."""
+    name = _NAME_ESCAPE.sub(lambda found: chr(min(int(found[1] or found[2], 16), 0x10FFFF)), written)
+    if not _GROUP_NAME.fullmatch(name):
+        raise NotJavaScript(f"no name of a group: {name}")
+    return name
 
 
 def _literal(text: str) -> str:

@@ -24,7 +24,7 @@ _NO_TEXT = re.compile(
     r"|\[(?:[^\]\\]|\\.)*\]",
     re.DOTALL,
 )
-_GROUP = re.compile(r"\((\?(?:<?[=!]|:|<[^>]*>))?([^()]*)\)(\?|\*|\{[0-9,]*\}?)?")
+_GROUP = re.compile(r"\((\?(?:<?[=!]|[ims]*(?:-[ims]*)?:|<[^=!>][^()>]*>))?([^()]*)\)(\?|\*|\{[0-9,]*\}?)?")
 _REPEATED = re.compile(r"[^\0]?(?:[?*]|\{[0-9,]*\})|[+.^$\\]")
 # In what is left of a pattern these and the characters behind them stand for groups, for escaped marks, and for \b.
 _OWN, _MARKS, _BORDER = "\ue000", 0xE800, "\uf000"

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from advrepl.engines.base import Engine
-from advrepl.prompt import actions
+from advrepl.prompt import actions, answers, languages
 from advrepl.prompt.formats import CHAT, Format
-from advrepl.prompt.things import named
+from advrepl.prompt.things import named, owned
 from advrepl.sampling.params import Sampling
 from advrepl.story.injections import GUIDANCE
 from advrepl.story.scenario import Scenario
@@ -23,18 +23,24 @@ SMALL = 3_000_000_000  # parameters, below which a model needs it
 # A model with fewer parameters writes more and more like what it has written itself: it is shown few turns.
 TINY = 500_000_000
 TURNS_SHOWN = 600  # tokens: four turns
+SAID_SHOWN = 1000  # the same in roleplay: examples and greeting are how a character speaks
 # How a new story is sampled: what is longer loses its way, and phrases come again and again.
 SAMPLING: dict[str, Any] = {"max_tokens": 96, "dry_multiplier": 0.8}
 SOFT_END = 0.55  # of max_tokens: a small model's sentences run on
 LOOK_BACK = 12  # replies that a new one must not repeat
 NOTE = "The user is {place}. Tell in two or three sentences what happens there when the user does this."
-ROLEPLAY_NOTE = "{essence}. Reply as {char} in two or three sentences."
+ROLEPLAY_NOTE = "{essence}. Answer as {char}, who says I, in two or three sentences."
 ESSENCE_WORDS = 10
 NARRATOR_BIAS = -2.0  # a narrator who speaks of himself soon tells another story
 LANDMARK_BIAS = 1.5  # what the opening names is to be seen again
 NEAR_BIAS = 1.0  # and so is what the last reply has named
+PERSONA_BIAS = 1.0  # what a persona tells of
+ASKED_BIAS = 1.5  # what the player's line names, in roleplay
+# The same for a base model, which takes the note for one more line of the story.
+BASE_LANDMARK_BIAS, BASE_NEAR_BIAS, BASE_LEAST_WORDS = 2.5, 1.5, 28
 LEAST_WORDS = 16  # of a reply, in one paragraph: a model that wrote one short reply soon writes nothing else
 NEVER = -100.0  # a bias
+LEAST_SAID = 10  # the same of a character's
 OOC = "(OOC:"  # what begins a line that is said to whoever tells the story
 NOTE_MARKS = ("[", " [")  # in which the notes stand: Gemma 3 270M writes its own after some turns
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
@@ -42,7 +48,8 @@ NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
 def applies(engine: Engine, format: Format, scenario: Scenario) -> bool:
     """Tell whether this model needs help with this story, and can be given it: without grammars it writes its list."""
-    trained = format.name != CHAT if scenario.roleplay else format.writes_opening
+    known = format.name != CHAT and engine.format_hint == format.name
+    trained = known if scenario.roleplay else format.writes_opening
     return not trained and engine.n_params < SMALL and engine.grammars
 
 
@@ -53,12 +60,15 @@ def is_told(scenario: Scenario, recent: Sequence[Turn]) -> bool:
     """
     said = recent[-1].text if recent and recent[-1].role == "user" else ""
     told = next((turn.text for turn in reversed(recent) if turn.role == "model"), scenario.opening)
-    return actions.is_english(told) and not actions.is_foreign(said)
+    # Where a reply does not tell, "I'm lookin' after my ship" say, the opening does.
+    language = next(filter(None, map(languages.of, (told, scenario.opening))), None)
+    return language is languages.ENGLISH and not actions.is_foreign(said)
 
 
-def turns_shown(engine: Engine) -> int | None:
+def turns_shown(engine: Engine, scenario: Scenario) -> int | None:
     """Return how many tokens of turns the model is shown; None: all that fit the context."""
-    return TURNS_SHOWN if engine.n_params < TINY else None
+    shown = SAID_SHOWN if scenario.roleplay else TURNS_SHOWN
+    return shown if engine.n_params < TINY else None
 
 
 def notes(scenario: Scenario) -> dict[str, str]:
@@ -79,13 +89,15 @@ def essence(persona: str) -> str:
 
 def beginning(scenario: Scenario, recent: Sequence[Turn]) -> str:
     """Return how the reply to these turns begins; empty: as the model likes."""
-    asked = not scenario.roleplay and recent and recent[-1].role == "user" and not recent[-1].text.startswith(OOC)
-    return actions.beginning(recent[-1].text) if asked else ""
+    said = recent[-1].text if recent and recent[-1].role == "user" else ""
+    if not said or said.startswith(OOC):
+        return ""
+    return answers.beginning(said, scenario.narrator) if scenario.roleplay else actions.beginning(said)
 
 
-def least_words(scenario: Scenario) -> int:
-    """Return how many words a reply has at least, and that in one paragraph; 0: as the model likes."""
-    return 0 if scenario.roleplay else LEAST_WORDS
+def least_words(scenario: Scenario, format: Format) -> int:
+    """Return how many words a reply has at least, and that in one paragraph."""
+    return LEAST_SAID if scenario.roleplay else LEAST_WORDS if format.name == CHAT else BASE_LEAST_WORDS
 
 
 def verbs(scenario: Scenario) -> tuple[str, ...]:
@@ -93,12 +105,27 @@ def verbs(scenario: Scenario) -> tuple[str, ...]:
     return () if scenario.roleplay else actions.VERBS
 
 
-def sampling(scenario: Scenario, sampling: Sampling, recent: Sequence[Turn]) -> Sampling:
+def sampling(scenario: Scenario, format: Format, sampling: Sampling, recent: Sequence[Turn]) -> Sampling:
     """Return how prose is sampled behind these turns; what the player has chosen himself stays."""
-    if scenario.roleplay:
-        return sampling
-    told = next((turn.text for turn in reversed(recent) if turn.role == "model"), "")
-    near = {" " + word: NEAR_BIAS for word in sorted(named(told))}
-    landmarks = {" " + word: LANDMARK_BIAS for word in sorted(named(f"{scenario.opening} {scenario.place}"))}
-    bias = near | landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS) | dict.fromkeys(NOTE_MARKS, NEVER)
+    bias = _said_bias(scenario, recent) if scenario.roleplay else _told_bias(scenario, format, recent)
     return replace(sampling, logit_bias={**bias, **sampling.logit_bias})
+
+
+def _told_bias(scenario: Scenario, format: Format, recent: Sequence[Turn]) -> dict[str, float]:
+    told = next((turn.text for turn in reversed(recent) if turn.role == "model"), "")
+    is_base = format.name != CHAT
+    near = dict.fromkeys(_begun(named(told)), BASE_NEAR_BIAS if is_base else NEAR_BIAS)
+    opening = named(f"{scenario.opening} {scenario.place}")
+    landmarks = dict.fromkeys(_begun(opening), BASE_LANDMARK_BIAS if is_base else LANDMARK_BIAS)
+    return near | landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS) | dict.fromkeys(NOTE_MARKS, NEVER)
+
+
+def _said_bias(scenario: Scenario, recent: Sequence[Turn]) -> dict[str, float]:
+    asked = actions.named(recent[-1].text) if recent and recent[-1].role == "user" else set()
+    bias = dict.fromkeys(_begun(owned(scenario.system)), PERSONA_BIAS) | dict.fromkeys(_begun(asked), ASKED_BIAS)
+    has_marks = "[" in f"{scenario.system}{scenario.opening}{scenario.examples}"  # as of a status line
+    return bias if has_marks else bias | dict.fromkeys(NOTE_MARKS, NEVER)
+
+
+def _begun(words: set[str]) -> list[str]:
+    return [" " + word for word in sorted(words)]

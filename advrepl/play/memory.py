@@ -19,7 +19,7 @@ from advrepl.play.planner import SHORTEST_LINE, Planner
 from advrepl.play.reply import PAUSE, Piece
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
-from advrepl.prompt.segments import Window
+from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 from advrepl.story import quotes
 from advrepl.story.quotes import Quote
@@ -43,6 +43,11 @@ def sentences(prose: str) -> list[tuple[int, int]]:
             found.append((first, first + len(span.strip())))
         start = end
     return found
+
+
+def longest(prose: str, spans: Iterable[tuple[int, int]], engine: Engine) -> int:
+    """Return how much room an answer is to have, in tokens: it is one of these, and over once it can be only one."""
+    return max(engine.count(Segment("", prose[slice(*span)])) for span in spans)
 
 
 def grammar(texts: Iterable[str]) -> str:
@@ -71,7 +76,7 @@ class Memory:
                 spans = sentences(prose) if story.turns[index].text.startswith(prose) else []
                 if len(spans) < 2:
                     self._chosen.append(Quote(index, *(spans[0] if spans else (0, 0))))
-                elif asked := planner.asked(QUESTION + prose, GREEDY.max_tokens):
+                elif asked := planner.asked(QUESTION + prose, longest(prose, spans, engine)):
                     jobs.append(_job(index, prose, spans, asked))
         return jobs
 

@@ -100,7 +100,7 @@ class Planner:
         return ReplyTask(
             window,
             lambda text: self._format.spelled(scenario, text),
-            guidance.sampling(scenario, sampling, recent) if guided else sampling,
+            guidance.sampling(scenario, self._format, sampling, recent) if guided else sampling,
             seed,
             self._format.stops(scenario),
             self.state.option_count,
@@ -116,7 +116,7 @@ class Planner:
             held=carried.held(self.state.save, story.path_turns()) if self.state.option_count else None,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
             soft_end=guidance.SOFT_END if guided else SOFT_END,
-            least=guidance.least_words(scenario) if guided and not prefix else 0,
+            least=guidance.least_words(scenario, self._format) if guided and not prefix else 0,
         )
 
     def note_reply(self) -> None:
@@ -200,7 +200,7 @@ class Planner:
 
     def _built(self, story: TurnPath, start: int) -> Window:
         save, budget = self.state.save, self._engine.n_ctx - self._reserve()
-        turns = guidance.turns_shown(self._engine) if self._is_helped() else None
+        turns = guidance.turns_shown(self._engine, save.scenario) if self._is_helped() else None
         engine = self._engine
         return build(
             self._format, save.scenario, story, engine.sizes, budget, start, turns, engine.slide_to, engine.more_room

@@ -85,7 +85,7 @@ class Writer:
             if len(self._text) > self._begun or self._stats.stop == "interrupted" or empty > 2:
                 break
             empty += 1
-        if self._is_short():
+        if self._is_short() or self._is_unfinished():
             self._ended = ""
             yield from self._pass(sampling, menu.prose_grammar(begun=True))
         if len(self._text) == self._begun:
@@ -98,6 +98,12 @@ class Writer:
         """Tell whether the model ended the reply by itself, and too soon."""
         done = self._given_up or self._stats.stop in ("interrupted", "length")
         return not done and self._calls.grammars and 0 < len(scripts.words(self._text)) < self._task.least
+
+    def _is_unfinished(self) -> bool:
+        """Tell whether a reply of one paragraph was ended in the middle of its last sentence: before a list, say."""
+        done = self._given_up or self._stats.stop in ("interrupted", "length")
+        asked = self._task.least and self._calls.grammars and len(self._text) > self._begun
+        return bool(asked) and not done and not scripts.ends_sentence(self._text)
 
     def _left(self, rut: Bias) -> Generator[Piece, None, bool]:
         """Write a few tokens under biases that lead out of a rut; tell whether the prose goes on behind them."""
@@ -124,7 +130,7 @@ class Writer:
         )
         left = limit or max(sampling.max_tokens - self._stats.generated, NUDGE_TOKENS)
         soft = 0 if ending else left - int(sampling.max_tokens * (1 - self._task.soft_end))
-        pieces = self._calls.generate(self._text, sampling, left, grammar, self._stops)
+        pieces = self._paired(self._calls.generate(self._text, sampling, left, grammar, self._stops))
         count = -1
         for piece in pieces:
             if not piece:
@@ -146,6 +152,20 @@ class Writer:
         if not (limit and self._stats.stop == "length"):
             self._cut_last_line()
         return {}
+
+    def _paired(self, pieces: Generator[str, None, None]) -> Generator[str, None, None]:
+        """Leave quotation marks that close nothing out of a small model's reply, of one paragraph."""
+        held = ""
+        try:
+            for piece in pieces:
+                if not piece or not self._task.least:
+                    yield piece
+                    continue
+                added, held = scripts.paired(self._text, held + piece)
+                if added:
+                    yield added
+        finally:
+            pieces.close()
 
     def _is_whole(self) -> bool:
         return scripts.ends_sentence(self._text) and not scripts.open_quotes(self._text)

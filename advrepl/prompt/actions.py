@@ -25,8 +25,8 @@ _KINDS = (
         *("Go back", "Go to {place}", "Go into {place}", "Go through {opening}", "Walk on", "Walk to {place}"),
         *("Walk into {place}", "Walk past {place}", "Step into {place}", "Step back from {place}", "Head for {place}"),
         *("Head back to {place}", "Climb {height}", "Crawl under {cover}", "Crawl behind {cover}", "Return to {place}"),
-        *("Enter {place}", "Approach {any}", "Cross {place}", "Follow {person}", "Leave {place}"),
-        *("Follow {person} to {place}", "Leave {place} with {person}"),
+        *("Enter {place}", "Approach {any}", "Cross {place}", "Follow {speaker}", "Leave {place}"),
+        *("Follow {speaker} to {place}", "Leave {place} with {person}"),
     ),
     (
         *("Run away", "Run to {place}", "Run past {place}", "Flee from {any}", "Hurry to {any}", "Hurry past {any}"),
@@ -37,10 +37,10 @@ _KINDS = (
         *("Carry {portable} to {place}", "Take {portable} from {person}", "Take {portable} to {place}"),
     ),
     (
-        *("Speak to {person}", "Speak to {person} about {any}", "Talk to {person}", "Talk to {person} about {any}"),
-        *("Call out", "Call {person}", "Shout at {person}", "Whisper to {person}", "Greet {person}"),
-        *("Ask {person} about {any}", "Ask {person} for help", "Ask {person} what happened", "Answer {person}"),
-        *("Tell {person} about {any}", "Tell {person} the truth", "Tell {person} to wait", "Warn {person}"),
+        *("Speak to {speaker}", "Speak to {speaker} about {any}", "Talk to {speaker}", "Talk to {speaker} about {any}"),
+        *("Call out", "Call {speaker}", "Shout at {speaker}", "Whisper to {speaker}", "Greet {person}"),
+        *("Ask {speaker} about {any}", "Ask {speaker} for help", "Ask {speaker} what happened", "Answer {speaker}"),
+        *("Tell {speaker} about {any}", "Tell {speaker} the truth", "Tell {speaker} to wait", "Warn {person}"),
         "Warn {person} about {any}",
     ),
     ("Open {opening}", "Unlock {opening}", "Force open {opening}"),
@@ -50,11 +50,11 @@ _KINDS = (
         *("Throw {portable} at {any}", "Strike {thing}"),
     ),
     (
-        *("Hide behind {cover}", "Hide under {cover}", "Hide from {person}", "Sneak into {place}"),
+        *("Hide behind {cover}", "Hide under {cover}", "Hide from {speaker}", "Sneak into {place}"),
         *("Sneak past {any}", "Crouch behind {cover}", "Crouch under {cover}"),
     ),
     (
-        *("Wait for {person}", "Wait in {place}", "Wait here", "Listen to {person}", "Listen for {person}"),
+        *("Wait for {person}", "Wait in {place}", "Wait here", "Listen to {speaker}", "Listen for {speaker}"),
         *("Listen closely", "Stay with {person}"),
     ),
     ("Touch {any}", "Feel {thing}"),
@@ -70,7 +70,7 @@ KIND = {each.split()[0].casefold(): number for number, kind in enumerate(_KINDS)
 VERBS = tuple(dict.fromkeys(each.split()[0] for each in PHRASES))
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_ECHO = re.compile(r"^(\w+ (?:\w+ )?(the \w+|\w+)) \w+ \2\b.*?(?=[.!?]*$)")
+_ECHO = re.compile(r"^(\w+ (?:\w+ )?(the \w+|(?!the\b)\w+)) \w+ \2\b.*?(?=[.!?]*$)")
 
 # Words about the game instead of what happens in it, or of somebody else than the player, who is told what to do.
 OUTSIDE = (
@@ -176,8 +176,11 @@ def _spelled(phrase: str) -> str:
 
 
 def without_echo(option: str) -> str:
-    """Return an option without a last part that names its first thing again: "Ask the man about the man."."""
-    return _ECHO.sub(r"\1", option)
+    """Return an option without a last part that names its first thing again: "Ask the man about the man.".
+
+    Empty where it says nothing without: "Tell the man about the man.".
+    """
+    return "" if _ECHO.match(option) and option.startswith("Tell ") else _ECHO.sub(r"\1", option)
 
 
 def lacks(option: str, held: Iterable[str], told: str) -> bool:

@@ -10,6 +10,14 @@ from collections.abc import Iterable
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _NAME = re.compile(r"(?<=[^\W\d_,] )[A-Z][a-z]{2,}\b")  # not what begins a sentence
 
+# "a fat green ledger,": up to what ends the name of a thing, in English.
+_BEHIND = "and or of in on at to with that which who from for over than as she he it is was has rides between"
+_OWNED = re.compile(
+    r"\b(?:an?|the|her|his|its|their|my|your|no|each) (?:[a-z-]+ ){0,2}?([a-z]{3,})"
+    rf"(?=[.,;:!?]| (?:{'|'.join(_BEHIND.split())})\b)",
+    re.IGNORECASE,
+)
+
 PERSON = """
     man men woman women girl boy person people figure figures stranger strangers child children friend friends guard
     guards soldier soldiers keeper conductor captain sailor sailors knight king queen prince princess wizard witch ghost
@@ -17,8 +25,9 @@ PERSON = """
     villagers crowd mother father brother sister son daughter grandmother grandfather uncle aunt wife husband neighbor
     neighbour owner servant priest monk thief hunter farmer merchant innkeeper bartender driver passenger passengers
     officer policeman detective doctor nurse teacher leader warrior hero companion ally enemy elder shopkeeper librarian
-    guide voice voices
+    guide
 """
+VOICE = "voice voices"  # somebody who is heard and not seen
 OPENING = """
     door doors gate window windows box chest drawer drawers cupboard cabinet closet wardrobe book letter envelope
     suitcase bag trunk curtain curtains hatch trapdoor cellar safe desk crate jar bottle case coffin locket package
@@ -50,6 +59,7 @@ COVER = """
 """
 KINDS = {
     "person": frozenset(PERSON.split()),
+    "speaker": frozenset(f"{PERSON} {VOICE}".split()),
     "opening": frozenset(OPENING.split()),
     "text": frozenset(TEXT.split()),
     "light": frozenset(LIGHT.split()),
@@ -60,19 +70,24 @@ KINDS = {
     "cover": frozenset(COVER.split()),
 }
 CARRIED = KINDS["portable"] | KINDS["garment"]  # what can be taken along
-THING = frozenset().union(*(words for kind, words in KINDS.items() if kind != "person"))
+THING = frozenset().union(*(words for kind, words in KINDS.items() if kind not in ("person", "speaker")))
 KINDS |= {"held": KINDS["portable"], "thing": THING, "any": THING | KINDS["person"]}
 PRONOUNS = ("him", "her", "them")
 
 
 def named(told: str) -> set[str]:
     """Return the things and persons that a text names."""
-    return words(told) & KINDS["any"]
+    return words(told) & (KINDS["any"] | KINDS["speaker"])
 
 
 def words(told: str) -> set[str]:
     """Return the words of a text, without case."""
     return {word.casefold() for word in WORD.findall(told)}
+
+
+def owned(told: str) -> set[str]:
+    """Return what a text speaks of as things: the last word of an article's or the like, as it is spelled there."""
+    return {found[1] for found in _OWNED.finditer(told) if not found[1].endswith(("ly", "ed"))}
 
 
 def unnamed(held: Iterable[str], told: str) -> tuple[str, ...]:
@@ -87,9 +102,9 @@ def rules(told: str, held: Iterable[str] | None = None) -> dict[str, str]:
     """
     known = words(told)
     names = set(_NAME.findall(told)) - {word.capitalize() for word in KINDS["any"]}
-    persons = [*sorted(names), *PRONOUNS] if names or known & KINDS["person"] else []
+    persons = [*sorted(names), *PRONOUNS] if names or known & KINDS["person"] else []  # a voice is no "her" yet
     told_of = {kind: [f"the {word}" for word in sorted(members & known)] for kind, members in KINDS.items()}
-    told_of |= {kind: told_of[kind] + persons for kind in ("person", "any")}
+    told_of |= {kind: told_of[kind] + persons for kind in ("person", "speaker", "any")}
     if held is not None:
         told_of["held"] = [f"the {thing}" for thing in held]
     spelled = {kind: " | ".join(map('"{}"'.format, things)) for kind, things in told_of.items() if things}

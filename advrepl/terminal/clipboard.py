@@ -54,7 +54,9 @@ def put(text: str) -> str:
     """
     if command := command_for(os.environ):
         try:
-            subprocess.run(command, input=text.encode(), timeout=PATIENCE, check=True, capture_output=True)
+            subprocess.run(
+                command, input=text.encode("utf-8", "replace"), timeout=PATIENCE, check=True, capture_output=True
+            )
             return ""
         except (OSError, subprocess.SubprocessError):
             pass  # the terminal may do it

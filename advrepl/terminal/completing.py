@@ -6,6 +6,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from advrepl.terminal.commands import COMMANDS
+from advrepl.terminal.text import one_line
 
 
 class Completions(Completer):
@@ -29,7 +30,7 @@ class Completions(Completer):
 
 def _matching(known: dict[str, str], begun: str) -> list[Completion]:
     return [
-        Completion(name, -len(begun), display_meta=meaning)
+        Completion(name, -len(begun), display=one_line(name), display_meta=one_line(meaning))
         for name, meaning in known.items()
         if name.startswith(begun) and name != begun
     ]

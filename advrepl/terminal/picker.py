@@ -86,7 +86,7 @@ def pick(title: str, choices: Sequence[Choice], *, cursor: bool, style: bool) ->
 
 
 def _picked_by_number(title: str, choices: Sequence[Choice], ask: Callable[[str], str]) -> Choice | None:
-    print(title)
+    print(one_line(title))
     for number, each in enumerate(choices, 1):
         print(one_line(f"{number}. {each.name}: {each.about}" if each.about else f"{number}. {each.name}"))
     question = f"1 to {len(choices)}, or a part of a name; Enter leaves: "
@@ -100,7 +100,7 @@ def _picked_by_number(title: str, choices: Sequence[Choice], ask: Callable[[str]
         try:
             return by_answer(answer, choices)
         except AdvreplError as error:
-            print(error)
+            print(one_line(str(error)))
 
 
 def by_answer(answer: str, choices: Sequence[Choice]) -> Choice:

@@ -30,6 +30,7 @@ from advrepl.terminal.foyer import Foyer
 from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.text import visible
 from advrepl.terminal.theme import choose
 from advrepl.terminal.voice import Say
 from advrepl.terminal.words import GO_ON, HELP, KEPT, STOPPED, YOUR_TURN, words
@@ -220,7 +221,7 @@ class Repl:
             case Pick() if self._screen.can.cursor:
                 self._pick = event
             case Draft(line=line) if self._editor.drafts:
-                self._draft = line
+                self._draft = visible(line)
             case _:
                 self._screen.show(event)
 

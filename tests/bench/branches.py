@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from advrepl.play import session
 from advrepl.play.game import Game
-from advrepl.play.reply import Piece
 from advrepl.play.session import Settings
 from advrepl.story import saves
 from advrepl.story.scenario import START
@@ -26,7 +25,6 @@ from tests.bench.setup import Setup, found, line, parser, setup, spelled
 
 COMMON = 300  # tokens before the fork
 FED, SECONDS = 8.0, 0.3  # goals
-LINE = "I go on."
 WORDS = "the old house was dark and the wind went around it as if it looked for a door that somebody had left open "
 
 
@@ -81,22 +79,31 @@ class Switch(NamedTuple):
     went: float  # seconds
     first: float  # seconds until the first piece, going among them
     work: float  # seconds of processor time for that
+    line: float  # seconds of processor time until the first piece of another line there, with no way to go
     fed: float  # tokens that were read beside the line
 
 
-def go(game: Game, number: int, said: str) -> Switch:
-    """Go to a branch, say a line there, and take it back."""
+def go(game: Game, number: int, said: str, then: str) -> Switch:
+    """Go to a branch, say two lines there, each for itself."""
     started, work = time.perf_counter(), time.process_time()
     list(commands.run(game, f"/goto b{number}"))
-    went, head, first = time.perf_counter() - started, game.story.head, 0.0
+    went, head = time.perf_counter() - started, game.story.head
     own = sum(game.engine.sizes(game.planner.player_turn(said).window.segments)[-2:])
-    for event in game.act(said):
-        if isinstance(event, Piece) and not first:
-            first, work = time.perf_counter() - started, time.process_time() - work
+    say(game, said)
+    first, work, stats = time.perf_counter() - started, time.process_time() - work, game.engine.stats
+    fed = stats.prompt - stats.reused - own
     game.state.goto(head)
-    stats = game.engine.stats
-    # The line that was said here in the round before may begin with the same tokens as this one: less than it is read.
-    return Switch(went, first, work, float(max(stats.prompt - stats.reused - own, 0)))
+    line = time.process_time()
+    say(game, then)
+    line = time.process_time() - line
+    game.state.goto(head)
+    return Switch(went, first, work, line, fed)
+
+
+def say(game: Game, said: str) -> None:
+    """Say a line; the reply to it is one token."""
+    for _ in game.act(said):
+        pass
 
 
 def ours(setup: Setup, story: Story, heads: list[int]) -> list[Switch]:
@@ -108,22 +115,23 @@ def ours(setup: Setup, story: Story, heads: list[int]) -> list[Switch]:
     ):
         for each in range(setup.rounds + 1):
             for number in range(len(heads)):
-                found.append(go(game, number, line(each)))
+                found.append(go(game, number, line(2 * each), line(2 * each + 1)))
                 print(f"\rround {each}, branch {number + 1} of {len(heads)} ", end="", flush=True)
     return found[len(heads) :]
 
 
 def servers(setup: Setup, story: Story, heads: list[int], rounds: int, *arguments: str) -> list[tuple[float, float]]:
-    """The same prompts to llama-server: seconds to the first piece, and tokens that it read."""
+    """The same to llama-server, another line in each round: seconds to the first piece, and tokens that it read."""
     server = Server(setup, *arguments)
     try:
-        prompts = []
-        for head in heads:
-            turns: list[tuple[str, str]] = [
-                (story.turns[index].role, story.turns[index].text) for index in story.path_to(head)
-            ]
-            prompts.append(spelled("chat", START, [*turns, ("user", LINE)]))
-        return [server.timed(prompt) for _ in range(rounds + 1) for prompt in prompts][len(heads) :]
+        found = []
+        for each in range(rounds + 1):
+            for head in heads:
+                turns: list[tuple[str, str]] = [
+                    (story.turns[index].role, story.turns[index].text) for index in story.path_to(head)
+                ]
+                found.append(server.timed(spelled("chat", START, [*turns, ("user", line(2 * each))])))
+        return found[len(heads) :]
     finally:
         server.close()
 
@@ -133,6 +141,7 @@ def rows(ours: list[Switch], beside: dict[str, list[tuple[float, float]]]) -> li
         row("going to a branch (`/goto`)", [each.went for each in ours], "s", at_most=SECONDS),
         row("until the first piece behind it", [each.first for each in ours], "s", at_most=SECONDS),
         row("processor time for that", [each.work for each in ours], "s"),
+        row("processor time for a line where one stands", [each.line for each in ours], "s"),
         row("read for it beside the line", [each.fed for each in ours], "tokens", at_most=FED),
     ]
     for name, takes in beside.items():

@@ -14,7 +14,7 @@ import msgspec
 
 from advrepl import AdvreplError
 from tests import ROOT
-from tests.bench import plot
+from tests.bench import plot, waiting
 from tests.bench.setup import machine
 
 RESULTS = ROOT / "docs" / "performance.json"
@@ -22,19 +22,9 @@ BEGIN = "<!-- written by `make bench` -->"
 END = "<!-- end of what `make bench` writes -->"
 DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "nats": 3, "": 2}
 ORDER = (
-    "playing",
-    "peers",
-    "picked",
-    "typed",
-    "keys",
-    "resumed",
-    "branches",
-    "rates",
-    "long",
-    "books",
-    "drift",
-    "seven",
-)
+    "playing", "opened", "peers", "picked", "typed", "keys", "resumed", "branches", "rates", "long", "books", "drift",
+    "seven", "opened-seven", "typed-seven", "convert",
+)  # fmt: skip
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -140,7 +130,8 @@ def between(page: str, new: str) -> str:
 def document(results: Results, picture: Path) -> str:
     """All sections as Markdown; the picture of the curves is written beside."""
     facts = ", ".join(f"{name} {value}" for name, value in results.machine.items())
-    parts = [f"Machine: {facts}."]
+    shown = {key: {row.figure: value(row) for row in found.rows} for key, found in results.sections.items()}
+    parts = [f"Machine: {facts}.", "### What is waited for", waiting.table(shown)]
     for key in sorted(results.sections, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER)):
         found = results.sections[key]
         parts.append(markdown(found))

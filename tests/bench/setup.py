@@ -41,6 +41,15 @@ class Setup:
     reply: int = REPLY_TOKENS
 
     @property
+    def is_large(self) -> bool:
+        """Is it of the size that `--seven` names? It has goals and a place in the results of its own."""
+        return self.model.stat().st_size > 1 << 30
+
+    def key(self, part: str) -> str:
+        """Under which the results of a part are kept."""
+        return f"{part}-seven" if self.is_large else part
+
+    @property
     def play_options(self) -> list[str]:
         """For `advrepl play` and `resume`; the model alone, and nothing is done while others are measured."""
         options = ["--no-ahead", "--plain-model", "-m", str(self.model)]

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
-from tests.bench import plot, results
+from tests.bench import plot, results, waiting
+from tests.bench.__main__ import PARTS as SMALL
+from tests.bench.__main__ import SEVEN
 from tests.bench.results import BEGIN, END, Results, Row, Section, between, missing, row
 from tests.bench.setup import machine
 
@@ -66,6 +68,26 @@ def test_each_part_replaces_its_own_section(tmp_path: Path) -> None:
     assert "| ratio | 0.80 | ≤ 0.9 | met |" in text and "0.99" not in text and text.startswith("# By hand")
     assert text.index("| ratio") < text.index("| decoding") and "(performance.svg)" in text
     assert (tmp_path / "performance.svg").read_text().startswith("<svg")
+
+
+def test_what_a_player_waits_for_is_taken_from_the_parts() -> None:
+    shown = {
+        "picked": {"first piece, written ahead": "7.1 ms (4.5 to 22.4)"},
+        "opened": {"leaving, 3 s after a reply": "0.10 s"},
+        "opened-seven": {"leaving, 3 s after a reply": "0.40 s", "something else": "1 s"},
+    }
+    assert waiting.table(shown).splitlines()[2:] == [
+        "| picks an option 5 s after the reply: first words | 7.1 ms (4.5 to 22.4) |  |",
+        "| leaves | 0.10 s | 0.40 s |",
+    ]
+
+
+def test_each_figure_that_a_player_waits_for_is_measured_by_a_part() -> None:
+    source = {part: (Path(waiting.__file__).parent / f"{part}.py").read_text() for part in {*SMALL, *SEVEN}}
+    for wait in waiting.WAITS:
+        for part, figure in (wait.small, wait.large):
+            what = figure.split(" after ")[-1].split(": ")[-1]
+            assert not part or what.replace("3 s", "{READING:g} s") in source[part.removesuffix("-seven")], figure
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -129,14 +129,13 @@ def rows(
 
 
 def measure(setup: Setup, count: int) -> Section:
-    large = setup.model.stat().st_size > 1 << 30
-    table = rows(*take(setup, count), large)
+    table = rows(*take(setup, count), setup.is_large)
     text = (
         f"{count} lines of {WORDS} words, typed at {WORDS_A_MINUTE} words a minute, Enter {BEFORE_ENTER:g} s after the "
         f"last key: context {setup.ctx}, {setup.threads} threads, replies of at most {setup.reply} tokens and three "
         "options, all in turn"
     )
-    return results.section("typed", "A line that is typed", text, table, setup.model.stem)
+    return results.section(setup.key("typed"), "A line that is typed", text, table, setup.model.stem)
 
 
 def main() -> None:

@@ -59,9 +59,13 @@ def test_a_name_that_is_not_quite_right_is_found(tmp_path: Path, monkeypatch: py
         assert "is taken for the-evening" in run(*command, *folder)
 
 
-def test_of_a_file_with_a_broken_story_none_is_taken(tmp_path: Path) -> None:
-    path = tmp_path / "two.json"
-    path.write_text('{"stories": [{"actions": [{"text": "a"}]}, {"actions": [{"text": []}]}]}')
-    result = CliRunner().invoke(app, ["saves", "import", str(path), "--saves", str(tmp_path / "saves")])
-    assert "stories[1]: actions[0].text is a list" in str(result.exception)
-    assert not (tmp_path / "saves").exists()
+def test_of_a_file_each_story_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
+    path, saves = tmp_path / "two.json", tmp_path / "saves"
+    path.write_text('{"stories": [{"actions": [{"text": "a"}]}, {"actions": [{"text": "b"}, {"text": []}]}]}')
+    told = run("import", path, "--saves", saves)
+    assert f"not taken: {path}: stories[1]: actions[1].text is a list and should be a text" in told
+    assert [each.name for each in saves.glob("*.json")] == ["two.json"]
+    path.write_text('{"stories": [{"actions": []}, {"actions": [{"text": []}]}]}')
+    result = CliRunner().invoke(app, ["saves", "import", str(path), "--saves", str(tmp_path / "none")])
+    assert "stories[0] has no message with words in it" in str(result.exception)
+    assert not (tmp_path / "none").exists()

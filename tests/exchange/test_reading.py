@@ -32,12 +32,12 @@ def test_every_form_is_known(name: str) -> None:
     assert told(chat.save("x")) == [("model", "Come in!"), ("user", "I do."), ("model", "Sit.")]
 
 
-@pytest.mark.parametrize("name", ["kobold", "kobold 2", "aidcat", "risu"])
+@pytest.mark.parametrize("name", ["kobold", "kobold 2", "aidcat", "aid", "risu"])
 def test_notes_memory_and_lore_come_along(name: str) -> None:
     (chat,) = parse(chats.EVERY_TEXT[name].encode(), name)
     save = chat.save("x")
     assert save.scenario.injections[NOTE].text == "It rains."
-    assert save.scenario.memory == ("Mira is kind." if name in ("kobold", "aidcat") else "")
+    assert save.scenario.memory == ("Mira is kind." if name in ("kobold", "aidcat", "aid") else "")
     assert [entry.content for book in save.books for entry in book.entries] == (
         [] if name == "risu" else ["The door is red."]
     )
@@ -54,13 +54,69 @@ def test_swipes_are_takes_and_what_is_left_out_is_said() -> None:
     assert chat.remarks == ["1 broken line left out", "1 hidden message left out"]
 
 
-@pytest.mark.parametrize("name", ["webui", "agnai"])
+@pytest.mark.parametrize("name", ["webui", "agnai", "cai", "llama.cpp tree"])
 def test_other_takes_come_along(name: str) -> None:
     (chat,) = parse(chats.EVERY_TEXT[name].encode(), name)
     save = chat.save("x")
-    assert sorted(save.turns[take].text for take in Story(save.turns).siblings(len(save.turns) - 1)) == [
-        "Sit.", "Stand.",
-    ]  # fmt: skip
+    story = Story(save.turns, save.head)
+    assert sorted(save.turns[take].text for take in story.siblings(story.path[-1])) == ["Sit.", "Stand."]
+
+
+def test_takes_of_llama_cpp_keep_their_futures() -> None:
+    (chat,) = parse(json.dumps(chats.LLAMA_CPP_TREE).encode(), "x")
+    story = chat.story
+    (other,) = (each for each in story.siblings(story.path[1]) if each != story.path[1])
+    assert [story.turns[each].text for each in (other, story.children(other)[0])] == ["No.", "Then go."]
+    assert story.turns[story.path[-1]].thoughts == "He is tired." and chat.title == "An evening"
+    lines = [{"type": "session", **chats.LLAMA_CPP_TREE["conv"]}] + [
+        {"type": "message", "message": message} for message in chats.LLAMA_CPP_TREE["messages"]
+    ]
+    (again,) = parse("\n".join(map(json.dumps, lines)).encode(), "x")
+    assert (again.story.turns, again.story.head, again.title) == (story.turns, story.head, chat.title)
+
+
+def test_messages_of_llama_cpp_that_hang_on_none_are_told() -> None:
+    """Duplicated ids, a ring, a parent that is not there: what can be reached is taken, nothing hangs."""
+    messages = [
+        {"id": "1", "role": "user", "content": "a", "parent": "gone"},
+        {"id": "1", "role": "user", "content": "twice", "parent": None},
+        {"id": "2", "role": "assistant", "content": "b", "parent": "3"},
+        {"id": "3", "role": "assistant", "content": "c", "parent": "2"},
+    ]
+    (chat,) = parse(json.dumps({"conv": {"currNode": "3"}, "messages": messages}).encode(), "x")
+    assert told(chat.save("x")) == [("user", "a")]
+    assert chat.remarks == ["messages that follow none: 2 left out"]
+
+
+def test_names_of_a_chat_with_several_stand_before_what_they_say() -> None:
+    for settings in ({"chatopponent": "Mira||$||Ann"}, {"chatopponent": ""}):
+        data = chats.KOBOLD_CHAT | {
+            "actions": ["\nTom: I do.\nMira: Sit.\nAnn: Stand!"],
+            "savedsettings": {"opmode": 3, "chatname": "Tom", **settings},
+        }
+        (chat,) = parse(json.dumps(data).encode(), "x")
+        assert told(chat.save("x"))[1:] == [("user", "I do."), ("model", "Sit."), ("model", "Ann: Stand!")]
+
+
+def test_what_is_told_to_the_model_is_no_turn() -> None:
+    marks = chats.KOBOLD_MARKS | {"actions": ["\n{{[SYSTEM]}}\nBe brief.\n{{[INPUT]}}\nI do.\n{{[OUTPUT]}}\nSit."]}
+    (chat,) = parse(json.dumps(marks).encode(), "x")
+    assert told(chat.save("x")) == [("model", "Come in!"), ("user", "I do."), ("model", "Sit.")]
+    assert chat.memory == "Mira is kind.\n\nBe brief."
+    (chat,) = parse(b"System: Be brief.\nUser: I do.\nAssistant: Sit.\nUser: Yes.\n", "x")
+    assert (chat.memory.strip(), len(chat.story)) == ("Be brief.", 3)
+
+
+def test_thoughts_of_a_reply_are_no_part_of_it() -> None:
+    (chat,) = parse(json.dumps({"internal": [["I do.", "<think>\nHm.\n</think>\n\nSit."]]}).encode(), "x")
+    assert told(chat.save("x")) == [("user", "I do."), ("model", "Sit.")]
+    assert chat.story.turns[1].thoughts == "Hm."
+
+
+def test_pictures_alone_and_lines_that_are_no_objects_are_counted() -> None:
+    lines = [*chats.SILLYTAVERN.split("\n")[:3], '{"name": "Tom", "is_user": true, "mes": "", "extra": {"image": "x"}}']
+    (chat,) = parse("\n".join([*lines, "5", "[]", "null"]).encode(), "x")
+    assert chat.remarks == ["3 broken lines left out", "1 message without words left out"]
 
 
 def test_names_of_a_chat_are_kept() -> None:
@@ -87,6 +143,10 @@ def test_pickles_are_never_read() -> None:
         (b'{"prompt": "", "memory": [], "actions": []}', "x: memory is a list and should be a text"),
         (b'{"user_name": "a"}\n{"name": "b", "is_user": true, "mes": ["c"]}', "x: message 2.mes is a list"),
         (b'{"histories": {"histories": [{"msgs": [{"src": 1}]}]}}', r"x: histories\[0\].msgs\[0\].src is a number"),
+        (b'{"a": 1}\n{"a": 2}', "x is no chat that is known here"),
+        (b'{"spec": "chara_card_v2", "data": {"name": "Mira"}}', "x is a character, not a chat: `.* play x` plays it"),
+        (b'{"entries": {"0": {"key": ["a"], "content": "b"}}}', "x is a lorebook, not a chat: `.* play --lore x`"),
+        (b'[{"keys": "a,b", "value": "c"}]', "x is a lorebook, not a chat"),
         (b'{"schema": 2, "turns": []}', "x is a story of advrepl already"),
     ],
 )
@@ -178,7 +238,7 @@ def test_pages() -> None:
         Turn(0, "user", "away"), Turn(3, "model", "A road."), Turn(1, "model", "A cellar."),
     ]  # fmt: skip
     save = save_of(Story(turns, 5))
-    assert pages.markdown(save) == "# \n\nA <house>.\n\n> in\n\nA cellar.\n"
+    assert pages.markdown(save) == "# \n\nA \\<house>.\n\n> in\n\nA cellar.\n"
     assert pages.text(save) == "Narrator: A <house>.\n\nYou: in\n\nNarrator: A cellar.\n"
     body = pages.html(save).split("</h1>\n")[1]
     assert body == (
@@ -188,6 +248,29 @@ def test_pages() -> None:
         '<details><summary>another way: A hall.…</summary>\n<p class="model">A hall.</p>\n</details>\n'
         '<p class="model">A cellar.</p>\n</body></html>\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("<script>alert(1)</script>", r"\<script>alert(1)\</script>"),
+        (r"\<script>", r"\\\<script>"),
+        ("![map](http://a/b.png)", r"!\[map]\(http://a/b.png)"),
+        ("[a](javascript:b)", r"[a]\(javascript:b)"),
+        ("[a]: http://b\n\n[c][a]", "[a]\\: http://b\n\n[c]\\[a]"),
+        ("*He* smiles <3, **you** know: 1 < 2", "*He* smiles <3, **you** know: 1 < 2"),
+    ],
+)
+def test_what_stands_in_a_turn_is_no_html_nor_link_in_markdown(told: str, written: str) -> None:
+    page = pages.markdown(msgspec.structs.replace(save_of(Story([Turn(None, "model", told)], 0)), title="<b>\nx"))
+    assert page == f"# \\<b> x\n\n{written}\n"
+
+
+def test_names_are_text_in_a_page_and_a_book() -> None:
+    save = msgspec.structs.replace(save_of(Story([Turn(None, "user", "<i>")], 0)), title="<script>")
+    with zipfile.ZipFile(io.BytesIO(epub.write(save))) as book:
+        told = [pages.html(save), *(book.read(name).decode() for name in book.namelist())]
+    assert not [page for page in told if "<script" in page or "<i>" in page]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=30))

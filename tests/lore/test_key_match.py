@@ -109,6 +109,50 @@ def test_counted_repeats_of_ordinary_patterns_are_taken(key: str) -> None:
     assert compile_pattern(key, ignore_case=True) is not None
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "found"),
+    [
+        # What SillyTavern's own engine says; each differed here once.
+        ("/(?i:OWL)/", "owl", True),
+        ("/(?-i:OWL)/i", "owl", False),
+        ("/(?m:^o)wl/", "an\nowl", True),
+        ("/(?:(?<n>a)|(?<n>b))\\k<n>/", "bb", True),
+        ("/(?<n>a)(?<n>b)/", "ab", False),
+        ("/(?<\\u0061>a)\\k<a>/", "aa", True),
+        ("/(?<>a)/", "a", False),
+        ("/(?<y>a)|[\\k]/", "a", False),
+        ("/[\\c0]/", "\x10", True),
+        ("/[\\c0]/", "c", False),
+        ("/(?<=\\1(a))b/", "aab", True),
+        ("/(?<=\\1(a))b/", "cab", False),
+        ("/(?<=(?<n>c*?)?)\\w/", "ab", True),
+    ],
+)
+def test_patterns_are_those_of_javascript(key: str, text: str, found: bool) -> None:
+    book = Book((Entry("1", "c", keys=(key,)),))
+    active, _ = activate(book, [text], LoreState(), count=len, budget=9, rng=random.Random(0), expand=str)
+    assert bool(active) == found
+
+
+def test_the_time_of_other_threads_does_not_count() -> None:
+    """While a model computes in threads of its own, the library gives up after a part of the time."""
+    seconds = iter([0.0, 0.01, 0.02, 0.02, 1.0, 1.06, 1.06])
+    given: list[float] = []
+
+    class Slow:
+        def search(self, text: str, timeout: float) -> object:
+            given.append(timeout)
+            if len(given) in (1, 2, 4):
+                raise TimeoutError
+            return text
+
+    search = PatternSearch(set(), clock=lambda: next(seconds))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("advrepl.lore.key_match.compile_pattern", lambda key, ignore_case: Slow())
+        assert search.found("a", "a", ignore_case=False) and given == [0.05, 0.1, 0.2]
+        assert not search.found("b", "b", ignore_case=False) and search.switched_off == {"b"}
+
+
 def test_a_slow_pattern_is_switched_off_and_all_together_have_an_end() -> None:
     seconds = iter([0.0, 0.1, 0.1, 0.5, 0.5, 0.6])
     search = PatternSearch(set(), clock=lambda: next(seconds))

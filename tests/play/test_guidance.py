@@ -15,6 +15,7 @@ from advrepl.story.tree import Turn
 from tests.conftest import ScriptedEngine
 
 NewGame = Callable[..., Game]
+CHATTY = ChatTemplate("{{ messages }}")
 
 
 class SmallEngine(ScriptedEngine):
@@ -24,8 +25,14 @@ class SmallEngine(ScriptedEngine):
     format_hint: str | None = "pygmalion"
 
 
-WARM = "and it is warm, as if somebody had put it down here a moment ago and gone."
-STAIR = "and see a stair behind the cupboard that leads down to where the water is loud."
+WARM = (
+    "and it is warm, as if somebody had put it down here a moment ago and gone out into the rain to look for you "
+    "and for the others who came before."
+)
+STAIR = (
+    "and see a stair behind the cupboard that leads down to where the water is loud, and where nobody has been for "
+    "as long as anybody can remember, if it was ever used."
+)
 
 
 def played(new_game: NewGame, engine: ScriptedEngine, *lines: str, options: int = 3) -> Game:
@@ -88,20 +95,38 @@ def test_a_note_is_made_of_the_place() -> None:
     assert guidance.notes(Scenario("mine", "Mine", "A game.")) == {}
     for scenario in BUILT_IN.values():
         assert guidance.notes(scenario)["guidance"].startswith(f"The user is {scenario.place}. ")
-    assert guidance.sampling(START, Sampling(logit_bias={" I": 1.0}), []).logit_bias[" I"] == 1.0
+    assert guidance.sampling(START, CHATTY, Sampling(logit_bias={" I": 1.0}), []).logit_bias[" I"] == 1.0
 
 
 def test_in_roleplay_it_says_who_the_model_is() -> None:
     persona = "Brindle is a badger the size of a stout man, who walks upright, wears an apron. She cooks."
     mine = Scenario("brindle", "Brindle", persona, narrator="Brindle", roleplay=True)
-    note = "Brindle is a badger the size of a stout man. Reply as Brindle in two or three sentences."
+    note = "Brindle is a badger the size of a stout man. Answer as Brindle, who says I, in two or three sentences."
     assert guidance.notes(mine) == {"guidance": note}
     assert guidance.beginning(mine, [Turn(None, "user", "open it")]) == "" and guidance.verbs(mine) == ()
-    assert guidance.sampling(mine, Sampling(), []) == Sampling()
+    assert guidance.beginning(mine, [Turn(None, "user", "Who are you?")]) == "I am Brindle"
+    assert guidance.beginning(mine, [Turn(None, "user", "(OOC: who are you?)")]) == ""
     small, large = SmallEngine(grammars=True), ScriptedEngine(grammars=True)
-    chat = ChatTemplate("{{ messages }}")
-    assert guidance.applies(small, chat, mine) and not guidance.applies(large, chat, mine)
+    assert guidance.applies(small, CHATTY, mine) and not guidance.applies(large, CHATTY, mine)
     assert not guidance.applies(small, FORMATS["pygmalion"], mine)
+    small.format_hint = None  # a base model gets that format for want of one that it knows
+    assert guidance.applies(small, FORMATS["pygmalion"], mine)
+
+
+def test_in_roleplay_what_the_persona_tells_of_and_the_player_asks_is_made_likelier() -> None:
+    mine = Scenario("brindle", "Brindle", "Brindle wears an apron.", narrator="Brindle", roleplay=True)
+    bias = guidance.sampling(mine, CHATTY, Sampling(), [Turn(None, "user", "Are you lonely?")]).logit_bias
+    assert (bias[" apron"], bias[" lonely"]) == (guidance.PERSONA_BIAS, guidance.ASKED_BIAS)
+    assert bias["["] == guidance.NEVER
+    status = Scenario("brindle", "Brindle", "Brindle ends with [HP: 10].", narrator="Brindle", roleplay=True)
+    assert "[" not in guidance.sampling(status, CHATTY, Sampling(), []).logit_bias
+
+
+def test_a_reply_that_does_not_tell_its_language_is_in_that_of_the_opening() -> None:
+    told = "I'm lookin' after my ship, I reckon? My, my, I like it here."
+    assert guidance.is_told(LIGHTHOUSE, [Turn(None, "model", told), Turn(None, "user", "Who is there?")])
+    told = "Es ist warm und die Lampe ist nicht mehr da."
+    assert not guidance.is_told(LIGHTHOUSE, [Turn(None, "model", told), Turn(None, "user", "Who is there?")])
 
 
 @pytest.mark.parametrize(
@@ -119,15 +144,17 @@ def test_the_essence_of_a_persona_is_its_beginning(persona: str, essence: str) -
 
 def test_what_the_opening_names_is_made_likelier_and_no_other_word() -> None:
     """A word like "down" that is made likelier is written until nothing else comes."""
-    bias = guidance.sampling(LIGHTHOUSE, Sampling(), [Turn(None, "model", "A sword lies there.")]).logit_bias
+    bias = guidance.sampling(LIGHTHOUSE, CHATTY, Sampling(), [Turn(None, "model", "A sword lies there.")]).logit_bias
     assert bias[" lantern"] == bias[" stairs"] == guidance.LANDMARK_BIAS
     assert bias[" sword"] == guidance.NEAR_BIAS
     assert not {" down", " away", " small", " dark"} & bias.keys()
+    base = guidance.sampling(LIGHTHOUSE, FORMATS["pygmalion"], Sampling(), []).logit_bias
+    assert base[" lantern"] == guidance.BASE_LANDMARK_BIAS  # by itself it is soon with Bobo and Charlie Brown
 
 
 def test_the_smallest_models_are_shown_few_turns_and_have_room_to_end_a_sentence(new_game: NewGame) -> None:
     """In roleplay too: of its own replies a small model soon makes the next ones."""
     game = new_game(SmallEngine(grammars=True), format="pygmalion")
     list(game.open())
-    assert guidance.turns_shown(game.engine) == guidance.TURNS_SHOWN
+    assert guidance.turns_shown(game.engine, START) == guidance.TURNS_SHOWN
     assert game.planner.reply_task(game.story, game.planner.window(), 1).soft_end == guidance.SOFT_END

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from advrepl import AdvreplError
@@ -14,7 +15,7 @@ from advrepl.engines.slots import Slot
 from advrepl.play import inventory, moves, session
 from advrepl.play.game import Game
 from advrepl.play.session import Settings
-from advrepl.story import carried, saves
+from advrepl.story import carried, crypt, saves
 from advrepl.story.carried import Carried
 from advrepl.story.tree import Change, Turn
 from tests.conftest import ScriptedEngine
@@ -198,7 +199,8 @@ def test_a_longer_reply_and_an_edit_keep_what_the_player_said(game: Game) -> Non
     assert game.story.last.text != "You wait." and state(game).things == ("rope", "stick")
 
 
-def test_500_turns_with_undo_and_branches_are_as_their_path_says(game: Game) -> None:
+def test_500_turns_with_all_that_changes_a_story_are_as_their_path_says(game: Game) -> None:
+    """Undo, branches, corrections, edits and deletions, also while answers wait; resumed under a passphrase."""
     rng, words = random.Random(7), ("lantern", "key", "rope", "map", "coin", "sword")
 
     def answer(grammar: str) -> str:
@@ -208,22 +210,46 @@ def test_500_turns_with_undo_and_branches_are_as_their_path_says(game: Game) -> 
     game.engine.answer = answer  # type: ignore[attr-defined]
     for number in range(500):
         move = rng.random()
-        if move < 0.1:
-            game.state.goto(rng.randrange(len(game.story.turns)))
-        elif move < 0.2 and len(game.story) > 3:
-            game.undo()
-        elif move < 0.25:
-            game.state.goto(game.story.future(rng.randrange(len(game.story.turns))))
-        elif move < 0.3 and (things := state(game).things):
-            inventory.correct(game.state, Change(lost=(rng.choice(things),), place="attic"))
-        elif move < 0.35 and "Rope" not in state(game).things and "rope" not in state(game).things:
-            inventory.correct(game.state, Change(taken=("Rope",)))
+        moved(game, rng, move)
         some = " and the ".join(rng.sample(words, 2))
         played(game, (f"take the {some}", f"You take the {some} to the {rng.choice(('hall', 'cellar'))} {number}."))
         answered(game)
+        if move > 0.9:
+            shuffled(game, rng, some)
         game.inventory.keep(game.state)
         assert state(game) == replayed(game)
-    assert len(game.story.turns) > 1000
+        for turn in game.story.path_turns()[-20:]:
+            assert all(thing.casefold() in turn.text for thing in (turn.change or Change()).taken)
+    assert len(game.story.turns) > 500
+
+
+def moved(game: Game, rng: random.Random, move: float) -> None:
+    """Go somewhere else in the story, correct what is carried, or leave it and resume."""
+    things = state(game).things
+    if move < 0.1:
+        game.state.goto(rng.randrange(len(game.story.turns)))
+    elif move < 0.2 and len(game.story) > 3:
+        game.undo()
+    elif move < 0.25:
+        game.state.goto(game.story.future(rng.randrange(len(game.story.turns))))
+    elif move < 0.3 and things:
+        inventory.correct(game.state, Change(lost=(rng.choice(things),), place="attic"))
+    elif move < 0.35 and "Rope" not in things and "rope" not in things:
+        inventory.correct(game.state, Change(taken=("Rope",)))
+    elif move < 0.36:
+        lock = game.state.save.lock or crypt.new_lock("wide awake")
+        locked = saves.encode(msgspec.structs.replace(game.state.save, lock=lock))
+        game.state.become(saves.parse(locked, "x"))
+        assert state(game).things == things and b"lantern" not in locked
+
+
+def shuffled(game: Game, rng: random.Random, some: str) -> None:
+    """Say a turn of the path in other words, or take one out with all that follows it."""
+    turn = rng.choice(game.story.path[-12:])
+    if rng.random() < 0.5 or len(game.story) < 20:
+        moves.edit(game, turn, f"{game.story.turns[turn].text.split('.')[0]}, and the {some}.")
+    else:
+        moves.delete(game, turn)
 
 
 def replayed(game: Game) -> Carried:

@@ -99,3 +99,15 @@ def test_a_real_model_can_only_quote(new_game: Callable[..., Game], open_engine:
     for line in lines:
         text = game.story.turns[line.turn].text
         assert (line.start, line.end) in memory.sentences(text)
+
+
+def test_a_question_needs_no_more_room_than_its_longest_answer(new_game: Callable[..., Game]) -> None:
+    """In a small context, of which the window takes most, turns would never be asked about."""
+    game = new_game(AnsweringEngine(second_text, n_ctx=260), max_tokens=16)
+    game.set_option_count(0)
+    game.state.replace(recap=True)
+    for number in range(12):
+        game.state.add(Turn(game.story.head, "user", f"step {number}"))
+        game.state.add(Turn(game.story.head, "model", TALE))
+    assert game.window().evicted > 4 and not game.planner.asked(QUESTION + TALE, memory.GREEDY.max_tokens)
+    assert len(game.memory.questions(game.planner, game.engine)) == memory.ASKED_AT_ONCE

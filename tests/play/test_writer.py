@@ -82,6 +82,21 @@ def test_a_reply_of_a_small_model_is_one_paragraph_and_no_mere_echo() -> None:
     assert write(stopped, options=0, beginning="You look")[0] == "You look around."  # where none is asked for
 
 
+def test_a_reply_of_a_small_model_goes_on_to_the_end_of_its_sentence() -> None:
+    """A base model ends its paragraph before a list, or a line of a poem."""
+    engine = ScriptedEngine(" at the sign on the wall:\n- A", " it says nothing.", grammars=True)
+    assert write(engine, options=0, beginning="You look", least=4)[0] == (
+        "You look at the sign on the wall: it says nothing."
+    )
+
+
+def test_quotation_marks_that_close_nothing_are_left_out_of_a_small_models_reply() -> None:
+    said = ' I want to talk.""Is that so?" I think it is."'
+    pieces, _, written = write(ScriptedEngine(said, grammars=True), options=0, least=4)
+    assert pieces == written.prose == 'I want to talk. "Is that so?" I think it is.'
+    assert write(ScriptedEngine(said, grammars=True), options=0)[0] == said.strip()  # a large one's is its own
+
+
 def test_a_reply_that_is_stopped_at_its_beginning_leaves_nothing() -> None:
     task = ReplyTask(WINDOW, str, Sampling(), 7, option_count=3, beginning="You wait")
     *_, written = Writer(ScriptedEngine("", grammars=True), task, cancelled=lambda: True).write()

@@ -57,7 +57,7 @@ def test_an_option_is_a_whole_sentence_that_names_what_was_told_of() -> None:
     """What a small model adds by itself is "… to your right will yourself"."""
     action = actions.grammar(["Give", "Ask"], TOLD).split("\n")[0]
     assert action == (
-        'action ::= "Ask " person " about " any | "Ask " person " for help" | "Ask " person " what happened" | '
+        'action ::= "Ask " speaker " about " any | "Ask " speaker " for help" | "Ask " speaker " what happened" | '
         '"Give " held " to " person'
     )
     assert "Give" not in actions.grammar(["Give"], TOLD, held=())
@@ -69,9 +69,25 @@ def test_an_option_is_a_whole_sentence_that_names_what_was_told_of() -> None:
         ("Ask the man about the man.", "Ask the man."),
         ("Talk to her about her", "Talk to her"),
         ("Carry the box to the box!", "Carry the box!"),
+        ("Tell the people the truth.", "Tell the people the truth."),
+        ("Tell the man about the man.", ""),
         ("Ask the man about the map.", "Ask the man about the map."),
         ("Look around.", "Look around."),
     ],
 )
 def test_a_thing_is_named_once(option: str, left: str) -> None:
     assert actions.without_echo(option) == left
+
+
+def test_a_voice_is_heard_and_not_seen() -> None:
+    """A small model looks at it, watches it and gives it the candle."""
+    rules = things.rules("A voice calls out of the house.")
+    assert rules["speaker"] == 'speaker ::= "the voice"'
+    assert "person" not in rules and "voice" not in rules["any"]
+    assert things.named("A voice calls.") == {"voice"}
+
+
+def test_what_a_text_speaks_of_as_things_is_the_last_word_of_a_name() -> None:
+    told = "Brindle wears a flour-dusted apron, keeps the Last Lantern and writes into a fat green ledger."
+    assert things.owned(told) == {"apron", "Lantern", "ledger"}
+    assert things.owned("") == set()

@@ -40,4 +40,5 @@ async function told({ book, card, steps, budget, roll, sources }) {
 
 const results = [];
 for (const each of question().cases) results.push(await told(each));
-answer({ version, results });
+const newest = (() => { try { return new RegExp('(?i:a)').test('A'); } catch { return false; } })();
+answer({ version, results, newest });

@@ -3,9 +3,11 @@ import time
 
 import pytest
 
-from advrepl.play.events import Note, Reply, Slid, Verbatim
+from advrepl.play.events import Draft, Note, Reply, Slid, Verbatim
 from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
+from advrepl.terminal.clipboard import Copied
+from advrepl.terminal.columns import Table
 from advrepl.terminal.screen import Capabilities, Screen
 
 PLAIN = Capabilities(style=False, cursor=False)
@@ -135,6 +137,7 @@ def test_verbatim_text_is_neither_wrapped_nor_indented() -> None:
     [
         *(Piece("\x1b[2J"), Option(1, "\x1b[2J\n\x9b2J"), Reply("", ("\x1b[2J",), {})),
         *(Slid(2, "\x1b[2J"), Note("\x1b[2J"), Verbatim("\x1b[2J")),
+        *(Table.of([("\x1b[2J", "\x9b")]), Copied("", "", "\x1b[2J"), Draft("\x1b[2J", "")),
     ],
 )
 def test_foreign_text_is_inert(event: object) -> None:

@@ -40,6 +40,12 @@ class Tail:
         """Return what it saves: tokens that need not be read, for each byte."""
         return (len(self.tokens) - self.start) / max(self.size, 1)
 
+    def bears(self, other: "Tail") -> bool:
+        """Tell whether another one begins within this one, and not at its beginning."""
+        at = other.start
+        begins = self.start < at <= len(self.tokens) and self.tokens[at - 1] == other.tokens[at - 1]
+        return begins and list(self.tokens[:at]) == list(other.tokens[:at])
+
     def reach(self, wanted: Sequence[int]) -> int:
         """Return how many of the wanted tokens are cached where this tail is put back; 0 where it does not fit."""
         start, most = self.start, len(wanted) - 1
@@ -73,10 +79,14 @@ class Tails:
         if size > room:
             return False
         while held + size > room or len(self._kept) >= MOST:
-            least = min(self._kept, key=lambda tail: self._kept[tail])
-            self._inflation = self._kept.pop(least)
+            least = next(filter(self._bears_none, sorted(self._kept, key=lambda tail: self._kept[tail])))
+            self._inflation = max(self._inflation, self._kept.pop(least))
             held -= least.size
         return True
+
+    def _bears_none(self, tail: Tail) -> bool:
+        """Tell whether no other one begins within it: without it, that could not be put back."""
+        return not any(tail.bears(other) for other in self._kept)
 
     def add(self, tail: Tail) -> None:
         """Keep a tail; what it has of others is let go."""
@@ -86,13 +96,16 @@ class Tails:
         self._kept[tail] = self._inflation + tail.worth
 
     def find(self, wanted: Sequence[int], held: int) -> tuple[Tail, int] | None:
-        """Return the tail that goes on furthest where so many of the wanted tokens are cached, and its reach.
+        """Return the tail to put back where so many of the wanted tokens are cached, and its reach.
 
-        None: none saves enough.
+        None: all that fit, one behind the other, save too little.
         """
-        reaches = ((tail, tail.reach(wanted)) for tail in self._kept if tail.start <= held)
+        return self._furthest(wanted, held) if self.held(wanted, held) > held else None
+
+    def _furthest(self, wanted: Sequence[int], held: int) -> tuple[Tail, int] | None:
+        reaches = ((tail, tail.reach(wanted)) for tail in self._kept if tail.start <= held < len(tail.tokens))
         tail, reach = max(reaches, key=lambda found: found[1], default=(None, 0))
-        return (tail, reach) if tail and reach >= held + LEAST else None
+        return (tail, reach) if tail and reach > held else None
 
     def used(self, tail: Tail, reach: int) -> None:
         """Note that a tail was put back so far; it goes, as the cache has it, unless there is more to it."""
@@ -109,7 +122,11 @@ class Tails:
         self._kept = {tail: worth for tail, worth in self._kept.items() if tail.unshifted is None}
 
     def held(self, wanted: Sequence[int], held: int) -> int:
-        """Return how many of the wanted tokens would be cached with all that fits; `held`: that are without."""
-        while found := self.find(wanted, held):
-            held = found[1]
-        return held
+        """Return how many of the wanted tokens would be cached with all that fits; `held`: that are without.
+
+        A tail may begin a few tokens within another one, as "way 10" does within "way 1".
+        """
+        reach = held
+        while found := self._furthest(wanted, reach):
+            reach = found[1]
+        return reach if reach >= held + LEAST else held

@@ -37,11 +37,11 @@ def open_tiny(tmp_path: Path) -> Iterator[Open]:
         engine.close()
 
 
-def forked(engine: LlamaEngine, first: list[str], branches: int = BRANCHES) -> list[list[str]]:
+def forked(engine: LlamaEngine, first: list[str], branches: int = BRANCHES, ways: str = "a b c d") -> list[list[str]]:
     """Stories that begin alike, each played for two turns of its own."""
     stories = []
-    for number in range(branches):
-        story = [*first, f"way {'abcdefgh'[number]}"]
+    for number, way in enumerate(ways.split()[:branches]):
+        story = [*first, f"way {way}"]
         for turn in range(2):
             reply = say(engine, spoken(story), sampling(100 * number + turn, 40))
             story = [*told(engine, story, reply), LINES[turn]]
@@ -59,6 +59,18 @@ def test_a_branch_that_was_left_is_not_read_again(name: str, open_tiny: Open) ->
         assert compared(engine, fresh, turns) < RIGHT
         assert beyond(engine, turns) == foretold <= 8
         assert engine.stats.shifted == 0
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_a_branch_that_parts_from_another_a_few_tokens_behind_their_fork_is_not_read_again(
+    name: str, open_tiny: Open
+) -> None:
+    """Its tail begins in the other's, which alone would save too little."""
+    engine, fresh = open_tiny(name), open_tiny(name)
+    stories = forked(engine, played(engine, 2), ways="abc b abz")
+    for number in (0, 1, 2, 1, 2, 0):
+        assert compared(engine, fresh, stories[number]) < RIGHT
+        assert beyond(engine, stories[number]) <= 8
 
 
 def test_without_room_branches_are_read_again(open_tiny: Open) -> None:
@@ -136,6 +148,23 @@ def test_what_saves_most_and_was_wanted_last_is_kept() -> None:
     assert tails.make_room(1000)
     assert [each for each in (dear, old, new) if tails.find([*each.tokens, 1], 0)] == [dear, new]
     assert not tails.make_room(3001)
+
+
+def test_a_tail_that_begins_in_another_is_found_through_it() -> None:
+    tails = Tails()
+    tails.limit = 3000
+    way_1, way_10 = tail(1), Tail([1, 1, 1, *[2] * 90], 3, [bytes(1000)], (), None, (), [])
+    tails.add(way_1)
+    tails.add(way_10)
+    wanted = [*way_10.tokens, 5]
+    assert tails.held(wanted, 0) == 93
+    assert tails.find(wanted, 0) == (way_1, 3)
+    assert tails.find(wanted, 3) == (way_10, 93)
+    assert tails.find([*way_1.tokens[:10], 5], 0) is None, "ten tokens are not worth it"
+    tails.used(way_10, 93)
+    tails.add(way_10)  # wanted last: the other one is older
+    assert tails.make_room(2000)
+    assert tails.find([*way_1.tokens, 5], 0) == (way_1, 100), "without it the other one would be of no use"
 
 
 def test_a_tail_that_another_holds_is_let_go() -> None:
