@@ -11,6 +11,7 @@ from convert import ConvertError
 
 def main() -> None:
     """Run a command; errors that the player can act on are one sentence on stderr and exit code 1."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a pipe's encoding may lack a letter, as on Windows
@@ -28,6 +29,22 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # a disk that is full, a folder that nobody may write to
         _tell(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _open_streams() -> None:
+    """Give the program the three streams that it was started without (`>&-`), and let full ones be waited for.
+
+    Else the next file that is opened would take the place of one, and a story's file get what llama.cpp says on stderr;
+    and what whoever reads cannot take at once would be lost, where he has made the pipe one that nobody waits for.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it takes the lowest number that is free
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # till the end
+        with suppress(OSError, AttributeError):  # Windows before Python 3.12 has no such pipes
+            os.set_blocking(number, True)
 
 
 def _run() -> None:

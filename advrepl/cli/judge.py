@@ -90,7 +90,7 @@ def aloud(text: str) -> list[bool]:
     from advrepl.terminal.text import SPEECH, SPOKEN
 
     told, inside = list[bool](), False
-    for char in spoken(text):
+    for char in spoken(text.translate(dict.fromkeys(map(ord, (SPEECH, SPOKEN)), " "))):  # a model may write any byte
         if char in (SPEECH, SPOKEN):
             inside = char == SPEECH
         else:

@@ -8,7 +8,7 @@ from advrepl.cli.flags import read_whole
 
 def read_options(text: str) -> int:
     """Return how many options are offered; raises AdvreplError."""
-    from advrepl.prompt.options import MAX_OPTIONS
+    from advrepl.story.scenario import MAX_OPTIONS
 
     return read_whole("options", text, 0, MAX_OPTIONS)
 

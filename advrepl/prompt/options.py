@@ -25,7 +25,6 @@ _SECOND_LINE = {kind: regex.compile(rf"[ \t]*{mark}[ \t]+\S") for kind, mark in 
 # What could still become the beginning of a list line, at the end of the text written so far.
 _PERHAPS = regex.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
-MAX_OPTIONS = 8
 LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice, where more than one option is asked for
 MAX_WORDS = 14
 MAX_CHARACTERS = 40  # of an option in a script without spaces

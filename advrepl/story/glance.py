@@ -106,7 +106,7 @@ def when(stamp: str, now: datetime | None = None) -> str:
     """Return a time of a save as people say it: today and yesterday with the hour, else the date."""
     try:
         then = datetime.fromisoformat(stamp).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):  # the second: a day before the first or behind the last that there is
         return stamp
     today = (now or datetime.now()).astimezone().date()
     for day, word in ((today, "today"), (today - timedelta(days=1), "yesterday")):

@@ -4,11 +4,13 @@ What other programs did to it meanwhile is kept; what cannot be written here is 
 saves.py's.
 """
 
+import errno
 import glob
 import hashlib
 import os
 import socket
 import tempfile
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from advrepl.story.seal import is_altered
 
 BESIDE = (".json.bak", paths.CACHE_SUFFIX, f"{paths.CACHE_SUFFIX}.tmp")  # files that belong to a save and go with it
 LOCK_PATIENCE = 0.3  # seconds
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # what a folder on another machine may say, which knows no locks
 SCHEMA_WITHIN = 4096  # bytes of a save
 
 
@@ -34,11 +37,11 @@ class SaveFile:
         self._written: tuple[int, bytes] | None = None  # when the file was last read or written, and its sum
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # A lock file that its holder removes just now is found out by filelock, and taken the next time.
-            self._lock = filelock.FileLock(self._lock_path, timeout=LOCK_PATIENCE, mode=0o600)
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first") from None
+            self._lock = _locked(self._lock_path)
+        except filelock.Timeout as error:
+            is_soft = error.lock_file == _soft(self._lock_path)
+            or_else = f", or remove {error.lock_file} if nobody does" if is_soft else ""
+            raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first{or_else}") from None
         except OSError as error:
             raise AdvreplError(
                 f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
@@ -50,8 +53,9 @@ class SaveFile:
         for left in path.parent.glob(f".{glob.escape(path.name)}.*tmp"):
             with suppress(OSError):
                 left.unlink()
-        with suppress(OSError):  # only there to be shown
-            self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
+        if not hasattr(self._lock, "pid"):  # else it is in its file, and the lock
+            with suppress(OSError):  # only there to be shown
+                self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
 
     def __enter__(self) -> "SaveFile":
         return self
@@ -178,10 +182,33 @@ class SaveFile:
         return self.path.with_name(f".{self.path.stem}.lock")
 
     def _holder(self) -> str:
-        try:
-            return f"process {self._lock_path.read_text()}"
-        except (OSError, UnicodeDecodeError):
-            return "another program"
+        for path in (self._lock_path, Path(_soft(self._lock_path))):
+            with suppress(OSError, UnicodeDecodeError):
+                if told := path.read_text().splitlines()[:2]:  # a soft one has more lines
+                    return f"process {' on '.join(told)}"
+        return "another program"
+
+
+def _locked(path: Path) -> filelock.BaseFileLock:
+    """Take the lock, by the system or, where the folder knows no locks, by a file that only one program can make.
+
+    A lock file that its holder removes just now is found out by filelock, and taken the next time; a soft one is that
+    of the process which it names, and no longer one when that has ended on this machine.
+    """
+    lock: filelock.BaseFileLock = filelock.FileLock(path, timeout=LOCK_PATIENCE, mode=0o600)
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # where it takes a soft one by itself
+            lock.acquire()
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        lock = filelock.SoftFileLock(_soft(path), timeout=LOCK_PATIENCE, mode=0o600)
+        lock.acquire()
+    return lock
+
+
+def _soft(path: Path) -> str:
+    return str(path.with_suffix(".soft.lock"))
 
 
 def delete(path: Path) -> None:

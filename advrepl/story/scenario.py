@@ -3,7 +3,7 @@
 Does not know how any of it is spelled for a model (prompt/formats.py).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ ADVENTURE = (
 ORIGINAL = "\ue010"
 Length = Literal["short", "medium", "long"]
 START_OF_EXAMPLE = "<START>"
+MAX_OPTIONS = 8
 
 
 class Injection(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,7 +42,7 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     start: str = "Start!"  # what the player is taken to have said first; empty: the model speaks first
     opening: str = ""  # a written first reply, for models that cannot begin unaided
     narrator: str = "Narrator"  # who the model speaks as, where a prompt format needs a name
-    options: int = 3  # choices offered after each reply; 0 for none
+    options: Annotated[int, msgspec.Meta(ge=0, le=MAX_OPTIONS)] = 3  # choices offered after each reply; 0 for none
     roleplay: bool = False  # `system` is the narrator's persona, not an instruction
     instruction: str = ""  # the card's own words around the persona; ORIGINAL in it stands for the usual ones
     greetings: tuple[str, ...] = ()  # openings to choose from, `opening` being one of them

@@ -46,3 +46,14 @@ def test_ctrl_c_while_the_model_is_loaded_is_silent_and_keeps_nothing(tmp_path: 
             assert b"Traceback" not in process.stderr.read()
         assert not list((tmp_path / "saves").iterdir())
         (home / "llama.log").unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a shell does")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-"])
+def test_a_stream_that_is_missing_is_no_place_for_a_file(tmp_path: Path, closed: str) -> None:
+    code = (
+        f"from advrepl import cli; cli._open_streams(); file = open({str(tmp_path / 'story')!r}, 'w');"
+        "assert file.fileno() > 2; import os; os.write(1, b'x'); os.write(2, b'x'); print('y')"
+    )
+    subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code], cwd=ROOT, check=True)
+    assert (tmp_path / "story").read_bytes() == b""

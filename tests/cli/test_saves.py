@@ -103,3 +103,8 @@ def test_a_time_is_told_as_people_do() -> None:
     assert said == ["today 08:05", "yesterday 23:00"]
     assert when(datetime(2026, 2, 27, 23, 0).astimezone().isoformat(), now) == "2026-02-27"
     assert when("once", now) == "once"
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00", "soon"])
+def test_a_time_that_is_none_is_shown_as_it_is(stamp: str) -> None:
+    assert when(stamp) == stamp

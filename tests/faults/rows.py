@@ -12,6 +12,7 @@ from advrepl import AdvreplError
 from advrepl.story import checking, saves
 from advrepl.story.save_file import SaveFile
 from tests import ROOT, tiny
+from tests.faults.outputs import outputs
 from tests.faults.program import NAME, Place, Process
 
 LINES = ("go in", "look around", "take the lamp")
@@ -179,4 +180,5 @@ ROWS: dict[str, tuple[Callable[[Path, int, random.Random], Iterator[str]], int, 
     "conversions": (conversions, 40, 0),
     "bytes": (bytes_of_a_save, 4000, 0),
     "two": (two_programs, 10, 0),
+    "outputs": (outputs, 203, 0),
 }

@@ -6,6 +6,7 @@ from advrepl import AdvreplError
 from advrepl.prompt import languages
 from advrepl.prompt import options as menu
 from advrepl.prompt.languages import LANGUAGES, OTHER, told_in
+from advrepl.story.scenario import MAX_OPTIONS
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_language_has_more_options_of_its_own_than_a_menu(code: str) -> None:
     for number, spare in enumerate(language.spare):
         assert not menu.among(spare, language.spare[:number]), spare
         assert menu.tidy(spare, language) == spare
-    assert len(language.spare) > menu.MAX_OPTIONS
+    assert len(language.spare) > MAX_OPTIONS
     assert told_in("", " ".join(language.spare)).code in (code, "")
 
 

@@ -1,8 +1,10 @@
 """Saves: whole or not at all, never overwritten unread, one program a story."""
 
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
@@ -112,6 +114,55 @@ def test_a_second_program_is_told_who_holds_the_story(tmp_path: Path) -> None:
         with pytest.raises(AdvreplError, match="being played"):
             save_file.delete(tmp_path / "a.json")
     SaveFile(tmp_path / "a.json").close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stands in for flock")
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_folder_that_knows_no_locks_is_played_in_by_one_program_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    path = tmp_path / "a.json"
+    for _ in range(2):
+        with SaveFile(path) as file:
+            file.write(a_save("one"))
+            with pytest.raises(AdvreplError, match=f"is being played by process {os.getpid()} on "):
+                SaveFile(path)
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stands in for flock")
+def test_a_soft_lock_of_a_dead_process_is_taken_and_that_of_another_machine_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    soft = tmp_path / ".a.soft.lock"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    soft.write_text(f"{ended.pid}\n{socket.gethostname()}\n")
+    with SaveFile(tmp_path / "a.json"):
+        pass
+    soft.write_text("1234\nelsewhere\n")
+    with pytest.raises(AdvreplError, match=r"process 1234 on elsewhere.*or remove .*\.a\.soft\.lock if nobody does"):
+        SaveFile(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("count", [-1, 9, 10**9, 10**30])
+def test_more_options_than_can_be_asked_for_are_a_damage(count: int) -> None:
+    plain = json.loads(saves.encode(a_save("one")))
+    plain["scenario"]["options"] = count
+    with pytest.raises(AdvreplError, match=r"is damaged: .*scenario\.options"):
+        saves.parse(json.dumps(plain).encode(), "a.json")
 
 
 TAKER = """
@@ -245,6 +296,7 @@ def test_what_a_killed_program_left_is_swept(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
+@settings(deadline=None)  # it writes files, which takes long on a busy machine
 @given(st.integers(0, 400))
 def test_what_is_whole_of_a_cut_story_goes_on(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     save, folder = a_save("one", "two { ] \\", "three"), tmp_path_factory.mktemp("cut")

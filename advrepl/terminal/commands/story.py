@@ -6,7 +6,7 @@ from advrepl import AdvreplError
 from advrepl.play.events import Event, Note
 from advrepl.play.game import Game
 from advrepl.prompt import options as menu
-from advrepl.prompt.options import MAX_OPTIONS
+from advrepl.story.scenario import MAX_OPTIONS
 from advrepl.terminal.commands.table import command, whole_number
 
 SHOWN = 100  # characters of the prose at which the story stands
