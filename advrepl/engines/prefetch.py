@@ -53,6 +53,7 @@ class Prefetcher(Generic[E]):
         self._pausing = False
         self._error: BaseException | None = None
         self._prefill_seconds = float("inf")  # for a token
+        self._spent = 0  # tokens decoded since `spent`
 
     @property
     def state(self) -> str:
@@ -158,10 +159,16 @@ class Prefetcher(Generic[E]):
         self._slots = [each for each in self._slots if each is not read]
         self._typed = self._typed if self._typed is not read else None
         self.drop()
+        self._spent -= slot.decoded if slot else 0
         if read:
             self._engine.take(read.branch)
             self._engine.clear_cancel()
         return Taken(slot.done, slot.events) if slot else None
+
+    def spent(self) -> int:
+        """Return how many tokens were decoded since this was last asked, beside those of the replies taken."""
+        spent, self._spent = self._spent, 0
+        return spent
 
     def settle(self) -> None:
         """Pause, and let the cache hold what the story itself has and nothing else, as to put it away."""
@@ -290,6 +297,8 @@ class Prefetcher(Generic[E]):
                 if not self._pausing:  # it was another one that was to stop, or the line has changed
                     self._engine.clear_cancel()
                 return
+            slot.decoded += tokens
+            self._spent += tokens
             if tokens > 1:
                 self._prefill_seconds = (time.perf_counter() - started) / tokens
         slot.steps += slot.branch.at_end

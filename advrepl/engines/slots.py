@@ -39,6 +39,7 @@ class Slot(Generic[E]):
     job: PrefetchJob[E] | None = None  # None: it prefills for the story itself
     done: list[E] = field(default_factory=list)
     steps: int = 0  # how often it was served, from the end of its prompt on
+    decoded: int = 0  # tokens, for what it does
     over: bool = False
     broken: bool = False
 

@@ -54,15 +54,19 @@ class Draft(Note):
 Event = Piece | Option | Thought | Reply | Slid | Note
 
 
-def reply_stats(cost: Stats, evicted: int, first: float, seconds: float, ahead: bool) -> dict[str, Any]:
-    """Return the `stats` of a reply (docs/design.md); `first`: seconds to its first piece, of `seconds` in all."""
+def reply_stats(cost: Stats, evicted: int, first: float, seconds: float, ahead: bool, aside: int = 0) -> dict[str, Any]:
+    """Return the `stats` of a reply (docs/design.md); `first`: seconds to its first piece, of `seconds` in all.
+
+    `aside`: tokens that were decoded while the player read and typed, and for something else than this reply.
+    """
     return {
         "prompt": cost.prompt,
         "reused": cost.reused,
         "shifted": cost.shifted,
         "evicted": evicted,
         "generated": cost.generated,
-        "decoded": cost.decoded,
+        "decoded": cost.decoded + aside,
+        "aside": aside,
         "first_ms": round(first * 1000, 1),
         "seconds": round(seconds, 2),
         "ahead": ahead,

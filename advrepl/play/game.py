@@ -334,7 +334,8 @@ class Game(Told):
 
     def _stats(self, written: Written | None, first: float, ready: bool = False) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")
-        return reply_stats(cost, self.state.evicted(), first, time.perf_counter() - self._asked, ready)
+        aside = self.prefetcher.spent() if self.prefetcher and written else 0
+        return reply_stats(cost, self.state.evicted(), first, time.perf_counter() - self._asked, ready, aside)
 
     def greeted(self) -> int | None:
         """Return which greeting the story stands at, if it has not gone on from there."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine, LoadOptions
+from advrepl.engines.kv.store import KvStore
 from advrepl.engines.llama import abilities
 from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
@@ -36,6 +37,7 @@ LINES = ("the sea was grey", "a door stood open", "who goes there", "come in and
 LETTERS = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 20.0)
 ONE = Sampling(temperature=0, max_tokens=1)
 TOKENS, MOVED, STEPS = 150, 100, 5
+LIMIT = 1 << 30  # bytes of a cache file
 
 # llama.cpp ends the process if it is asked to.
 NOT_MOVED = {"gemma3-all-windowed"}
@@ -165,14 +167,14 @@ def resumed(open: Open) -> tuple[float, int] | None:
     """A story put away and taken back: the worst KL of the next turn and undos, tokens that turn fed beyond its own."""
     engine, fresh = open(), open()
     story = played(engine)
-    snapshot = engine.snapshot(spoken(story))
-    if snapshot is None:
+    if engine.snapshot(spoken(story)) is None:
         return None
-    state = engine.copy_state(snapshot, lambda size: memoryview(bytearray(size)))
-    assert state is not None
-    engine.close()
-    engine = open()
-    assert engine.restore(snapshot, state)
+    with tempfile.TemporaryDirectory() as folder:
+        save = Path(folder) / "story.json"
+        assert not KvStore(engine, save, LIMIT).store(spoken(story))
+        engine.close()
+        engine = open()
+        assert not KvStore(engine, save, LIMIT).load()
     turns = [*story, "and then"]
     worst = compared(engine, fresh, turns)
     fed = beyond(engine, turns)

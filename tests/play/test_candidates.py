@@ -100,6 +100,15 @@ def test_a_chosen_reply_was_there_before_it_was_asked_for(game: Game) -> None:
     assert not ended(game.act("I sing.")).stats["ahead"]
 
 
+def test_what_was_decoded_for_other_replies_is_told_once(game: Game) -> None:
+    game.start_prefetch()
+    ready(game)
+    served = game.engine.served  # type: ignore[attr-defined]
+    stats = ended(game.act(game.options()[1])).stats
+    assert 0 < stats["aside"] < served and stats["decoded"] >= stats["aside"]
+    assert ended(game.act("I sing.")).stats["aside"] == 0
+
+
 def test_what_was_not_chosen_never_reaches_the_save(game: Game) -> None:
     before = game.file.path.read_bytes()
     game.start_prefetch()

@@ -68,7 +68,19 @@ def test_a_turn_is_answered_and_saved(game: Game) -> None:
     assert reply(events).text == "You enter." and reply(events).options == ("Go up.", "Go down.", "Wait.")
     assert told(game)[2:] == ["Enter.", "You enter.\n- Go up.\n- Go down.\n- Wait."]
     assert set(reply(events).stats) == {
-        *("prompt", "reused", "shifted", "evicted", "generated", "decoded", "first_ms", "seconds", "ahead", "stop")
+        *(
+            "prompt",
+            "reused",
+            "shifted",
+            "evicted",
+            "generated",
+            "decoded",
+            "aside",
+            "first_ms",
+            "seconds",
+            "ahead",
+            "stop",
+        )
     }
     kept = saves.load(game.file.path)
     assert kept.turns == game.story.turns and kept.head == 3

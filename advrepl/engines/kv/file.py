@@ -108,6 +108,7 @@ class KvPersistent(Protocol):
 
     key: KvKey
     parts: bool  # in parts? Else only whole, as a state that stands for all tokens before it
+    window: int  # tokens that some layers see at once: no part reaches over a multiple of it; 0: all see all
     tails: Tails  # what it keeps in memory of branches that were left
 
     def snapshot(self, window: Window) -> KvSnapshot | None:

@@ -111,7 +111,8 @@ class KvLog:
     def _add(self, file: BinaryIO, engine: KvPersistent, snapshot: KvSnapshot, runs: Sequence[Run]) -> bool:
         wrote = False
         for at, length, place in self._cover(runs):
-            for start, end in pairwise(_cuts(at, at + length, snapshot.chunks)) if place is None else ():
+            missing = block_borders(at, at + length, engine.window, snapshot.chunks) if place is None else []
+            for start, end in pairwise(missing):
                 state = engine.copy_part(snapshot, start, end, anonymous_memory)
                 if state is None:
                     return False
@@ -184,9 +185,13 @@ class KvLog:
         self._places.setdefault(place.run.block, []).append(place)
 
 
-def _cuts(start: int, end: int, chunks: Sequence[int]) -> list[int]:
-    """Return where blocks begin and end: also where chunks do, so that what slides out takes whole ones with it."""
-    return sorted({*range(start, end, BLOCK), *(at for at in chunks if start < at < end), end})
+def block_borders(start: int, end: int, window: int, chunks: Sequence[int]) -> list[int]:
+    """Return where blocks begin and end: also where chunks do, so that what slides out takes whole ones with it.
+
+    Nor do they reach over a multiple of the window: of a longer stretch llama.cpp copies what its last token sees.
+    """
+    seen = range(start - start % window + window, end, window) if window else ()
+    return sorted({*range(start, end, BLOCK), *seen, *(at for at in chunks if start < at < end), end})
 
 
 def _unshifted(pieces: Iterable[Piece], unshifted: int | None) -> int | None:

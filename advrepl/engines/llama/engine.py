@@ -35,7 +35,7 @@ class LlamaEngine(SequenceEngine[LlamaModel]):
         self._intact = True  # does the cache hold the cached tokens and no part of others?
         types = " and ".join(dict.fromkeys(model.cache_types)) + ("" if model.flash_attn else ", values transposed")
         self.key = KvKey(self.fingerprint, types, model.library)
-        self.parts = model.abilities.cuts and not model.abilities.window
+        self.parts, self.window = model.abilities.cuts, model.abilities.window
         self._stored: Sequence[StoredPiece] = ()  # what `cached` stands for, before it is in the cache
         self.tails = Tails()  # of branches of the story that were left
 

@@ -7,6 +7,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import llama_cpp.llama_cpp as lib
@@ -156,6 +157,7 @@ class LlamaMemory:
                     self.k_shift_pending = True
                 lib.llama_memory_seq_cp(self._memory, SEQ_SWAP, SEQ_STORY, -1, -1)
             lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
+            self._guard()
             return bool(fits)
 
     def restore_state(self, state: memoryview, length: int) -> bool:
@@ -191,11 +193,13 @@ class LlamaMemory:
 
     def _cells(self, seq_id: int, start: int) -> list[Any]:
         end = int(lib.llama_memory_seq_pos_max(self._memory, seq_id)) + 1
-        # Of what is copied, layers with a sliding window give no more than such a window from its end.
-        step = self.abilities.window or max(end - start, 1)
+        # Of what is copied, layers with a sliding window give what its last token sees: a window, or what lies behind
+        # the last multiple of it (Llama 4).
+        step = self.abilities.window or end + 1
+        places = [start, *range(start - start % step + step, end, step), end]
         cells = []
-        for part in range(start, end, step):
-            lib.llama_memory_seq_cp(self._memory, seq_id, SEQ_SWAP, part, min(part + step, end))
+        for begun, ended in pairwise(places) if start < end else ():
+            lib.llama_memory_seq_cp(self._memory, seq_id, SEQ_SWAP, begun, ended)
             cells.append(self._copy_out(_bytes, SEQ_SWAP))
             lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
         return cells

@@ -92,7 +92,7 @@ def _last_reply(game: Game) -> dict[str, str]:
     if stats["shifted"]:
         prompt += f"; {stats['shifted']} of the reused ones were moved"
     # Each of the prompt and of the reply once, but the reply's last token; the list of options has marks of its own.
-    again = stats["decoded"] - (stats["prompt"] - stats["reused"]) - stats["generated"]
+    again = stats["decoded"] - stats["aside"] - (stats["prompt"] - stats["reused"]) - stats["generated"]
     if again > stats["generated"] // 4:
         thought = bool(game.story.turns and game.story.turns[game.story.head or 0].thoughts)
         prompt += f"; {again} more for {'thoughts and ' if thought else 'the '}options"
@@ -101,4 +101,4 @@ def _last_reply(game: Game) -> dict[str, str]:
         "last prompt": prompt,
         "last reply": f"{stats['generated']} tokens in {stats['seconds']:.1f} s, {pace}",
         "first words": f"after {stats['first_ms'] / 1000:.2f} s",
-    }
+    } | ({"while you read": f"{stats['aside']} tokens read and written"} if stats["aside"] else {})

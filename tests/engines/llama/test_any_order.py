@@ -151,8 +151,8 @@ def checked(played: Played, name: str, given: Counter[int]) -> None:
     stats = getattr(played, name)()
     new = given.total() - before
     assert stats.decoded == stats.prefilled + max(stats.generated - 1, 0), name
-    if name != "written_ahead":
-        assert stats.decoded == new, name
+    # Moved keys are turned before they are swapped out by decoding a token once more.
+    assert 0 <= new - stats.decoded - played.ahead.spent() <= int(played.engine.can_shift), name
     assert len(played.engine.sequence.cached) == stats.prompt + stats.generated - 1
 
 
