@@ -51,7 +51,7 @@ def _installed(_saves: Path) -> Iterator[Finding]:
 
     yield Finding("advrepl", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
     for module, purpose, extra in EXTRAS:
-        told = "yes" if find_spec(module) else f"no (pip install 'advrepl[{extra}]')"
+        told = "yes" if find_spec(module) else f"no ({program.install(f'advrepl[{extra}]')})"
         yield Finding(f"extra {extra}", f"{purpose}: {told}")
 
 
@@ -64,7 +64,7 @@ def _engine(_saves: Path) -> Iterator[Finding]:
     try:
         library = version("llama-cpp-python")
     except PackageNotFoundError:
-        yield Finding("engine", "llama-cpp-python is missing", "pip install llama-cpp-python")
+        yield Finding("engine", "llama-cpp-python is missing", program.install("llama-cpp-python"))
         return
     machine = this_machine(names := devices())
     yield Finding("engine", f"llama-cpp-python {library} on {', '.join(names) or 'the CPU'}")

@@ -90,25 +90,32 @@ def _import_folder(source: Path, place: Path) -> None:
     from advrepl.cli.console import Shown
 
     files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
-    taken, there, refused = 0, 0, list[str]()
+    taken, there, refused, left_out = 0, 0, list[str](), list[str]()
     quiet = not sys.stderr.isatty()
     for path in track(files, "stories", console=Shown(stderr=True), disable=quiet):
         try:
-            found = [is_new for _, _, is_new in _import_file(path, place)]
-            taken, there = taken + sum(found), there + len(found) - sum(found)
+            for story, remarks, is_new in _import_file(path, place):
+                taken, there = taken + is_new, there + (not is_new)
+                left_out += [f"{story.name}: {remark}" for remark in remarks]
         except AdvreplError as error:
             refused.append(str(error))
     say(f"{taken} stories taken from {len(files)} files into {place}")
     if there:
         say(f"there already: {there}", err=True)
-    if refused:
-        say(f"not taken: {len(refused)}", err=True)
-    for line in refused[:MOST_TOLD]:
-        say(f"  {line}", err=True)
-    if len(refused) > MOST_TOLD:
-        say(f"  and {len(refused) - MOST_TOLD} more", err=True)
+    _tell("not taken", refused)
+    _tell("taken, but not all of it", left_out)
     if files and not taken and not there:
         raise AdvreplError(f"no file of {source} is a chat that is known here")
+
+
+def _tell(what: str, lines: list[str]) -> None:
+    """Say how many there are, and the first of them."""
+    if lines:
+        say(f"{what}: {len(lines)}", err=True)
+    for line in lines[:MOST_TOLD]:
+        say(f"  {line}", err=True)
+    if len(lines) > MOST_TOLD:
+        say(f"  and {len(lines) - MOST_TOLD} more", err=True)
 
 
 def export_story(

@@ -131,6 +131,7 @@ def edit(game: Game, turn: int, text: str) -> int:
     unseen = place < game.state.evicted()
     added = len(story.turns)
     with game.changing():
+        game.leave_branch()
         for each in editing.edit(story, place, text):
             game.state.add(each)
     if unseen:

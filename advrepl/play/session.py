@@ -74,8 +74,10 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
     if name and saves.free_name(settings.folder, name) != name:
         again = program.resume_command(settings.folder / f"{name}.json")
         raise AdvreplError(f"there is a story {name} already: `{again}` goes on with it")
-    free = saves.free_name(settings.folder, ENCRYPTED if settings.lock else story.name)
-    file = SaveFile(settings.folder / f"{name or free}.json")
+    if name:
+        file = SaveFile(settings.folder / f"{name}.json")
+    else:
+        file = SaveFile.of_new(settings.folder, ENCRYPTED if settings.lock else story.name)
     save = Save(
         schema=saves.SCHEMA,
         title=story.title,

@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.bench.results import RESULTS
 
 PARTS = (
-    "playing", "opened", "rates", "peers", "picked", "typed", "keys", "resumed", "branches", "long_story", "books",
-    "drift",
+    "playing", "opened", "rates", "peers", "picked", "typed", "keys", "resumed", "branches", "memory", "long_story",
+    "books", "drift",
 )  # fmt: skip
 SEVEN = ("seven", "opened", "typed")  # with replies that are short, as each token takes a fifth of a second
 SHORT = ["--reply", "16"]

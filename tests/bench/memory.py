@@ -139,8 +139,7 @@ def measure(setup: Setup, count: int) -> Section:
         kept, without = first_pieces(setup, Path(folder))
     ratio = [one / other for one, other in zip(kept, without, strict=True)]
     rows = [
-        Row("turns that the model was asked about", lines.asked, ""),
-        Row("lines that were kept of them", lines.kept, ""),
+        Row(f"kept of the {lines.asked} turns that the model was asked about", lines.kept, "lines"),
         Row("exact sentences of a turn on the path", 100 * lines.exact / max(lines.kept, 1), "%", at_least=SHARE),
         Row("processor time for a question, in reading time", lines.seconds, "s"),
         row("processor time until the first piece, with memory and `--state told`", kept, "s"),

@@ -20,10 +20,10 @@ from tests.bench.setup import machine
 RESULTS = ROOT / "docs" / "performance.json"
 BEGIN = "<!-- written by `make bench` -->"
 END = "<!-- end of what `make bench` writes -->"
-DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "MB": 0, "%": 0, "nats": 3, "": 2}
+DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "lines": 0, "MB": 0, "%": 0, "nats": 3, "": 2}
 ORDER = (
-    "playing", "opened", "peers", "picked", "typed", "keys", "resumed", "branches", "rates", "long", "books", "drift",
-    "seven", "opened-seven", "typed-seven", "convert",
+    "playing", "opened", "peers", "picked", "typed", "keys", "resumed", "branches", "memory", "rates", "long", "books",
+    "drift", "seven", "opened-seven", "typed-seven", "convert",
 )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def test_a_folder_is_taken_with_a_list_of_what_was_not(tmp_path: Path) -> None:
     output = run("import", source, "--saves", tmp_path / "saves")
     assert "20 stories taken from 22 files" in output and "not taken: 2" in output
     assert "internal[0] has 1 texts and should have two" in output
+    assert "taken, but not all of it: 40\n  chat-0.json: 1 broken line left out\n" in output
     assert len(list((tmp_path / "saves").glob("*.json"))) == 20
     assert "0 stories taken from 22 files" in (again := run("import", source, "--saves", tmp_path / "saves"))
     assert "there already: 20" in again and len(list((tmp_path / "saves").glob("*.json"))) == 20

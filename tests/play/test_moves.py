@@ -167,6 +167,18 @@ def test_what_it_costs_to_go_somewhere_is_what_is_read_there(
     assert read > 20 and abs(told - read) <= 4
 
 
+def test_what_was_read_before_an_edit_costs_nothing_to_go_back_to(
+    new_game: Callable[..., Game], open_engine: Callable[..., LlamaEngine]
+) -> None:
+    game = new_game(open_engine(ctx=512), max_tokens=4, seed=5)
+    game.set_option_count(0)
+    list(game.open())
+    list(game.act("walk on through the long hall of the old house, past the door and the stairs"))
+    moves.edit(game, game.story.path[-2], "stay where you are")
+    (old,) = (each for each in outline.stretches(game.story) if not each.on_path)
+    assert int(moves.Costs(game).said(old).replace("nothing", "0").split()[0]) <= 1, "the last token of a reply"
+
+
 def gone_elsewhere(game: Game) -> tuple[int, int]:
     """How many tokens /tree tells of the branch that is not read, and how many are read there beside a line."""
     (far,) = (each for each in outline.stretches(game.story) if not each.on_path)

@@ -75,6 +75,9 @@ def test_what_is_missing_is_named() -> None:
     ("change", "why"),
     [
         ({"scenario": "/etc/passwd"}, "there is no scenario '/etc/passwd' here"),
+        ({"scenario": "mira", "card": "0" * 32}, "played with the card of mira: name its file with --card"),
+        ({"scenario": "brindle", "card": "0" * 32}, "with another version of brindle than the one here"),
+        ({"scenario": "start", "card": "0" * 32}, "played with the card of start: name its file with --card"),
         ({"greeting": 1 << 40, "steps": []}, "names a greeting that is not there"),
         ({"bans": ["long " * 10_000]}, "cannot be banned"),
         ({"samplings": []}, "names a sampling that is not there"),

@@ -189,3 +189,86 @@ def scrambled(count: int, seed: int = 0) -> list[str]:
         *("$y", "++", "=", "//", "{{//", "trim", "é", "'s", "|", "-", "5"),
     )  # fmt: skip
     return ["".join(rng.choice(parts) for _ in range(rng.randint(2, 9))) for _ in range(count)]
+
+
+# --- all of the macro table, and forms that people write less often
+
+VARIABLES = ("x", "y", "my var", "Ünï", "a.b", "0", "gold_1", "z-1")
+VARIABLE_FORMS = (
+    *("get{g}var{s}{n}", "set{g}var{s}{n}{s}{v}", "add{g}var{s}{n}{s}{v}", "inc{g}var{s}{n}", "dec{g}var{s}{n}"),
+    *("has{g}var{s}{n}", "{g}varexists{s}{n}", "flush{g}var{s}{n}", "set{g}varkey{s}{n}{s}k{s}{v}"),
+    *("get{g}varkey{s}{n}{s}k", "set{g}varindex{s}{n}{s}1{s}{v}", "get{g}varindex{s}{n}{s}1"),
+)
+VALUES = ("1", "-2", "0.5", "text", "two words", " padded ", "", "a=b", "{}", "[]", "9e3", "\u0661")
+OPERATORS = ("=", "+=", "-=", "??", "||", "??=", "||=", "==", "!=", ">", ">=", "<", "<=")
+FIXED = (
+    *("<USER>", "<BOT>", "<CHAR>", "<user>", "<GROUP>", "<CHARIFNOTGROUP>", "<User> a", "x<bot>y", " <CHAR>'s"),
+    *("{{time_UTC+2}}", "{{time_UTC-11}}", "{{time::UTC+5}}", "{{time_UTC+14}}", "{{time::UTC+5.5}}", "{{isotime}}"),
+    *("{{datetimeformat::YYYY [y] MM}}", "{{datetimeformat HH:mm}}", "{{timeDiff::2024-02-29::2023-03-01}}"),
+    *("{{timeDiff::2024-01-01 10:00::2024-01-01 10:20}}", "{{charScenario}}", "{{charCreatorNotes}}", "{{banned}}"),
+    *("{{mesExamplesRaw}}", "{{charDescription}}", "{{charPersonality}}", "{{char_version}}", "{{groupNotMuted}}"),
+)
+BLOCKS = ("setvar::x", "addvar::y", "reverse", "trim", "setglobalvar::g", "setvarkey::o::k")
+CONDITIONS = (".x", "$g", "!.x", "user", "!persona", "{{.x > 1}}", "!{{hasvar::x}}", " x ", "0", "off", "1 ")
+ONE_ARGUMENT = ("greeting", "charFirstMessage", "space", "newline", "reverse", "strange", "banned", "hasExtension")
+
+
+def wide(count: int, seed: int = 0) -> list[str]:
+    """Write texts of all kinds of macros in each other, always the same ones."""
+    rng = random.Random(seed)
+    return ["".join(_piece(rng, 2) for _ in range(rng.randint(1, 3))) for _ in range(count)]
+
+
+def _piece(rng: random.Random, depth: int) -> str:
+    kinds = (_fixed, _fixed, _name, _any_variable, _any_operator, _flagged, _any_block, _any_if, _drawn, _with_one)
+    return rng.choice((*kinds, lambda rng, _: _part(rng, 1)))(rng, depth - 1)
+
+
+def _fixed(rng: random.Random, depth: int) -> str:
+    return rng.choice(FIXED)
+
+
+def _value(rng: random.Random, depth: int) -> str:
+    return _piece(rng, depth) if depth > 0 and rng.random() < 0.4 else rng.choice(VALUES)
+
+
+def _any_variable(rng: random.Random, depth: int) -> str:
+    form = rng.choice(VARIABLE_FORMS)
+    separator, kind = rng.choice(("::", "::", " :: ", ":: ")), rng.choice(("", "global"))
+    return f"{{{{{form.format(g=kind, s=separator, n=rng.choice(VARIABLES), v=_value(rng, depth))}}}}}"
+
+
+def _any_operator(rng: random.Random, depth: int) -> str:
+    pad, operator = rng.choice(("", " ")), rng.choice(("++", "--", *OPERATORS))
+    value = "" if operator in ("++", "--") else pad + _value(rng, depth)
+    return f"{{{{{rng.choice('.$')}{rng.choice(('x', 'y', 'my_var', 'x-1'))}{pad}{operator}{value}}}}}"
+
+
+def _flagged(rng: random.Random, depth: int) -> str:
+    flags, pad = rng.choice(("!", "?", "~", ">", "#", "!!", "#!", " # ")), rng.choice(("", " "))
+    return f"{{{{{flags}{pad}{rng.choice(('user', 'char', 'setvar::x::1', 'x', 'reverse::ab', '// c', '.x'))}}}}}"
+
+
+def _any_block(rng: random.Random, depth: int) -> str:
+    head = rng.choice(BLOCKS)
+    body = "".join(_piece(rng, depth) for _ in range(rng.randint(0, 2))) if depth > 0 else "b"
+    opening, blank = f"{rng.choice(('', '#'))}{head}", rng.choice(("", "\n", "  "))
+    return f"{{{{{opening}}}}}{blank}{body}{{{{/{head.split(':')[0]}}}}}"
+
+
+def _any_if(rng: random.Random, depth: int) -> str:
+    body = _piece(rng, depth) if depth > 0 else "t"
+    other = f"{{{{else}}}}{_piece(rng, depth) if depth > 0 else 'e'}" if rng.random() < 0.5 else ""
+    head = rng.choice(("if ", "#if ", "if::", "if:")) + rng.choice(CONDITIONS)
+    return f"{{{{{head}}}}}{body}{other}{{{{/if}}}}"
+
+
+def _drawn(rng: random.Random, depth: int) -> str:
+    value, separator = rng.choice(("k", "a b", " k ", "{{user}}", "{{getvar::x}}")), rng.choice(("::", ",", ":: "))
+    first = rng.choice((":", " ", "::")) if separator == "," else "::"
+    return f"{{{{{rng.choice(('random', 'pick'))}{first}{value}{separator}{value}}}}}"
+
+
+def _with_one(rng: random.Random, depth: int) -> str:
+    value = rng.choice(("0", "1", "2", "x", "", "{{user}}", "-1", " 1 ", "{{.x}}"))
+    return f"{{{{{rng.choice(ONE_ARGUMENT)}::{value}}}}}"
