@@ -1,9 +1,10 @@
-"""What to type to run this program again, in the way in which it was started."""
+"""What to type to run this program again, in the way in which it was started, and to add a package to it."""
 
 import os
 import shlex
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from advrepl import paths
@@ -24,6 +25,20 @@ def resume_command(story: Path) -> str:
     folder = paths.saves_folder(Path(usual) if usual else None)
     where = () if folder.resolve() == story.parent.resolve() else ("--saves", str(story.parent))
     return command("resume", story.stem, *where)
+
+
+def install(what: str, *flags: str) -> str:
+    """Return the line that installs a package, or `advrepl[EXTRA]`, beside this program, however that came here."""
+    own, tools = Path(sys.prefix), Path(sys.executable).parent
+    if (own / "pipx_metadata.json").is_file():
+        by = ["pipx", "runpip", own.name, "install"]
+    elif (own / "uv-receipt.toml").is_file() or not find_spec("pip"):
+        by = ["uv", "pip", "install", "--python", sys.prefix]
+    elif (found := shutil.which("pip")) and Path(found).parent == tools:
+        by = ["pip", "install"]
+    else:
+        by = [sys.executable, "-m", "pip", "install"]
+    return shlex.join([*by, *flags, what])
 
 
 def _make(target: str, *rest: str) -> str:

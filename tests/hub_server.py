@@ -23,6 +23,7 @@ class Hub:
         self.licenses: dict[str, str] = {}
         self.asked: list[tuple[str, str, str]] = []  # method, path, range
         self.break_off_at: int | None = None  # bytes of a GET, once
+        self.gated: dict[str, int] = {}  # repositories whose files are refused so: 401 without a token, 403 with one
         self.spoiled: set[str] = set()  # files whose contents are not those of their sums
         self.url = ""
 
@@ -79,6 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif "/resolve/" in path:
             repo, _, rest = path[1:].partition("/resolve/")
             name = rest.partition("/")[2]
+            if repo in self.state.gated:
+                self._send(self.state.gated[repo], b"{}", {"X-Error-Code": "GatedRepo"})
+                return
             if name in self.state.repos.get(repo, {}):
                 self._file(repo, name)
                 return

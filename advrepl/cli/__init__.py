@@ -3,7 +3,7 @@
 import os
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from advrepl import AdvreplError
 from convert import ConvertError
@@ -67,12 +67,24 @@ def _run() -> None:
             from advrepl.cli.config import arguments
 
             sys.argv[2:2] = arguments(own)
-    app()
+    import typer
+
+    wrong_use = cast(type[Exception], typer.BadParameter.__mro__[1])  # UsageError, which typer does not name
+    try:
+        code = app(standalone_mode=False)
+    except wrong_use as error:
+        from advrepl.cli.flags import misused
+
+        _tell(misused(error))
+    except typer.Abort:
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _tell(error: str) -> NoReturn:
-    from advrepl.terminal.text import visible
+    from advrepl.cli.tables import screen_width
+    from advrepl.terminal.text import visible, wrap
 
     with suppress(OSError):  # the terminal may be gone
-        sys.stderr.write(f"advrepl: {visible(error)}\n")
+        sys.stderr.write(wrap(f"advrepl: {visible(error)}", screen_width(sys.stderr)) + "\n")
     sys.exit(1)

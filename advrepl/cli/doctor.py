@@ -6,6 +6,7 @@ Looks only: each thing that is wrong is told with what mends it.
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def _installed(_saves: Path) -> Iterator[Finding]:
 
     yield Finding("advrepl", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
     for module, purpose, extra in EXTRAS:
-        told = "yes" if find_spec(module) else f"no (pip install 'advrepl[{extra}]')"
+        told = "yes" if find_spec(module) else f"no ({program.install(f'advrepl[{extra}]')})"
         yield Finding(f"extra {extra}", f"{purpose}: {told}")
 
 
@@ -63,7 +64,7 @@ def _engine(_saves: Path) -> Iterator[Finding]:
     try:
         library = version("llama-cpp-python")
     except PackageNotFoundError:
-        yield Finding("engine", "llama-cpp-python is missing", "pip install llama-cpp-python")
+        yield Finding("engine", "llama-cpp-python is missing", program.install("llama-cpp-python"))
         return
     machine = this_machine(names := devices())
     yield Finding("engine", f"llama-cpp-python {library} on {', '.join(names) or 'the CPU'}")
@@ -78,15 +79,25 @@ def _engine(_saves: Path) -> Iterator[Finding]:
 def _home(_saves: Path) -> Iterator[Finding]:
     from advrepl.cli import config
 
-    home = _first_there(paths.home())
-    writable = home.is_dir() and os.access(home, os.W_OK)
-    mend = "" if writable else "change its rights, or set ADVREPL_HOME to a folder of yours"
-    yield Finding("home", f"{paths.home()}" + ("" if writable else " cannot be written"), mend)
+    trouble = home_trouble()
+    mend = "change its rights, or set ADVREPL_HOME to a folder of yours" if trouble else ""
+    yield Finding("home", trouble or str(paths.home()), mend)
     try:
         config.arguments(paths.config_file())
         yield Finding("config", "in order" if paths.config_file().exists() else "none: `advrepl config` sets defaults")
     except AdvreplError as error:
         yield Finding("config", str(error), "mend that line, or remove it with `advrepl config NAME --unset`")
+
+
+def home_trouble() -> str:
+    """Return why nothing can be kept in the program's own folder, as a sentence that names it; empty: all is well."""
+    try:
+        with tempfile.TemporaryFile(dir=_first_there(paths.home())) as file:  # rights alone tell nothing of a full disk
+            file.writelines([bytes(4096)])
+            file.flush()
+    except OSError as error:
+        return f"{paths.home()} cannot be written ({error.strerror})"
+    return ""
 
 
 def _terminal(_saves: Path) -> Iterator[Finding]:

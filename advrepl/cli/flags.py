@@ -1,5 +1,6 @@
 """Flags that several commands share, how they are spelled, and how what is wrong with a value is said."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,26 @@ def one_of(*names: str, help: str, choices: tuple[str, ...]) -> Any:
 
 def _parser(read: Callable[[str], Any] | None) -> dict[str, Any]:
     return {"parser": lambda value: read(str(value))} if read else {}  # a default comes as it is
+
+
+def misused(error: Any) -> str:
+    """Tell in a sentence what is wrong with a command line that typer does not understand (its UsageError)."""
+    from advrepl import program
+    from advrepl.hints import did_you_mean
+
+    context, options = error.ctx, {}
+    words: list[str] = []
+    if context:
+        options = {name: name for each in context.command.params for name in each.opts if name.startswith("--")}
+    while context and context.parent:
+        words.insert(0, context.info_name)
+        context = context.parent
+    words = words or [each for each in sys.argv[1:2] if not each.startswith("-")]  # where typer names the program alone
+    shows = f"`{program.command(*words, '-h')}` shows what there is"
+    if name := getattr(error, "option_name", None) if hasattr(error, "possibilities") else None:
+        return f"there is no option {name[:MOST_SHOWN]}: {did_you_mean(name, options) or shows}"
+    told = error.format_message().rstrip(".")
+    return f"{told[:1].lower()}{told[1:]}: {shows}"
 
 
 def say(text: str, *, err: bool = False) -> None:

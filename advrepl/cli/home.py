@@ -31,7 +31,7 @@ COMMANDS = (
 
 def home(*, at_terminal: bool) -> list[str]:
     """Show the first screen, and return the command that the player has picked; empty: none."""
-    _say(f"advrepl {__version__} · stories that you and a language model on this machine tell each other\n")
+    _say(f"advrepl {__version__} · stories told by you and a language model on this machine\n")
     _say(f"`{program.command()} …` with one of these words, or choose below:")
     _table(COMMANDS)
     there = _models()
@@ -148,13 +148,15 @@ def _no_model() -> str:
 
 
 def _say(text: str) -> None:
-    from advrepl.terminal.text import visible
+    from advrepl.cli.tables import screen_width
+    from advrepl.terminal.text import visible, wrap
 
-    print(visible(text))
+    print(wrap(visible(text), screen_width()))
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> None:
     from advrepl.cli.tables import screen_width
     from advrepl.terminal.layout import lay_out
+    from advrepl.terminal.text import visible
 
-    _say(lay_out(rows, min(screen_width(), MEASURE)))
+    print(visible(lay_out(rows, min(screen_width(), MEASURE))))

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from advrepl import paths, program
-from advrepl.cli.flags import say
+from advrepl.cli.doctor import home_trouble
+from advrepl.cli.flags import say, tell
 from advrepl.cli.tables import listing, screen_width
 
 HEADINGS = ("  model", "architecture", "size", "type", "format", "context")
@@ -22,6 +23,8 @@ def show(
     if known:
         _show_known()
         return
+    if trouble := home_trouble():
+        tell(f"{trouble}: set ADVREPL_HOME to a folder of yours before you fetch or convert one")
     found = catalog.entries()
     default = _default()
     if not found:

@@ -44,8 +44,12 @@ def pull(
         say("Nothing was fetched.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with _checking(chosen.bytes) as on_check:
-        got = hub.fetch(chosen, folder, on_check)
+    try:
+        with _checking(chosen.bytes) as on_check:
+            got = hub.fetch(chosen, folder, on_check)
+    except KeyboardInterrupt:
+        say(f"Broken off: `{program.command('pull', what)}` goes on where it stood.", err=True)
+        raise
     say(_next(chosen, got))
 
 

@@ -6,16 +6,17 @@ Does not know what is in them, nor how wide a screen is beyond asking for it.
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
+from typing import TextIO
 
 GAP = "  "  # between the columns
 INDENT = "    "  # of what stands below a name
 ENDLESS = 1 << 30  # columns of what is no terminal, where nothing is folded
 
 
-def screen_width() -> int:
-    """Return the columns of the terminal on stdout; a pipe has no end of them."""
+def screen_width(out: TextIO | None = None) -> int:
+    """Return the columns of the terminal on stdout, or on another stream; a pipe has no end of them."""
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or ENDLESS
+        return os.get_terminal_size((out or sys.stdout).fileno()).columns or ENDLESS
     except (OSError, ValueError):
         return ENDLESS
 

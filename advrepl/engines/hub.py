@@ -3,6 +3,7 @@
 Does not decide whether it fits, and asks nobody; cli/pull.py does.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -18,6 +19,7 @@ from advrepl.engines.files import parts
 XOR = "xor_encoded_files/"
 INCOMING = ".incoming"  # in the models folder: what is not whole and checked yet
 CHUNK = 1 << 22
+OWN_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)  # what no hub is to blame for
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,10 @@ def _license(info: Any) -> str:
     return str(named or tagged or "")
 
 
+def _page(repo: str) -> str:
+    return f"{_endpoint() or 'https://huggingface.co'}/{repo}"
+
+
 def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT") or None
 
@@ -164,13 +170,18 @@ def _told(repo: str) -> Iterator[None]:
         yield
     except errors.GatedRepoError as error:
         raise AdvreplError(
-            f"{repo} is given out only to those who agree to its terms: do so on its page, then set HF_TOKEN"
+            f"{repo} is given out only to those who agree to its terms: do so on {_page(repo)}, then set HF_TOKEN"
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise AdvreplError(f"there is no model {repo} on {place}, or it is private (HF_TOKEN)") from error
     except errors.HFValidationError as error:
         raise AdvreplError(f"{repo!r} is no name of a repository: it is OWNER/NAME") from error
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in OWN_DISK:
+            raise AdvreplError(
+                f"{error.filename or 'the models folder'}: {error.strerror}: make room, or set ADVREPL_HOME to another "
+                "place; what has come is kept"
+            ) from error
         raise AdvreplError(f"{place} could not be reached, or broke off ({_reason(error)}): try again") from error
     except Exception as error:  # its HTTP library is another one in each release
         if not type(error).__module__.startswith(("http", "requests", "urllib3")):

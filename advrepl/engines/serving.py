@@ -14,6 +14,7 @@ from pathlib import Path
 
 from advrepl import AdvreplError
 from advrepl.engines.remote.address import KEY
+from advrepl.program import install
 
 BATCH = 256  # tokens that are read before a cancel is heard; llama-server's own 2,048 take seconds on a CPU
 ONE_SLOT = 2  # so many players share one slot: their stories wait for each other, and none is read twice
@@ -65,7 +66,7 @@ def serve(serving: Serving) -> int:
         return _become(command(serving, program), {**os.environ, **({"LLAMA_API_KEY": key} if key else {})})
     if not find_spec("xllamacpp"):
         raise AdvreplError(
-            "there is no server here: put llama.cpp's llama-server on the PATH, or `pip install 'advrepl[server]'`"
+            f"there is no server here: put llama.cpp's llama-server on the PATH, or `{install('advrepl[server]')}`"
         )
     if serving.workers:
         raise AdvreplError("--workers need a llama-server on the PATH that was built with RPC: xllamacpp has none")

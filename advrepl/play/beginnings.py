@@ -11,9 +11,9 @@ from advrepl.cards.character import own, shipped
 from advrepl.story import scenario
 
 ABOUT = {
-    "start": "an abandoned house, and a voice that calls you in",
-    "lighthouse": "a winter storm, a lamp that is out, a ship due before dawn",
-    "night-train": "you wake on a train, and something in the suitcase ticks",
+    "start": "abandoned, but a voice calls you in",
+    "lighthouse": "a storm, no lamp, a ship before dawn",
+    "night-train": "the suitcase at your feet is ticking",
     "brindle": "an innkeeper who takes stories for supper",
     "captain-okoro": "a mail captain among flying islands, two days late",
     "halcyon": "the mind of a sleeping ship, awake for two hundred years",

@@ -43,6 +43,7 @@ NEVER = -100.0  # a bias
 LEAST_SAID = 10  # the same of a character's
 OOC = "(OOC:"  # what begins a line that is said to whoever tells the story
 NOTE_MARKS = ("[", " [")  # in which the notes stand: Gemma 3 270M writes its own after some turns
+SLASHES = ("/", " /")  # "he/she", and soon "he/theirs voice"
 NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
 
 
@@ -117,7 +118,7 @@ def _told_bias(scenario: Scenario, format: Format, recent: Sequence[Turn]) -> di
     near = dict.fromkeys(_begun(named(told)), BASE_NEAR_BIAS if is_base else NEAR_BIAS)
     opening = named(f"{scenario.opening} {scenario.place}")
     landmarks = dict.fromkeys(_begun(opening), BASE_LANDMARK_BIAS if is_base else LANDMARK_BIAS)
-    return near | landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS) | dict.fromkeys(NOTE_MARKS, NEVER)
+    return near | landmarks | dict.fromkeys(NARRATOR, NARRATOR_BIAS) | dict.fromkeys((*NOTE_MARKS, *SLASHES), NEVER)
 
 
 def _said_bias(scenario: Scenario, recent: Sequence[Turn]) -> dict[str, float]:

@@ -74,8 +74,10 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
     if name and saves.free_name(settings.folder, name) != name:
         again = program.resume_command(settings.folder / f"{name}.json")
         raise AdvreplError(f"there is a story {name} already: `{again}` goes on with it")
-    free = saves.free_name(settings.folder, ENCRYPTED if settings.lock else story.name)
-    file = SaveFile(settings.folder / f"{name or free}.json")
+    if name:
+        file = SaveFile(settings.folder / f"{name}.json")
+    else:
+        file = SaveFile.of_new(settings.folder, ENCRYPTED if settings.lock else story.name)
     save = Save(
         schema=saves.SCHEMA,
         title=story.title,
@@ -90,10 +92,11 @@ def new_story(what: str, settings: Settings, notice: Notice = lambda _: None, as
         character=character and character.for_save(),
         macro_values=values,
         rng_seed=seed,
-        card_path=_card_path(what),
+        card_path=(own_card := _card_path(what)),
         lock=settings.lock,
     )
-    return Unopened(save, file, model, settings, _open, forgets=not name)
+    # Nothing else remembers a card from somewhere on the disk, and other programs keep a chat from its greeting on.
+    return Unopened(save, file, model, settings, _open, forgets=not (name or own_card))
 
 
 def resumed_game(

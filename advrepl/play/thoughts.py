@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from advrepl import AdvreplError
-from advrepl.engines.base import Engine, PrefillProgress, Stats, until_stop
+from advrepl.engines.base import Engine, OnServer, PrefillProgress, Stats, until_stop
 from advrepl.play.reply import PAUSE, Option, Piece, ReplyTask, Written
 from advrepl.play.writer import Writer
 from advrepl.prompt import thinking
 from advrepl.prompt.segments import Block, Segment, Window
 from advrepl.sampling.params import Sampling
+from advrepl.scripts import words
 
 THINK_TOKENS = 1024  # that a model may think where nobody said how long
 THINK_SHARE = 4  # it takes at most this part of the context
@@ -47,14 +48,18 @@ def written(
 ) -> Iterator[Piece | Option | Thought | Written]:
     """Yield what a Writer yields on this engine, and each time that the model has thought some more, its thoughts."""
     thinker = ThinkingEngine(engine, task.window.prompt.cue, task.think)
-    told = 0
-    for event in Writer(thinker, task, on_prefill, cancelled).write():
+    told, writer, late = 0, Writer(thinker, task, on_prefill, cancelled), ""
+    for event in writer.write():
         if event is PAUSE and getattr(engine, "waiting", None):  # a branch, which hands on nothing while it waits
             yield event
             continue
         if thinker.tokens > told:
             told = thinker.tokens
             yield Thought(thinking.readable(thinker.thoughts), told)
+        if writer.thoughts != late:  # in the midst of the reply
+            late = writer.thoughts
+            thoughts = "\n\n".join(filter(None, (thinking.readable(thinker.thoughts), late)))
+            yield Thought(thoughts, told + len(words(late)))
         if event is not PAUSE:
             yield event
 
@@ -179,10 +184,12 @@ class ThinkingEngine:
         self, window: Window, sampling: Sampling, stops: tuple[str, ...], on_prefill: PrefillProgress | None
     ) -> Generator[str, None, str]:
         """Write the reply, unless the model begins to think: then return the mark by which it does, and set `_form`."""
-        said, spoken = "", False
-        pieces = self._engine.generate(window, sampling, stop=stops, on_prefill=on_prefill)
+        said = ""
+        # Stopped here: what an engine holds back, as it may become a stop text, would be missing behind the mark.
+        there = stops if isinstance(self._engine, OnServer) else ()
+        pieces = self._engine.generate(window, sampling, stop=there, on_prefill=on_prefill)
         for piece in pieces:
-            if spoken or not piece:
+            if not piece:
                 yield piece
                 continue
             said += piece
@@ -192,10 +199,9 @@ class ThinkingEngine:
                 pieces.close()  # type: ignore[attr-defined]
                 return said
             if start and not thinking.may_open(start):
-                spoken = True
-                yield said
-        if not spoken and said and not self._form:
-            yield said
+                break
+        yield from until_stop(chain([said], pieces), stops)
+        pieces.close()  # type: ignore[attr-defined]
         return said
 
     def _think(

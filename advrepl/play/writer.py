@@ -11,7 +11,7 @@ from advrepl import scripts
 from advrepl.engines.base import Engine, PrefillProgress
 from advrepl.play.offers import OfferWriter
 from advrepl.play.reply import PAUSE, EngineCalls, Option, Piece, ReplyTask, Written
-from advrepl.prompt import bans
+from advrepl.prompt import bans, thinking
 from advrepl.prompt import options as menu
 from advrepl.prompt.bans import BanScan
 from advrepl.prompt.repeats import SUSPICIOUS, Repeats
@@ -53,6 +53,7 @@ class Writer:
         self._careful = False  # are only whole sentences shown?
         self._ended = ""  # why the prose ended, where the engine does not know
         self._given_up = False  # did it always come to a banned phrase?
+        self.thoughts = ""  # what the model thought in the midst of the reply
 
     def write(self) -> Iterator[Piece | Option | Written]:
         """Yield the prose as it comes, then the options, then the whole; PAUSE among them on a branch."""
@@ -125,9 +126,8 @@ class Writer:
         Where it begins to say what it must not, cut that off, and return what keeps its first word from coming again.
         """
         ending = self._repeats >= TRIES
-        watch = _Watch(
-            self._task, self._text, self._begun, self._released, 0 if limit or ending else sampling.loop_guard
-        )
+        guard = 0 if limit or ending else sampling.loop_guard
+        watch = _Watch(self._task, self._text, self._begun, self._released, guard)
         left = limit or max(sampling.max_tokens - self._stats.generated, NUDGE_TOKENS)
         soft = 0 if ending else left - int(sampling.max_tokens * (1 - self._task.soft_end))
         pieces = self._paired(self._calls.generate(self._text, sampling, left, grammar, self._stops))
@@ -138,6 +138,7 @@ class Writer:
                 continue
             count += 1
             self._text = self._text + piece if self._text else piece.lstrip()
+            watch = self._without_thoughts(watch, guard)
             if self._is_label_at_front():
                 continue
             if (cut := self._cut(watch)) is not None:
@@ -188,8 +189,25 @@ class Writer:
         """Take the speaker's own label off the front; tell whether all there is may still become one."""
         if self._released or self._begun:
             return False
-        self._text = self._speakers.without_own(self._text)
+        if not self._speakers.may_be_own(self._text):
+            self._text = self._speakers.without_own(self._text)
         return self._speakers.may_be_own(self._text)
+
+    def _without_thoughts(self, watch: "_Watch", guard: int) -> "_Watch":
+        """Take out what the model thought in the midst of the reply; return what looks at the text from now on.
+
+        Where only their end was marked they had been shown by then; they are no part of the story all the same.
+        """
+        found = thinking.late(self._text, self._released)
+        if not found:
+            return watch
+        begin, end, thoughts = found
+        given = max(len(self._task.prefix), self._begun)
+        before, behind = self._text[: begin if begin >= 0 else given], self._text[end:]
+        self._text = before + (behind.lstrip() if not before[-1:].strip() else behind)
+        self._released = min(self._released, len(before))
+        self.thoughts = "\n\n".join(filter(None, (self.thoughts, thoughts)))
+        return _Watch(self._task, self._text, self._begun, self._released, guard)
 
     def _cut_end(self) -> str:
         """Where a line of another speaker or the list begins, end the prose before it, and say why it ended."""
@@ -209,9 +227,13 @@ class Writer:
 
     def _cut_last_line(self) -> None:
         """One line of a list, or a name alone on its line, are known for what they are once nothing follows."""
+        if not (self._released or self._begun):
+            self._text = self._speakers.without_own(self._text)
         if self._stats.stop == "interrupted":
             self._text = self._text[: max(self._safe(len(self._text)), self._released)]
             return
+        if (mark := thinking.unfinished(self._text, self._released)) >= 0:
+            self._text = self._text[:mark].rstrip()
         found = menu.list_start(self._text, self._released) if self._task.option_count else None
         if found:
             self._stats.stop = self._cut_list(found)
@@ -254,6 +276,7 @@ class Writer:
         if self._task.option_count:
             end = min(end, menu.may_be_list(self._text, self._released))
         end = min(end, self._speakers.may_be_other(self._text, self._released))
+        end = min(end, thinking.may_be_late(self._text, self._released))
         if self._careful:
             end = scripts.last_sentence_end(self._text, end)
         return len(self._text[:end].rstrip())

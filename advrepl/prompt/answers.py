@@ -63,7 +63,7 @@ def _about(thing: str, speaker: str) -> str:
     if not words or len(words) > MOST_WORDS:
         return ""
     if words == ["yourself"]:
-        return f"I am {speaker}"
+        return f"I am {speaker},"
     return _sentence([_AS_SUBJECT.get(word, _SWAPPED.get(word, word)) for word in words])
 
 
@@ -77,7 +77,7 @@ def _told(words: list[str], speaker: str) -> str:
     if not subject:
         return ""
     if (wh, subject, rest) == ("who", ["you"], []) or words[at + 1 :] == ["your", "name"]:
-        return _sentence([*(["I"] if wh == "who" else ["my", "name"]), "am" if wh == "who" else "is", speaker])
+        return _sentence([*(["I"] if wh == "who" else ["my", "name"]), "am" if wh == "who" else "is", f"{speaker},"])
     told = [_AS_SUBJECT.get(subject[0], subject[0])] if len(subject) == 1 else [_SWAPPED.get(w, w) for w in subject]
     if verb not in _DO:
         told.append({"I": _FIRST, "you": _SECOND}.get(told[0], {}).get(verb, verb))

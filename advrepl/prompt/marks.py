@@ -6,8 +6,9 @@ Does not render templates (template.py) and knows no tokens: whether a mark can 
 import re
 from collections.abc import Callable, Iterable
 
-# How templates mark whose turn it is: <|im_start|>, </s>, <start_of_turn>, [/INST], <<SYS>>, and with fullwidth bars.
-ROLE_MARK = re.compile(r"<{1,2}/?[^<>\s]{1,40}>{1,2}|\[/?[A-Za-z_]{1,30}\]")
+# How templates mark whose turn it is: <|im_start|>, </s>, <start_of_turn>, [/INST], <<SYS>>, ]~b] (MiniMax), and with
+# fullwidth bars.
+ROLE_MARK = re.compile(r"<{1,2}/?[^<>\s]{1,40}>{1,2}|\[/?[A-Za-z_]{1,30}\]|\[e~\[|\]~!?b[\[\]]")
 # Or in plain words, which end a reply only at the beginning of a line: `USER:`, `### Instruction:`.
 ROLE_LABEL = re.compile(r"^[ \t]*(#+[^\n]{1,40}|[^\W\d_][^\n:]{0,40}:)[ \t]*$", re.MULTILINE)
 

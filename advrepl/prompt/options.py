@@ -181,7 +181,7 @@ def prose_grammar(begun: bool) -> str:
     `begun`: it goes on from words that are there.
     """
     first = '" "' if begun else f"[{gbnf(without(LETTERS, [(0x30, 0x39), *SMALL]))}]"
-    return rf"root ::= {first} [^\n<>|]{{30,300}} [.!?…。！？।؟۔։።]"
+    return rf"root ::= {first} [^\x00-\x1F\x7F<>|]{{30,300}} [.!?…。！？।؟۔։።]"
 
 
 def gbnf(ranges: Ranges) -> str:

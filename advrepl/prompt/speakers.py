@@ -1,17 +1,22 @@
 """Labels of speakers in a reply: where it begins to speak for the player, and the character's own name at its front.
 
 Pure functions on a growing text. A label is a name with a colon behind it, or alone on its line, in any case, with
-emphasis, quotes and blanks around it; a line that only begins with the name is none (players are called Will or Hope).
+emphasis, quotes and blanks around it; so are `Anna (whispers): no`, `<Anna> no` and `アンナ「いや」`. A line that
+only begins with the name is none (players are called Will or Hope).
 """
 
+import unicodedata
 from functools import lru_cache
 
 import regex
 
-_OPEN = r"[ \t]*[*_~\"'“„«‘「『\[(<>#]*[ \t]*"
-_CLOSE = r"[*_~\"'”“»’」』\])>]*"
-_COLON = r"[ \t]*[:：﹕]"
-_MIRROR = str.maketrans("“„«‘「『[(<", "”“»’」』])>")
+_OPEN = r"[ \t]*[*_~`\"'“„«‘「『【\[(<>#]*[ \t]*"
+_CLOSE = r"[*_~`\"'”“»’」』】\])>]*"
+_MANNER = r"(?:[ \t]*[(（][^()（）\n]{1,40}[)）][*_~]*)?"  # in which it is said
+_COLON = rf"{_MANNER}[ \t]*[:：﹕]|(?=[「『])"  # plays in Japanese have the quotation right behind the name
+_ALONE = r"[ \t]*\n"
+_BRACKETS = r"(?<=>)[ \t]"  # as in chats; other brackets with something behind them are lines of a card's form
+_MIRROR = str.maketrans("“„«‘「『【[(<", "”“»’」』】])>")
 
 
 class Speakers:
@@ -41,7 +46,7 @@ class Speakers:
     def without_own(self, text: str) -> str:
         """Return a reply without its speaker's own label at its front, and without the emphasis of that."""
         while self._own and (found := self._own.match(text)):
-            rest, opening = text[found.end() :], found["open"].strip()
+            rest, opening = text[found.end() :], found["open"].replace("#", "").strip()
             closing = opening[::-1].translate(_MIRROR)
             if opening and not found["close"]:
                 rest = rest[len(closing) :] if rest.startswith(closing) else opening + rest.lstrip()
@@ -66,16 +71,20 @@ def _line_starts(text: str, start: int) -> list[int]:
 
 @lru_cache(maxsize=64)
 def _label(name: str, bare: bool) -> "regex.Pattern[str]":
-    ends = rf"{_COLON}|[ \t]*\n" + (r"|\s" if bare else "")
+    ends = rf"{_COLON}|{_ALONE}|{_BRACKETS}" + (r"|\s" if bare else "")
     return regex.compile(rf"{_OPEN}{_spelled(name)}{_CLOSE}(?:{ends})", regex.IGNORECASE | regex.FULLCASE)
 
 
 @lru_cache(maxsize=64)
 def _own_label(name: str) -> "regex.Pattern[str]":
-    return regex.compile(
-        rf"(?P<open>{_OPEN}){_spelled(name)}(?P<close>{_CLOSE}){_COLON}", regex.IGNORECASE | regex.FULLCASE
-    )
+    first, *more = name.split()
+    names = f"(?:{_spelled(name)}|{_spelled(first)})" if more else _spelled(name)
+    ends = rf"(?:{_COLON}|{_ALONE}|{_BRACKETS})"
+    return regex.compile(rf"(?P<open>{_OPEN}){names}(?P<close>{_CLOSE}){ends}", regex.IGNORECASE | regex.FULLCASE)
 
 
 def _spelled(name: str) -> str:
-    return r"[ \t]+".join(map(regex.escape, name.split()))
+    """The name with any apostrophes and blanks, its accents composed or apart."""
+    forms = dict.fromkeys(unicodedata.normalize(form, " ".join(name.split())) for form in ("NFC", "NFD"))
+    spelled = (regex.sub("['’ʼ]", "['’ʼ]", regex.escape(form)).replace(r"\ ", r"[ \t]+") for form in forms)
+    return f"(?:{'|'.join(spelled)})"

@@ -13,7 +13,11 @@ from advrepl.prompt.segments import Block, Segment
 # Names by which templates ask whether to think (Qwen, GLM, Gemma, Hunyuan; DeepSeek, Granite).
 SWITCHES = ("enable_thinking", "thinking")
 # Most models think in a tag. Others than these would be words of a story.
-_TAG = r"<(?P<tag>(?:\w+:)?(?:think|thinking|thoughts?|reasoning)(?::\w+)?)>"
+_NAMES = (
+    r"(?:\w+:)?(?:think|thinking|thoughts?|thought_process|inner_(?:thoughts|monologue)|scratchpad|reasoning)(?::\w+)?"
+)
+_TAG = rf"<(?P<tag>{_NAMES})(?:\s+\w+=[^<>\n]{{0,80}})?>"
+_TAG_END = rf"</{_NAMES}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,11 @@ class Marks:
     def find_end(self, text: str, start: int) -> tuple[int, int]:
         """Return from where to where the mark stands that ends the thoughts, at or behind `start`; -1 and -1: nowhere.
 
-        Models write the marks in other cases than they were taught.
+        Models write the marks in other cases than they were taught, end one tag with another, or a token with a bar.
         """
-        found = re.compile(re.escape(self.end), re.IGNORECASE).search(text, start)
+        end = _TAG_END if self.end.startswith("</") else re.escape(self.end)
+        barred = re.escape(self.begin.replace("<|", "<|/", 1)) if self.begin.endswith("|>") else end
+        found = re.compile(f"{end}|{barred}", re.IGNORECASE).search(text, start)
         return found.span() if found else (-1, -1)
 
 
@@ -51,14 +57,23 @@ FORMS = (
     Marks("<|channel|>", "final<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     Marks("<|think|>", "<|content|>", "<|end|><|begin|>assistant<|content|>"),  # Solar Open
     Marks("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
+    Marks("Here is my thought process:", "Here is my response:"),  # Granite 3.2
+    Marks("[unused16]", "[unused17]"),  # openPangu
 )
 _BEGIN = "|".join((_TAG, *(re.escape(form.begin) for form in FORMS)))
-_END = "|".join((_TAG.replace("<", "</", 1).replace("?P<tag>", "?:"), *(re.escape(form.end) for form in FORMS)))
+_END = "|".join((_TAG_END, *(re.escape(form.end) for form in FORMS)))
 _MARK = regex.compile(f"(?:{_BEGIN})|(?P<end>{_END})", regex.IGNORECASE)
 _BEGUN, _SETTLED = (regex.compile(f"(?:{marks})$", regex.IGNORECASE) for marks in (_BEGIN, _END))
-# Tags around the reply itself, of models that think (Hunyuan, Granite).
-_WRAPPED = regex.compile(r"\s*<(?:answer|response)>\s*", regex.IGNORECASE)
-UNWRAPPED = ("</answer>", "</response>")  # what ends such a reply
+# Those that stand in the midst of a reply, where words that are none of the story's are sure.
+_LATE_END = regex.compile(rf"{_TAG_END}|\[/THINK\]|◁/think▷", regex.IGNORECASE)
+_LATE_BEGIN = regex.compile(rf"{_TAG}|\[THINK\]|◁think▷", regex.IGNORECASE)
+_LATE = regex.compile(f"{_LATE_BEGIN.pattern}|{_LATE_END.pattern}", regex.IGNORECASE)
+# Marks around the reply itself, of models that think (Hunyuan, Granite, Marco-o1; OpenThoughts; Command A).
+_WRAPPED = regex.compile(
+    r"\s*(?:<(?:answer|response|output)>|<\|begin_of_solution\|>|<\|START_RESPONSE\|>)\s*", regex.IGNORECASE
+)
+# What ends such a reply.
+UNWRAPPED = ("</answer>", "</response>", "</output>", "</Output>", "<|end_of_solution|>", "<|END_RESPONSE|>")
 # Control tokens of which these marks are made.
 _PIECES = frozenset(
     text.lower() for form in FORMS for mark in (form.begin, form.end) for text in re.findall(r"<\|\w+\|>", mark)
@@ -87,6 +102,36 @@ def wrapped(text: str) -> int | None:
     if found and (found.partial or found.end() == len(text)):
         return None
     return int(found.end()) if found else 0
+
+
+def late(text: str, start: int) -> tuple[int, int, str] | None:
+    """Return from where to where thoughts stand in the midst of a reply, at `start` or later, and the thoughts.
+
+    None: there are none to which an end and a word behind it have come. From -1: nothing says where they began, so all
+    that was said is thought: some models leave the first mark out.
+    """
+    end = _LATE_END.search(text, start)
+    if not end or not text[end.end() :].strip():
+        return None
+    begin = _LATE_BEGIN.search(text, start, end.start())
+    return (begin.start() if begin else -1), end.end(), text[begin.end() if begin else 0 : end.start()].strip()
+
+
+def may_be_late(text: str, start: int) -> int:
+    """Return from where on, at `start` or later, the text may turn out to be thoughts; its length if it cannot."""
+    found = _LATE.search(text, start, partial=True)
+    return int(found.start()) if found else len(text)
+
+
+def unfinished(text: str, start: int) -> int:
+    """Return where a mark stands, at `start` or later, behind which a whole reply has no more prose; -1: nowhere.
+
+    One that begins thoughts in the midst of a line is a word.
+    """
+    found = _LATE.search(text, start)
+    if not found or (_LATE_BEGIN.fullmatch(found[0]) and text[: found.start()].rpartition("\n")[2].strip()):
+        return -1
+    return int(found.start())
 
 
 def knows(template: str) -> bool:

@@ -28,6 +28,10 @@ NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # what a folder on another machine 
 SCHEMA_WITHIN = 4096  # bytes of a save
 
 
+class Played(AdvreplError):
+    """Another program has the story open."""
+
+
 class SaveFile:
     """A save that is open for writing: locked against other programs until closed."""
 
@@ -41,7 +45,7 @@ class SaveFile:
         except filelock.Timeout as error:
             is_soft = error.lock_file == _soft(self._lock_path)
             or_else = f", or remove {error.lock_file} if nobody does" if is_soft else ""
-            raise AdvreplError(f"{path} is being played by {self._holder()}: leave it there first{or_else}") from None
+            raise Played(f"{path} is being played by {self._holder()}: leave it there first{or_else}") from None
         except OSError as error:
             raise AdvreplError(
                 f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
@@ -56,6 +60,16 @@ class SaveFile:
         if not hasattr(self._lock, "pid"):  # else it is in its file, and the lock
             with suppress(OSError):  # only there to be shown
                 self._lock_path.write_text(f"{os.getpid()} on {socket.gethostname()}")
+
+    @classmethod
+    def of_new(cls, folder: Path, name: str) -> "SaveFile":
+        """Open the save of a new story, by the first name that none has and no other program begins one under."""
+        begun: list[str] = []  # there is nothing of these but the lock yet
+        while True:
+            try:
+                return cls(folder / f"{(free := free_name(folder, name, begun))}.json")
+            except Played:
+                begun.append(free)
 
     def __enter__(self) -> "SaveFile":
         return self

@@ -3,6 +3,7 @@
 Does not know how a story is played, nor how its file is kept from harm meanwhile (save_file.py).
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -101,10 +102,10 @@ def path_of(folder: Path, name: str) -> Path:
     return Path(name).expanduser() if name.endswith(".json") else folder / f"{check_name(name)}.json"
 
 
-def free_name(saves: Path, name: str) -> str:
-    """Return `name`, or `name-2`, `name-3`, … : the first that no story has."""
+def free_name(saves: Path, name: str, but: Collection[str] = ()) -> str:
+    """Return `name`, or `name-2`, `name-3`, … : the first that no story has, `but` none of these."""
     number, candidate = 1, name
-    while (saves / f"{candidate}.json").exists() or (saves / f"{candidate}.json.bak").exists():
+    while candidate in but or any((saves / f"{candidate}.{kind}").exists() for kind in ("json", "json.bak")):
         number += 1
         candidate = f"{name}-{number}"
     return candidate

@@ -5,8 +5,9 @@ Does not say what a key does; that is editor.py.
 
 import os
 import select
+import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from prompt_toolkit.input import Input
@@ -58,6 +59,40 @@ def pastes_marked(out: TextIO) -> Iterator[None]:
         yield
     finally:
         print(end=LEAVE_PASTES, file=out, flush=True)
+
+
+@contextmanager
+def keys_unechoed(stdin: TextIO) -> Iterator[None]:
+    """Keep keys that are pressed meanwhile out of the prose; they wait for the prompt. Ctrl-C still works.
+
+    Also after a Ctrl-Z: a shell gives its own settings to what goes on in the foreground.
+    """
+    try:
+        import termios
+    except ImportError:  # on Windows
+        yield
+        return
+    try:
+        fd = stdin.fileno()
+        before = termios.tcgetattr(fd)
+    except (OSError, ValueError, termios.error):
+        yield  # no such terminal
+        return
+    during = [*before]
+    during[3] &= ~(termios.ECHO | termios.ICANON)
+
+    def again(*_: object) -> None:
+        with suppress(OSError, termios.error):  # the terminal may be gone
+            if os.tcgetpgrp(fd) == os.getpgrp():  # in the background it would be stopped for it
+                termios.tcsetattr(fd, termios.TCSANOW, during)
+
+    termios.tcsetattr(fd, termios.TCSANOW, during)
+    was = signal.signal(signal.SIGCONT, again)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCONT, was)
+        termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
 def _is_text(key: KeyPress) -> bool:

@@ -54,7 +54,11 @@ class Foyer:
         if self._editor.waiting:
             self._editor.put_off()
         elif self._loading.notices:
-            run_in_terminal(self.tell)
+            run_in_terminal(self._tell_above)
+
+    def _tell_above(self) -> None:
+        self.tell()
+        self._screen.begin_paragraph()
 
     def tell(self) -> None:
         """Show what was said about the model."""

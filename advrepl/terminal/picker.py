@@ -3,12 +3,13 @@
 Inline and gone when the choice is made. Knows nothing of what is chosen.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from advrepl import AdvreplError
-from advrepl.terminal.text import clip, max_cells, one_line
+from advrepl.terminal.text import clip, max_cells, one_line, wrap
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
@@ -86,9 +87,10 @@ def pick(title: str, choices: Sequence[Choice], *, cursor: bool, style: bool) ->
 
 
 def _picked_by_number(title: str, choices: Sequence[Choice], ask: Callable[[str], str]) -> Choice | None:
-    print(one_line(title))
+    width = shutil.get_terminal_size().columns
+    print(wrap(one_line(title), width))
     for number, each in enumerate(choices, 1):
-        print(one_line(f"{number}. {each.name}: {each.about}" if each.about else f"{number}. {each.name}"))
+        print(wrap(one_line(f"{number}. {each.name}: {each.about}" if each.about else f"{number}. {each.name}"), width))
     question = f"1 to {len(choices)}, or a part of a name; Enter leaves: "
     while True:
         try:

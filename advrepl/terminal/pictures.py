@@ -23,7 +23,6 @@ from advrepl import AdvreplError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-INSTALL = "pictures need one more package: pip install 'advrepl[pictures]'"
 PROTOCOLS = ("kitty", "iterm", "sixel", "blocks", "off")
 WIDTH_SHARE = 3  # a picture takes at most this part of the width
 MAX_ROWS = 20

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
 from advrepl import AdvreplError, paths, program
 from advrepl.play.events import Draft, Event, Reply
@@ -24,7 +23,7 @@ from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.bare_words import BareWords
 from advrepl.terminal.choosing import Pick
 from advrepl.terminal.commands import Quit, Then, portrait
-from advrepl.terminal.early import pastes_marked
+from advrepl.terminal.early import keys_unechoed, pastes_marked
 from advrepl.terminal.editor import PROMPT, Editor, LineEditor, PlainEditor
 from advrepl.terminal.foyer import Foyer
 from advrepl.terminal.interrupts import Interrupts, closed
@@ -318,26 +317,3 @@ class Repl:
 def _prompt_terminal() -> Iterator[None]:
     with keys_unechoed(sys.stdin), pastes_marked(sys.stdout):
         yield
-
-
-@contextmanager
-def keys_unechoed(stdin: TextIO) -> Iterator[None]:
-    """Keep keys that are pressed meanwhile out of the prose; they wait for the prompt. Ctrl-C still works."""
-    try:
-        import termios
-    except ImportError:  # on Windows
-        yield
-        return
-    try:
-        fd = stdin.fileno()
-        before = termios.tcgetattr(fd)
-    except (OSError, ValueError, termios.error):
-        yield  # no such terminal
-        return
-    during = [*before]
-    during[3] &= ~(termios.ECHO | termios.ICANON)
-    termios.tcsetattr(fd, termios.TCSANOW, during)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(fd, termios.TCSANOW, before)

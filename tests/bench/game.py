@@ -79,7 +79,8 @@ def play(scenario: str, seed: int, turns: int, chosen: argparse.Namespace) -> di
                 rates.append(game.last.stats["generated"] / (time.perf_counter() - began))
         finally:
             game.close()
-    return {"scenario": scenario, "seed": seed, "opening": opening, "turns": told, "first_ms": firsts, "rate": rates}
+    story: dict[str, Any] = {"scenario": scenario, "seed": seed, "opening": opening, "turns": told}
+    return story | {"speaker": game.scenario.narrator, "first_ms": firsts, "rate": rates}
 
 
 def figures(story: dict[str, Any]) -> dict[str, float]:
@@ -91,6 +92,10 @@ def figures(story: dict[str, Any]) -> dict[str, float]:
     if not options:
         return {
             "answers": share(all_judged, "answers"),
+            "answers questions": share(
+                [one for one, turn in zip(all_judged, turns, strict=True) if "?" in turn[0]], "answers"
+            ),
+            **asked_who(story),
             "names things of the persona": share(all_judged, "place"),
             "stays, in the last quarter": share(late, "stays"),
             "speaks for the player": 100 * statistics.mean(speaks_for_player(prose) for _, prose, _ in turns),
@@ -122,10 +127,23 @@ def share(judged: Sequence[Judged], name: str) -> float:
     return 100 * statistics.mean(asked) if asked else 0.0
 
 
+def asked_who(story: dict[str, Any]) -> dict[str, float]:
+    """Return how many percent of the answers to "Who are you?" hold the speaker's name; nothing where nobody asks."""
+    answers = [prose for said, prose, _ in story["turns"] if said == QUESTIONS[0] and "speaker" in story]
+    return (
+        {"asked who, names himself": 100 * statistics.mean(story["speaker"] in each for each in answers)}
+        if answers
+        else {}
+    )
+
+
 def medians(stories: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the median of each figure over the stories."""
-    all_figures = [figures(story) for story in stories]
-    return {name: statistics.median(each[name] for each in all_figures) for name in all_figures[0]}
+    """Return the median of each figure over the stories that have it."""
+    found: dict[str, list[float]] = {}
+    for story in stories:
+        for name, value in figures(story).items():
+            found.setdefault(name, []).append(value)
+    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def main() -> None:

@@ -88,6 +88,22 @@ def test_a_word_that_is_no_command_says_what_may_be_meant(program: Program, word
     assert word != "brindel" or "play brindle`?" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["play", "--sead", "3"], "there is no option --sead: did you mean --seed?"),
+        (["play", "--nonsense"], "there is no option --nonsense: `{} play -h` shows what there is"),
+        (["bench", "-m"], "option '-m' requires an argument: `{} bench -h` shows what there is"),
+        (["saves", "bogus"], "no such command 'bogus': `{} saves -h` shows what there is"),
+        (["pull"], "missing argument 'REPO[:FILE]': `{} pull -h` shows what there is"),
+    ],
+)
+def test_a_line_that_is_not_understood_is_told_in_a_sentence(program: Program, arguments: list[str], told: str) -> None:
+    code, out, err = program.run(*arguments)
+    assert (code, out) == (1, "") and err.count("\n") == 1
+    assert re.fullmatch("advrepl: " + re.escape(told).replace(re.escape("{}"), ".*advrepl.*") + "\n", err), err
+
+
 def test_without_a_model_three_lines_say_how_to_get_one(program: Program) -> None:
     code = "from advrepl.engines import installed; installed.STARTER = 'none'; from advrepl.cli import main; main()"
     result = subprocess.run(
@@ -115,6 +131,24 @@ def test_what_is_picked_on_the_first_screen_is_played(open_terminal: Callable[..
         assert terminal.left() == 1
         assert "there is no model gone.gguf" in terminal.text
         assert not any("Where to?" in line for line in terminal.lines), "the list is gone again"
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_an_error_breaks_no_word(open_terminal: Callable[..., Terminal], columns: int) -> None:
+    with open_terminal("resume", "nothing-of-that-name", columns=columns) as terminal:
+        assert terminal.left() == 1
+        assert "-c saves list` shows those there are" in terminal.text.replace("-m advrepl", "-c")
+
+
+@pytest.mark.parametrize(("term", "columns"), [("dumb", 41), ("xterm", 40)])
+def test_the_first_screen_breaks_no_word(open_terminal: Callable[..., Terminal], term: str, columns: int) -> None:
+    with open_terminal(columns=columns, TERM=term) as terminal:
+        terminal.until("Enter leaves" if term == "dumb" else "letters filter")
+        assert "stories told by you and a language model on this machine" in terminal.text
+        assert "with one of these words, or choose below:" in terminal.text
+        if term == "dumb":
+            assert "The dark lighthouse: a storm, no lamp, a ship before dawn" in terminal.text
+            assert "the mind of a sleeping ship, awake for two hundred years" in terminal.text
 
 
 def test_play_without_a_name_shows_a_list_and_leaving_it_begins_nothing(

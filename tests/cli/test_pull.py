@@ -1,10 +1,12 @@
 """`advrepl pull`, with huggingface_hub itself, from a local server that speaks the hub's protocol."""
 
+import errno
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub
 import psutil
 import pytest
 from huggingface_hub import constants
@@ -112,6 +114,32 @@ def test_what_cannot_be_fetched_is_told_in_a_sentence(hub: Hub, what: str, why: 
     hub.repos["owner/nothing"] = {"README.md": b""}
     with pytest.raises(AdvreplError, match=why):
         pull(what)
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_model_behind_terms_says_where_to_agree(hub: Hub, tmp_path: Path, code: int) -> None:
+    hub.gated["owner/story-gguf"] = code
+    with pytest.raises(AdvreplError, match=r"agree to its terms: do so on http\S+/owner/story-gguf, then set HF_TOKEN"):
+        pull("owner/story-gguf")
+
+
+def test_a_full_disk_is_not_the_hubs_fault(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "story.incomplete")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
+    with pytest.raises(
+        AdvreplError, match=r"story\.incomplete: No space left on device: make room, or set ADVREPL_HOME"
+    ):
+        pull("owner/story-gguf")
+
+
+def test_what_ctrl_c_broke_off_says_how_to_go_on(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", stopped)
+    assert "pull owner/story-gguf` goes on where it stood" in pull("owner/story-gguf")
 
 
 def test_a_hub_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

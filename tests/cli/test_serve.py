@@ -52,7 +52,7 @@ def test_serve_becomes_the_server_on_the_path(tmp_path: Path, monkeypatch: pytes
 def test_where_there_is_no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(serving, "find_spec", lambda _: None)
-    with pytest.raises(AdvreplError, match=r"put llama.cpp's llama-server on the PATH, or `pip install"):
+    with pytest.raises(AdvreplError, match=r"put llama.cpp's llama-server on the PATH, or `.*install"):
         serving.serve(Serving(Path("m.gguf"), 512))
 
 

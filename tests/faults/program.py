@@ -29,10 +29,10 @@ class Place:
         self.story = self.saves / f"{NAME}.json"
         self.model = architectures.make("llama", folder)
 
-    def start(self, *more: str, limit: str = "") -> "Process":
-        """Begin the story, or go on with it; `limit`: what the shell does first."""
+    def start(self, *more: str, limit: str = "", prelude: str = "pass") -> "Process":
+        """Begin the story, or go on with it; `limit`: what the shell does first; `prelude`: what Python does first."""
         what = ("resume", NAME) if self.story.exists() else ("play", "start", "--save", NAME)
-        return Process([*what, "-m", str(self.model), *QUICK, *more], self.folder, limit)
+        return Process([*what, "-m", str(self.model), *QUICK, *more], self.folder, limit, prelude)
 
     def load(self) -> Save:
         return saves.load(self.story)
@@ -47,14 +47,14 @@ class Place:
 class Process:
     """One run of it, whose events are read as they come."""
 
-    def __init__(self, arguments: Sequence[str], home: Path, limit: str = "") -> None:
+    def __init__(self, arguments: Sequence[str], home: Path, limit: str = "", prelude: str = "pass") -> None:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "ADVREPL_HOME": str(home), "ADVREPL_SAVES": str(home / "saves")}
         env.pop("ADVREPL_MODEL", None)
-        command = [sys.executable, "-c", "from advrepl.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", f"{prelude}; from advrepl.cli import main; main()", *arguments]
         if limit:
             command = ["sh", "-c", f'{limit}; exec "$@"', "sh", *command]
         self.child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=home
         )
         self.events: list[dict[str, Any]] = []
         self._new = threading.Condition()

@@ -12,6 +12,7 @@ from advrepl import AdvreplError
 from advrepl.story import checking, saves
 from advrepl.story.save_file import SaveFile
 from tests import ROOT, tiny
+from tests.faults.conditions import clocks, disks, folders
 from tests.faults.outputs import outputs
 from tests.faults.program import NAME, Place, Process
 
@@ -181,4 +182,7 @@ ROWS: dict[str, tuple[Callable[[Path, int, random.Random], Iterator[str]], int, 
     "bytes": (bytes_of_a_save, 4000, 0),
     "two": (two_programs, 10, 0),
     "outputs": (outputs, 203, 0),
+    "folders": (folders, 12, 0),
+    "clocks": (clocks, 10, 0),
+    "disks": (disks, 12, 0),  # mounts a tmpfs: as root
 }

@@ -104,7 +104,7 @@ def test_in_roleplay_it_says_who_the_model_is() -> None:
     note = "Brindle is a badger the size of a stout man. Answer as Brindle, who says I, in two or three sentences."
     assert guidance.notes(mine) == {"guidance": note}
     assert guidance.beginning(mine, [Turn(None, "user", "open it")]) == "" and guidance.verbs(mine) == ()
-    assert guidance.beginning(mine, [Turn(None, "user", "Who are you?")]) == "I am Brindle"
+    assert guidance.beginning(mine, [Turn(None, "user", "Who are you?")]) == "I am Brindle,"
     assert guidance.beginning(mine, [Turn(None, "user", "(OOC: who are you?)")]) == ""
     small, large = SmallEngine(grammars=True), ScriptedEngine(grammars=True)
     assert guidance.applies(small, CHATTY, mine) and not guidance.applies(large, CHATTY, mine)
@@ -146,7 +146,7 @@ def test_what_the_opening_names_is_made_likelier_and_no_other_word() -> None:
     """A word like "down" that is made likelier is written until nothing else comes."""
     bias = guidance.sampling(LIGHTHOUSE, CHATTY, Sampling(), [Turn(None, "model", "A sword lies there.")]).logit_bias
     assert bias[" lantern"] == bias[" stairs"] == guidance.LANDMARK_BIAS
-    assert bias[" sword"] == guidance.NEAR_BIAS
+    assert bias[" sword"] == guidance.NEAR_BIAS and bias["/"] == guidance.NEVER
     assert not {" down", " away", " small", " dark"} & bias.keys()
     base = guidance.sampling(LIGHTHOUSE, FORMATS["pygmalion"], Sampling(), []).logit_bias
     assert base[" lantern"] == guidance.BASE_LANDMARK_BIAS  # by itself it is soon with Bobo and Charlie Brown

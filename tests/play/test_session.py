@@ -297,6 +297,16 @@ def test_nobody_is_asked_for_a_name_that_is_known_or_never_said(tmp_path: Path, 
         opened(session.new_game(what, settings(tmp_path, you=you), ask=never))
 
 
+def test_a_story_with_the_players_own_card_is_kept_from_its_greeting_on(tmp_path: Path) -> None:
+    (card := tmp_path / "card.json").write_text('{"name": "हिन्दी", "first_mes": "नमस्ते।"}', encoding="utf-8")
+    for what, kept in ((str(card), ["हिन्दी.json"]), ("brindle", [])):
+        folder = tmp_path / Path(what).stem
+        game = session.new_game(what, replace(settings(tmp_path), saves=folder))
+        list(game.open())
+        game.close()
+        assert [path.name for path in folder.glob("*.json")] == kept
+
+
 # --- models
 
 

@@ -114,6 +114,32 @@ def test_what_only_looks_like_thinking_is_prose(make: Make) -> None:
         game.file.close()
 
 
+@pytest.mark.parametrize(
+    ("replies", "text", "thoughts"),
+    [
+        (["*waves*\n<think> hm hm </think>\nSo late?"], "*waves*\nSo late?", "hm hm"),
+        (["*waves* <Thought> hm </Thought> So late?"], "*waves* So late?", "hm"),
+        (["He greets me.\nI wave. </think>\n\n*waves* So late?"], "*waves* So late?", "He greets me.\nI wave."),
+        (["He greets me. [/THINK] *waves*"], "*waves*", "He greets me."),
+        (['<think step="1"> …', " a <think> b </think>", " c </think> *waves*"], "*waves*", "a <think> b\n\nc"),
+        (["<think> …", " hm </thinking>", " *waves*"], "*waves*", "hm"),
+        (["*waves* So late?\n</think>"], "*waves* So late?", ""),
+        (["*waves* So late?\n<think> now he may say"], "*waves* So late?", ""),
+    ],
+)
+def test_thoughts_in_the_midst_of_a_reply_are_no_prose(
+    make: Make, replies: list[str], text: str, thoughts: str
+) -> None:
+    """Some models think again, or leave the first mark out: then all that stands before the last one is thought."""
+    game, engine = make(ITSELF, *replies, "Yes.")
+    events = list(game.act("hi"))
+    assert isinstance(events[-1], Reply) and events[-1].text == text
+    kept = load(game.file.path).turns[-1]
+    assert (kept.text, kept.thoughts) == (text, thoughts)
+    list(game.act("and?"))
+    assert f"<|assistant|>{text}<|user|>and?" in engine.prompts[-1]
+
+
 def test_thoughts_end_at_their_limit_and_the_reply_comes(make: Make) -> None:
     game, engine = make(OPENS, "a b c d e f </think> x", "Good evening!", think=3)
     events = list(game.act("hi"))
@@ -134,7 +160,8 @@ def test_thoughts_are_closed_as_they_were_begun(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("", "\n<answer>\n"), ("\n\n<Answer>", " "), ("", "<response>"), ("<", "")]
+    ("before", "after"),
+    [("", "\n<answer>\n"), ("\n\n<Answer>", " "), ("", "<response>"), ("", "<|begin_of_solution|>"), ("<", "")],
 )
 def test_a_tag_around_a_reply_that_was_thought_about_is_no_prose(make: Make, before: str, after: str) -> None:
     game, _ = make(OPENS, f"hm </think>{before}", f"{after}Good evening!\n</answer> So late?")

@@ -10,15 +10,15 @@ from advrepl.prompt import answers
 @pytest.mark.parametrize(
     ("line", "begins"),
     [
-        ("Who are you?", "I am Brindle"),
-        ("What's your name?", "My name is Brindle"),
+        ("Who are you?", "I am Brindle,"),
+        ("What's your name?", "My name is Brindle,"),
         ("What is this place?", "This place is"),
         ("How long have you been here?", "I have been here"),
         ("What do you do all day?", "All day, I"),
         ("Are you ever lonely?", "I am"),
         ("What should I be afraid of here?", "You should be afraid of"),
         ("Tell me about the people you know.", "The people I know"),
-        ("Tell me about yourself.", "I am Brindle"),
+        ("Tell me about yourself.", "I am Brindle,"),
         ("What would you do in my place?", "In your place, I would"),
         ("Where do you come from?", "I come from"),
         ("Why do you take no coin?", "I take no coin because"),

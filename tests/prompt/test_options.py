@@ -178,6 +178,7 @@ def test_prose_can_be_asked_for_in_any_script(text: str, begun: bool, open_engin
     vocab = open_engine().model.vocab
     said = f" {text}" if begun else text
     assert accepted(vocab, menu.prose_grammar(begun), said) == len(vocab.plain(said))
+    assert accepted(vocab, menu.prose_grammar(begun), said[:3] + "\x1b[2J") < len(vocab.plain(said[:3] + "\x1b[2J"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ BOB = Speakers(("Bob",), "Mira")
     [
         *("Bob: no", "bob: no", "BOB: no", "**Bob:** no", "*Bob:* no", "Bob : no", "**Bob**: no", '"Bob": no'),
         *("[Bob]: no", "Bob：no", "  Bob: no", "Bob\nno", "**Bob**\nno", "__Bob:__ no", "> Bob: no"),
+        *("<Bob> no", "`Bob:` no", "Bob (whispers): no", "**Bob** (in haste): no", "【Bob】：no", "Bob「いや」"),
     ],
 )
 def test_a_line_in_another_ones_name_is_found_in_any_spelling(line: str) -> None:
@@ -22,7 +23,18 @@ def test_a_line_in_another_ones_name_is_found_in_any_spelling(line: str) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["MiniBob: no", "Alice: no", "Bob is late.", "Bobby: no", "Is Bob: no", "Bob, no: stop", "Bob's: no"]
+    "line",
+    [
+        "MiniBob: no",
+        "Alice: no",
+        "Bob is late.",
+        "Bobby: no",
+        "Is Bob: no",
+        "Bob, no: stop",
+        "Bob's: no",
+        "[Bob] 10 HP",
+        "Bob (he) runs.",
+    ],
 )
 def test_others_may_speak_and_be_spoken_of(line: str) -> None:
     assert BOB.other_line(f"First line.\n{line}") is None
@@ -66,11 +78,27 @@ def test_names_of_any_script_and_with_any_sign(name: str) -> None:
         *(("Mira: Hello.", "Hello."), ("mira : Hello.", "Hello."), ("**Mira:** Hello.", "Hello.")),
         *(("**Mira**: Hello.", "Hello."), ("*Mira: waves.*", "*waves.*"), ("Mira: Mira: Hello.", "Hello.")),
         *(('Mira: "Hello."', '"Hello."'), ("Mira:\nHello.", "Hello."), ("[Mira]: Hello.", "Hello.")),
+        *(("Mira (smiling): Hello.", "Hello."), ("**Mira**\nHello.", "Hello."), ("Mira「今晩は」", "「今晩は」")),
+        *(("*Mira:* Hello.", "Hello."), ("### Mira\nHello.", "Hello.")),
         *(("Mira waves.", "Mira waves."), ("Miranda: Hello.", "Miranda: Hello."), ("A: Mira: no", "A: Mira: no")),
     ],
 )
 def test_the_speakers_own_label_is_taken_off_the_front(text: str, left: str) -> None:
     assert BOB.without_own(text) == left
+    said = ""
+    for char in text:  # as it is written
+        said = said + char if said else char.lstrip()
+        said = said if BOB.may_be_own(said) else BOB.without_own(said)
+    assert BOB.without_own(said) == left
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("D'Arcy", "D’ARCY:"), ("Zoë", "Zoe\u0308:"), ("Mira Stone", "Mira:"), ("Mira Stone", "mira  stone:")],
+)
+def test_a_name_is_known_in_other_letters_and_by_its_first_part(name: str, label: str) -> None:
+    assert Speakers((), name).without_own(f"{label} Hello.") == "Hello."
+    assert (Speakers((name,)).other_line(f"A.\n{label} no") == 2) == (label != "Mira:")
 
 
 @given(st.sampled_from(["Mira: Hello.", "**Mira:** Hello.", "*Mira: waves.*", "Mira waves.", "Mirabel: no"]))

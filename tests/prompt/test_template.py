@@ -133,3 +133,9 @@ def test_a_message_without_text_is_none_of_the_word_none() -> None:
     template = jinja2.Template(TEMPLATES["metharme"])
     told = [{"role": "user", "content": "Go."}, {"role": "assistant", "content": None}]
     assert template.render(messages=told) == "<|user|>Go.<|model|>"
+
+
+def test_brackets_that_are_turned_round_are_role_marks() -> None:
+    """As MiniMax writes them."""
+    template = "{% for m in messages %}]~b]{{ m.role }}\n{{ m.content }}[e~[\n{% endfor %}"
+    assert ChatTemplate(template).role_marks == ("[e~[", "]~b]")

@@ -6,6 +6,7 @@ All here would end by themselves: the limits are set below what they take.
 import os
 import signal
 from collections.abc import Iterator
+from threading import Timer
 
 import pytest
 
@@ -58,6 +59,21 @@ def test_one_that_takes_too_long_is_ended_and_the_next_is_rendered(
         runner.render(LONG, [], {})
     monkeypatch.undo()
     assert runner.render("{{ messages[0].content }}", [{"content": "hi"}], {}) == "hi"
+
+
+def test_one_that_waits_for_the_processor_is_given_time(
+    runner: TemplateRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.render("", [], {})
+    monkeypatch.setattr(template_runner, "SECONDS", 0.1)
+    assert runner._child
+    os.kill(runner._child.pid, signal.SIGSTOP)
+    Timer(0.4, os.kill, (runner._child.pid, signal.SIGCONT)).start()
+    assert runner.render("{{ 1 + 1 }}", [], {}) == "2"
+    monkeypatch.setattr(template_runner, "WALL_SECONDS", 0.1)
+    os.kill(runner._child.pid, signal.SIGSTOP)
+    with pytest.raises(AdvreplError, match="takes too long"):
+        runner.render("{{ 1 + 1 }}", [], {})
 
 
 def test_one_that_takes_too_much_memory_is_ended(runner: TemplateRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,14 @@ def test_a_second_program_is_told_who_holds_the_story(tmp_path: Path) -> None:
     SaveFile(tmp_path / "a.json").close()
 
 
+def test_stories_that_begin_at_once_in_two_windows_get_names_of_their_own(tmp_path: Path) -> None:
+    with SaveFile.of_new(tmp_path, "start") as first, SaveFile.of_new(tmp_path, "start") as second:
+        assert [first.path.name, second.path.name] == ["start.json", "start-2.json"]  # and neither is written yet
+        second.write(a_save("two"))
+        with SaveFile.of_new(tmp_path, "start") as third:
+            assert third.path.name == "start-3.json"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="stands in for flock")
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_folder_that_knows_no_locks_is_played_in_by_one_program_at_a_time(

@@ -1,15 +1,21 @@
 """What is typed before there is a prompt: it waits in the line, and the player sends it."""
 
+import os
+import signal
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
 from advrepl.terminal.early import unsent
-from tests.pty_play import Terminal
+from tests import ROOT
+from tests.pty_play import PATIENCE, Terminal
 from tests.terminal.conftest import LONG, story
 
 SAID = "I wait for a long time."
@@ -111,3 +117,24 @@ def test_dumb_terminal_drops_what_is_typed_too_early(writing: Callable[..., Term
         terminal.until(lambda: len(terminal.text.rpartition(SAID)[2]) > 120)
         terminal.press("ctrl-d")
         assert terminal.left() == 0
+
+
+def test_keys_stay_out_of_the_prose_after_the_shell_had_the_terminal() -> None:
+    """Ctrl-Z and `fg`: a shell sets the terminal as it likes it."""
+    code = """
+import sys
+from advrepl.terminal.early import keys_unechoed
+with keys_unechoed(sys.stdin):
+    print("reading", flush=True)
+    sys.stdin.read(1)
+"""
+    child = pexpect.spawn(sys.executable, ["-c", code], cwd=str(ROOT), timeout=PATIENCE)
+    before = termios.tcgetattr(child.child_fd)
+    child.expect("reading")
+    assert not child.getecho()
+    os.kill(child.pid, signal.SIGSTOP)
+    termios.tcsetattr(child.child_fd, termios.TCSANOW, before)
+    assert child.getecho()
+    os.kill(child.pid, signal.SIGCONT)
+    assert child.waitnoecho(PATIENCE)
+    child.close(force=True)

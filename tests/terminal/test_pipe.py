@@ -249,7 +249,7 @@ def test_a_home_that_cannot_be_written_stops_no_game(program: Program, place: st
     code, out, err = program.play("start", lines=b"Go on.\n")
     assert code == 0 and out and "Traceback" not in err
     code, _, err = program.run("models")
-    assert "Traceback" not in err
+    assert "Traceback" not in err and err.startswith(f"{place} cannot be written (")
 
 
 def test_a_reader_that_leaves_is_no_crash(program: Program) -> None:

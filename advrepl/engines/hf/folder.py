@@ -5,14 +5,12 @@ Loads no weights and needs neither torch nor transformers (model.py does); the f
 
 import hashlib
 import shlex
-import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
-import advrepl
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.engines.files import fingerprint
 from advrepl.prompt.formats import FORMATS, of_file, recognize
 from convert import ConvertError
@@ -107,7 +105,4 @@ def faster(path: Path) -> str | None:
 
 def install_line() -> str:
     """Return the command that installs torch and transformers."""
-    checkout = Path(advrepl.__file__).parent.parent
-    if (checkout / "pyproject.toml").is_file():
-        return f"{Path(sys.executable).parent / 'pip'} install -e '{checkout}[hf]'"
-    return "pip install 'advrepl[hf]'"
+    return program.install("advrepl[hf]")

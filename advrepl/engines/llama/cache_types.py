@@ -25,12 +25,11 @@ BLOCK = 32  # values that q8_0 keeps together
 
 @dataclass(frozen=True)
 class Heads:
-    """Hold one layer's share of the cache, in values."""
+    """Hold what a model's layers keep of each token, in values of one head; the sizes of each kind of layer."""
 
-    keys: int  # of one head
-    values: int
+    keys: tuple[int, ...]
+    values: tuple[int, ...]
     rotated: int  # of a head's keys, by their position
-    count: int
     shared: bool = False  # do values lie in the keys' cells (multi-head latent attention)?
 
     @property
@@ -39,19 +38,20 @@ class Heads:
         # llama.cpp 0.3.36 mixes the keys of a head before it quantizes them, if their number divides by 64. At a shift
         # it undoes that with the whole head's matrix on the rotated part alone, and reads a null pointer if there was
         # no mixing (build_rope_shift in llama-kv-cache.cpp).
-        return self.rotated == self.keys and self.keys % 64 == 0
+        return all(size == self.rotated and size % 64 == 0 for size in self.keys)
 
 
 def heads_of(model: Any) -> Heads:
-    """Return the shape of a layer's cache; `model`: a llama_model pointer."""
+    """Return the shapes of the layers' cache; `model`: a llama_model pointer."""
     width = lib.llama_model_n_embd(model) // max(lib.llama_model_n_head(model), 1)
-    # Gemma 4's layers with a sliding window have heads of another size; the larger ones are counted.
-    keys, values = (
-        max(number(model, f"attention.{kind}_length", width), number(model, f"attention.{kind}_length_swa", 0))
-        for kind in ("key", "value")
-    )
-    rotated, shared = number(model, "rope.dimension_count", keys), number(model, "attention.kv_lora_rank", 0) > 0
-    return Heads(keys, values, rotated, lib.llama_model_n_head_kv(model), shared)
+    sizes = []
+    for kind in ("key", "value"):
+        size = number(model, f"attention.{kind}_length", width)
+        # Gemma 4's layers with a sliding window have heads of another size.
+        sizes.append(tuple(dict.fromkeys((size, number(model, f"attention.{kind}_length_swa", size)))))
+    keys, values = sizes
+    rotated, shared = number(model, "rope.dimension_count", keys[0]), number(model, "attention.kv_lora_rank", 0) > 0
+    return Heads(keys, values, rotated, shared)
 
 
 def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool, moves: bool = True) -> tuple[str, str]:
@@ -64,7 +64,7 @@ def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool, moves: bo
         raise AdvreplError(f"--kv {kv} is no type of cache: use f16 or q8_0")
     if kv != "q8_0":
         return "f16", "f16"
-    if size := next((size for size in (heads.keys, heads.values) if size % BLOCK), 0):
+    if size := next((size for size in (*heads.keys, *heads.values) if size % BLOCK), 0):
         raise AdvreplError(f"{name} has heads of {size} values and --kv q8_0 keeps {BLOCK} together: use --kv f16")
     quantized = heads.quantized_keys_move or on_gpu or heads.shared or not moves
     return "q8_0" if quantized else "f16", "q8_0"

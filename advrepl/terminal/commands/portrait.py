@@ -6,7 +6,7 @@ Does not draw; that is pictures.py.
 from collections.abc import Iterator
 from pathlib import Path
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.cards.card_files import load_bytes
 from advrepl.cards.read import find_picture
 from advrepl.play.events import Event, Note, Picture
@@ -20,7 +20,7 @@ from advrepl.terminal.commands.table import command
 def portrait(game: Game, argument: str) -> Iterator[Event]:
     """Show the character's picture."""
     if not pictures.available():
-        yield Note(pictures.INSTALL)
+        yield Note(f"pictures need one more package: {program.install('advrepl[pictures]')}")
         return
     data = card_picture(game)
     yield Picture("the picture can only be seen at a terminal", data) if data else Note(f"{game.title} has no picture")

@@ -95,7 +95,7 @@ def test_what_is_missing_or_damaged_is_one_sentence(folder: Path, harm: object, 
 
 @pytest.mark.usefixtures("_no_torch")
 def test_without_torch_a_folder_that_converts_is_pointed_to_convert(folder: Path) -> None:
-    with pytest.raises(AdvreplError, match=r"make a GGUF file of it with `advrepl convert .*pip install -e '.*\[hf\]'"):
+    with pytest.raises(AdvreplError, match=r"make a GGUF file of it with `advrepl convert .* install 'advrepl\[hf\]'"):
         hf_folder.require(folder)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gguf
 import llama_cpp.llama_cpp as lib
@@ -9,7 +10,7 @@ import pytest
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
-from advrepl.engines.llama.cache_types import Cell, Heads, cache_types, cell_of
+from advrepl.engines.llama.cache_types import Cell, Heads, cache_types, cell_of, heads_of
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.log import Log
@@ -45,7 +46,8 @@ def open_model(shallow: Path, tmp_path: Path) -> Iterator[Open]:
         engine.close()
 
 
-LLAMA, PHI, WIDE = Heads(64, 64, 64, 3), Heads(256, 256, 64, 16), Heads(32, 32, 32, 2)
+LLAMA, PHI, WIDE = Heads((64,), (64,), 64), Heads((256,), (256,), 64), Heads((32,), (32,), 32)
+TWO_KINDS = Heads((512, 256), (512, 256), 512)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,19 @@ def test_keys_that_could_not_be_moved_stay_f16(
     heads: Heads, kv: str | None, on_gpu: bool, types: tuple[str, str]
 ) -> None:
     assert cache_types(heads, "m", kv, on_gpu) == types
+
+
+def test_each_kind_of_layer_must_fit() -> None:
+    assert not TWO_KINDS.quantized_keys_move and cache_types(TWO_KINDS, "m", "q8_0", False) == ("f16", "q8_0")
+    with pytest.raises(AdvreplError, match="m has heads of 48 values"):
+        cache_types(Heads((64, 48), (64, 48), 64), "m", "q8_0", False)
+
+
+def test_the_heads_of_layers_with_a_window_are_told(tmp_path: Path) -> None:
+    said: dict[str, Any] = {"attention.key_length_swa": 48, "attention.value_length_swa": 80}
+    model = LlamaModel(architectures.make("llama", tmp_path, **said), LoadOptions(256, 1), Log(tmp_path / "log"))
+    assert heads_of(model.handle) == Heads((16, 48), (16, 80), 16)
+    model.close()
 
 
 def test_what_does_not_fit_is_one_sentence(open_model: Open) -> None:

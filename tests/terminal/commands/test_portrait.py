@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from advrepl.cards import card_files
 from advrepl.play.events import Picture
 from advrepl.play.game import Game
+from advrepl.program import install
 from advrepl.story import save_file, saves
 from advrepl.terminal import commands
 from advrepl.terminal.commands import portrait
@@ -190,7 +191,7 @@ def test_without_pillow_only_portrait_says_so(tmp_path: Path, card: Path, smollm
     command = [sys.executable, "-c", code, "play", str(card), *QUICK]
     result = subprocess.run(command, input="/save\n/portrait\n", text=True, capture_output=True, timeout=120, env=own)
     assert result.returncode == 0
-    assert result.stderr.splitlines()[-1:] == ["pictures need one more package: pip install 'advrepl[pictures]'"]
+    assert result.stderr.splitlines()[-1:] == [f"pictures need one more package: {install('advrepl[pictures]')}"]
 
 
 # --- which picture

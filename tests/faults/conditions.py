@@ -1,0 +1,131 @@
+"""Places and clocks that turn bad while a story is played: small disks, folders that go, other programs, time."""
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from advrepl.story import saves
+from tests.faults.program import NAME, Place, Process
+
+READY = 90  # seconds, on a busy machine
+# The wall clock of the child goes back and forth by up to ten years at each look.
+JUMPING = (
+    "import random, time; real, chance = time.time, random.Random(1);"
+    "time.time = lambda: real() + chance.uniform(-3e8, 3e8)"
+)
+
+
+def folders(folder: Path, times: int, chance: random.Random) -> Iterator[str]:
+    """The folder of the stories is removed or becomes a file in play, or a program that copies files changes a save."""
+    for number in range(times):
+        place = Place(folder / str(number))
+        process = place.start("--no-kv-file")
+        process.until("ready", seconds=READY)
+        process.say("go in")
+        process.until("reply", 2)
+        kind = chance.choice(list(DONE))
+        DONE[kind](place)
+        for count in (3, 4):
+            process.say("look around")
+            if not process.until("reply", count):
+                yield f"{kind}: no reply"
+        process.end()
+        yield from (f"{kind}: {wrong}" for wrong in kept_somewhere(place, process))
+
+
+def remove(place: Place) -> None:
+    shutil.rmtree(place.saves)
+
+
+def replace_by_a_file(place: Place) -> None:
+    place.saves.rename(place.folder / "away")
+    place.saves.write_text("")
+
+
+def change(place: Place) -> None:
+    before = place.story.read_bytes()
+    place.story.write_bytes(before.replace(b'"title": "', b'"title": "another ', 1))
+
+
+DONE: dict[str, Callable[[Place], None]] = {"removed": remove, "a file": replace_by_a_file, "changed": change}
+
+
+def clocks(folder: Path, times: int, chance: random.Random) -> Iterator[str]:
+    """The clock jumps to and fro: replies come, all is kept, and the story is found again."""
+    place = Place(folder)
+    for number in range(times):
+        process = place.start("--ahead", prelude=JUMPING.replace("Random(1)", f"Random({chance.randrange(1000)})"))
+        process.until("ready", seconds=READY)
+        process.say("go in")
+        if not process.until("reply", 1 + (number == 0)):
+            yield f"no reply, run {number}"
+        if process.end() or "Traceback" in process.complaint:
+            yield process.complaint[-200:]
+        yield from kept_somewhere(place, process)
+
+
+def disks(folder: Path, times: int, chance: random.Random) -> Iterator[str]:
+    """A disk of its own, of some kilobytes, which becomes full in play, or on which nothing may be written any more."""
+    for number in range(times):
+        place = Place(folder / str(number))
+        with mounted(place.saves, chance.choice((12, 24, 64))):
+            process = place.start("--no-kv-file")
+            if not process.until("ready", seconds=READY):
+                process.end()
+                if "Traceback" in process.complaint:
+                    yield process.complaint[-200:]
+                continue
+            process.say("go in")
+            process.until("reply", 2)
+            if number % 2:
+                for how in (["--bind", str(place.saves)], ["-o", "remount,bind,ro"]):  # the lock's file stays open
+                    subprocess.run(["mount", *how, str(place.saves)], check=True)
+            else:
+                fill(place.saves / "other")
+            for count in (3, 4):
+                process.say("look around")
+                if not process.until("reply", count):
+                    yield f"run {number}: no reply"
+            process.end()
+            yield from (f"run {number}: {wrong}" for wrong in kept_somewhere(place, process))
+
+
+@contextmanager
+def mounted(folder: Path, kilobytes: int) -> Iterator[None]:
+    """Put a small tmpfs there; wants the rights to do so."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(folder)]
+    subprocess.run(command, check=True)
+    try:
+        yield
+    finally:
+        while os.path.ismount(folder):
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(1024))
+        except OSError:
+            return
+
+
+def kept_somewhere(place: Place, process: Process) -> Iterator[str]:
+    """Say which replies are in no file: neither the story's, nor one that the program has named."""
+    if "Traceback" in process.complaint:
+        yield process.complaint[-200:]
+    told = set[str]()
+    for path in [*place.folder.rglob(f"{NAME}*.json"), *place.folder.rglob(f"{NAME}*.bak")]:
+        if not saves.problem(path):
+            told |= {turn.text for turn in saves.load(path).turns}
+    if missing := [text for text in process.replies if text not in told]:
+        yield f"lost: {missing}"
+    read_only = place.saves.is_dir() and os.statvfs(place.saves).f_flag & os.ST_RDONLY  # where nothing can be removed
+    if os.path.lexists(place.saves / f".{NAME}.lock") and not read_only:
+        yield "a lock is left"
