@@ -11,7 +11,7 @@ from advrepl import scripts
 from advrepl.engines.base import Engine, PrefillProgress
 from advrepl.play.offers import OfferWriter
 from advrepl.play.reply import PAUSE, EngineCalls, Option, Piece, ReplyTask, Written
-from advrepl.prompt import bans, thinking
+from advrepl.prompt import bans, lists, thinking
 from advrepl.prompt import options as menu
 from advrepl.prompt.bans import BanScan
 from advrepl.prompt.repeats import SUSPICIOUS, Repeats
@@ -217,10 +217,10 @@ class Writer:
         if self._task.least and "\n" in self._text:
             self._text = self._text.partition("\n")[0].rstrip()
             return "stop"
-        found = menu.list_start(self._text, self._released) if self._task.option_count else None
+        found = lists.list_start(self._text, self._released) if self._task.option_count else None
         return self._cut_list(found) if found and found.sure else ""
 
-    def _cut_list(self, found: menu.ListStart) -> str:
+    def _cut_list(self, found: lists.ListStart) -> str:
         """The prose ends before the model's own list, and its marker is the style of the options."""
         self._marker, self._text = found.marker, self._text[: found.start].rstrip()
         return "end"
@@ -234,7 +234,7 @@ class Writer:
             return
         if (mark := thinking.unfinished(self._text, self._released)) >= 0:
             self._text = self._text[:mark].rstrip()
-        found = menu.list_start(self._text, self._released) if self._task.option_count else None
+        found = lists.list_start(self._text, self._released) if self._task.option_count else None
         if found:
             self._stats.stop = self._cut_list(found)
         elif (at := self._speakers.other_line(self._text + "\n", self._released)) is not None:
@@ -274,7 +274,7 @@ class Writer:
     def _safe(self, end: int) -> int:
         """How much of the text up to `end` can be shown: not what may turn out to be no prose, nor blanks at last."""
         if self._task.option_count:
-            end = min(end, menu.may_be_list(self._text, self._released))
+            end = min(end, lists.may_be_list(self._text, self._released))
         end = min(end, self._speakers.may_be_other(self._text, self._released))
         end = min(end, thinking.may_be_late(self._text, self._released))
         if self._careful:

@@ -60,8 +60,9 @@ def _language(scenario: Scenario) -> Language:
 
 
 def player_stops(scenario: Scenario) -> tuple[str, ...]:
-    """Where a reply begins to speak for the player."""
-    return (f"\n{scenario.you}:",) if scenario.roleplay else ()
+    """Where a reply begins to speak for the player: by his name, or as chats that models learned from call him."""
+    names = dict.fromkeys((scenario.you, "You", "{{user}}"))
+    return tuple(f"\n{name}:" for name in names) if scenario.roleplay else ()
 
 
 class Format(Protocol):
@@ -152,8 +153,8 @@ class Pygmalion:
 
     def stops(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the texts at which a reply ends."""
-        names = scenario.narrator, self._label(scenario.narrator)
-        return tuple(dict.fromkeys(("\nYou:", *(f"\n{name}:" for name in names), "<START>", *player_stops(scenario))))
+        names = "You", scenario.narrator, self._label(scenario.narrator)
+        return tuple(dict.fromkeys((*(f"\n{name}:" for name in names), "<START>", *player_stops(scenario))))
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         """Foreign text cannot open a line in somebody's name, nor a new dialogue, nor tell who anybody is."""

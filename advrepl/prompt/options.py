@@ -1,29 +1,18 @@
-"""The list of choices at the end of a reply: find it, constrain it, tidy it. Pure functions on text.
+"""The list of choices at the end of a reply: part it off, constrain it, tidy it. Pure functions on text.
 
-Does not write anything (writer.py does) and does not know how the menu is shown.
+Does not write anything (writer.py does) and does not know how the menu is shown. What a line of a list looks like is in
+lists.py.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, pairwise
 
 import regex
 
-from advrepl.prompt import actions
+from advrepl.prompt import actions, lists
 from advrepl.prompt.languages import ENGLISH, YOU, Language
 from advrepl.scripts import ends_sentence, full_stop, is_unspaced, script_names, script_ranges, words
-
-# A list line: "- Go in", "* Go in", "• Go in", "1. Go in", "2) Go in", "a) Go in".
-_MARKER = r"(?:[-*•–]|\d{1,2}[.)]|[A-Ea-e][.)])"
-_LINE = regex.compile(rf"^[ \t]*({_MARKER})[ \t]+(\S.*?)\s*$")
-# A list is two such lines of one kind; the first number is 1, the first letter A.
-_FIRST = r"(?P<dash>[-*•–])|(?P<digit>0?1)[.)]|(?P<letter>[Aa])[.)]"
-_LIST_START = regex.compile(rf"(?:^|\n)[ \t]*(?P<marker>{_FIRST})[ \t]+(?=\S)")
-_SECOND = {"dash": r"[-*•–]", "digit": r"0?2[.)]", "letter": r"[Bb][.)]"}
-_SECOND_LINE = {kind: regex.compile(rf"[ \t]*{mark}[ \t]+\S") for kind, mark in _SECOND.items()}
-# What could still become the beginning of a list line, at the end of the text written so far.
-_PERHAPS = regex.compile(rf"(?:^|\n)[ \t]*(?:{_MARKER}|\d{{1,2}}|[A-Ea-e])?[ \t]*$")
 
 LEAST_OPTIONS = 2  # one line with a dash is speech, not a choice, where more than one option is asked for
 MAX_WORDS = 14
@@ -57,9 +46,9 @@ def split(text: str, least: int = LEAST_OPTIONS) -> tuple[str, tuple[str, ...]]:
     lines = text.rstrip().split("\n")
     options: list[str] = []
     while lines:
-        found = _LINE.match(lines[-1])
+        found = lists.item(lines[-1])
         if found:
-            options.append(found[2])
+            options.append(found.text)
         elif lines[-1].strip() or not options:
             break
         lines.pop()
@@ -77,36 +66,6 @@ def join(prose: str, options: Iterable[str], marker: str = "-") -> str:
 def parted(text: str, option_count: int) -> tuple[str, tuple[str, ...]]:
     """Part a reply as it is shown: where no options are asked for, a list in it is prose."""
     return split(text, min(option_count, LEAST_OPTIONS)) if option_count else (text.strip(), ())
-
-
-@dataclass(frozen=True, slots=True)
-class ListStart:
-    """Where lines of a list begin in a text, before their newline."""
-
-    start: int
-    marker: str  # of the first line
-    sure: bool  # or may it still turn out to be a line of dialogue?
-
-
-def list_start(text: str, start: int = 0) -> ListStart | None:
-    """Return where a list begins in the text, at `start` or later: two lines, or the last one, which may become two."""
-    while found := _LIST_START.search(text, start):
-        end = text.find("\n", found.end())
-        below = text[end:].lstrip("\n") if end >= 0 else ""
-        kind = next(kind for kind in _SECOND_LINE if found[kind])
-        sure = bool(_SECOND_LINE[kind].match(below))
-        if sure or not below or _PERHAPS.match(below):
-            return ListStart(found.start(), found["marker"], sure)
-        start = end
-    return None
-
-
-def may_be_list(text: str, start: int = 0) -> int:
-    """From where on, at `start` or later, the end of the text could still turn into a list; its length if it cannot."""
-    if begun := list_start(text, start):
-        return begun.start
-    found = _PERHAPS.search(text, start)
-    return found.start() if found else len(text)
 
 
 def line_start(marker: str, position: int) -> str:
@@ -208,8 +167,8 @@ def tidy(line: str, language: Language = ENGLISH, cut: bool = False, most: int =
     `cut`: it was broken off, so that its last word may be half a word.
     """
     text = " ".join(line.split())
-    found = _LINE.match(text)
-    text = (found[2] if found else text).rstrip(_LOOSE)
+    found = lists.item(text)
+    text = (found.text if found else text).rstrip(_LOOSE)
     if cut and " " in text and not is_unspaced(text[-1:]):
         text = text.rpartition(" ")[0]
     too_long = cut or len(text.split()) >= most
@@ -267,8 +226,8 @@ def parse(text: str, count: int, language: Language = ENGLISH) -> tuple[str, ...
     """Options out of what a model wrote without a grammar: the first `count` different list lines, or none."""
     found: list[str] = []
     for line in text.split("\n"):
-        match = _LINE.match(line)
-        option = tidy(match[2], language) if match else ""
+        item = lists.item(line)
+        option = tidy(item.text, language) if item else ""
         if option and not among(option, found):
             found.append(option)
     return tuple(found[:count]) if len(found) >= count else ()

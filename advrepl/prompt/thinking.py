@@ -14,7 +14,8 @@ from advrepl.prompt.segments import Block, Segment
 SWITCHES = ("enable_thinking", "thinking")
 # Most models think in a tag. Others than these would be words of a story.
 _NAMES = (
-    r"(?:\w+:)?(?:think|thinking|thoughts?|thought_process|inner_(?:thoughts|monologue)|scratchpad|reasoning)(?::\w+)?"
+    r"(?:\w+:)?(?:think|thinking|thoughts?|thought_process|inner_(?:thoughts|monologue)|scratchpad|reasoning|reflection"
+    r"|analysis)(?::\w+)?"
 )
 _TAG = rf"<(?P<tag>{_NAMES})(?:\s+\w+=[^<>\n]{{0,80}})?>"
 _TAG_END = rf"</{_NAMES}>"

@@ -33,7 +33,7 @@ SWITCHED = PLAIN + (
 SCENE = Scenario(name="x", title="", system="s", start="", options=0)
 TAGS = [Marks(f"<{tag}>", f"</{tag}>") for tag in (
     "think", "thinking", "thought", "thoughts", "reasoning", "Think", "THINKING", "seed:think", "mm:think",
-    "think:opensource",
+    "think:opensource", "reflection", "analysis",
 )]  # fmt: skip
 Make = Callable[..., tuple[Game, ScriptedEngine]]
 

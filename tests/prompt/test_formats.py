@@ -84,6 +84,14 @@ ANN = Scenario(
     memory="Ann owes her a coin.",
     injections={"note": Injection("It rains.", 4)},
 )
+
+
+@pytest.mark.parametrize("format", [Metharme(), Pygmalion(), ChatTemplate("{{ messages[0].content }}")])
+def test_a_character_speaks_for_the_player_under_no_name(format: Format) -> None:
+    assert {"\nAnn:", "\nYou:", "\n{{user}}:"} <= set(format.stops(ANN))
+    assert not any(stop.endswith(":") for stop in Metharme().stops(START))
+
+
 TOLD = [
     Turn(None, "model", "Coin."),
     Turn(0, "user", "Here.", injections={"lore 1": "The coin is bad.", "note": "It rains."}),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.vocab import Vocabulary
+from advrepl.prompt import lists
 from advrepl.prompt import options as menu
 from advrepl.prompt.languages import LANGUAGES, OTHER
 from advrepl.scripts import UNSPACED
@@ -47,13 +48,13 @@ def test_join_is_the_inverse_of_split(marker: str, second: str) -> None:
     [("The end.", 8), ("The end.\n", 8), ("The end.\n-", 8), ("The end.\n1", 8), ("The end.\n12 men", 15), ("1", 0)],
 )
 def test_what_could_become_a_list_waits(text: str, safe: int) -> None:
-    assert menu.may_be_list(text) == safe
+    assert lists.may_be_list(text) == safe
 
 
 def test_a_list_is_seen_when_its_first_word_begins() -> None:
-    assert menu.list_start("The end.\n- ") is None
-    assert menu.list_start("The end.\n 1) G") == menu.ListStart(8, "1)", sure=False)
-    assert menu.list_start("The end.\n 1) Go.\n2) S") == menu.ListStart(8, "1)", sure=True)
+    assert lists.list_start("The end.\n- ") is None
+    assert lists.list_start("The end.\n 1) G") == lists.ListStart(8, "1)", sure=False)
+    assert lists.list_start("The end.\n 1) Go.\n2) S") == lists.ListStart(8, "1)", sure=True)
 
 
 @pytest.mark.parametrize(
@@ -264,22 +265,46 @@ def test_options_are_compared_in_any_script(one: str, other: str, same: bool) ->
         "A plate.\nA. Blackwood, keeper of the lamp.\nYou knock.",
         "You count.\n3. That is all\n4. and more",
         "You count.\n1. That is all.\nYou sit.",
+        "Two of them.\nA: Who is it?\nB: Nobody.",
+        "He counts.\n1.5 million\n2.5 million",
+        "[HP: 10 | Gold: 3]\n[MP: 2]",
     ],
 )
 def test_one_line_of_dialogue_is_no_list(text: str) -> None:
-    assert menu.list_start(text) is None
+    assert lists.list_start(text) is None
 
 
 @pytest.mark.parametrize("text", ["A.\n- Go.\n- Sit", "A.\n1. Go.\n2. Sit", "A.\na) Go.\n\nb) Sit", "A.\n* Go.\n- Sit"])
 def test_two_lines_are_a_list(text: str) -> None:
-    found = menu.list_start(text)
+    found = lists.list_start(text)
     assert found is not None and found.sure and found.start == 2
+
+
+MARKS = (
+    "(a) |(b) ", "(1) |(2) ", "1: |2: ", "**1.** |**2.** ", "[1] |[2] ", "Option 1: |Option 2: ", "①|② ",
+    "Choice A) |Choice B) ", "1、|2、", "１．|２．", "【1】|【2】", "・|・", "а) |б) ", "١. |٢. ", "一、|二、",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("marks", MARKS)
+@pytest.mark.parametrize("options", [("Go in.", "Sit down."), ("敲门。", "离开。")])
+def test_lists_are_known_however_their_lines_are_marked(marks: str, options: tuple[str, str]) -> None:
+    text = "\n".join(["A hall.", *(mark + option for mark, option in zip(marks.split("|"), options, strict=True))])
+    assert menu.split(text) == ("A hall.", options)
+    found = lists.list_start(text)
+    assert found and (found.start, found.sure) == (7, True)
+    assert {lists.may_be_list(text[:end]) for end in range(8, len(text) + 1)} == {7}  # nothing of it is ever shown
+
+
+def test_a_list_without_blanks_and_one_in_bold_are_known() -> None:
+    assert menu.split("门。\n1.敲门。\n2.离开。") == ("门。", ("敲门。", "离开。"))
+    assert menu.split("A hall.\n**1. Go in.**\n**2. Sit.**") == ("A hall.", ("Go in.", "Sit."))
 
 
 @pytest.mark.parametrize("text", ["A.\n- Who", "A.\n- Who?\n", "A.\n- Who?\n\n-", "A.\n1. Who?\n2"])
 def test_a_line_waits_for_what_follows(text: str) -> None:
-    found = menu.list_start(text)
-    assert found is not None and not found.sure and menu.may_be_list(text) == 2
+    found = lists.list_start(text)
+    assert found is not None and not found.sure and lists.may_be_list(text) == 2
 
 
 def test_a_list_is_prose_where_no_options_are_asked_for() -> None:
