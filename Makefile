@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Not in the lock: which build is right, and what comes with it, is for each platform to say.
 TORCH := torch==2.13.0
-PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 INSTALL := -m pip --disable-pip-version-check install
 BY_MAKE := ADVREPL_BY_MAKE=1
 TOOLS := $(VENV)-llama.cpp
@@ -19,7 +19,7 @@ play: $(VENV)/installed
 resume: $(VENV)/installed
 	@$(BY_MAKE) $(BIN)/advrepl resume $(if $(NAME),"$(NAME)") $(ARGS)
 
-# A process for each core, at most four: each holds models of its own.
+# Four processes, on two cores as well: tests at a terminal wait more than they compute.
 test: $(VENV)/tested
 	$(BIN)/python $(PYTEST)
 

@@ -48,7 +48,7 @@ def test_the_story_is_there_before_the_model_and_a_line_waits_for_it(slow: Slow,
     with slow("play", *SMALL) as terminal:
         terminal.until(LOADING)
         assert "You are standing in front" in terminal.text and "3. Run as fast as you can." in terminal.text
-        assert "kept in" in terminal.text and "SmolLM2-135M-Instruct.Q4_1" in terminal.text
+        assert "kept in" in terminal.text and "The old house · SmolLM2" in terminal.text
         terminal.line("/help")
         terminal.until("/help all")
         terminal.type("2")

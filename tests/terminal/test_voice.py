@@ -113,8 +113,8 @@ def test_a_story_is_read_aloud(open_terminal: Callable[..., Terminal], tmp_path:
         wait_for(lambda: "Come inside!" in said.read_text())
 
 
-def test_a_story_without_a_voice_goes_on_in_silence(open_terminal: Callable[..., Terminal]) -> None:
-    with open_terminal("play", *SMALL) as terminal:
+def test_a_story_without_a_voice_goes_on_in_silence(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    with open_terminal("play", *SMALL, PATH=str(tmp_path)) as terminal:  # where there is no program to speak
         terminal.ready()
         terminal.line("/say")
         terminal.until(lambda: INSTALL[:30] in terminal.text)

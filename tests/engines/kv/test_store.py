@@ -565,7 +565,8 @@ def test_a_card_read_before_is_continued_in_the_same_words(tmp_path: Path, mini:
 @pytest.mark.parametrize("name", ["lfm2", "gemma3"])
 def test_a_card_is_read_once_by_other_kinds_of_models_too(tmp_path: Path, name: str) -> None:
     path = architectures.make(name, tmp_path, context_length=8192)
-    player = Player(tmp_path, path, ctx=8192, options=0, you="Anna")
+    # A small model's window would have no room for all examples, and they are what is read before.
+    player = Player(tmp_path, path, ctx=8192, options=0, you="Anna", plain_model=True)
     assert begun(player, "brindle")["beyond"] > 400 and begun(player, "brindle")["beyond"] <= 8
 
 

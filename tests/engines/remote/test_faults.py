@@ -154,12 +154,21 @@ def test_an_overflow_that_the_server_tells_makes_the_next_window_shorter(body: o
 @pytest.mark.parametrize("kind", [LLAMA, LCP, VLLM])
 def test_a_cancel_ends_a_reply_at_once_and_hangs_up(kind: str, act: scripted.Act) -> None:
     with serving(kind, act) as server, engine_on(server) as (engine, _):
-        threading.Timer(0.05, engine.cancel).start()
-        started = time.monotonic()
+        cancelled = list[float]()
+
+        def cancel() -> None:  # not before it is asked: a request begins by forgetting a cancel
+            end = time.monotonic() + 5
+            while not server.asked and time.monotonic() < end:
+                time.sleep(0.005)
+            time.sleep(0.05)
+            cancelled.append(time.monotonic())
+            engine.cancel()
+
+        threading.Thread(target=cancel).start()
         _, error = pieces_and_error(engine)
         assert error == ""
         assert engine.stats.stop == "interrupted"
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - cancelled[0] < 1
         assert server.hung_up.wait(2)
         server.acts[:] = [says(" Again.")]
         assert pieces_and_error(engine)[0] == " Again."  # the cancel is forgotten
