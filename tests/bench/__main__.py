@@ -16,8 +16,8 @@ PARTS = (
     "playing", "opened", "rates", "peers", "picked", "typed", "keys", "resumed", "branches", "memory", "long_story",
     "books", "drift",
 )  # fmt: skip
-SEVEN = ("seven", "opened", "typed")  # with replies that are short, as each token takes a fifth of a second
-SHORT = ["--reply", "16"]
+# With replies that are short, as each token takes a fifth of a second; `opened` goes on with a longer context.
+SEVEN = {"seven": ["--reply", "16"], "opened": ["--reply", "16", "--ctx", "1600"], "typed": ["--reply", "16"]}
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     shared += ["--results", str(chosen.results)]
     jobs = [(part, _given("-m", chosen.model)) for part in chosen.parts if part != "seven"]
     if chosen.seven:
-        jobs += [(part, ["-m", str(chosen.seven), *SHORT]) for part in SEVEN]
+        jobs += [(part, ["-m", str(chosen.seven), *how]) for part, how in SEVEN.items()]
     failed = [part for part, options in jobs if not run(part, [*options, *shared])]
     if failed:
         sys.exit(f"not measured: {', '.join(failed)}")

@@ -5,12 +5,14 @@ Beside it, in turn: the same with `--no-ahead`, and llama-server behind a front-
 The screen is a pseudo-terminal, which Windows has not.
 """
 
+import os
 import random
+import signal
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.bench import results
@@ -63,10 +65,17 @@ class Player:
         first = (time.perf_counter() - sent) * 1000
         self._replies += 1
         self.terminal.replied(self._replies)
-        if by_key:  # all is written ahead, so that the others have the machine for themselves
-            self.terminal.until(lambda: any("●" in row for row in self.terminal.lines))
         self.terminal.wait(1.0)
         return first
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Leave the machine to others meanwhile, whatever is being written ahead."""
+        os.kill(self.terminal.child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.terminal.child.pid, signal.SIGCONT)
 
     def _shows(self, typed: str) -> Callable[[], bool]:
         return lambda: typed.strip()[-12:] in "".join(self.terminal.lines[max(self.terminal.screen.cursor.y - 1, 0) :])
@@ -96,9 +105,10 @@ def take(setup: Setup, count: int) -> tuple[list[float], list[float], list[float
             peer.say(line(100))  # reads the head
         for number, said in enumerate(lines(count)):
             ours.append(read.say(said, by_key=True))
-            plain.append(unread.say(said, by_key=False))
-            if peer:
-                server.append(peer.say(said).first * 1000)
+            with read.stopped():
+                plain.append(unread.say(said, by_key=False))
+                if peer:
+                    server.append(peer.say(said).first * 1000)
             print(f"\rline {number + 1} of {count} ", end="", flush=True)
     return ours, plain, server, read.keys
 
