@@ -79,7 +79,7 @@ def test_a_line_that_was_read_while_it_was_typed_is_answered_in_the_same_words(
         time.sleep(0.15 * (number % 3))
     at_rest(ahead)
     taken = ahead.take(LINE)
-    assert taken
+    assert taken and taken.done
     assert "".join([*taken.done, *taken.events]) == write(alone, shown(alone, *STORY, LINE), WARM)
     assert unused(engine)
 

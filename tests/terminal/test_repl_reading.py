@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from advrepl.play import session
 from advrepl.play.session import Settings
 from tests.pty_play import Terminal
@@ -64,6 +66,7 @@ def test_enter_in_the_middle_of_reading_a_line_deleted_and_an_option_after_half_
     assert turns(tmp_path / "story.json") == told_without(smollm2, tmp_path, LINES[0], "2", LINES[1])
 
 
+@pytest.mark.slow
 def test_after_a_pause_the_first_words_are_there_when_the_line_is_sent(smollm2: Path, tmp_path: Path) -> None:
     home = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_MODEL": str(smollm2)}
     how = ("play", "start", "--save", "story", "--seed", "1", "--ctx", "1024", "--max-tokens", "24", "--threads", "1")
