@@ -32,6 +32,11 @@ if hasattr(signal, "SIGHUP"):
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+# What is told of each reply (docs/design.md, "The command line as a contract").
+STATS = {
+    "prompt", "reused", "shifted", "evicted", "generated", "decoded", "aside", "first_ms", "seconds", "ahead", "stop",
+}  # fmt: skip
+
 # The rooms whose tests start programs and read models come first: so no core is left with a long file at the end.
 LONGEST = ("terminal", "play", "engines", "tuning", "cli", "convert")
 

@@ -126,9 +126,11 @@ class Terminal:
 
     def ready(self) -> None:
         """Read until the program waits for a line, on a model that is loaded: the last thing is an empty prompt."""
-        self.until(
-            lambda: self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2 and self._is_loaded()
-        )
+        self.until(lambda: self.prompts() and self._is_loaded())
+
+    def prompts(self) -> bool:
+        """Tell whether the last thing on the screen is an empty prompt."""
+        return self.lines[self.screen.cursor.y].startswith(">") and self.screen.cursor.x == 2
 
     def _is_loaded(self) -> bool:
         """The toolbar, which comes a moment after the prompt, tells of a model that is loaded; where there is one."""

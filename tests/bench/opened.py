@@ -43,9 +43,8 @@ class Screen:
 
     def shown(self) -> float:
         """Seconds until the story and a prompt are there."""
-        at = self.terminal
-        at.until(lambda: at.lines[at.screen.cursor.y].startswith(">") and at.screen.cursor.x == 2)
-        assert sum(map(bool, at.lines)) > 3, "there is a prompt, and no story"
+        self.terminal.until(self.terminal.prompts)
+        assert sum(map(bool, self.terminal.lines)) > 3, "there is a prompt, and no story"
         return time.perf_counter() - self.started
 
     def ready(self) -> float:

@@ -14,20 +14,8 @@ import pytest
 from advrepl.engines.kv.log import BLOCK
 from advrepl.story import save_file, saves
 from tests import ROOT
+from tests.conftest import STATS
 
-STATS = {
-    "prompt",
-    "reused",
-    "shifted",
-    "evicted",
-    "generated",
-    "decoded",
-    "aside",
-    "first_ms",
-    "seconds",
-    "ahead",
-    "stop",
-}
 THREADS = ("--threads", "1")  # two that wait for each other on a busy machine are many times slower
 
 
