@@ -4,6 +4,7 @@ The wire is in wire.py, what differs between servers in dialects.py.
 """
 
 import hashlib
+import random
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
 from advrepl.engines.kv.borders import Apart
 from advrepl.engines.kv.reuse import common_prefix
-from advrepl.engines.kv.tokens import TokenCache
+from advrepl.engines.kv.tokens import MERGED, TokenCache
 from advrepl.engines.llama.gbnf import parses
 from advrepl.engines.remote.completion import Completion, Overflow, Tell
 from advrepl.engines.remote.events import Event, Figures
@@ -51,6 +52,7 @@ class Known:
     shifted: bool = False  # does its cache hold tokens that were moved?
     afresh: bool = False  # is the next prompt to be read from its beginning?
     slot: int = -1  # of a server with several, in which it is; -1: not known
+    lost: bool = False  # has another story been put into that slot?
 
 
 class RemoteEngine:
@@ -177,6 +179,8 @@ class RemoteEngine:
         if stats.prompt >= self.n_ctx:
             raise AdvreplError(f"{stats.prompt} tokens do not fit the server's context of {self.n_ctx}")
         biases = self._biases(sampling)
+        if self.known.lost:
+            self._change_slot()
         self._was_slid, known = self._slid(window), self.known
         known.before, known.last = known.last, Asked(window, ids)
         request = payload(
@@ -193,10 +197,16 @@ class RemoteEngine:
         if known.afresh and "cache_prompt" in request:
             request["cache_prompt"] = False
         known.afresh = False
-        if self._was_slid and self.server.slots > 1 and known.slot >= 0:
+        if self.server.slots > 1 and known.slot >= 0:
             # By itself the server takes the slot that begins most alike, which may be another player's.
             request["id_slot"] = known.slot
         return request
+
+    def _change_slot(self) -> None:
+        """Leave the slot to the other player who was put there, or both stories are read whole in every turn."""
+        known = self.known
+        known.slot = random.choice([slot for slot in range(self.server.slots) if slot != known.slot])
+        known.last, known.lost = None, False
 
     def _biases(self, sampling: Sampling) -> dict[int, float]:
         """What is added for which token; says once what the server cannot do."""
@@ -291,6 +301,8 @@ class RemoteEngine:
             stats.prompt = stats.prompt if asked.ids else figures.prompt or stats.prompt
             stats.reused = min(figures.cached, stats.prompt - 1)
             stats.shifted = max(stats.reused - max(kept, head), 0) if self._was_slid else 0
+            goes_on = before is not None and len(before.ids) - kept <= MERGED
+            self.known.lost = self.server.slots > 1 and goes_on and stats.reused < kept // 2
             self.known.shifted = (self.shifted or stats.shifted > 0) and stats.reused > head
         elif kept:
             stats.reused = min(kept, stats.prompt - 1)
