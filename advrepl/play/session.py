@@ -198,6 +198,8 @@ def _open(
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
         _restore_kv(game, notice)
+        if isinstance(engine, OnServer) and (answered := game.planner.answered_window()):
+            engine.follow(answered)
         game.switch = lambda spec: switch(game, settings, spec)
         return game
     except BaseException:  # also Ctrl-C

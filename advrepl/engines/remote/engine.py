@@ -11,19 +11,18 @@ from itertools import takewhile
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.engines.base import DEFAULT_CTX, PrefillProgress, Stats, until_stop
+from advrepl.engines.base import PrefillProgress, Stats, until_stop
 from advrepl.engines.kv.borders import Apart
 from advrepl.engines.kv.reuse import common_prefix
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.engines.llama.gbnf import parses
-from advrepl.engines.remote import dialects
-from advrepl.engines.remote.completion import Completion, Overflow, Tell, told_context
+from advrepl.engines.remote.completion import Completion, Overflow, Tell
 from advrepl.engines.remote.events import Event, Figures
 from advrepl.engines.remote.grammar import fits
 from advrepl.engines.remote.identify import Server
 from advrepl.engines.remote.request import lacking, payload
 from advrepl.engines.remote.tokens import RemoteTokens
-from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
+from advrepl.engines.remote.wire import Interrupted, Wire
 from advrepl.prompt.formats import of_file
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
@@ -31,7 +30,6 @@ from advrepl.story.context import LARGER_CTX
 
 UNKNOWN_SIZE = 7_000_000_000  # parameters of a model that does not say: large enough to do without help
 LONGER_SERVER = "start the server with a longer context"
-PROBE = 1 << 18  # words of a prompt that is longer than any context of a llama_cpp.server
 
 
 @dataclass
@@ -159,6 +157,11 @@ class RemoteEngine:
             "server": f"{server.dialect.name} {server.version}".rstrip() + f" at {self.wire.address.root}{slots}",
             "tokens": self.tokens.how,
         }
+
+    def follow(self, window: Window) -> None:
+        """Take it that the server was asked for this window last, by a program that has ended."""
+        if self._dialect.reuse:
+            self.known.last = Asked(window, [])
 
     # --- the request
 
@@ -317,32 +320,4 @@ def _figures_behind(last: Event | None, events: Iterator[Event | None]) -> Figur
     with suppress(Interrupted, AdvreplError):
         if last and last.finish and (behind := next(events, None)):
             return behind.figures
-    return None
-
-
-def context_of(wire: Wire, server: Server, asked: int | None, tell: Tell) -> int:
-    """Return how many tokens the context has: what the server says, or the player, or what it takes at the most."""
-    told = server.n_ctx
-    if told is None and asked is None and server.dialect is dialects.LLAMA_CPP_SERVER:
-        told = _overflowing(wire, server)
-    if told is None:
-        if asked is None:
-            tell(
-                f"the server does not say how long its context is: {DEFAULT_CTX} tokens are taken for it; --ctx says it"
-            )
-        return asked or DEFAULT_CTX
-    if asked and asked > told:
-        tell(f"the server's context has {told} tokens, not {asked}")
-    return min(asked or told, told)
-
-
-def _overflowing(wire: Wire, server: Server) -> int | None:
-    """A llama_cpp.server says how long its context is only to a prompt that is longer, which it does not read."""
-    asked = {"model": server.model, "prompt": " a" * PROBE, "max_tokens": 1, "stream": False}
-    try:
-        wire.post(server.dialect.path, asked)
-    except Refused as no:
-        return told_context(no)
-    except (Gone, Interrupted):
-        return None
     return None
