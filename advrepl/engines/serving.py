@@ -46,7 +46,7 @@ def command(serving: Serving, program: str = SERVER) -> list[str]:
 
     Where each player has a slot it keeps no states in main memory: when a window slid it would take one of those back
     that begins with a token more of the same, and the turns that were to be moved are not in it. Of several slots it
-    would take the one that begins most alike, as all stories do: it is to take the one that nobody has used for longest.
+    would take the one that begins most alike, as all stories do: it is to take the one not used for longest.
     """
     line = [program, "-m", str(serving.path), "-c", str(serving.n_ctx * serving.slots), "-np", str(serving.slots)]
     line += ["-b", str(BATCH), "--host", serving.host, "--port", str(serving.port)]
