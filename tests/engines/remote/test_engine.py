@@ -208,17 +208,32 @@ def test_the_cache_is_moved_when_the_window_slid_and_never_after_an_edit() -> No
 
 
 @pytest.mark.parametrize("slots", [1, 4])
-def test_a_slide_asks_for_the_slot_that_holds_the_story(slots: int) -> None:
+def test_a_story_stays_in_the_slot_that_holds_it(slots: int) -> None:
     """All players' stories begin alike, and the server takes the slot that begins most alike."""
-    with serving(LLAMA) as server:
+    with serving(LLAMA, says(" Yes.", cached=99)) as server:
         server.slots = slots
         with engine_on(server) as (engine, _):
             for shown, slot in (
-                (window("A", "B", "C", "D", "E"), None),
-                (window("C", "D", "E", " Yes.", "F", evicted=2), 2),
+                (window("A", "B", "C"), None),
+                (window("A", "B", "C", " Yes.", "E"), 2),
+                (window("C", " Yes.", "E", " Yes.", "F", evicted=2), 2),
             ):
                 pieces_and_error(engine, shown)
                 assert server.asked[-1].get("id_slot") == (slot if slots > 1 else None)
+
+
+@pytest.mark.parametrize(("cached", "stays"), [(50, True), (3, False)])
+def test_a_slot_that_another_story_was_put_into_is_left_to_it(cached: int, stays: bool) -> None:
+    """Else both would stay there, and each be read whole in every turn."""
+    turns = ["one " * 50]
+    with serving(LLAMA, says(" Yes.", cached=cached)) as server:
+        server.slots = 4
+        with engine_on(server) as (engine, _):
+            for _ in range(3):
+                pieces_and_error(engine, window(*turns))
+                turns += [" Yes.", "Go on."]
+            assert server.asked[1]["id_slot"] == 2
+            assert (server.asked[2]["id_slot"] == 2) is stays
 
 
 def test_after_an_edit_out_of_sight_the_server_reads_once_from_the_beginning() -> None:
