@@ -22,6 +22,7 @@ NO_STORY = {
     **dict.fromkeys(("dream", "llada", "llada-moe", "rnd1"), "a diffusion model, which does not write word after word"),
     **dict.fromkeys(("eagle3", "dflash", "gemma4-assistant"), "a draft model, which only guesses for another one"),
     **dict.fromkeys(("wavtokenizer-dec", "qwen3tts", "pockettts"), "a model for speech, which writes no text"),
+    "controlvector": "a control vector, which changes another model",
     **dict.fromkeys(("clip", "mmproj"), "a projector (mmproj), the part of a model that looks at pictures"),
 }
 NO_POOLING = 0  # LLAMA_POOLING_TYPE_NONE
@@ -39,6 +40,8 @@ def problem(path: Path) -> str:
 def check_playable(path: Path) -> None:
     """Raise AdvreplError where a GGUF file, or a part of a split one, cannot be played."""
     check_file(path)
+    if any(part.with_name(f"{part.name}.aria2").exists() for part in parts(path)):  # as long as it will be from the start
+        raise AdvreplError(f"{path.name} is still being fetched by aria2: let it end, or choose another")
     _check(path, tuple(_stamp(part) for part in parts(path)))
 
 
@@ -99,6 +102,8 @@ def _kind(header: GgufHeader) -> str:
         return f"is {NO_STORY[name]}: choose another model"
     if not header.n_tensors:
         return "holds a vocabulary and no weights: choose a whole model"
+    if header.kind("tokenizer.ggml.tokens") is None:
+        return "has no vocabulary, as models for pictures and sound have none: choose another model"
     kinds = header.numbers("tokenizer.ggml.token_type")
     if header.text("tokenizer.ggml.model") == "llama" and kinds is not None and BYTE_TOKEN not in kinds:
         return "has a vocabulary without bytes, so it cannot read every text: convert it again with its whole tokenizer"
