@@ -74,8 +74,9 @@ def test_a_model_is_no_problem(name: str, tmp_path: Path) -> None:
 
 def test_vocabularies_with_bytes_are_no_problem(tmp_path: Path) -> None:
     path = tmp_path / "some.gguf"
-    vocabulary = {"tokenizer__ggml__tokens": ["a", "<0x00>", "<s>"], "tokenizer__ggml__token_type": [1, 6, 3]}
-    write(path, "llama", tokenizer__ggml__model="llama", llama__pooling_type=0, **vocabulary)
+    vocabulary: dict[str, Any] = {"tokenizer__ggml__tokens": ["a", "<s>", *(f"<0x{byte:02X}>" for byte in range(256))]}
+    vocabulary |= {"tokenizer__ggml__model": "llama", "tokenizer__ggml__token_type": [1, 3, *[6] * 256]}
+    write(path, "llama", llama__pooling_type=0, **vocabulary)
     assert problem(path) == ""
 
 
