@@ -288,8 +288,9 @@ LANGUAGES = {each.code: each for each in (ENGLISH, RUSSIAN, GERMAN, FRENCH, JAPA
 YOU = frozenset().union(*(each.you for each in LANGUAGES.values()))
 SHARE = 0.12  # of the words of a text are its language's common ones; prose has 0.25 and more
 FEW = 3  # words in which there may be no common one
-# Letters of Ukrainian, Belarusian, Serbian and Macedonian, and of other scripts.
-_NOT_RUSSIAN = regex.compile(r"[іїєґўјљњћђѓќџѕ]|[^\p{Cyrillic}\P{L}]", regex.IGNORECASE)
+# Cyrillic letters of Ukrainian, Belarusian, Serbian and Macedonian alone.
+_NOT_RUSSIAN = regex.compile(r"[іїєґўјљњћђѓќџѕ]", regex.IGNORECASE)
+_CYRILLIC = regex.compile(r"[\p{Cyrillic}\P{L}]*")
 _ASCII = regex.compile(r"[\x00-\x7F\p{P}\p{S}\p{Zs}]*")
 
 
@@ -326,10 +327,10 @@ def of(text: str) -> Language | None:
     counts = {code: _count(said, each.common) for code, each in LANGUAGES.items()}
     best = max(counts, key=lambda code: counts[code])
     least = max(SHARE * len(said), *(_count(said, common) for common in _NEIGHBOURS))
-    if counts[best] and counts[best] >= least:
-        return LANGUAGES[best]
-    # A few words may hold no common one; most of what is written so is Russian.
-    return RUSSIAN if said and least <= SHARE * len(said) and not _NOT_RUSSIAN.search(text) else None
+    found = LANGUAGES[best] if counts[best] and counts[best] >= least else None
+    if not found and said and least <= SHARE * len(said) and _CYRILLIC.fullmatch(text):
+        found = RUSSIAN  # a few words may hold no common one; most of what is written so is Russian
+    return None if found is RUSSIAN and _NOT_RUSSIAN.search(text) else found
 
 
 def _count(said: list[str], common: frozenset[str]) -> int:
