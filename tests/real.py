@@ -139,9 +139,13 @@ def write_tekken_tokenizer(folder: Path) -> int:
         "model": {"type": "BPE", "vocab": vocab, "merges": [list(merge[2:]) for merge in sorted(merges)]},
     }
     tiny.cut_by(tokenizer, tekken["config"]["pattern"])
+    single = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    named = {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}
+    post = {"type": "TemplateProcessing", "single": single, "pair": single, "special_tokens": named}
+    tokenizer["post_processor"] = post
     tiny.write_json(folder / "tokenizer.json", tokenizer)
     settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": True}
-    tiny.write_json(folder / "tokenizer_config.json", settings)
+    tiny.write_json(folder / "tokenizer_config.json", settings | {"tokenizer_class": "PreTrainedTokenizerFast"})
     return count
 
 
