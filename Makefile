@@ -181,7 +181,8 @@ $(VENV)-sillytavern/installed: tests/sillytavern/packages.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	npm pack --silent --pack-destination $(@D) sillytavern@1.19.0 && tar -xzf $(@D)/sillytavern-1.19.0.tgz -C $(@D)
 	npm install --silent --no-save --prefix $(@D) chevrotain@11.2.0 moment@2.30.1 seedrandom@3.0.5 droll@0.2.1 \
-		@risuai/ccardlib@0.4.2 character-card-utils@2.0.3 png-chunks-extract@1.0.0 png-chunk-text@1.0.0
+		@risuai/ccardlib@0.4.2 character-card-utils@2.0.3 png-chunks-extract@1.0.0 png-chunk-text@1.0.0 \
+		lodash@4.17.21 sanitize-filename@1.6.3 yaml@2.8.2
 	$(@D)/bin/python $(INSTALL) -q -r tests/sillytavern/packages.txt
 	@touch $@
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from advrepl.prompt.segments import Segment
 
+# Tokens that end a text in any model that has them, whatever kind its files say they are.
+ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|end|>")
+
 
 class Vocabulary(ABC):
     """Turn text into a model's tokens, and back.

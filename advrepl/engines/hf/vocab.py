@@ -24,8 +24,6 @@ from convert.vocab.folder import read_vocab
 from convert.vocab.pieces import merges_of
 from convert.vocab.table import BYTE, CONTROL, NORMAL, PREFIX_FIRST, UNKNOWN, USER_DEFINED
 
-# Tokens that end a text in any model that has them, whatever kind its files say they are.
-ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|end|>")
 # In no vocabulary's pieces, so it comes out as byte tokens, which never merge with what follows.
 GUARD = "\ue000"
 
@@ -54,7 +52,7 @@ class Vocabulary(vocabulary.Vocabulary):
         super().__init__(bos, eos, bool(fields["tokenizer.ggml.add_bos_token"]), prefix, inner)
         self.template: str | None = fields.get("tokenizer.chat_template")
         self._ids = {text: i for i, text in enumerate(self._tokens)}
-        ends = {self._ids[text] for text in ENDS if text in self._ids}
+        ends = {self._ids[text] for text in vocabulary.ENDS if text in self._ids}
         borders = {self.bos, self.eos, *ends}  # in vocab.json they look like words
         self._types = [CONTROL if i in borders else kind for i, kind in enumerate(fields["tokenizer.ggml.token_type"])]
         self._bytes = _spm_bytes if spm else _letter_bytes()

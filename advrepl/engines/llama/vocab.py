@@ -40,6 +40,7 @@ class Vocabulary(vocabulary.Vocabulary):
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self._controls: dict[int, bool] = {}
+        self._beginnings: dict[str, list[int]] = {}
         self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
 
     @property
@@ -79,6 +80,12 @@ class Vocabulary(vocabulary.Vocabulary):
         parts = re.split("|".join(rf"(?<={re.escape(mark[:1])})(?={re.escape(mark[1:])})" for mark in found), text)
         apart = [token for part in parts for token in self._tokenize(part, special=False)]
         return [token for token in apart if not self._is_control(token)]
+
+    def beginning(self, text: str) -> list[int]:
+        """Return the first token of foreign text, if it has one; the words of biases are asked for in each reply."""
+        if text not in self._beginnings:
+            self._beginnings[text] = self.plain(text)[:1]
+        return self._beginnings[text]
 
     def _is_control(self, token: int) -> bool:
         control = self._controls.get(token)
