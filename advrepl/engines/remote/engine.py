@@ -194,6 +194,8 @@ class RemoteEngine:
             biases=biases,
             slid=self._was_slid,
         )
+        if self._dialect.ends:
+            request[self._dialect.ends] = list(self.tokens.ends)
         if known.afresh and "cache_prompt" in request:
             request["cache_prompt"] = False
         known.afresh = False

@@ -154,6 +154,14 @@ def test_biases_go_to_first_tokens_asked_for_in_one_go() -> None:
         assert server.asked[-1]["logit_bias"] == ids
 
 
+@pytest.mark.parametrize(("kind", "ends"), [(LLAMA, None), (VLLM, [7, 9, 4, 4, 9])])
+def test_a_vllm_is_told_which_tokens_end_a_reply(kind: str, ends: list[int] | None) -> None:
+    """It knows the one that its files call eos. Others say nothing in its text, where no stop text meets them."""
+    with serving(kind) as server, engine_on(server) as (engine, _):
+        pieces_and_error(engine, stop=("<|im_end|>",))
+        assert server.asked[0].get("stop_token_ids") == ends  # not </s>, which is two tokens there
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stop_text_ends_a_reply_and_is_no_part_of_it(kind: str) -> None:
     with serving(kind, says(" Yes", ".<|us", "er|> More")) as server, engine_on(server) as (engine, _):
