@@ -86,7 +86,7 @@ $(VENV)-lock/bin/uv:
 	$(VENV)-lock/bin/python $(INSTALL) -q uv==0.13.9
 
 # Our converter beside llama.cpp's own, byte for byte, on small models; its tools are built out of the sdist of the
-# locked llama-cpp-python. Takes about half an hour. make converters ARGS="llama gptneox"
+# locked llama-cpp-python. Takes about five minutes. make converters ARGS="llama gptneox"
 converters: $(VENV)/tested $(VENV)-parity/installed $(TOOLS)/built
 	$(BIN)/python -m tests.converters $(TOOLS)/source/vendor/llama.cpp $(TOOLS)/build/bin $(VENV)-parity/bin/python $(ARGS)
 
