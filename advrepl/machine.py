@@ -4,7 +4,6 @@ Does not need llama.cpp, and does not measure (tuning/ does).
 """
 
 import os
-from importlib.metadata import version
 
 import msgspec
 import psutil
@@ -42,5 +41,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 def this_machine(devices: list[str]) -> Machine:
     """Describe this machine; `devices`: what llama.cpp calls its processors and cards."""
+    from importlib.metadata import version  # takes longer to load than all the rest
+
     memory = round(psutil.virtual_memory().total / GIB)
     return Machine(devices, physical_cores(), memory, f"llama-cpp-python {version('llama-cpp-python')}")

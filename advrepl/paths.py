@@ -39,9 +39,9 @@ def llama_log() -> Path:
     return home() / "llama.log"
 
 
-def tried_models() -> Path:
-    """Return the file that keeps which models loaded well in a child process."""
-    return home() / "tried.json"
+def model_facts() -> Path:
+    """Return the file that keeps what was found out about model files."""
+    return home() / "facts.json"
 
 
 def history() -> Path:

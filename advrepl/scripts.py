@@ -17,11 +17,17 @@ _MORE = r"\p{M}\p{Join_Control}"
 _REST = rf"(?:[[\p{{L}}\p{{N}}{_MORE}]--{UNSPACED}]|['’](?=[\p{{L}}\p{{N}}]))*"
 WORD = rf"(?V1)(?>{UNSPACED}[{_MORE}]*|[[\p{{L}}\p{{N}}]--{UNSPACED}]{_REST})"
 _WORD = regex.compile(WORD)
-# French puts a space before the closing mark.
-_SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥](?:[\"'*_\p{Pe}\p{Pf}\p{Pi}\u200f]|\s»)*$")
-_CLOSING = r"(?:[\"'*_\p{Pe}\p{Pf}\u200f]|\s»)*"
-_SENTENCE_BORDER = regex.compile(rf"[\p{{Sentence_Terminal}}…‥]+{_CLOSING}(?=\s|\Z|{UNSPACED})|\n")
-_CLAUSE_BORDER = regex.compile(rf"[,;:、，；：،؛—–]{_CLOSING}(?=\s|{UNSPACED})")
+# Greek asks with a semicolon.
+_STOPS = r"[\p{Sentence_Terminal}…‥།༎]"
+_STOP = rf"(?:{_STOPS}|(?<=\p{{Greek}});)"
+# What may stand behind it: quotes (German closes with what opens in English; French puts a space before), emphasis, an
+# emoji, and what cannot be seen.
+_EMOJI = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}♪♫\uFE0F]"
+_CLOSING = rf"(?:[\"'*_~`\p{{Pe}}\p{{Pf}}\p{{Pi}}\p{{Cf}}]|\s»|[ \u3000]?{_EMOJI})*+"
+_SENTENCE_END = regex.compile(rf"{_STOP}{_CLOSING}$")
+_NEXT = rf"\s|{UNSPACED}|[「『（《〈【]"
+_SENTENCE_BORDER = regex.compile(rf"(?<!{_STOPS}){_STOP}++{_CLOSING}(?={_NEXT}|\Z)|\n")
+_CLAUSE_BORDER = regex.compile(rf"[,;:、，；：،؛—–]{_CLOSING}(?={_NEXT})")
 _IN_WORD = regex.compile(rf"[\p{{L}}\p{{N}}_{_MORE}]")
 _UNSPACED = regex.compile(UNSPACED)
 _MARK = regex.compile(r"[\p{M}\p{Join_Control}]")

@@ -81,6 +81,17 @@ def test_files_stay_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 350
 
 
+def test_a_story_is_shown_before_anything_heavy_is_loaded() -> None:
+    code = (
+        "import sys\n"
+        "import advrepl.cli.commands, advrepl.play.session, advrepl.play.loading, advrepl.terminal.repl\n"
+        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','yaml','PIL','httpx','pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout == "[]\n"
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['advrepl', '--help']\n"

@@ -1,5 +1,7 @@
 """Words, sentences and names in many scripts."""
 
+import time
+
 import pytest
 import regex
 from hypothesis import given
@@ -39,6 +41,28 @@ def test_words_are_found_in_any_script(text: str, words: list[str]) -> None:
 )
 def test_a_sentence_ends_in_any_script(text: str, whole: bool) -> None:
     assert scripts.ends_sentence(text) is whole
+
+
+STOPS = ("She left.", "Она ушла…", "行こう。", "行こう！", "वह गया।", "رأيتها؟", "Qui va là ?", "Ποιος είναι;", "སྒོ་ཕྱེས།")
+CLOSINGS = ("", "*", '"', "”", "“", "«", " »", "\u202f»", "」", '*"', "`", "\u200f", " 😊", "♥️", "👍🏽")
+
+
+@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("closing", CLOSINGS)
+def test_what_stands_behind_a_stop_belongs_to_its_sentence(stop: str, closing: str) -> None:
+    """German closes with the quotation mark that opens in English."""
+    text = stop + closing
+    assert scripts.ends_sentence(text)
+    for behind in (" Next one", *(["次"] if "。" in stop else [])):
+        assert scripts.first_sentence_end(text + behind, 0) == len(text)
+        assert scripts.last_sentence_end(text + behind, len(text) + 1) == len(text)
+
+
+def test_long_rows_of_stops_are_passed_in_little_time() -> None:
+    began = time.process_time()
+    for row in ("!" * 50_000 + "x", '."' * 25_000 + "x", ".*" * 25_000 + "x"):
+        assert not scripts.ends_sentence(row) and not scripts.last_sentence_end(row, len(row))
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import msgspec
-import yaml  # type: ignore[import-untyped]
 
 from advrepl import AdvreplError
 
@@ -89,6 +88,8 @@ def _finite(number: str) -> float | None:
 
 def _decode_yaml(text: str) -> Any:
     """All values come as text, so that no date or number can go wrong."""
+    import yaml  # type: ignore[import-untyped]  # few cards are YAML: no other story waits for it
+
     if len(text) > YAML_LIMIT:
         raise AdvreplError(f"it is no JSON, and has more than the {YAML_LIMIT >> 10} KB that YAML may have")
     try:

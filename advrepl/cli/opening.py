@@ -66,7 +66,7 @@ def opened(find: "FindStory", notice: "Notice", at_terminal: bool, *, at_once: b
                 ask, secret = (_asking(read, interrupts) for read in (answer, passphrases.hidden))
                 story = find(notice, ask, secret) if at_terminal else find(notice, None, None)
                 if at_once and (told := story.told()):
-                    return _begun(Loading(story, told))
+                    return Loading(story, told)
                 game = story.open(notice, load)
         except AdvreplError:
             if interrupts.count:
@@ -86,13 +86,3 @@ def _asking(read: "Ask", interrupts: "Interrupts") -> "Ask":
             return read(question)
 
     return ask
-
-
-def _begun(loading: "Loading") -> "Loading":
-    """The same, or the error of what was asked for wrongly: that is known before there is anything to see."""
-    from advrepl.terminal import repl  # noqa: F401  # takes the time in which that is found out
-
-    if loading.error:
-        loading.close()
-        raise loading.error
-    return loading

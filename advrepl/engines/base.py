@@ -158,6 +158,9 @@ class OnServer(Protocol):
     def described(self) -> dict[str, str]:
         """Return what there is to know of the server, as rows of /context."""
 
+    def follow(self, window: Window) -> None:
+        """Take it that the server was asked for this window last, so that what it holds of it may be moved."""
+
 
 class Branch(Engine, Protocol):
     """Continue text from a copy of an engine's state, and decode only when served."""

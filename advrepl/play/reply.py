@@ -72,7 +72,12 @@ class ReplyTask:
     @property
     def digest(self) -> str:
         """Return what its prompt can be told by."""
-        return segments_digest(self.window.segments).hex()[:DIGITS]
+        return prompt_digest(self.window)
+
+
+def prompt_digest(window: Window) -> str:
+    """Return what a prompt can be told by."""
+    return segments_digest(window.segments).hex()[:DIGITS]
 
 
 class EngineCalls:

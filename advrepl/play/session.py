@@ -198,6 +198,8 @@ def _open(
         for note in (*game.context.notes, *_offers(game)):
             notice(note)
         _restore_kv(game, notice)
+        if isinstance(engine, OnServer) and (answered := game.planner.answered_window()):
+            engine.follow(answered)
         game.switch = lambda spec: switch(game, settings, spec)
         return game
     except BaseException:  # also Ctrl-C
@@ -295,7 +297,7 @@ def open_engine(
         notice(told)
     check_playable(path)
     if path != models.starter_model():
-        check_loads(path, paths.tried_models())
+        check_loads(path)
     log = Log(Path(os.devnull) if save.lock else paths.llama_log())  # which quotes grammars, and so the story
     loaded = LlamaModel(path, options, log, loading)
     kind = BranchingEngine if loaded.branches else LlamaEngine

@@ -143,7 +143,8 @@ class ThinkingEngine:
                 return
             cost += [self.stats] if said else []
             rest = yield from self._think(window, sampling, said, on_prefill)
-            cost += [self._engine.stats] if self._limit else []
+            if self._limit:
+                _add(cost, self._engine.stats)
             self.stats = _summed(cost, 0)
             if not self._over:
                 return
@@ -155,10 +156,8 @@ class ThinkingEngine:
             yield from self._noted(until_stop(chain([rest], answer), stops)) if thinks else answer
         finally:
             answer.close()  # type: ignore[attr-defined]
-            last = self._engine.stats
-            if not cost or last is not cost[-1]:  # else what it said behind its thoughts was enough
-                cost.append(last)
-            self.stats = _summed(cost, last.generated)
+            _add(cost, self._engine.stats)
+            self.stats = _summed(cost, self._engine.stats.generated)
 
     def _noted(self, pieces: Iterable[str]) -> Iterator[str]:
         """Pass on the reply without a tag that it stands in; keep what white space and tag stand before it.
@@ -211,8 +210,10 @@ class ThinkingEngine:
         assert self._form
         *before, cue = self._cue
         begun = len(said) - len(said.lstrip()) + len(self._form.begin) if said else 0
-        text, end, behind = said, -1, -1
-        if self._limit:
+        text, (end, behind) = said, self._form.find_end(said, begun)  # a server may say much at once
+        self.thoughts = text[begun : max(end, begun)]
+        self.tokens = len(words(self.thoughts))
+        if self._limit and end < 0:
             window = replace(window, prompt=replace(window.prompt, cue=(*before, replace(cue, text=said))))
             pieces = self._engine.generate(window, replace(sampling, max_tokens=self._limit), on_prefill=on_prefill)
             for piece in pieces:
@@ -238,6 +239,12 @@ class ThinkingEngine:
         *before, last = self._behind
         told = replace(last, text=last.text + (window.prompt.cue[-1].text or rest))
         return replace(window, prompt=replace(window.prompt, cue=(*before, told)))
+
+
+def _add(cost: list[Stats], last: Stats) -> None:
+    """Add what the engine tells of its last call, unless it was called no more: what it had said was enough."""
+    if not cost or last is not cost[-1]:
+        cost.append(last)
 
 
 def _summed(cost: Sequence[Stats], generated: int) -> Stats:

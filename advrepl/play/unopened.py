@@ -58,6 +58,8 @@ class Unopened:
         if not isinstance(self.path, Path):
             return None
         try:
+            if not self.path.is_dir():
+                models.check_playable(self.path)
             save = as_asked(msgspec.structs.replace(self.save, turns=[*self.save.turns]), self.settings)
             if save.turns:
                 return GameState(save)

@@ -6,10 +6,12 @@ Does not render templates (template.py) and knows no tokens: whether a mark can 
 import re
 from collections.abc import Callable, Iterable
 
-# How templates mark whose turn it is: <|im_start|>, </s>, <start_of_turn>, [/INST], <<SYS>>, ]~b] (MiniMax), and with
-# fullwidth bars.
-ROLE_MARK = re.compile(r"<{1,2}/?[^<>\s]{1,40}>{1,2}|\[/?[A-Za-z_]{1,30}\]|\[e~\[|\]~!?b[\[\]]")
-# Or in plain words, which end a reply only at the beginning of a line: `USER:`, `### Instruction:`.
+# How templates mark whose turn it is: <|im_start|>, </s>, <start_of_turn>, [/INST], <<SYS>>, [|user|] (EXAONE), ]~b]
+# (MiniMax), and with fullwidth bars.
+ROLE_MARK = re.compile(
+    r"<{1,2}/?[^<>\s]{1,40}>{1,2}|\[/?[A-Za-z_]{1,30}\]|\[\|[^\[\]|\s]{1,40}\|\]|\[e~\[|\]~!?b[\[\]]"
+)
+# Or in plain words, which end a reply only where the template has them: at the beginning of a line, or behind a blank.
 ROLE_LABEL = re.compile(r"^[ \t]*(#+[^\n]{1,40}|[^\W\d_][^\n:]{0,40}:)[ \t]*$", re.MULTILINE)
 
 Forgeable = Callable[[str], bool]  # is a mark spelled by the same tokens where foreign text holds it?

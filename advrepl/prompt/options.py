@@ -117,19 +117,23 @@ def grammar(
         *((f"first tail{{0,12}} [{gbnf(unspaced)}]",) if unspaced else ()),
         *((f"[{gbnf(begun)}]",) if begun else ()),
     )
-    unspaced_line = rf"unspaced ::= ({' | '.join(without_spaces)}) sign{{1,{MAX_CHARACTERS}}}"
+    unspaced_line = rf"unspaced ::= [“‘«「『《（]? ({' | '.join(without_spaces)}) any{{1,{MAX_CHARACTERS}}}"
     return "\n".join(
         (
             rf'root ::= " " (spaced{" | unspaced" * bool(unspaced)}) "\n"',
-            rf'spaced ::= [¿¡]? first tail{{0,24}} (" " word){{1,{MAX_WORDS - 1}}}',
+            rf'spaced ::= open? first tail{{0,24}} close (" " word){{1,{MAX_WORDS - 1}}} | first tail{{2,24}} end',
             rf"first ::= [{gbnf(without(ranges, UNSPACED))}]",
             r"word ::= ([-–—] | open? letter tail{0,24} close)",
             rf"letter ::= [{gbnf(without(inside, UNSPACED))}]",
             "tail ::= letter | ['’-]",
-            r"""open ::= ["'“‘„«»(¿¡]""",
-            r"""close ::= [,;:.!?…।॥،؛؟۔]? ["'”’“»«)]?""",
+            # French has a blank within its quotes and before signs of two parts; Korean goes on behind a quote.
+            r"""open ::= ["'“‘„«»(¿¡] | "«" blank""",
+            r"""close ::= (sign | blank [;:!?])? (["'”’“»«)] tail{0,8} | blank "»")? sign?""",
+            r"blank ::= [ \u00A0\u202F]",
+            r"sign ::= [,;:،؛] | end",
+            r"end ::= [.!?…।॥؟۔։።]",
             *((unspaced_line,) if unspaced else ()),
-            r"sign ::= [^\x00-\x1F<>|{}\x5B\x5C\x5D*_#~`@\x7F]",
+            r"any ::= [^\x00-\x1F<>|{}\x5B\x5C\x5D*_#~`@\x7F]",
         )
     )
 
@@ -168,7 +172,8 @@ def tidy(line: str, language: Language = ENGLISH, cut: bool = False, most: int =
     """
     text = " ".join(line.split())
     found = lists.item(text)
-    text = (found.text if found else text).rstrip(_LOOSE)
+    text = found.text if found else text
+    text = text if ends_sentence(text) else text.rstrip(_LOOSE)
     if cut and " " in text and not is_unspaced(text[-1:]):
         text = text.rpartition(" ")[0]
     too_long = cut or len(text.split()) >= most

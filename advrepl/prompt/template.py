@@ -5,7 +5,7 @@ Does not decide when a template is used (engines/models.py).
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, groupby, islice, product
 from operator import itemgetter
@@ -67,6 +67,9 @@ class ChatTemplate:
         cue: Block = (Segment(rendered[end:], ""),) if speaks and rendered[end:] else ()
         if scenario.think == 0:
             cue = thinking.closed(cue)
+        if cue and (scenario.think == 0 or not self.thinks or thinking.settled(cue)) and self._between:
+            more = thinking.before_reply(cue, self._between[4], self._between[2])
+            cue = (replace(cue[-1], mark=cue[-1].mark + more),)
         left = iter(segments)
         head = tuple(islice(left, 1))
         sizes = [1] * len(dialogues) + list(map(len, said))
@@ -75,7 +78,7 @@ class ChatTemplate:
     @property
     def thinks(self) -> bool:
         """Does the template know of thoughts?"""
-        return thinking.knows(self.source)
+        return any(map(thinking.knows, (self.source, *self._between)))
 
     def spelled(self, scenario: Scenario, text: str) -> str:
         """Return the text with those marks of the template broken up that ordinary text can spell."""
@@ -88,18 +91,25 @@ class ChatTemplate:
     @cached_property
     def role_marks(self) -> tuple[str, ...]:
         """The texts between the turns, by which a model that spells them as text shows that its turn is over."""
-        between = self._between[1:]
+        between = (*self._between[1:], *self._around("system", "user", "assistant")[3:])
         marks = [mark for text in between for mark in ROLE_MARK.findall(text) if mark != self.bos]
-        labels = ["\n" + label for text in between for label in ROLE_LABEL.findall(ROLE_MARK.sub("\n", text))]
+        labels = [
+            start + label
+            for text in between
+            for label in ROLE_LABEL.findall(ROLE_MARK.sub("\n", text))
+            for start in ("\n", " ")[: 1 + text.startswith(f" {label}")]
+        ]
         return tuple(dict.fromkeys(text for text in (*marks, *labels) if not thinking.may_open_in_parts(text)))
 
     @cached_property
     def _between(self) -> tuple[str, ...]:
         """What the template writes before and between four texts, and at the end; nothing if it refuses them."""
-        roles = ("system", "user", "assistant", "user")
+        return self._around("system", "user", "assistant", "user")
+
+    def _around(self, *roles: str) -> tuple[str, ...]:
         messages = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
         try:
-            return tuple(PLACEHOLDER.split(self._render(messages, True, len(roles), None))[::2])
+            return tuple(PLACEHOLDER.split(self._render(messages, roles[-1] == "user", len(roles), None))[::2])
         except AdvreplError:  # told when the story is spelled
             return ()
 
@@ -126,11 +136,11 @@ class ChatTemplate:
         """
         refusal: TemplateRefusal | None = None
         more = {"add_generation_prompt": speaks, "bos_token": self.bos, "eos_token": self.eos}
-        if think is not None:
-            more |= dict.fromkeys(thinking.SWITCHES, think > 0)
-        for nothing, arrange, shape in product((NOTHING_MORE, NO_TOOLS), _ARRANGEMENTS, _SHAPES):
+        # Some refuse not to think.
+        switched = ({},) if think is None else (thinking.switches(self.source, think), {})
+        for switches, nothing, arrange, shape in product(switched, (NOTHING_MORE, NO_TOOLS), _ARRANGEMENTS, _SHAPES):
             try:
-                text = shared().render(self.source, shape(arrange(messages)), nothing | more)
+                text = shared().render(self.source, shape(arrange(messages)), nothing | more | switches)
             except TemplateRefusal as error:
                 refusal = refusal or error
                 continue

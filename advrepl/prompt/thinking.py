@@ -5,20 +5,24 @@ Does not hold a model to it (play/thoughts.py does).
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import regex
 
 from advrepl.prompt.segments import Block, Segment
 
-# Names by which templates ask whether to think (Qwen, GLM, Gemma, Hunyuan; DeepSeek, Granite).
-SWITCHES = ("enable_thinking", "thinking")
+# The least effort that a template knows (Hunyuan; Cohere, Mistral; Solar; gpt-oss); the first two: none at all.
+EFFORTS = ("no_think", "none", "minimal", "low")
 # Most models think in a tag. Others than these would be words of a story.
 _NAMES = (
     r"(?:\w+:)?(?:think|thinking|thoughts?|thought_process|inner_(?:thoughts|monologue)|scratchpad|reasoning|reflection"
     r"|analysis)(?::\w+)?"
 )
-_TAG = rf"<(?P<tag>{_NAMES})(?:\s+\w+=[^<>\n]{{0,80}})?>"
-_TAG_END = rf"</{_NAMES}>"
+# Some have bars within: <|thinking|> and <|/thinking|>, <|begin_of_thought|> and <|end_of_thought|> (OpenThoughts),
+# <|START_THINKING|> and <|END_THINKING|> (Command A), <|reasoning_start|> and <|reasoning_end|>.
+_BARRED = rf"(?:begin_|start_)(?:of_)?{_NAMES}|{_NAMES}_(?:begin|start)|{_NAMES}"
+_TAG = rf"(?:<(?P<tag>{_NAMES})(?:\s+\w+=[^<>\n]{{0,80}})?>|<\|(?P<barred>{_BARRED})\|>)"
+_TAG_END = rf"(?:</{_NAMES}>|<\|(?:/{_NAMES}|end_(?:of_)?{_NAMES}|{_NAMES}_end)\|>)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Marks:
 
         Models write the marks in other cases than they were taught, end one tag with another, or a token with a bar.
         """
-        end = _TAG_END if self.end.startswith("</") else re.escape(self.end)
+        end = _TAG_END if re.fullmatch(_TAG_END, self.end, re.IGNORECASE) else re.escape(self.end)
         barred = re.escape(self.begin.replace("<|", "<|/", 1)) if self.begin.endswith("|>") else end
         found = re.compile(f"{end}|{barred}", re.IGNORECASE).search(text, start)
         return found.span() if found else (-1, -1)
@@ -50,12 +54,12 @@ FORMS = (
     Marks("[THINK]", "[/THINK]"),  # Magistral
     Marks("◁think▷", "◁/think▷"),  # Kimi-VL
     Marks("<|open|>think<|sep|>", "<|close|>think<|sep|><|open|>response<|sep|>"),  # Kimi K3
-    Marks("<|begin_of_thought|>", "<|end_of_thought|>"),  # models trained on OpenThoughts and Sky-T1
-    Marks("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A
     Marks("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
     Marks("<|channel>", "<channel|>"),  # Gemma 4, whose channel is named on the first line
     # gpt-oss: whatever comes before the channel that is to be read
     Marks("<|channel|>", "final<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    # Muse: whatever it tells itself before it turns to the player
+    Marks("to=self<|message|>", "to=user<|message|>", "<|eom|><|start|>assistant to=user<|message|>"),
     Marks("<|think|>", "<|content|>", "<|end|><|begin|>assistant<|content|>"),  # Solar Open
     Marks("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
     Marks("Here is my thought process:", "Here is my response:"),  # Granite 3.2
@@ -70,17 +74,26 @@ _LATE_END = regex.compile(rf"{_TAG_END}|\[/THINK\]|◁/think▷", regex.IGNORECA
 _LATE_BEGIN = regex.compile(rf"{_TAG}|\[THINK\]|◁think▷", regex.IGNORECASE)
 _LATE = regex.compile(f"{_LATE_BEGIN.pattern}|{_LATE_END.pattern}", regex.IGNORECASE)
 # Marks around the reply itself, of models that think (Hunyuan, Granite, Marco-o1; OpenThoughts; Command A).
-_WRAPPED = regex.compile(
-    r"\s*(?:<(?:answer|response|output)>|<\|begin_of_solution\|>|<\|START_RESPONSE\|>)\s*", regex.IGNORECASE
-)
+_WRAP = r"<(?:answer|response|output)>|<\|begin_of_solution\|>|<\|START_(?:RESPONSE|TEXT)\|>"
+_WRAPPED = regex.compile(rf"\s*(?:{_WRAP})\s*", regex.IGNORECASE)
 # What ends such a reply.
-UNWRAPPED = ("</answer>", "</response>", "</output>", "</Output>", "<|end_of_solution|>", "<|END_RESPONSE|>")
+UNWRAPPED = (
+    *("</answer>", "</response>", "</output>", "</Output>"),
+    *("<|end_of_solution|>", "<|END_RESPONSE|>", "<|END_TEXT|>"),
+)
 # Control tokens of which these marks are made.
 _PIECES = frozenset(
     text.lower() for form in FORMS for mark in (form.begin, form.end) for text in re.findall(r"<\|\w+\|>", mark)
 )
 _FIRST = " ".join(form.begin.lower() for form in FORMS)
-_LEFT = re.compile(r"(?:assistant)?<\|[^<>|]*\|>(?:analysis|commentary)?|^thought\n")  # names of channels and the like
+_MARKS_AT_START = regex.compile(rf"^(?:\s*(?:{_BEGIN}|{_END}))*\s*", regex.IGNORECASE)
+_MARKS_AT_END = regex.compile(rf"(?:\s*(?:{_BEGIN}|{_END}))+\s*$", regex.IGNORECASE)
+# Names of channels and the like, and a first mark that was there already.
+_LEFT = regex.compile(
+    rf"^(?:{_BEGIN})\s*|(?:assistant ?)?<\|[^<>|]*\|>(?:analysis|commentary)?"
+    r"|^(?:thought\n|(?:analysis|commentary)<\|message\|>)|(?<=\S)assistant\s*$",
+    regex.IGNORECASE,
+)
 
 
 def opened(text: str) -> Marks | None:
@@ -148,9 +161,12 @@ def begun(cue: Block) -> Marks | None:
 def _as_spelled(found: "regex.Match[str] | None") -> Marks | None:
     if not found:
         return None
+    if form := next((form for form in FORMS if form.begin.lower() == found[0].lower()), None):
+        return replace(form, begin=found[0])
     if tag := found["tag"]:
         return Marks(found[0], f"</{tag}>")
-    return next(replace(form, begin=found[0]) for form in FORMS if form.begin.lower() == found[0].lower())
+    end = re.sub("begin|start", lambda first: "END" if first[0].isupper() else "end", found[0], flags=re.IGNORECASE)
+    return Marks(found[0], end if end != found[0] else f"<|/{found['barred']}|>")
 
 
 def settled(cue: Block) -> bool:
@@ -166,14 +182,43 @@ def closed(cue: Block) -> Block:
     return (*cue[:-1], Segment(cue[-1].mark.rstrip() + (form.close or "\n" + form.closing), ""))
 
 
+def switches(template: str, think: int) -> dict[str, Any]:
+    """Return what tells a template how much its model may think: by all names that templates ask for it by.
+
+    Qwen, GLM, Gemma, Hunyuan; DeepSeek, Granite; Seed-OSS; MiniMax; gpt-oss, Hunyuan, Cohere, Solar.
+    """
+    more: dict[str, Any] = {"enable_thinking": think > 0, "thinking": think > 0, "thinking_budget": think}
+    more["thinking_mode"] = "enabled" if think else "disabled"
+    least = next((each for each in EFFORTS if re.search(rf"""["']{each}["']""", template)), EFFORTS[-1])
+    if not think:
+        more["reasoning_effort"] = least
+    elif least in EFFORTS[:2]:
+        more["reasoning_effort"] = "high"
+    return more
+
+
+def before_reply(cue: Block, asked: str, told: str) -> str:
+    """Return what a reply has before it when it is `told` again and has not behind the cue, as the channel to be read.
+
+    `asked`: the cue as it is where nobody says how much to think. Where the cue has done with thoughts, without those.
+    """
+    bare = asked[: found.start()] if (found := _MARKS_AT_END.search(asked)) else asked
+    if not (told.startswith(bare) and (settled(cue) or cue[-1].mark == bare)):
+        return ""
+    more = told.removeprefix(bare)
+    more = _MARKS_AT_START.sub("", more) if settled(cue) else more
+    return more if more.strip() else ""
+
+
 def is_mark(text: str) -> bool:
     """Tell whether a template's mark, or a control token, is about thinking; engines spell such tokens out."""
     return text.lower() in _PIECES or bool(_MARK.fullmatch(text.strip()))
 
 
 def may_open_in_parts(text: str) -> bool:
-    """Tell whether a template's mark is one of thoughts, or a part of one by which they begin: it ends no reply."""
-    return bool(_MARK.fullmatch(text.strip())) or text.strip().lower() in _FIRST
+    """Tell whether a template's mark is one of thoughts or of the reply itself, or a part of one: it ends no reply."""
+    text = text.strip()
+    return bool(_MARK.fullmatch(text) or _WRAPPED.fullmatch(text)) or text.lower() in _FIRST
 
 
 def readable(thoughts: str) -> str:

@@ -150,6 +150,7 @@ class LineEditor:
         if isinstance(self._game, Loading):
             loop = asyncio.get_running_loop()
             self._game.when_done(lambda: self._call_in(loop))
+            loop.call_soon(self._game.begin)  # behind the first time that the prompt is drawn
 
     def _call_in(self, loop: asyncio.AbstractEventLoop) -> None:
         with suppress(RuntimeError):  # the line has just been sent; the next one asks again

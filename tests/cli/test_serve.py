@@ -27,6 +27,7 @@ def test_states_that_a_slide_would_bring_back_are_kept_only_for_two_in_one_slot(
 def test_the_context_is_for_each_of_many() -> None:
     wanted = Serving(Path("m.gguf"), 4096, players=4, gpu_layers=0, kv="q8_0", workers=("a:50052", "b:50052"))
     assert " ".join(serving.command(wanted)).startswith("llama-server -m m.gguf -c 16384 -np 4 -b 256 ")
+    assert "--slot-prompt-similarity 0" in " ".join(serving.command(wanted))
     assert " ".join(serving.command(wanted)).endswith("-ngl 0 -ctk q8_0 -ctv q8_0 --rpc a:50052,b:50052")
 
 

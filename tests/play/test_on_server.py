@@ -140,3 +140,26 @@ def test_what_a_server_makes_one_wait_for_is_told_while_one_waits(tmp_path: Path
         assert played(game, "I open the door.")[0] == "The door opens."
         assert told == [f"{server.url}: it is loading its model: trying again"]
         game.close()
+
+
+@pytest.mark.parametrize(
+    ("before_leaving", "moves"),
+    [("", True), ("/edit You" + " wait" * 90, False), ("/you Sam", False), ("/memory The lamp is out.", False)],
+)
+def test_a_resumed_story_whose_window_slides_is_moved_on_the_server_unless_something_was_changed(
+    before_leaving: str, moves: bool, tmp_path: Path
+) -> None:
+    """What the server holds was asked for by a program that has ended: the story alone says what that was."""
+    line, long = "I go on.", says(*(f" word{number}" for number in range(80)))
+    with serving(LLAMA, long) as server:
+        game = opened(server, tmp_path, ctx=600, options=0, sampling={"max_tokens": 100})
+        list(game.open())
+        while game.planner.player_turn(line).window.evicted == 0:
+            played(game, line)
+        list(commands.run(game, before_leaving)) if before_leaving else ()
+        game.close()
+        server.asked.clear()
+        again = session.resumed_game(None, Settings(saves=tmp_path, ctx=600), lambda _: None)
+        assert played(again, line)[1] == "" and again.state.evicted() > 0
+        assert bool(server.asked[0]["n_cache_reuse"]) is moves
+        again.close()

@@ -34,6 +34,10 @@ SCENE = Scenario(name="x", title="", system="s", start="", options=0)
 TAGS = [Marks(f"<{tag}>", f"</{tag}>") for tag in (
     "think", "thinking", "thought", "thoughts", "reasoning", "Think", "THINKING", "seed:think", "mm:think",
     "think:opensource", "reflection", "analysis",
+)] + [Marks(begin, end) for begin, end in (
+    ("<|thinking|>", "<|/thinking|>"), ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"), ("<|reasoning_start|>", "<|reasoning_end|>"),
+    ("<|start_of_thought|>", "</thought>"), ("<|thought|>", "<|thought_end|>"),
 )]  # fmt: skip
 Make = Callable[..., tuple[Game, ScriptedEngine]]
 
@@ -79,9 +83,37 @@ def test_thoughts_that_the_template_begins_are_between_the_cue_and_the_prose(mak
     assert engine.prompts[1].endswith("<|assistant|><think>\nhe greets me </think>")
 
 
+@pytest.mark.parametrize(
+    ("said_at_once", "thoughts"),
+    [
+        ("<think>\nso it goes\n</think>\n\nGood evening!", "so it goes"),
+        (" to=self<|message|>so it goes<|eom|><|start|>assistant to=user<|message|>Good evening!", "so it goes"),
+        ("<|channel|>analysis<|message|>so it goes<|end|><|start|>assistant<|channel|>final<|message|>Good evening!",
+         "so it goes"),
+        ("<|START_THINKING|>so it goes<|END_THINKING|><|START_TEXT|>Good evening!<|END_TEXT|>", "so it goes"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("whole", [True, False])
+def test_thoughts_and_reply_in_one_piece_or_in_many(make: Make, said_at_once: str, thoughts: str, whole: bool) -> None:
+    """Servers may send more than a token at a time."""
+    game, engine = make(ITSELF)
+    told = str(game.planner.player_turn("hi").window.prompt)
+    pieces = [said_at_once] if whole else list(said_at_once)
+
+    def rest(limit: int) -> Iterator[str]:
+        there = engine.prompts[-1].removeprefix(told)
+        engine.stats.stop = "end"
+        yield from pieces if not there else [said_at_once[len(there) :]]
+
+    engine._words = rest  # type: ignore[method-assign]
+    assert said(list(game.act("hi"))) == "Good evening!"
+    kept = game.story.turns[-1]
+    assert (kept.text, kept.thoughts) == ("Good evening!", thoughts)
+
+
 @pytest.mark.parametrize("mark", ["</think>\n\n", "</mm:think>", "<|content|>", "</Thinking>"])
 def test_a_model_that_only_says_that_it_has_thought(make: Make, mark: str) -> None:
-    game, _ = make(ITSELF, f"{mark}Good", " evening", "!")
+    game, _ = make(ITSELF, f"{mark}Good", " evening!")
     assert said(list(game.act("hi"))) == "Good evening!" and not game.story.turns[-1].thoughts
 
 

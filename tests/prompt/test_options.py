@@ -146,6 +146,8 @@ OFFERED = (
     *("द्वार को खोलो।", "扉を開ける。", "打开那扇旧门，走进去。", "เปิดประตู", "문을 열고 들어간다.", "פתח את הדלת."),
     *("¿Abrir la puerta?", "Ask him: “Who are you?”", "Va à l'étage.", "გააღე კარი.", "ቤቱን ክፈት።", "Mở cánh cửa."),
     *("Elenaに話しかける。", "Բացիր դուռը։"),
+    *("Sag: „Nein!“", "Demander : « Qui va là ? »", "À gauche, toute !", "Взять ключ (ржавый).", "Ждать.", "اهرب!"),
+    *("“누구세요?”라고 묻는다.", "「誰だ？」と尋ねる。", "《古书》拿来读。", "Ρώτα: «Ποιος είναι;»"),
 )
 
 
@@ -160,7 +162,7 @@ def test_the_grammar_takes_options_in_any_script(option: str, open_engine: Calla
 
 
 @pytest.mark.parametrize(
-    "line", ["<|user|>", "[HP: 10]", "* * *", "open the gate.", "Go", "\N{OLD KEY} Go in.", "| a | b"]
+    "line", ["<|user|>", "[HP: 10]", "* * *", "open the gate.", "Go", "Wait", "I.", "\N{OLD KEY} Go in.", "| a | b"]
 )
 def test_the_grammar_takes_nothing_else(line: str, open_engine: Callable[..., LlamaEngine]) -> None:
     vocab = open_engine().model.vocab
@@ -229,6 +231,7 @@ def accepted(vocab: Vocabulary, grammar: str, text: str) -> int:
         (" Войти в дом", "ru", "Войти в дом."),
         (" เปิดประตู", "", "เปิดประตู"),
         ("Сказать «да»", "ru", "Сказать «да»."),
+        (" Να ανοίξω;", "", "Να ανοίξω;"),
         ("Иди по длинному тёмному коридору мимо всех старых дверей и осторожно открой последнюю из", "ru",
          "Иди по длинному тёмному коридору мимо всех старых дверей."),
     ],

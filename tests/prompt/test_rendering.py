@@ -57,14 +57,28 @@ def test_what_generation_marks_has_a_scope_of_its_own() -> None:
         (
             "{{ messages[0].content }}{% for m in messages[1:] %} {{ 'USER' if m.role == 'user' else 'ASSISTANT' }}: "
             "{{ m.content }}{% endfor %} ASSISTANT:",
-            ("\nUSER:", "\nASSISTANT:"),
+            ("\nUSER:", " USER:", "\nASSISTANT:", " ASSISTANT:"),
         ),
         (
             "{% for m in messages %}<｜{{ m.role }}｜>{{ m.content }}{% endfor %}<｜assistant｜><think>\n",
             ("<｜user｜>", "<｜assistant｜>"),
         ),
+        (
+            "{% for m in messages %}[|{{ m.role }}|]{{ m.content }}[|endofturn|]\n{% endfor %}[|assistant|]",
+            ("[|user|]", "[|assistant|]", "[|endofturn|]"),
+        ),
+        (
+            "{% for m in messages %}<|start|>{{ m.role }}<|message|>{{ m.content }}"
+            "{{ '<|return|>' if loop.last and m.role == 'assistant' else '<|end|>' }}{% endfor %}<|start|>assistant",
+            ("<|start|>", "<|end|>", "<|return|>"),
+        ),
+        (
+            "{% for m in messages %}<|start|>{{ m.role }}{% if m.role == 'assistant' %} to=user{% endif %}<|message|>"
+            "{{ m.content }}<|eot|>{% endfor %}<|start|>assistant",
+            ("<|start|>", "<|eot|>"),
+        ),
     ],
-    ids=["chatml", "mistral", "alpaca", "vicuna", "thinking"],
+    ids=["chatml", "mistral", "alpaca", "vicuna", "thinking", "exaone", "gpt-oss", "muse"],
 )
 def test_the_templates_role_marks_end_a_reply(source: str, marks: tuple[str, ...]) -> None:
     assert set(ChatTemplate(source, "<s>").stops(Scenario(name="x", title="", system="s"))) == set(marks)

@@ -139,3 +139,60 @@ def test_brackets_that_are_turned_round_are_role_marks() -> None:
     """As MiniMax writes them."""
     template = "{% for m in messages %}]~b]{{ m.role }}\n{{ m.content }}[e~[\n{% endfor %}"
     assert ChatTemplate(template).role_marks == ("[e~[", "]~b]")
+
+
+def _cue(template: str, think: int | None) -> str:
+    spelled = ChatTemplate(template).spell(Scenario(name="x", title="", system="s", think=think), HELLO[:1])
+    return spelled.cue[0].mark.removeprefix("<|end|>")
+
+
+ASKED = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+CHANNELS = (
+    "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}OPENING{% endif %}{{ m.content }}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("opening", "asked", "think", "cue"),
+    [
+        ("all\n", ASKED, None, "<|assistant|>all\n"),
+        ("<|channel|>final<|message|>", ASKED, 0, "<|assistant|><|channel|>final<|message|>"),
+        ("<|channel|>final<|message|>", ASKED, None, "<|assistant|>"),
+        (" to=user<|message|>", ASKED, 0, "<|assistant|> to=user<|message|>"),
+        (" to=user<|message|>", ASKED, None, "<|assistant|>"),
+        ("<think></think>", ASKED, 0, "<|assistant|><think></think>"),
+        ("<|START_TEXT|>", ASKED.replace("t|>", "t|><|START_THINKING|>"), None, "<|assistant|><|START_THINKING|>"),
+        (
+            "<|START_TEXT|>",
+            ASKED.replace("t|>", "t|><|START_THINKING|>"),
+            0,
+            "<|assistant|><|START_THINKING|>\n\n<|END_THINKING|>\n\n<|START_TEXT|>",
+        ),
+        ("</think>", ASKED.replace("t|>", "t|><think></think>"), None, "<|assistant|><think></think>"),
+        (" ", ASKED, None, "<|assistant|>"),
+    ],
+)
+def test_the_cue_leads_to_where_a_reply_is_read(opening: str, asked: str, think: int | None, cue: str) -> None:
+    """Some models name a channel or a recipient first, which is none of the reply (functionary, gpt-oss, Muse)."""
+    assert _cue(CHANNELS.replace("OPENING", opening) + asked, think) == cue
+
+
+@pytest.mark.parametrize(
+    ("asked", "off", "on"),
+    [
+        ("{{ enable_thinking }}", "False", "True"),
+        ("{{ thinking_budget }}", "0", "300"),
+        ("{{ thinking_mode }}", "disabled", "enabled"),
+        (
+            "{% if reasoning_effort in ['no_think', 'low', 'high'] %}{{ reasoning_effort }}{% endif %}",
+            "no_think",
+            "high",
+        ),
+        ("{{ reasoning_effort or 'none' }}", "none", "high"),
+        ("{{ reasoning_effort or 'medium' }}", "low", "medium"),
+        ("{% if enable_thinking is false %}{{ raise_exception('it always thinks') }}{% endif %}", "", ""),
+    ],
+)
+def test_a_template_is_told_how_much_to_think_by_the_name_that_it_asks_for(asked: str, off: str, on: str) -> None:
+    for think, told in ((0, off), (300, on)):
+        assert _cue(CHANNELS + "{% if add_generation_prompt %}[" + asked + "]{% endif %}", think) == f"[{told}]"

@@ -84,7 +84,8 @@ def vllm(place: Path, ctx: int, threads: int) -> Kind:
     """vLLM out of an environment of its own, with the folder that its Python has written there (folder.py)."""
     python, folder = place.absolute() / "bin" / "python", place.absolute() / FOLDER
     command = (str(python), *MODULES["vLLM"], "--model", str(folder), "--served-model-name", folder.name)
-    how = ("--max-model-len", str(ctx), "--enforce-eager", "--enable-prompt-tokens-details", "--dtype", "bfloat16")
+    how = ("--max-model-len", str(ctx), "--enforce-eager", "--enable-prompt-tokens-details", "--dtype", "bfloat16",
+           "--generation-config", "vllm")  # fmt: skip
     cores = f"0-{threads - 1}" if threads > 1 else "0"
     return Kind("vLLM", (*command, *how), environment={"VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": str(threads),
                                                       "VLLM_CPU_OMP_THREADS_BIND": cores})  # fmt: skip

@@ -4,37 +4,34 @@ For files of strangers; what header_checks.py knows is refused before. Does not 
 otherwise (loading.py does).
 """
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 import advrepl
-from advrepl import AdvreplError, atomic
-from advrepl.engines.files import parts, size_of
+from advrepl import AdvreplError
+from advrepl.engines import facts
+from advrepl.engines.files import size_of
 from advrepl.engines.llama.header import read_header
 
 TRIED_CTX = 256  # tokens
-MOST_REMEMBERED = 256  # files
+LOADS = "loads"  # what is known of a file
 MINUTES = 10  # a model of 100 GB is read from a slow disk in less
 
 
-def check_loads(path: Path, remembered: Path) -> None:
-    """Raise AdvreplError where loading a GGUF file ends the process; `remembered`: a file of those that did not.
+def check_loads(path: Path) -> None:
+    """Raise AdvreplError where loading a GGUF file ends the process; one that did not is known from then on.
 
     What our own converter made is not tried.
     """
     if read_header(path).texts("advrepl.source.sha256") or size_of(path) > psutil.virtual_memory().total:
         return
-    tried, stamp = _read(remembered), _stamp(path)
-    if tried.get(str(path)) == stamp:
+    if facts.recall(path, LOADS):
         return
     search = os.pathsep.join([str(Path(advrepl.__file__).parent.parent), *filter(None, sys.path)])
     try:
@@ -54,10 +51,7 @@ def check_loads(path: Path, remembered: Path) -> None:
             f"{path.name} makes llama.cpp end the process that loads it ({reason}): it is damaged, or made for a newer "
             "llama.cpp; choose another"
         )
-    others = list(tried.items())[-MOST_REMEMBERED + 1 :]
-    with suppress(OSError):  # then it is tried again the next time
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(remembered, json.dumps(dict(others) | {str(path): stamp}, indent=1).encode(), private=True)
+    facts.remember(path, LOADS, True)
 
 
 def _ended(code: int) -> str:
@@ -67,19 +61,6 @@ def _ended(code: int) -> str:
     if code < 0:
         return signal.Signals(-code).name
     return f"{code:#x}" if code > 0xFF or code == 3 else ""  # Windows: an exception, abort()
-
-
-def _stamp(path: Path) -> list[Any]:
-    files = [part.stat() for part in parts(path) if part.is_file()]
-    return [version("llama-cpp-python"), *([file.st_size, file.st_mtime_ns] for file in files)]
-
-
-def _read(remembered: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(remembered.read_bytes()) if remembered.is_file() else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def main(path: str) -> None:

@@ -133,15 +133,18 @@ class RemoteBranch(RemoteEngine):
 
     def serve(self) -> bool:
         """Wait for the next event, in this thread; False if that was cancelled."""
-        try:
-            self._event = next(self._opened(), None)
-            while self._event and self._event.progress and not self.detached:  # nobody looks at it
+        while True:
+            try:
                 self._event = next(self._opened(), None)
-        except Interrupted:
-            self.hang_up()
-            return False
-        self.waiting = ()
-        return True
+                if self._event and self._event.progress and not self.detached:  # nobody looks at it
+                    continue
+            except Interrupted:
+                self.hang_up()
+                if self.cancelled:
+                    return False
+                continue  # by an earlier cancel, which was meant for another branch, or is over
+            self.waiting = ()
+            return True
 
     def detach(self) -> None:
         """Wait for itself from now on, and say what for."""

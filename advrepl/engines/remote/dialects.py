@@ -51,6 +51,7 @@ class Dialect:
     limit: str  # what max_tokens is called
     samplers: Mapping[str, str]  # our name of a sampling parameter -> its name there
     stop: str = "stop"
+    ends: str = ""  # the field for tokens that end a reply, where it knows but one of them and shows none
     tokenizer: Tokenizer | None = None
     takes_ids: bool = False  # may the prompt be token ids?
     grammar: tuple[str, ...] = ()  # where GBNF stands in a request: a field, or a field in a field
@@ -101,6 +102,7 @@ VLLM = Dialect(
     "openai",
     "max_tokens",
     _VLLM,
+    ends="stop_token_ids",
     tokenizer=Tokenizer(
         "/tokenize", "prompt", "tokens", extras={"add_special_tokens": False}, opening="add_special_tokens"
     ),

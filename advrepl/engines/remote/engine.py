@@ -4,6 +4,7 @@ The wire is in wire.py, what differs between servers in dialects.py.
 """
 
 import hashlib
+import random
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -11,19 +12,18 @@ from itertools import takewhile
 from typing import Any
 
 from advrepl import AdvreplError
-from advrepl.engines.base import DEFAULT_CTX, PrefillProgress, Stats, until_stop
+from advrepl.engines.base import PrefillProgress, Stats, until_stop
 from advrepl.engines.kv.borders import Apart
 from advrepl.engines.kv.reuse import common_prefix
-from advrepl.engines.kv.tokens import TokenCache
+from advrepl.engines.kv.tokens import MERGED, TokenCache
 from advrepl.engines.llama.gbnf import parses
-from advrepl.engines.remote import dialects
-from advrepl.engines.remote.completion import Completion, Overflow, Tell, told_context
+from advrepl.engines.remote.completion import Completion, Overflow, Tell
 from advrepl.engines.remote.events import Event, Figures
 from advrepl.engines.remote.grammar import fits
 from advrepl.engines.remote.identify import Server
 from advrepl.engines.remote.request import lacking, payload
 from advrepl.engines.remote.tokens import RemoteTokens
-from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
+from advrepl.engines.remote.wire import Interrupted, Wire
 from advrepl.prompt.formats import of_file
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
@@ -31,7 +31,6 @@ from advrepl.story.context import LARGER_CTX
 
 UNKNOWN_SIZE = 7_000_000_000  # parameters of a model that does not say: large enough to do without help
 LONGER_SERVER = "start the server with a longer context"
-PROBE = 1 << 18  # words of a prompt that is longer than any context of a llama_cpp.server
 
 
 @dataclass
@@ -53,6 +52,7 @@ class Known:
     shifted: bool = False  # does its cache hold tokens that were moved?
     afresh: bool = False  # is the next prompt to be read from its beginning?
     slot: int = -1  # of a server with several, in which it is; -1: not known
+    lost: bool = False  # has another story been put into that slot?
 
 
 class RemoteEngine:
@@ -160,6 +160,11 @@ class RemoteEngine:
             "tokens": self.tokens.how,
         }
 
+    def follow(self, window: Window) -> None:
+        """Take it that the server was asked for this window last, by a program that has ended."""
+        if self._dialect.reuse:
+            self.known.last = Asked(window, [])
+
     # --- the request
 
     def _request(self, window: Window, sampling: Sampling, stops: Sequence[str], grammar: str | None) -> dict[str, Any]:
@@ -174,6 +179,8 @@ class RemoteEngine:
         if stats.prompt >= self.n_ctx:
             raise AdvreplError(f"{stats.prompt} tokens do not fit the server's context of {self.n_ctx}")
         biases = self._biases(sampling)
+        if self.known.lost:
+            self._change_slot()
         self._was_slid, known = self._slid(window), self.known
         known.before, known.last = known.last, Asked(window, ids)
         request = payload(
@@ -187,13 +194,21 @@ class RemoteEngine:
             biases=biases,
             slid=self._was_slid,
         )
+        if self._dialect.ends:
+            request[self._dialect.ends] = list(self.tokens.ends)
         if known.afresh and "cache_prompt" in request:
             request["cache_prompt"] = False
         known.afresh = False
-        if self._was_slid and self.server.slots > 1 and known.slot >= 0:
+        if self.server.slots > 1 and known.slot >= 0:
             # By itself the server takes the slot that begins most alike, which may be another player's.
             request["id_slot"] = known.slot
         return request
+
+    def _change_slot(self) -> None:
+        """Leave the slot to the other player who was put there, or both stories are read whole in every turn."""
+        known = self.known
+        known.slot = random.choice([slot for slot in range(self.server.slots) if slot != known.slot])
+        known.last, known.lost = None, False
 
     def _biases(self, sampling: Sampling) -> dict[int, float]:
         """What is added for which token; says once what the server cannot do."""
@@ -288,6 +303,8 @@ class RemoteEngine:
             stats.prompt = stats.prompt if asked.ids else figures.prompt or stats.prompt
             stats.reused = min(figures.cached, stats.prompt - 1)
             stats.shifted = max(stats.reused - max(kept, head), 0) if self._was_slid else 0
+            goes_on = before is not None and len(before.ids) - kept <= MERGED
+            self.known.lost = self.server.slots > 1 and goes_on and stats.reused < kept // 2
             self.known.shifted = (self.shifted or stats.shifted > 0) and stats.reused > head
         elif kept:
             stats.reused = min(kept, stats.prompt - 1)
@@ -317,32 +334,4 @@ def _figures_behind(last: Event | None, events: Iterator[Event | None]) -> Figur
     with suppress(Interrupted, AdvreplError):
         if last and last.finish and (behind := next(events, None)):
             return behind.figures
-    return None
-
-
-def context_of(wire: Wire, server: Server, asked: int | None, tell: Tell) -> int:
-    """Return how many tokens the context has: what the server says, or the player, or what it takes at the most."""
-    told = server.n_ctx
-    if told is None and asked is None and server.dialect is dialects.LLAMA_CPP_SERVER:
-        told = _overflowing(wire, server)
-    if told is None:
-        if asked is None:
-            tell(
-                f"the server does not say how long its context is: {DEFAULT_CTX} tokens are taken for it; --ctx says it"
-            )
-        return asked or DEFAULT_CTX
-    if asked and asked > told:
-        tell(f"the server's context has {told} tokens, not {asked}")
-    return min(asked or told, told)
-
-
-def _overflowing(wire: Wire, server: Server) -> int | None:
-    """A llama_cpp.server says how long its context is only to a prompt that is longer, which it does not read."""
-    asked = {"model": server.model, "prompt": " a" * PROBE, "max_tokens": 1, "stream": False}
-    try:
-        wire.post(server.dialect.path, asked)
-    except Refused as no:
-        return told_context(no)
-    except (Gone, Interrupted):
-        return None
     return None

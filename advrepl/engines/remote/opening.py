@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import cast
 
 from advrepl import AdvreplError, paths
-from advrepl.engines.base import LoadOptions
+from advrepl.engines.base import DEFAULT_CTX, LoadOptions
 from advrepl.engines.files import check_file
 from advrepl.engines.remote import dialects
 from advrepl.engines.remote.address import Address, api_key, check_encrypted
 from advrepl.engines.remote.branches import RemoteBranching
-from advrepl.engines.remote.completion import Tell
-from advrepl.engines.remote.engine import RemoteEngine, context_of
+from advrepl.engines.remote.completion import Tell, told_context
+from advrepl.engines.remote.engine import RemoteEngine
 from advrepl.engines.remote.identify import Server, identify
 from advrepl.engines.remote.tokens import OwnTokenizer, RemoteTokens
 from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
+
+PROBE = 1 << 18  # words of a prompt that is longer than any context of a llama_cpp.server
 
 
 def open_server(
@@ -100,3 +102,31 @@ def open_tokenizer(path: Path) -> FileTokenizer:
 
     check_file(path)
     return cast(FileTokenizer, VocabularyFile(path, Log(paths.llama_log())))
+
+
+def context_of(wire: Wire, server: Server, asked: int | None, tell: Tell) -> int:
+    """Return how many tokens the context has: what the server says, or the player, or what it takes at the most."""
+    told = server.n_ctx
+    if told is None and asked is None and server.dialect is dialects.LLAMA_CPP_SERVER:
+        told = _overflowing(wire, server)
+    if told is None:
+        if asked is None:
+            tell(
+                f"the server does not say how long its context is: {DEFAULT_CTX} tokens are taken for it; --ctx says it"
+            )
+        return asked or DEFAULT_CTX
+    if asked and asked > told:
+        tell(f"the server's context has {told} tokens, not {asked}")
+    return min(asked or told, told)
+
+
+def _overflowing(wire: Wire, server: Server) -> int | None:
+    """A llama_cpp.server says how long its context is only to a prompt that is longer, which it does not read."""
+    asked = {"model": server.model, "prompt": " a" * PROBE, "max_tokens": 1, "stream": False}
+    try:
+        wire.post(server.dialect.path, asked)
+    except Refused as no:
+        return told_context(no)
+    except (Gone, Interrupted):
+        return None
+    return None

@@ -11,6 +11,7 @@ from advrepl import AdvreplError
 from advrepl.engines.remote.dialects import Tokenizer
 from advrepl.engines.remote.identify import Server
 from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
+from advrepl.engines.vocabulary import ENDS
 from advrepl.prompt.segments import Segment
 
 REMEMBERED = 8192  # texts
@@ -37,6 +38,7 @@ class RemoteTokens:
         self._counts: dict[Segment, int] = {}
         self.takes_ids = server.dialect.takes_ids
         self.opening: tuple[int, ...] = self._opening() if self.takes_ids else ()
+        self.ends = self._ending() if server.dialect.ends else ()
         self._line = self._ask("\n", False) if self.takes_ids and self._is_spaced() else ()
 
     @property
@@ -186,6 +188,11 @@ class RemoteTokens:
         if not self._tokenizer or not self._tokenizer.opening:
             return ()
         return self._asked({self._tokenizer.opening: True}, "", True)
+
+    def _ending(self) -> tuple[int, ...]:
+        """Return the control tokens by which models end what they say, of those that this one has."""
+        found = (self._ask(end, True) for end in ENDS)
+        return tuple(ids[0] for ids in found if len(ids) == 1)
 
     def _is_spaced(self) -> bool:
         """Does the server put a space before each text, as SentencePiece does at the beginning of a prompt?"""

@@ -7,6 +7,7 @@ import ctypes
 import random
 import signal
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -194,11 +195,21 @@ def test_a_header_that_is_cut_or_changed_anywhere_is_a_sentence_or_a_header(tmp_
 
 
 def test_what_loads_in_a_child_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, remembered = architectures.make("llama", tmp_path), tmp_path / "home" / "tried.json"
-    trial.check_loads(path, remembered)
-    monkeypatch.setattr(sys, "executable", "/nowhere")  # it is not tried again
-    trial.check_loads(path, remembered)
-    assert str(path) in remembered.read_text()
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
+    path = architectures.make("llama", tmp_path)
+    tried, run = list[str](), subprocess.run
+
+    def counted(words: list[str], **how: Any) -> Any:
+        tried.append(words[-1])
+        return run(words, **how)
+
+    monkeypatch.setattr(subprocess, "run", counted)
+    for _ in range(2):
+        trial.check_loads(path)
+    assert tried == [str(path)]
+    path.write_bytes(path.read_bytes() + b"\0" * 32)  # another file now
+    trial.check_loads(path)
+    assert len(tried) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for a child that ends")
@@ -206,14 +217,16 @@ def test_what_ends_the_child_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Callable[[str], Path]
 ) -> None:
     path = architectures.make("llama", tmp_path)
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sys, "executable", str(script("kill -ABRT $$")))
     with pytest.raises(AdvreplError, match=r"llama\.gguf makes llama\.cpp end the process .*SIGABRT"):
-        trial.check_loads(path, tmp_path / "tried.json")
+        trial.check_loads(path)
     monkeypatch.setattr(sys, "executable", str(script("exit 1")))  # what cannot be loaded says so later
-    trial.check_loads(path, tmp_path / "tried.json")
+    trial.check_loads(path)
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "other"))
     monkeypatch.setattr(sys, "executable", str(script(f"kill -{signal.SIGINT.value} $$")))
     with pytest.raises(KeyboardInterrupt):
-        trial.check_loads(path, tmp_path / "other.json")
+        trial.check_loads(path)
 
 
 @pytest.fixture

@@ -96,6 +96,20 @@ def test_a_key_hangs_up_and_what_follows_goes_on_behind_what_there_is() -> None:
         engine.close()
 
 
+def test_a_reply_that_waited_beside_the_one_that_was_written_goes_on_when_it_is_taken() -> None:
+    """Several streams are open at once, and a key closes all of them, not only the one that is waited for."""
+    said = " The", " door", " is", " open"
+    with serving(VLLM, *[scripted.falls_silent(*said)] * 3, says(" now.")) as server:
+        ahead, engine = begun(server)
+        until(lambda: ahead.slots and ahead.slots[0].done == [*said])  # and it is waited for again
+        taken = ahead.take("I walk away.")
+        assert taken
+        assert "".join([*taken.done, *taken.events]) == " The door is open now."
+        assert server.asked[3]["prompt"] == [*server.asked[1]["prompt"], *server.ids("".join(said), False)]
+        ahead.close()
+        engine.close()
+
+
 def test_an_option_under_a_grammar_is_asked_for_anew() -> None:
     with serving(LLAMA, scripted.falls_silent(" y"), says(" no", "\n")) as server:
         ahead, engine = begun(server, GRAMMAR)

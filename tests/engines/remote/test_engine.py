@@ -154,6 +154,14 @@ def test_biases_go_to_first_tokens_asked_for_in_one_go() -> None:
         assert server.asked[-1]["logit_bias"] == ids
 
 
+@pytest.mark.parametrize(("kind", "ends"), [(LLAMA, None), (VLLM, [7, 9, 4, 4, 9])])
+def test_a_vllm_is_told_which_tokens_end_a_reply(kind: str, ends: list[int] | None) -> None:
+    """It knows the one that its files call eos. Others say nothing in its text, where no stop text meets them."""
+    with serving(kind) as server, engine_on(server) as (engine, _):
+        pieces_and_error(engine, stop=("<|im_end|>",))
+        assert server.asked[0].get("stop_token_ids") == ends  # not </s>, which is two tokens there
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stop_text_ends_a_reply_and_is_no_part_of_it(kind: str) -> None:
     with serving(kind, says(" Yes", ".<|us", "er|> More")) as server, engine_on(server) as (engine, _):
@@ -208,17 +216,32 @@ def test_the_cache_is_moved_when_the_window_slid_and_never_after_an_edit() -> No
 
 
 @pytest.mark.parametrize("slots", [1, 4])
-def test_a_slide_asks_for_the_slot_that_holds_the_story(slots: int) -> None:
+def test_a_story_stays_in_the_slot_that_holds_it(slots: int) -> None:
     """All players' stories begin alike, and the server takes the slot that begins most alike."""
-    with serving(LLAMA) as server:
+    with serving(LLAMA, says(" Yes.", cached=99)) as server:
         server.slots = slots
         with engine_on(server) as (engine, _):
             for shown, slot in (
-                (window("A", "B", "C", "D", "E"), None),
-                (window("C", "D", "E", " Yes.", "F", evicted=2), 2),
+                (window("A", "B", "C"), None),
+                (window("A", "B", "C", " Yes.", "E"), 2),
+                (window("C", " Yes.", "E", " Yes.", "F", evicted=2), 2),
             ):
                 pieces_and_error(engine, shown)
                 assert server.asked[-1].get("id_slot") == (slot if slots > 1 else None)
+
+
+@pytest.mark.parametrize(("cached", "stays"), [(50, True), (3, False)])
+def test_a_slot_that_another_story_was_put_into_is_left_to_it(cached: int, stays: bool) -> None:
+    """Else both would stay there, and each be read whole in every turn."""
+    turns = ["one " * 50]
+    with serving(LLAMA, says(" Yes.", cached=cached)) as server:
+        server.slots = 4
+        with engine_on(server) as (engine, _):
+            for _ in range(3):
+                pieces_and_error(engine, window(*turns))
+                turns += [" Yes.", "Go on."]
+            assert server.asked[1]["id_slot"] == 2
+            assert (server.asked[2]["id_slot"] == 2) is stays
 
 
 def test_after_an_edit_out_of_sight_the_server_reads_once_from_the_beginning() -> None:
