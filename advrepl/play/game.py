@@ -335,8 +335,7 @@ class Game(Told):
 
     def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[WriterEvent]]:
         """The events of a reply, and whether words of it were there before they were asked for."""
-        taken = self.prefetcher.take(task) if self.prefetcher else None
-        if not taken:
+        if not (self.prefetcher and (taken := self.prefetcher.take(task))):
             return False, self.write(self.engine, task)
         return any(isinstance(event, Piece) for event in taken.done), chain(taken.done, taken.events)
 
