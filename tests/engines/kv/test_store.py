@@ -126,7 +126,7 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
         game = player.opened()
         assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
         vocab, segments = game.engine.model.vocab, game.window().segments
-        spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)).parts(segments)
+        spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode, {})).parts(segments)
         respelled += spelled[-1] != game.engine.sequence.token_cache.parts(segments)[-1]
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
