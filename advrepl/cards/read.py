@@ -113,7 +113,7 @@ def _text(value: object, key: str, notes: list[str]) -> str:
 def _texts(value: object, key: str, notes: list[str]) -> Iterator[str]:
     if isinstance(value, str):
         notes.append(f"{key}: a text instead of a list")
-        value = [value]
+        value = [tag.strip() for tag in value.split(",") if tag.strip()] if key == "tags" else [value]
     if not isinstance(value, list):
         if value:
             notes.append(f"{key}: no list, left out")

@@ -1,7 +1,7 @@
 """What the vocabularies of all engines share: where special tokens are found in a prompt, and what begins it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from advrepl.prompt.segments import Segment
 
@@ -12,12 +12,14 @@ ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", 
 class Vocabulary(ABC):
     """Turn text into a model's tokens, and back.
 
-    `bos` and `eos` are -1 where there is none. `prefix`: what SentencePiece puts before the text of a prompt.
+    `bos` and `eos` are -1 where there is none. `prefix`: what SentencePiece puts before the text of a prompt; `inner`:
+    what it puts before text behind a special token of a mark, the same in tokenizers that transformers calls legacy.
     """
 
-    def __init__(self, bos: int, eos: int, add_bos: bool, prefix: str) -> None:
+    def __init__(self, bos: int, eos: int, add_bos: bool, prefix: str, inner: str) -> None:
         self.bos, self.eos = bos, eos
-        self._add_bos, self._prefix = add_bos and bos >= 0, prefix
+        self.leads: MutableMapping[str, int] = {}  # of marks, as kv/borders.py has found them out
+        self._add_bos, self._prefix, self._inner = add_bos and bos >= 0, prefix, inner
 
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
         """Return a segment's tokens: special tokens are found in its mark, and never in its text.

@@ -256,7 +256,14 @@ class _Scan:
         return True
 
     def next_state(self) -> LoreState:
-        return LoreState(self.timing.started, tuple(sorted(self.patterns.switched_off)), self.timing.cooling)
+        timing, number_of = self.timing, self.index.numbers
+        started = {
+            name: turn
+            for name, turn in timing.started.items()
+            if name in number_of and not timing.is_over(self.book.entries[number_of[name]])
+        }
+        cooling = {name: turn for name, turn in timing.cooling.items() if name in started}
+        return LoreState(started, tuple(sorted(self.patterns.switched_off)), cooling)
 
 
 def _read(active: ActiveEntry) -> str:

@@ -10,7 +10,7 @@ from advrepl.lore.entries import Entry
 
 
 class LoreState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a story remembers of its lore: never changed, `activate` gives a new one."""
+    """What a story remembers of its lore at one of its turns: never changed, `activate` gives a new one."""
 
     started: dict[str, int] = {}  # number of turns there were when an entry with sticky or cooldown last began
     slow: tuple[str, ...] = ()  # patterns that took too long
@@ -48,3 +48,12 @@ class Timing:
         if (entry.sticky or entry.cooldown) and not self.is_sticky(entry):
             self.started[entry.id] = self.turns
             self.cooling.pop(entry.id, None)
+
+    def is_over(self, entry: Entry) -> bool:
+        """Tell whether an entry that began is like any other from the next turn on."""
+        begun, following = self.started[entry.id], self.turns + 1
+        if following < begun + entry.sticky:
+            return False
+        if entry.sticky and entry.cooldown:
+            begun = self.cooling.get(entry.id, following)
+        return following >= begun + entry.cooldown

@@ -193,7 +193,14 @@ class Planner:
     def _player_turn(self, text: str) -> PlayerTurn:
         save, story = self.state.save, self.state.story
         context = self._context.for_turn(save, story, text)
-        turn = Turn(story.head, "user", text, injections=context.injections, injection_roles=context.injection_roles)
+        turn = Turn(
+            story.head,
+            "user",
+            text,
+            injections=context.injections,
+            injection_roles=context.injection_roles,
+            lore_state=context.lore_state,
+        )
         if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
             turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
         window = self._build(WithTurn(story, turn))

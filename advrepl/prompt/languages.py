@@ -42,7 +42,12 @@ def _words(*lines: str) -> tuple[str, ...]:
 ENGLISH = Language(
     "en",
     "English",
-    frozenset(_words("the and of to you your is are it that with for from at as but")),
+    frozenset(
+        _words(
+            "the and of to you your is are it that with for from at as but he she his her him they them was were this",
+            "there have has had into through against what who",
+        )
+    ),
     spare=(
         "Look around carefully.",
         "Wait and see what happens.",
@@ -182,6 +187,7 @@ FRENCH = Language(
             "de",
             "vous",
             "tu",
+            "es",
             "que",
             "qui",
             "dans",
@@ -260,15 +266,18 @@ JAPANESE = Language(
 # Of another language nothing is known. Its model is told in English who plays, but nothing that is read is English.
 OTHER = replace(ENGLISH, code="", name="another language", spare=(), statements=(), joints="", dangling="")
 
-# Neighbours, only so that they are not taken for one of the above: Spanish, Italian, Portuguese, Dutch, Ukrainian,
-# Bulgarian, Polish.
+# Neighbours, only so that they are not taken for one of the above: Spanish, Catalan, Italian, Portuguese, Dutch,
+# Swedish, Norwegian and Danish, Ukrainian, Bulgarian, Polish.
 _NEIGHBOURS = tuple(
     frozenset(_words(common))
     for common in (
         "el la los las y de que en un una con por no se te tu es está estás al del su lo delante",
+        "el la els les i de que en un una amb per no es et ets tu davant sobre",
         "il la di che e un una con per non si ti tu sei è del della al lo gli le",
         "o a os as e de que em um uma com por não se você tu está do da no na seu",
         "de het een en van in je op is dat met voor niet zijn hij ze er aan",
+        "och att det som en ett på är för av med den de du dig han hon inte till framför i var dina din",
+        "og at det som en et på er for av med den de du deg dig han hun ikke til foran i var dine din jeg",
         "і й в у не на що ти ви це як він вона за по з до від та її його із",
         "и в не на че ти си да се с за от по е са пред като го",
         "i w nie na się z do że to jest ty jak za po przed o jesteś",
@@ -279,6 +288,9 @@ LANGUAGES = {each.code: each for each in (ENGLISH, RUSSIAN, GERMAN, FRENCH, JAPA
 YOU = frozenset().union(*(each.you for each in LANGUAGES.values()))
 SHARE = 0.12  # of the words of a text are its language's common ones; prose has 0.25 and more
 FEW = 3  # words in which there may be no common one
+# Cyrillic letters of Ukrainian, Belarusian, Serbian and Macedonian alone.
+_NOT_RUSSIAN = regex.compile(r"[іїєґўјљњћђѓќџѕ]", regex.IGNORECASE)
+_CYRILLIC = regex.compile(r"[\p{Cyrillic}\P{L}]*")
 _ASCII = regex.compile(r"[\x00-\x7F\p{P}\p{S}\p{Zs}]*")
 
 
@@ -315,7 +327,10 @@ def of(text: str) -> Language | None:
     counts = {code: _count(said, each.common) for code, each in LANGUAGES.items()}
     best = max(counts, key=lambda code: counts[code])
     least = max(SHARE * len(said), *(_count(said, common) for common in _NEIGHBOURS))
-    return LANGUAGES[best] if counts[best] and counts[best] >= least else None
+    found = LANGUAGES[best] if counts[best] and counts[best] >= least else None
+    if not found and said and least <= SHARE * len(said) and _CYRILLIC.fullmatch(text):
+        found = RUSSIAN  # a few words may hold no common one; most of what is written so is Russian
+    return None if found is RUSSIAN and _NOT_RUSSIAN.search(text) else found
 
 
 def _count(said: list[str], common: frozenset[str]) -> int:

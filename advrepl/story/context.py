@@ -26,7 +26,7 @@ from advrepl.story.injections import LORE, LORE_DEPTH, NOTE
 from advrepl.story.roleplay import check_other, context_of, scenario_of
 from advrepl.story.saves import Save, with_scenario
 from advrepl.story.scenario import Injection, Scenario
-from advrepl.story.tree import Story, TurnPath
+from advrepl.story.tree import Story, Turn, TurnPath
 
 STORY_ROOM = 128  # tokens that lore in the head leaves to the story, besides a share for the reply
 NAMED = 3  # entries without room that are told by how they begin
@@ -45,11 +45,11 @@ OUTLET = re.compile(r"\{\{\s*outlet\s*(?:::?|\s)\s*([^{}]*?)\s*\}\}", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
-    """What a new turn of the player brings along, and what the save will remember of it."""
+    """What a new turn of the player brings along, and what it and the save will remember."""
 
     injections: dict[str, str]  # as in Turn, and so are the roles
     injection_roles: dict[str, Role]
-    lore_state: LoreState
+    lore_state: LoreState | None
     macro_values: dict[str, str]
     notices: tuple[str, ...]  # for the player
 
@@ -190,10 +190,11 @@ class StoryContext:
             last_message_id=number,
             input=text,
         )
+        before_it = _remembered(save, recent)
         active, lore_state = activation.activate(
             self.lore(save),
             spoken,
-            save.lore_state,
+            before_it,
             count=self._count,
             budget=self._room,
             rng=random.Random(f"{save.rng_seed}|{number}"),
@@ -205,7 +206,7 @@ class StoryContext:
             told=self._told(save, context, values),
         )
         lore = {LORE + each.entry.id: _injection(each) for each in active if self._is_told_by_turn(each.entry)}
-        notices = tuple(activation.switched_off_notes(save.lore_state, lore_state))
+        notices = tuple(activation.switched_off_notes(before_it, lore_state))
         kept = (quotes.told(save.quotes, story), summaries.told(save.summaries, story))
         if recap := "\n".join(filter(None, kept)):
             lore[injections.RECAP] = Injection(recap, LORE_DEPTH)
@@ -215,7 +216,7 @@ class StoryContext:
         before = injections.due(scenario, lore, recent)
         texts = {source: injection.text for source, injection in before.items()}
         roles: dict[str, Role] = {source: each.role for source, each in before.items() if each.role != "system"}
-        return TurnContext(texts, roles, lore_state, values, notices)
+        return TurnContext(texts, roles, lore_state if lore_state != LoreState() else None, values, notices)
 
     def _is_told_by_turn(self, entry: Entry) -> bool:
         """Whether an entry that applies is told before the turn: not one in the head, nor one that nothing asks for."""
@@ -250,6 +251,12 @@ class StoryContext:
         if self._character:
             return context_of(self._character, scenario.you, scenario.persona, **now)
         return MacroContext(user=scenario.you, char=scenario.narrator, persona=scenario.persona, **now)
+
+
+def _remembered(save: Save, recent: Sequence[Turn]) -> LoreState:
+    """What the path remembers of its lore: its last turn of the player does, or a save of an older build."""
+    of_player = next((turn for turn in reversed(recent) if turn.role == "user"), None)
+    return (of_player and of_player.lore_state) or save.lore_state
 
 
 def _always(entry: Entry) -> bool:

@@ -22,6 +22,7 @@ def edit(story: Story, place: int, text: str) -> list[Turn]:
         text,
         injections=before.injections,
         injection_roles=before.injection_roles,
+        lore_state=before.lore_state,
         correction=before.correction,
     )
     count = len(story.turns)

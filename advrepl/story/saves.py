@@ -60,7 +60,7 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     window_start: int = 0  # the first block that the model sees: example dialogues, then the turns to the head
     character: Character | None = None  # who the model plays, so that {{user}} can be filled in anew
     books: tuple[Book, ...] = ()  # lore that was added to the character's own
-    lore_state: LoreState = LoreState()  # what the story remembers of its lore
+    lore_state: LoreState = LoreState()  # what builds before Turn.lore_state remember of its lore
     macro_values: dict[str, str] = {}  # what macros rolled, and their variables; never changed in place
     rng_seed: str = ""  # what macros and lore roll with
     bans: tuple[str, ...] = ()  # phrases that replies must not hold (prompt/bans.py)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from advrepl.lore import entries
+from advrepl.lore import entries, timing
 
 Role = Literal["user", "model"]
 _NOTHING: dict[str, Any] = {}
@@ -37,6 +37,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     # What the model is told before this turn, by its source: the lore and notes that were due when it was added.
     injections: dict[str, str] = {}  # never changed in place
     injection_roles: dict[str, entries.Role] = {}  # who says one of these, where it is not the program
+    lore_state: timing.LoreState | None = None  # what the story remembers of its lore from this turn on; None: nothing
     thoughts: str = ""  # what the model thought before it said this; no prompt shows it
     change: Change | None = None  # of what is carried, as the model says; None: it was not asked
     correction: Change | None = None  # and as the player says, which comes after

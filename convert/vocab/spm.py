@@ -9,8 +9,9 @@ import sentencepiece
 from convert import ConvertError
 from convert.config import read_object_if_there, refuse_pointer
 from convert.vocab.added import added_tokens, as_list, special_ids
+from convert.vocab.pieces import prefix_first
 from convert.vocab.proto import read_kinds
-from convert.vocab.table import BYTE, USER_DEFINED, Fields, TokenTable
+from convert.vocab.table import BYTE, PREFIX_FIRST, USER_DEFINED, Fields, TokenTable
 
 
 def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, Any]) -> Fields:
@@ -36,10 +37,12 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
             table.put(index, piece.replace("▁", " ") if kind == USER_DEFINED else piece, model.get_score(index), kind)
     except UnicodeDecodeError as error:
         raise ConvertError(f"{file}: piece {index} is no text in UTF-8; fetch it again") from error
-    listed = read_object_if_there(folder / "tokenizer.json").get("added_tokens")
-    table.put_added(added_tokens(folder, settings, as_list(listed)))
+    newer = read_object_if_there(folder / "tokenizer.json")
+    table.put_added(added_tokens(folder, settings, as_list(newer.get("added_tokens"))))
     table.pad(vocab_size)
     table.check()
+    # transformers read the newer file where there was one, and this setting where not.
+    first = prefix_first(newer) if newer else settings.get("legacy") is False
     known = {"bos": model.bos_id(), "eos": model.eos_id(), "unk": model.unk_id(), "pad": model.pad_id()}
     return {
         **table.fields("llama", "default"),
@@ -48,6 +51,7 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
         "tokenizer.ggml.add_bos_token": settings.get("add_bos_token") is not False,
         "tokenizer.ggml.add_eos_token": settings.get("add_eos_token") is True,
         "tokenizer.ggml.add_space_prefix": model.normalize("a") != "a",
+        **({PREFIX_FIRST: True} if first else {}),
     }
 
 

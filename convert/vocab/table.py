@@ -13,6 +13,9 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 ADDED_SCORE, PADDING_SCORE = -1000.0, -10000.0
 
 LEFT_OUT = "advrepl.left_out_tokens"
+# The blank before a text stands at the beginning of a prompt alone. llama.cpp puts one behind each special token too,
+# as tokenizers did that transformers calls legacy; advrepl does as the model's own (engines/llama/vocab.py).
+PREFIX_FIRST = "advrepl.prefix_first"
 
 Fields = dict[str, str | int | bool | list[str] | list[int] | list[float]]
 

@@ -78,6 +78,7 @@ def test_characters_of_older_tools_are_read(data: bytes) -> None:
         ),
         (v2(character_book="x"), {"book": None}, "character_book: no object, left out"),
         (v2(alternate_greetings="Hi"), {"alternate_greetings": ("Hi",)}, "alternate_greetings: a text instead of"),
+        (v2(tags="dry, 猫,"), {"tags": ("dry", "猫")}, "tags: a text instead of a list"),
         (v2(alternate_greetings=7), {"alternate_greetings": ()}, "alternate_greetings: no list, left out"),
         (
             v2(alternate_greetings=["a", "", 3]),

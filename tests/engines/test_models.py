@@ -28,6 +28,7 @@ def write(name: str, arch: str = "llama", text: str = "", number: str = "", valu
         writer.add_string("general.type", text)
     for key, value in zip(number.split(), values, strict=True):
         writer.add_uint16(key, value)
+    writer.add_token_list(["a"])
     writer.add_tensor("x", np.zeros(32, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from time import monotonic
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -254,9 +254,9 @@ def test_a_greeting_of_its_own() -> None:
 def test_a_pattern_that_never_ends_is_switched_off() -> None:
     slow = [f"/(a+)+{letter}$/" for letter in "bcdefghijklmnopqrst"]
     book = Book(tuple(Entry(str(n), "c", keys=(key, "x")) for n, key in enumerate(slow)))
-    start = monotonic()
+    start = process_time()
     active, state = run(book, ["a" * 5000 + "! x"])
-    assert monotonic() - start < 3
+    assert process_time() - start < 3
     assert len(active) == len(slow)
     assert 1 <= len(state.slow) < len(slow)  # the time of all patterns together is bounded too
     assert switched_off_notes(LoreState(), state)[0] == (
@@ -270,10 +270,10 @@ def test_a_big_book_over_a_long_story_is_quick() -> None:
     entries = tuple(
         Entry(str(n), f"text {n}", keys=tuple(f"no. {n} word {k}" for k in range(5))) for n in range(10_000)
     )
-    start = monotonic()
+    start = process_time()
     active, _ = run(Book(entries, scan_depth=500), ["some words, no. 77 word 3, " * 20] * 500)
     assert [one.text for one in active] == ["text 77"]
-    assert monotonic() - start < 10
+    assert process_time() - start < 10
 
 
 KEYS = st.lists(st.sampled_from(["a", "b", "c", "ab", "/a+/", "/(/", "{{char}}", ""]), max_size=3).map(tuple)

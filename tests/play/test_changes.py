@@ -153,3 +153,27 @@ def test_a_change_is_saved_whole_or_not_made(new_game: NewGame, world: Path, lin
         else:
             assert game.state.save == save and whole(game) == before
     game.file.close()
+
+
+def test_what_the_lore_remembers_is_the_line_s_of_the_story(new_game: NewGame) -> None:
+    """What began on a turn that is undone has never begun, and what was over then is not yet."""
+    entry = {"keys": ["bridge"], "content": "It is gone.", "extensions": {"sticky": 5}}
+    mira = msgspec.structs.replace(MIRA, book={"scan_depth": 1, "entries": [entry]})
+    game = new_game(DeterministicEngine(400), scenario=scenario_of(mira), character=mira, seed=3, max_tokens=20)
+    list(game.open())
+
+    def remembered() -> list[dict[str, int]]:
+        turns = saves.parse(game.file.path.read_bytes(), "it").turns
+        found = [turns[at].lore_state for at in game.story.path if turns[at].role == "user"]
+        return [state.started if state else {} for state in found]
+
+    for line in ("To the bridge.", "On.", "On.", "On.", "The bridge!"):
+        assert do(game, line)
+    first = {"0.0": 2}  # at the second turn, and kept in the fourth and sixth
+    assert remembered() == [first, first, {}, {}, {"0.0": 10}]
+    end = game.story.head
+    for _ in range(4):
+        game.undo()
+    assert do(game, "Back.") and remembered() == [first, first]
+    game.state.goto(end)
+    assert do(game, "On.") and remembered()[-2:] == [{"0.0": 10}] * 2

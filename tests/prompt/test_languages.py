@@ -26,6 +26,14 @@ from advrepl.story.scenario import MAX_OPTIONS
         ("Je staat voor de oude deur en hoort een stem.", ""),
         ("你站在一扇古老的门前，听到里面的声音。", ""),
         ("Στέκεσαι.", ""),
+        ("Стражник поднимает голову.", "ru"),
+        ("Привет.", "ru"),
+        ("Сова сіла на гілку.", ""),
+        ("Tu es devant la vieille porte.", "fr"),
+        ("Mira leans against the counter, polishing a small brass gear.", "en"),
+        ("Du står framför den gamla dörren och väntar.", ""),
+        ("Du står foran den gamle døra og venter.", ""),
+        ("Ets davant la porta vella i esperes.", ""),
     ],
 )
 def test_a_text_tells_its_language(text: str, code: str) -> None:

@@ -60,7 +60,7 @@ export async function alone(file) {
 export const version = JSON.parse(fs.readFileSync(path.join(place, 'package', 'package.json'), 'utf8')).version;
 
 // Everything that modules print is theirs: what a script has to say, it writes with this, as one line of JSON.
-const write = process.stdout.write.bind(process.stdout);
+// Not by process.stdout: what that has not written when a script ends is lost.
 console.log = console.debug = console.info = console.warn = console.error = () => {};
-export const answer = value => write(`${JSON.stringify(value)}\n`);
+export const answer = value => fs.writeFileSync(1, `${JSON.stringify(value)}\n`);
 export const question = () => JSON.parse(fs.readFileSync(0, 'utf8'));

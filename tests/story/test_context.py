@@ -8,6 +8,7 @@ import pytest
 from advrepl import AdvreplError
 from advrepl.cards.read import parse_object
 from advrepl.lore.books import parse_book
+from advrepl.lore.timing import LoreState
 from advrepl.story import saves
 from advrepl.story.context import StoryContext
 from advrepl.story.injections import DEPTH_PROMPT, NOTE, POST_HISTORY
@@ -75,8 +76,9 @@ class Told:
     def say(self, text: str) -> dict[str, str]:
         """Say it, and return what the model is told before."""
         brought = self.context.for_turn(self.save, self.story, text)
-        self.story.add(Turn(self.story.head, "user", text, injections=brought.injections))
-        self.save = msgspec.structs.replace(self.save, lore_state=brought.lore_state, macro_values=brought.macro_values)
+        turn = Turn(self.story.head, "user", text, injections=brought.injections, lore_state=brought.lore_state)
+        self.story.add(turn)
+        self.save = msgspec.structs.replace(self.save, macro_values=brought.macro_values)
         return brought.injections
 
 
@@ -86,6 +88,15 @@ def test_lore_comes_before_the_turn_that_names_it_and_constant_lore_into_the_hea
     assert "lore 0.0" not in told.say("Hello.")
     assert told.say("Is that a bridge?")["lore 0.0"] == "The bridge was built by Mira."
     assert "lore 0.0" not in told.say("The bridge, I said.")
+
+
+def test_what_an_older_build_remembered_of_the_lore_still_counts() -> None:
+    entry = {"keys": ["elf"], "content": "Elves.", "insertion_order": 1, "enabled": True, "extensions": {"sticky": 5}}
+    told = Told(a_save(character_book={"entries": [entry]}))
+    told.say("Hello.")
+    told.save = msgspec.structs.replace(told.save, lore_state=LoreState({"0.0": 1}))
+    assert "lore 0.0" in told.say("Hm.")
+    assert told.context.for_turn(a_save(), told.story, "Hm.").lore_state == LoreState({"0.0": 1})
 
 
 def test_what_was_rolled_is_kept_in_the_save_and_rolled_alike_with_the_same_seed() -> None:

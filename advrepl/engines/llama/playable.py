@@ -22,6 +22,7 @@ NO_STORY = {
     **dict.fromkeys(("dream", "llada", "llada-moe", "rnd1"), "a diffusion model, which does not write word after word"),
     **dict.fromkeys(("eagle3", "dflash", "gemma4-assistant"), "a draft model, which only guesses for another one"),
     **dict.fromkeys(("wavtokenizer-dec", "qwen3tts", "pockettts"), "a model for speech, which writes no text"),
+    "controlvector": "a control vector, which changes another model",
     **dict.fromkeys(("clip", "mmproj"), "a projector (mmproj), the part of a model that looks at pictures"),
 }
 NO_POOLING = 0  # LLAMA_POOLING_TYPE_NONE
@@ -39,13 +40,16 @@ def problem(path: Path) -> str:
 def check_playable(path: Path) -> None:
     """Raise AdvreplError where a GGUF file, or a part of a split one, cannot be played."""
     check_file(path)
+    # Such a file is as long as it will be from the beginning.
+    if any(part.with_name(f"{part.name}.aria2").exists() for part in parts(path)):
+        raise AdvreplError(f"{path.name} is still being fetched by aria2: let it end, or choose another")
     _check(path, tuple(_stamp(part) for part in parts(path)))
 
 
 @lru_cache(maxsize=64)  # it is asked for when a model is chosen, and again when it is loaded
 def _check(path: Path, _as_it_is: tuple[object, ...]) -> None:
     header = _header(path)
-    if reason := _part(path, header) or _kind(header) or _cut_short(path, header):
+    if reason := _part(path, header) or _kind(header) or _vocabulary(header) or _cut_short(path, header):
         raise AdvreplError(f"{path.name} {reason}")
     if reason := wrong(header):
         raise AdvreplError(f"{path.name} is damaged, its header {reason}: fetch it again, or choose another")
@@ -97,8 +101,15 @@ def _kind(header: GgufHeader) -> str:
         name = "bert" if name not in NO_STORY else name
     if name in NO_STORY:
         return f"is {NO_STORY[name]}: choose another model"
+    return ""
+
+
+def _vocabulary(header: GgufHeader) -> str:
+    """Tell what the file lacks: weights, a vocabulary, or a part of it."""
     if not header.n_tensors:
         return "holds a vocabulary and no weights: choose a whole model"
+    if header.kind("tokenizer.ggml.tokens") is None:
+        return "has no vocabulary, as models for pictures and sound have none: choose another model"
     kinds = header.numbers("tokenizer.ggml.token_type")
     if header.text("tokenizer.ggml.model") == "llama" and kinds is not None and BYTE_TOKEN not in kinds:
         return "has a vocabulary without bytes, so it cannot read every text: convert it again with its whole tokenizer"

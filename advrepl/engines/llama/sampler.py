@@ -6,7 +6,8 @@ Does not decode; reads the logits of the last decoded token.
 import ctypes
 import math
 import struct
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -16,10 +17,13 @@ import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.llama.model import LlamaModel
+from advrepl.engines.llama.vocab import Vocabulary
 from advrepl.sampling.params import DRY_BREAKERS, LOGIT_REACH, MIROSTAT_M, Sampling
 
 ARRAY = struct.Struct("@PNq?")  # llama_token_data_array: where they are, how many, which is selected, are they sorted
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+# The DRY sampler of each vocabulary that is in use, with its settings and what frees it.
+_dries: weakref.WeakKeyDictionary[Vocabulary, tuple[Any, Any, Callable[[], Any]]] = weakref.WeakKeyDictionary()
 # min-p leaves out more; penalties, which come before it, may lower the best logit by about this much.
 PENALTY_REACH = 8.0
 
@@ -89,8 +93,8 @@ class Sampler:
         np.greater_equal(logits, best - self._reach, self._likely)
         token = self._choose(logits, self._likely.nonzero()[0])
         if self._grammar and not self._allowed(token):
-            # Checking one token is cheap, constraining the whole vocabulary is not: it is done only on a clash.
-            token = self._choose(logits, self._grammatical(logits))
+            # Checking one token is cheap, constraining many is not: it is done only on a clash.
+            token = self._choose(logits, self._grammatical(logits, best - self._reach))
         if self._grammar:
             lib.llama_sampler_accept(self._grammar, token)
         _accept(self._chain_at, token)
@@ -105,11 +109,23 @@ class Sampler:
         # XTC leaves the first ones out by moving the pointer.
         return int(self._ids.item((data - self._data) // CANDIDATE.itemsize + selected))
 
-    def _grammatical(self, logits: Any) -> Any:
-        """Return the tokens that the grammar allows next."""
-        self._fill(logits, np.arange(len(logits)))
+    def _grammatical(self, logits: Any, floor: float) -> Any:
+        """Return the tokens that the grammar allows next, but for those that the likeliest of them leave no chance.
+
+        Looked for from the likeliest down, from `floor` on: the whole vocabulary takes as long as half a token.
+        """
+        while True:
+            ids = np.flatnonzero(logits >= floor)
+            allowed = self._allowed_of(logits, ids)
+            lowest = logits[allowed].max() - self._reach if len(allowed) else 2 * floor - logits.max()
+            if lowest >= floor or len(ids) == len(logits):
+                return allowed
+            floor = lowest
+
+    def _allowed_of(self, logits: Any, ids: Any) -> Any:
+        self._fill(logits, ids)
         lib.llama_sampler_apply(self._grammar, ctypes.byref(self._array))
-        return self._ids[np.isfinite(self._logits)].copy()
+        return self._ids[: len(ids)][np.isfinite(self._logits[: len(ids)])].copy()
 
     def _fill(self, logits: Any, ids: Any) -> None:
         count = len(ids)
@@ -149,8 +165,8 @@ def _reach(s: Sampling) -> float:
 def _links(model: LlamaModel, s: Sampling) -> list[Any]:
     """Return llama.cpp's samplers in its own default order; those that are off are left out."""
     seed = s.seed if s.seed is not None else lib.LLAMA_DEFAULT_SEED
-    vocab, n_vocab = model.vocab.handle, model.vocab.size
-    links = _penalties(vocab, n_vocab, s)
+    n_vocab = model.vocab.size
+    links = _penalties(model.vocab, s)
     if s.temperature <= 0:
         return [*links, lib.llama_sampler_init_greedy()]
     temperature = lib.llama_sampler_init_temp
@@ -175,28 +191,35 @@ def _cuts(s: Sampling, seed: int) -> list[Any]:
     return [make() for on, make in cuts if on]  # type: ignore[no-untyped-call]
 
 
-def _penalties(vocab: Any, n_vocab: int, s: Sampling) -> list[Any]:
+def _penalties(vocab: Vocabulary, s: Sampling) -> list[Any]:
     links = []
     if s.repeat_last_n > 0 and (s.repeat_penalty != 1 or s.presence_penalty or s.frequency_penalty):
         links.append(
             lib.llama_sampler_init_penalties(
-                n_vocab, s.repeat_last_n, s.repeat_penalty, s.frequency_penalty, s.presence_penalty
+                vocab.size, s.repeat_last_n, s.repeat_penalty, s.frequency_penalty, s.presence_penalty
             )
         )
     if s.dry_multiplier > 0:
-        breakers = (ctypes.c_char_p * len(DRY_BREAKERS))(*DRY_BREAKERS)
-        links.append(
-            lib.llama_sampler_init_dry(
-                vocab, s.dry_multiplier, s.dry_base, s.dry_allowed_length, s.repeat_last_n, breakers, len(DRY_BREAKERS)
-            )
-        )
+        links.append(_dry(vocab, s))
     return links
+
+
+def _dry(vocab: Vocabulary, s: Sampling) -> Any:
+    """Return a DRY sampler, the copy of one that was made before: each looks the whole vocabulary over for breakers."""
+    settings = (s.dry_multiplier, s.dry_base, s.dry_allowed_length, s.repeat_last_n)
+    if vocab not in _dries or _dries[vocab][0] != settings:
+        if vocab in _dries:
+            _dries[vocab][2]()
+        breakers = (ctypes.c_char_p * len(DRY_BREAKERS))(*DRY_BREAKERS)
+        made = lib.llama_sampler_init_dry(vocab.handle, *settings, breakers, len(DRY_BREAKERS))
+        _dries[vocab] = settings, made, weakref.finalize(vocab, lib.llama_sampler_free, made)
+    return lib.llama_sampler_clone(_dries[vocab][1])
 
 
 def _biases(model: LlamaModel, s: Sampling) -> tuple[Any, Any]:
     """Return tokens and what is added to their logits, before it is decided which are likely at all."""
     biases: dict[int, float] = {}
     for text, bias in s.logit_bias.items():
-        for token in model.vocab.plain(text)[:1]:
+        for token in model.vocab.beginning(text):
             biases[token] = biases.get(token, 0.0) + bias
     return np.array(list(biases), dtype=np.intp), np.array(list(biases.values()), dtype=np.float32)

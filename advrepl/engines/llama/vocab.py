@@ -6,6 +6,7 @@ Does not know prompts; what a segment is, prompt/segments.py says.
 import ctypes
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
@@ -14,7 +15,10 @@ from advrepl.engines import vocabulary
 from advrepl.prompt.thinking import is_mark
 
 PIECE_BYTES = 512
-NORMALIZER = "advrepl.normalizer"  # in a file of ours: what the model's tokenizer does to text, as llama.cpp does not
+# In files of ours, where the model's tokenizer is not as llama.cpp's: what it does to text, and that SentencePiece's
+# blank stands at the beginning of a prompt alone.
+NORMALIZER, PREFIX_FIRST = "advrepl.normalizer", "advrepl.prefix_first"
+MARKS_KEPT = 256
 # What is found as a whole in a mark.
 SPECIAL = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
 
@@ -29,11 +33,14 @@ class Vocabulary(vocabulary.Vocabulary):
         if lib.llama_vocab_type(self._vocab) == lib.LLAMA_VOCAB_TYPE_SPM:
             prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
         bos, eos = int(lib.llama_vocab_bos(self._vocab)), int(lib.llama_vocab_eos(self._vocab))
-        super().__init__(bos, eos, bool(lib.llama_vocab_get_add_bos(self._vocab)), prefix)
+        inner = "" if metadata(model, PREFIX_FIRST) == "true" else prefix
+        super().__init__(bos, eos, bool(lib.llama_vocab_get_add_bos(self._vocab)), prefix, inner)
+        self._opened = lru_cache(MARKS_KEPT)(self._opening_of)
         self._composes = metadata(model, NORMALIZER) == "NFC"
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self._controls: dict[int, bool] = {}
+        self._beginnings: dict[str, list[int]] = {}
         self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
 
     @property
@@ -42,12 +49,24 @@ class Vocabulary(vocabulary.Vocabulary):
         return self._vocab
 
     def _joined(self, mark: str, text: str) -> list[int]:
-        tokens = self._marked(mark)
-        last = next((i for i in reversed(range(len(tokens))) if self._is_found_in(mark, tokens[i])), None)
-        if last is None:
-            return self.plain(mark + text)
-        rest = mark.rpartition(self.special(tokens[last]))[2]
-        return [*tokens[: last + 1], *self.plain(rest + text)]
+        tokens, rest = self._opened(mark)
+        return [*tokens, *self._behind(tokens, rest + text)]
+
+    def _opening_of(self, mark: str) -> tuple[list[int], str]:
+        """The tokens of a mark up to its last special one, and what stands behind that."""
+        tokens, rest = list[int](), mark
+        for token in self._marked(mark):
+            if self._is_found_in(rest, token):
+                before, _, rest = rest.partition(self.special(token))
+                attributes = lib.llama_vocab_get_attr(self._vocab, token)
+                before = before.rstrip() if attributes & lib.LLAMA_TOKEN_ATTR_LSTRIP else before
+                rest = rest.lstrip() if attributes & lib.LLAMA_TOKEN_ATTR_RSTRIP else rest
+                tokens += [*self._behind(tokens, before), token]
+        return tokens, rest
+
+    def _behind(self, tokens: list[int], text: str) -> list[int]:
+        """The tokens of text behind those of a mark, of which the last is a special one if there are any."""
+        return self.plain(self._inner + text if tokens and text else text)
 
     def plain(self, text: str) -> list[int]:
         """Return the tokens of foreign text, in which no special token is found.
@@ -61,6 +80,12 @@ class Vocabulary(vocabulary.Vocabulary):
         parts = re.split("|".join(rf"(?<={re.escape(mark[:1])})(?={re.escape(mark[1:])})" for mark in found), text)
         apart = [token for part in parts for token in self._tokenize(part, special=False)]
         return [token for token in apart if not self._is_control(token)]
+
+    def beginning(self, text: str) -> list[int]:
+        """Return the first token of foreign text, if it has one; the words of biases are asked for in each reply."""
+        if text not in self._beginnings:
+            self._beginnings[text] = self.plain(text)[:1]
+        return self._beginnings[text]
 
     def _is_control(self, token: int) -> bool:
         control = self._controls.get(token)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
@@ -16,9 +17,12 @@ from advrepl.engines.hf.vocab import Vocabulary
 from advrepl.engines.llama import vocab
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
+from advrepl.engines.llama.vocab_file import VocabularyFile
 from advrepl.prompt.segments import Segment
 from convert import run
 from tests import real, tiny
+from tests.convert.vocab.test_spm import trained
+from tests.convert.vocab.texts import vocab_gguf
 
 TEXTS = (
     "Hello, world!", " two  spaces ", "\n\nlines\n", "the other hour in a tower", "Ärger 🐉 龍", "tab\there", "x", "",
@@ -126,6 +130,64 @@ def test_specials_are_found_in_marks_and_never_in_text(pair: Pair) -> None:
     name = pair.mine.special(pair.mine.eos)
     assert pair.mine.encode(Segment(name, ""), False) == (pair.mine.eos,)
     assert pair.mine.eos not in pair.mine.encode(Segment("", name), False)
+
+
+CHATML = (
+    Segment("<|im_start|>ban\n", "del mor."),
+    Segment("<|im_end|>\n<|im_start|>ger\n", " far lit"),
+    Segment("<|im_end|><|im_end|>", "kun."),
+    Segment("<|im_end|>\n<|im_start|>mas\n", ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("newer", "model", "changed", "blank"),
+    [
+        (False, False, {}, True),
+        (True, False, {}, False),
+        (False, True, {"legacy": False}, True),  # tokenizer.json goes first, as in transformers until its version 5
+        (True, True, {"legacy": True}, False),
+        (None, True, {}, True),
+        (None, True, {"legacy": True}, True),
+        (None, True, {"legacy": False}, False),
+    ],
+)
+def test_text_behind_a_special_token_begins_as_in_the_models_own_tokenizer(
+    tmp_path: Path, newer: bool | None, model: bool, changed: dict[str, bool], blank: bool
+) -> None:
+    """With a blank before it in those that transformers calls legacy; llama.cpp always puts one there."""
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    added = {i: {"content": name, "special": True} | flags for i, name in ((330, "<|im_start|>"), (331, "<|im_end|>"))}
+    real.write_pieces_tokenizer(tmp_path, newer is not False, trained(tmp_path) / "tokenizer.model")
+    file = tmp_path / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    tokenizer["added_tokens"] += [{"id": i} | token for i, token in added.items()]
+    tiny.write_json(file, tokenizer)
+    tiny.write_json(tmp_path / "tokenizer_config.json", {"added_tokens_decoder": added, **changed})
+    reference = Tokenizer.from_file(str(file))
+    if not model:
+        (tmp_path / "tokenizer.model").unlink()
+    if newer is None:
+        file.unlink()
+    there = VocabularyFile(vocab_gguf(tmp_path, 332), Log(tmp_path / "log"))
+    for vocabulary in (Vocabulary(tmp_path, 332), there):
+        roles = [vocabulary.encode(Segment(f"<|im_start|>{role}", ""), False)[1] for role in ("ban", "ger", "mas")]
+        assert [vocabulary.special(i).startswith("▁") for i in roles] == [blank] * 3
+        if newer is not None:
+            ids = [token for at, each in enumerate(CHATML) for token in vocabulary.encode(each, at == 0)]
+            assert ids == reference.encode("".join(map(str, CHATML)), add_special_tokens=False).ids
+
+
+def test_blanks_that_llama_cpp_takes_off_behind_a_mark_are_taken_off(tmp_path: Path) -> None:
+    """As for all models that are called Phi-3, whose tokenizer does so."""
+    trained(tmp_path)
+    tiny.write_json(tmp_path / "added_tokens.json", {"<|user|>": 330, "<|end|>": 331, "<|endoftext|>": 332})
+    for name, alike in (("Phi-3-mini", True), ("Mira", False)):
+        file = vocab_gguf(tmp_path, 333, **{"general.name": name})
+        vocabulary = VocabularyFile(file, Log(tmp_path / "log"))
+        marks = ("<|end|>\n<|user|>\n", "<|end|><|user|>")
+        first, second = (vocabulary.encode(Segment(mark, "ban"), False) for mark in marks)
+        assert (first == second) == alike
 
 
 def test_half_a_character_is_no_text(pair: Pair) -> None:

@@ -20,9 +20,10 @@ from tests import architectures
 
 def write(path: Path, arch: str, *, tensors: int = 1, **fields: Any) -> Path:
     writer = gguf.GGUFWriter(path, arch)
-    for key, value in fields.items():
+    for key, value in ({"tokenizer__ggml__tokens": ["a"]} | fields).items():
         add = {str: writer.add_string, bool: writer.add_bool, int: writer.add_uint32, list: writer.add_array}
-        add[type(value)](key.replace("__", "."), value)
+        if value != []:
+            add[type(value)](key.replace("__", "."), value)
     for number in range(tensors):
         writer.add_tensor(f"x{number}", np.zeros(32, np.float32))
     writer.write_header_to_file()
@@ -43,6 +44,8 @@ def write(path: Path, arch: str, *, tensors: int = 1, **fields: Any) -> Path:
         ("llama", {"general__type": "mmproj"}, "is a projector (mmproj)"),
         ("llama", {"general__type": "adapter", "adapter__type": "lora"}, "is an adapter (LoRA)"),
         ("llada", {}, "is a diffusion model"),
+        ("flux", {"tokenizer__ggml__tokens": []}, "has no vocabulary, as models for pictures and sound have none"),
+        ("controlvector", {}, "is a control vector"),
         ("llama", {"tensors": 0}, "holds a vocabulary and no weights"),
         ("llama", {"tokenizer__ggml__model": "llama", "tokenizer__ggml__token_type": [1, 1, 3]}, "without bytes"),
         ("llama", {"split__no": 1, "split__count": 3}, "is part 2 of 3 of a model: give part 1"),
@@ -56,6 +59,14 @@ def test_what_writes_no_story_is_refused_at_once(arch: str, fields: dict[str, An
         LlamaModel(path, LoadOptions(256, 1), Log(tmp_path / "log"))
 
 
+def test_a_file_that_aria2_has_not_filled_yet_is_refused(tmp_path: Path) -> None:
+    """It is as long as it will be from the beginning."""
+    path = write(tmp_path / "some.gguf", "llama")
+    assert not problem(path)
+    (tmp_path / "some.gguf.aria2").touch()
+    assert problem(path) == "some.gguf is still being fetched by aria2: let it end, or choose another"
+
+
 @pytest.mark.parametrize("name", ["llama", "mamba"])
 def test_a_model_is_no_problem(name: str, tmp_path: Path) -> None:
     assert problem(architectures.make(name, tmp_path)) == ""
@@ -63,7 +74,9 @@ def test_a_model_is_no_problem(name: str, tmp_path: Path) -> None:
 
 def test_vocabularies_with_bytes_are_no_problem(tmp_path: Path) -> None:
     path = tmp_path / "some.gguf"
-    write(path, "llama", tokenizer__ggml__model="llama", tokenizer__ggml__token_type=[1, 6, 3], llama__pooling_type=0)
+    vocabulary: dict[str, Any] = {"tokenizer__ggml__tokens": ["a", "<s>", *(f"<0x{byte:02X}>" for byte in range(256))]}
+    vocabulary |= {"tokenizer__ggml__model": "llama", "tokenizer__ggml__token_type": [1, 3, *[6] * 256]}
+    write(path, "llama", llama__pooling_type=0, **vocabulary)
     assert problem(path) == ""
 
 

@@ -1,7 +1,9 @@
 """The sampler beside llama.cpp's chain on the whole vocabulary."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 
@@ -40,6 +42,52 @@ def test_leaving_out_the_unlikely_first_changes_no_choice(engine: LlamaEngine, s
             token = quick.pick()
             assert token == whole.pick()
             model.decode([token], position)
+
+
+@pytest.mark.parametrize(
+    "grammar", ['root ::= [A-Z] [a-z ,]+ "."', "root ::= [а-яА-Я ]+", 'root ::= ("Take" | "Open") " the " [a-z]+']
+)
+@pytest.mark.parametrize(
+    "sampling",
+    [Sampling(seed=7), Sampling(seed=7, min_p=0, temperature=1.4), Sampling(temperature=0, dry_multiplier=0.8)],
+)
+def test_what_the_grammar_leaves_no_chance_is_not_looked_at(
+    engine: LlamaEngine, sampling: Sampling, grammar: str
+) -> None:
+    model = engine.model
+    held = model.vocab.plain(TEXT)
+    model.remove(0, -1)
+    model.decode(held, 0)
+    sampling = replace(sampling, logit_bias={" lamp": -100.0})  # the least likely by far
+    with Sampler(model, sampling, grammar, held) as quick, Sampler(model, sampling, grammar, held) as whole:
+        whole._reach = float("inf")
+        for position in range(len(held), len(held) + 6):
+            token = quick.pick()
+            assert token == whole.pick()
+            if model.vocab.ends(token):
+                break
+            model.decode([token], position)
+
+
+def test_dry_is_as_it_is_set_now(engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made once for all replies that are sampled so, and anew when that is changed."""
+    made, make = list[float](), lib.llama_sampler_init_dry
+
+    def counted(vocab: object, by: float, *rest: object) -> object:
+        made.append(by)
+        return make(vocab, by, *rest)
+
+    monkeypatch.setattr(lib, "llama_sampler_init_dry", counted)
+    held = engine.model.vocab.plain("one two three four one two three")
+    (four,) = engine.model.vocab.plain(" four")
+    logits = np.zeros(engine.model.vocab.size, np.float32)
+    logits[four] = 3
+    model = Unlikely(engine, logits)
+    for by, repeats in ((0.5, True), (0.5, True), (10.0, False), (10.0, False), (0.5, True)):
+        sampling = Sampling(temperature=0, dry_multiplier=by, dry_allowed_length=2, repeat_penalty=1)
+        with Sampler(model, sampling, None, held) as sampler:  # type: ignore[arg-type]
+            assert (sampler.pick() == four) == repeats
+    assert made == [0.5, 10.0, 0.5]
 
 
 class Unlikely:
