@@ -7,7 +7,7 @@
 # Seen: only what was taken out is passed over. Where a token was put in or replaced by another, nothing behind it is
 # reused, be it hundreds of tokens that are the same: the new prompt's place moves on only with a match, and the token
 # that is new never has one. So a client that sends a story as text loses all behind the first reply whose text is split
-# into other tokens than it was sampled as (in each of four stories of ten replies of SmolLM2), also at a slide, where all else
+# into other tokens than it was sampled as (in each of three stories of ten replies of SmolLM2), also at a slide, where all else
 # has only moved.
 # Cure: send token ids, and keep those that a reply was sampled as ("return_tokens"), beyond the end of the program too.
 set -euo pipefail
