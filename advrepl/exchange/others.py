@@ -4,6 +4,7 @@ text-generation-webui, Agnai, RisuAI, Character.AI tools, AI Dungeon 2, Clover E
 and lists of {role, content}.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +18,9 @@ BEGIN = "<|BEGIN-VISIBLE-CHAT|>"  # what text-generation-webui has the player sa
 USERS = ("user", "human", "you", "player")
 MODELS = ("assistant", "model", "char", "bot", "ai", "gpt", "narrator")
 ACTION = re.compile(r"^\s*> ")
-THOUGHTS = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
+THOUGHTS = re.compile(r"\s*<(think|Thoughts)>(.*?)</\1>", re.DOTALL)  # RisuAI's are the second
+INLAY = re.compile(r"\{\{inlay(?:ed|eddata)?::[^{}]*\}\}")  # RisuAI's pictures
+EMBEDDED = re.compile(r'<div class="idat">(.*?)</div>', re.DOTALL)  # what RisuAI's page carries for its importer
 Reader = Callable[[Any, str], Iterator[Chat]]
 
 
@@ -67,7 +70,7 @@ def _with_versions(chat: Chat, role: Role, said: str, about: Any, where: str) ->
 def _parted(said: str) -> tuple[str, str]:
     """What was thought before a reply, and the reply."""
     found = THOUGHTS.match(said)
-    return (found[1].strip(), said[found.end() :]) if found else ("", said)
+    return (found[2].strip(), said[found.end() :]) if found else ("", said)
 
 
 def _agnai(data: Any, source: str) -> Iterator[Chat]:
@@ -97,12 +100,24 @@ def _risu_chat(chat: Chat, found: dict[str, Any]) -> None:
     chat.note = text(found.get("note"), f"{where}.note")
     for at, line in enumerate(listed(found.get("message"), f"{where}.message")):
         message = fields(line, f"{where}.message[{at}]")
-        said = text(message.get("data"), f"{where}.message[{at}].data")
+        thoughts, said = _parted(INLAY.sub("", text(message.get("data"), f"{where}.message[{at}].data")))
         if message.get("role") == "char" and not chat.narrator:
             chat.narrator = text(message.get("name"), f"{where}.message[{at}].name")
-        chat.say("user" if message.get("role") == "user" else "model", said)
+        chat.say("user" if message.get("role") == "user" else "model", said, thoughts)
     if found.get("localLore"):
         chat.add_book({"entries": found["localLore"]}, f"{where}.localLore")
+
+
+def risu_page(told: str) -> Any | None:
+    """Return what RisuAI's page of a chat holds of it, as in its JSON; None: it is no such page."""
+    found = EMBEDDED.search(told)
+    if not found:
+        return None
+    try:
+        chat = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">"))
+    except ValueError:
+        return None
+    return {"type": "risuChat", "data": chat}
 
 
 def _character_ai(data: Any, source: str) -> Iterator[Chat]:
