@@ -17,7 +17,6 @@ BEGIN = "<|BEGIN-VISIBLE-CHAT|>"  # what text-generation-webui has the player sa
 USERS = ("user", "human", "you", "player")
 MODELS = ("assistant", "model", "char", "bot", "ai", "gpt", "narrator")
 ACTION = re.compile(r"^\s*> ")
-THOUGHTS = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
 Reader = Callable[[Any, str], Iterator[Chat]]
 
 
@@ -60,14 +59,7 @@ def _with_versions(chat: Chat, role: Role, said: str, about: Any, where: str) ->
     if not 0 <= chosen < len(versions):
         versions, chosen = [said], 0
     versions[chosen] = said
-    parts = [_parted(each) if role == "model" else ("", each) for each in versions]
-    chat.say_one_of(role, [each for _, each in parts], chosen, [thoughts for thoughts, _ in parts])
-
-
-def _parted(said: str) -> tuple[str, str]:
-    """What was thought before a reply, and the reply."""
-    found = THOUGHTS.match(said)
-    return (found[1].strip(), said[found.end() :]) if found else ("", said)
+    chat.say_one_of(role, versions, chosen)
 
 
 def _agnai(data: Any, source: str) -> Iterator[Chat]:
@@ -205,8 +197,7 @@ def _messages(data: Any, source: str) -> Iterator[Chat]:
         elif role in USERS:
             chat.say("user", said)
         elif role in MODELS:
-            thoughts, said = _parted(said)
-            chat.say("model", said, thoughts)
+            chat.say("model", said)
     yield chat
 
 
