@@ -40,6 +40,36 @@ RISU = {
         ],
     },
 }  # fmt: skip
+RISU_PAGE = """
+            <!DOCTYPE html>
+            <html><head><title>Mira Chat</title></head><body>
+                    <div class="container"><div class="chat"><h2>Mira</h2><div>Come in!</div></div></div>
+                    <div class="idat">{"name":"An evening","note":"","localLore":[],"message":[
+        {"role":"char","data":"Come in!"},{"role":"user","data":"I do."},{"role":"char","data":"Sit."}]}</div>
+                </body>
+"""
+RISU_TEXT = "--Mira\nCome in!\n\n--Tom\nI do.\n\n--Mira\nSit."
+MARINARA_TEXT = (
+    "Chat: An evening\nDate: 2026-09-01T09:00:00.000Z\n" + "─" * 50 + "\n"
+    "\n[System] (9/1/2026, 9:00:00 AM)\nAt dusk.\n\n[Mira] (9/1/2026, 9:01:00 AM)\nCome in!\n[Thinking]\nHe is wet.\n"
+    "\n[User] (9/1/2026, 9:02:00 AM)\nI do.\n\n[Mira] (9/1/2026, 9:03:00 AM)\nSit."
+).replace("─\n\n[", "─\n[")
+MARINARA = "\n".join(
+    json.dumps(line)
+    for line in [
+        {"user_name": "Tom", "character_name": "Mira", "create_date": "2026-09-01T09:00:00.000Z",
+         "chat_metadata": {"mode": "roleplay", "branchName": "", "marinara_metadata": {"mode": "roleplay"}}},
+        {"name": "System", "is_user": False, "is_system": True, "role": "system", "character_id": None,
+         "mes": "At dusk.", "swipes": ["At dusk."], "swipe_id": 0, "extra": {"marinara_role": "system"}},
+        {"name": "Narrator", "is_user": False, "is_system": False, "role": "narrator", "character_id": None,
+         "mes": "Come in!", "swipes": ["Come in!"], "swipe_id": 0, "extra": {"marinara_role": "narrator"}},
+        {"name": "User", "is_user": True, "is_system": False, "role": "user", "character_id": None,
+         "mes": "I do.", "swipes": ["I do."], "swipe_id": 0, "extra": {"hiddenFromAI": True, "marinara_role": "user"}},
+        {"name": "Mira", "is_user": False, "is_system": False, "role": "assistant", "character_id": "m",
+         "mes": "Sit.", "reasoning_content": "He is tired.", "swipes": ["Stand.", "Sit.", "Lie."], "swipe_id": 2,
+         "extra": {"marinara_role": "assistant", "marinara_swipes": [{"index": 0, "extra": {}, "created_at": ""}]}},
+    ]
+)  # fmt: skip
 CHARACTER_AI = {
     "histories": {
         "histories": [
@@ -136,5 +166,6 @@ EVERY = {
     "kobold 2": KOBOLD_2, "kobold tags": KOBOLD_TAGS, "aid": AI_DUNGEON, "llama.cpp tree": LLAMA_CPP_TREE,
 }  # fmt: skip
 EVERY_TEXT = {name: json.dumps(chat) for name, chat in EVERY.items()} | {
-    "sillytavern": SILLYTAVERN, "llama.cpp": LLAMA_CPP, "lines": LINES,
+    "sillytavern": SILLYTAVERN, "llama.cpp": LLAMA_CPP, "lines": LINES, "marinara": MARINARA,
+    "marinara text": MARINARA_TEXT, "risu text": RISU_TEXT, "risu page": RISU_PAGE,
 }  # fmt: skip

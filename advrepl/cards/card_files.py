@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ MAX_COPIES = 8  # chunks of one picture with a card in them that are looked at
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORDS = ("ccv3", "chara")  # what carries a card, the better first
+LORE = "naidata"  # what carries a lorebook of NovelAI
 TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 OTHER_PICTURES = {b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
 MODULE = b"o\0"  # begins a .risum file, whose bytes are then put for others
@@ -127,21 +128,21 @@ def png_chunks(data: bytes) -> Iterator[Chunk]:
     raise AdvreplError(f"the picture has more than {MAX_CHUNKS:,} chunks")
 
 
-def _keyword(data: bytes, chunk: Chunk) -> str:
-    """The keyword of a text chunk that carries a card, else nothing."""
+def _keyword(data: bytes, chunk: Chunk, wanted: Sequence[str] = KEYWORDS) -> str:
+    """The keyword of a text chunk if it is one of these, else nothing."""
     if chunk.kind not in TEXT_KINDS:
         return ""
     start = data[chunk.start + 8 : min(chunk.start + 88, chunk.end - 4)]  # keywords have 79 letters at most
     word = start.split(b"\0")[0].decode("latin-1").strip().lower()
-    return word if word in KEYWORDS else ""
+    return word if word in wanted else ""
 
 
-def _copies(data: bytes) -> tuple[list[Copy], list[str]]:
+def _copies(data: bytes, wanted: Sequence[str] = KEYWORDS) -> tuple[list[Copy], list[str]]:
     found: list[Copy] = []
     last, number = b"", 0
     for chunk in png_chunks(data):
         last = chunk.kind
-        if not (keyword := _keyword(data, chunk)):
+        if not (keyword := _keyword(data, chunk, wanted)):
             continue
         number += 1
         if number <= MAX_COPIES:
@@ -157,10 +158,11 @@ def _copies(data: bytes) -> tuple[list[Copy], list[str]]:
 def _from_png(data: bytes) -> tuple[dict[str, Any], list[str]]:
     """The best copy of the card: a right checksum before a wrong one, ccv3 before chara, then the first."""
     copies, notes = _copies(data)
+    copies = copies or _copies(data, [LORE])[0]
     if not copies:
         end = "is cut short before its card" if notes else "has no card in it (no chara or ccv3 text)"
         raise AdvreplError(f"the picture {end}")
-    copies.sort(key=lambda copy: (not copy.crc_ok, KEYWORDS.index(copy.keyword)))
+    copies.sort(key=lambda copy: (not copy.crc_ok, copy.keyword != KEYWORDS[0]))
     card: dict[str, Any] | None = None
     failed = ""
     for copy in copies:

@@ -12,7 +12,7 @@ from typing import Any
 from advrepl import __version__, atomic, paths
 from advrepl.engines.files import parts
 
-MOST = 256  # files
+MOST = 256  # files, and names of a fact
 STAMP = "stamp"
 
 
@@ -29,6 +29,22 @@ def remember(path: Path, fact: str, value: Any) -> None:
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(file, json.dumps(dict(others) | {str(path): facts}, indent=1).encode(), private=True)
+
+
+class Kept(dict[str, int]):
+    """Numbers found out about a model file one by one, each under a name; `fact`: where they are remembered."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        found = recall(path, fact)
+        numbers = found.items() if isinstance(found, dict) else ()
+        super().__init__({name: number for name, number in numbers if type(number) is int and number >= 0})
+        self._path, self._fact = path, fact
+
+    def __setitem__(self, name: str, number: int) -> None:
+        super().__setitem__(name, number)
+        while len(self) > MOST:
+            del self[next(iter(self))]
+        remember(self._path, self._fact, dict(self))
 
 
 def _facts(known: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class SequenceEngine(ABC, Generic[M]):
         self.n_ctx, self.n_params, self.more_room = model.n_ctx, model.n_params, model.more_room
         self.template, self.format_hint = model.template, model.format_hint
         self.text_borders = (vocab.special(vocab.bos), vocab.special(vocab.eos))
-        tokens = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode), keeps_sampled=not exact)
+        tokens = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode, vocab.leads), keeps_sampled=not exact)
         self.sequence = SequenceState(tokens)
 
     @property

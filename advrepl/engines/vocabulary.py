@@ -1,7 +1,7 @@
 """What the vocabularies of all engines share: where special tokens are found in a prompt, and what begins it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from advrepl.prompt.segments import Segment
 
@@ -18,6 +18,7 @@ class Vocabulary(ABC):
 
     def __init__(self, bos: int, eos: int, add_bos: bool, prefix: str, inner: str) -> None:
         self.bos, self.eos = bos, eos
+        self.leads: MutableMapping[str, int] = {}  # of marks, as kv/borders.py has found them out
         self._add_bos, self._prefix, self._inner = add_bos and bos >= 0, prefix, inner
 
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:

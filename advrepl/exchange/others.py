@@ -4,6 +4,7 @@ text-generation-webui, Agnai, RisuAI, Character.AI tools, AI Dungeon 2, Clover E
 and lists of {role, content}.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,8 @@ BEGIN = "<|BEGIN-VISIBLE-CHAT|>"  # what text-generation-webui has the player sa
 USERS = ("user", "human", "you", "player")
 MODELS = ("assistant", "model", "char", "bot", "ai", "gpt", "narrator")
 ACTION = re.compile(r"^\s*> ")
+INLAY = re.compile(r"\{\{inlay(?:ed|eddata)?::[^{}]*\}\}")  # RisuAI's pictures
+EMBEDDED = re.compile(r'<div class="idat">(.*?)</div>', re.DOTALL)  # what RisuAI's page carries for its importer
 Reader = Callable[[Any, str], Iterator[Chat]]
 
 
@@ -89,12 +92,24 @@ def _risu_chat(chat: Chat, found: dict[str, Any]) -> None:
     chat.note = text(found.get("note"), f"{where}.note")
     for at, line in enumerate(listed(found.get("message"), f"{where}.message")):
         message = fields(line, f"{where}.message[{at}]")
-        said = text(message.get("data"), f"{where}.message[{at}].data")
+        said = INLAY.sub("", text(message.get("data"), f"{where}.message[{at}].data"))
         if message.get("role") == "char" and not chat.narrator:
             chat.narrator = text(message.get("name"), f"{where}.message[{at}].name")
         chat.say("user" if message.get("role") == "user" else "model", said)
     if found.get("localLore"):
         chat.add_book({"entries": found["localLore"]}, f"{where}.localLore")
+
+
+def risu_page(told: str) -> Any | None:
+    """Return what RisuAI's page of a chat holds of it, as in its JSON; None: it is no such page."""
+    found = EMBEDDED.search(told)
+    if not found:
+        return None
+    try:
+        chat = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">"))
+    except ValueError:
+        return None
+    return {"type": "risuChat", "data": chat}
 
 
 def _character_ai(data: Any, source: str) -> Iterator[Chat]:

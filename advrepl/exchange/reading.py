@@ -4,22 +4,18 @@ Does not write anything.
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from advrepl import AdvreplError
 from advrepl.cards import kinds
-from advrepl.exchange import kobold, llama_cpp, others, sillytavern
-from advrepl.exchange.chat import Chat, speakers, whole_ones
+from advrepl.exchange import kobold, llama_cpp, others, sillytavern, transcripts
+from advrepl.exchange.chat import Chat, whole_ones
 
 MOST_BYTES = 256 << 20
-# A speaker's name at the beginning of a line.
-LINE = re.compile(r"^([^\s:#*>\[{\"'][^:\n]{0,40}):[ \t]+(?=\S)", re.MULTILINE)
-MOST_SPEAKERS = 8
 KNOWN = (
-    "chats of SillyTavern, KoboldAI, text-generation-webui, llama.cpp, Agnai, RisuAI, AI Dungeon, Clover, or lines "
-    "'Name: text'"
+    "chats of SillyTavern, Marinara, KoboldAI, text-generation-webui, llama.cpp, Agnai, RisuAI, AI Dungeon, Clover, "
+    "or lines 'Name: text'"
 )
 
 
@@ -107,25 +103,6 @@ def _decoded(line: str) -> dict[str, Any] | None:
 
 
 def _of_text(told: str, source: str) -> list[Chat]:
-    """Lines that begin with a name: the player is who is called so, else whoever speaks first."""
-    told = told.replace("\r\n", "\n")
-    found = list(LINE.finditer(told))
-    every = speakers((each[1].strip(), "") for each in found)
-    names = {
-        name: count for name, count in every.items() if count > 1 or name.casefold() in (*others.USERS, *others.MODELS)
-    }
-    if len(names) == 1 and any(name.casefold() in others.USERS for name in names):
-        names = every  # short: who else speaks does so once
-    if not 1 < len(names) <= MOST_SPEAKERS or told[: found[0].start()].strip():
-        return []
-    marks = [each for each in found if each[1].strip() in names]
-    called = next((name for name in names if name.casefold() in others.USERS), "")
-    you = called or marks[0][1].strip()
-    rest = [name for name in names if name != you]
-    chat = Chat(source, you="" if called else you, narrator=rest[0])
-    chat.memory = re.sub(r"^system:\s*", "", told[: marks[0].start()], flags=re.IGNORECASE)
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
-        name, said = mark[1].strip(), told[mark.end() : after.start() if after else len(told)]
-        label = "" if name in (you, rest[0]) else f"{name}: "
-        chat.say("user" if name == you else "model", label + said)
-    return [chat]
+    if (page := others.risu_page(told)) is not None:
+        return list(others.read(page, source) or ())
+    return transcripts.read(told, source)

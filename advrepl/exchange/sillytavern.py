@@ -1,7 +1,7 @@
 """SillyTavern's chats: a header and a message a line, each message with its swipes.
 
-Reads those of 1.12 to 1.19 and older ones, and what Chub writes; writes what 1.19 reads. A message's swipes are the
-takes of a turn; what followed a swipe that is not read has no place there.
+Reads those of 1.12 to 1.19 and older ones, and what Chub and Marinara write; writes what 1.19 reads. A message's swipes
+are the takes of a turn; what followed a swipe that is not read has no place there.
 """
 
 import json
@@ -73,12 +73,15 @@ def _message(chat: Chat, line: dict[str, Any], where: str) -> None:
     chosen = whole(line.get("swipe_id"))
     if not 0 <= chosen < len(swipes):
         swipes, chosen = [said, *(swipe for swipe in swipes if swipe != said)], 0
+    if said in swipes:  # Marinara numbers them anew when one is deleted, and not the one that is shown
+        chosen = chosen if swipes[chosen] == said else swipes.index(said)
     swipes[chosen] = said  # as SillyTavern shows it, where an edit has changed the one and not the other
     thoughts = [""] * len(swipes)
     for at, info in enumerate(listed(line.get("swipe_info"), f"{where}.swipe_info")[: len(swipes)]):
         thoughts[at] = _reasoning(info)
     thoughts[chosen] = _reasoning(line) or thoughts[chosen]
-    label = "" if role == "user" or chat.scenario or name in (*UNNAMED, chat.narrator) else f"{name}: "
+    is_told = role == "user" or line.get("role") == "narrator"  # Marinara's game master, beside its characters
+    label = "" if is_told or chat.scenario or name in (*UNNAMED, chat.narrator) else f"{name}: "
     chat.say_one_of(role, [label + swipe for swipe in swipes], chosen, thoughts)  # type: ignore[arg-type]
 
 
@@ -88,8 +91,11 @@ def _words(value: Any, where: str) -> str:
 
 
 def _reasoning(holder: Any) -> str:
-    extra = holder.get("extra") if isinstance(holder, dict) else None
+    if not isinstance(holder, dict):
+        return ""
+    extra = holder.get("extra")
     found = extra.get("reasoning") if isinstance(extra, dict) else None
+    found = found or holder.get("reasoning_content")  # Marinara's
     return found if isinstance(found, str) else ""
 
 

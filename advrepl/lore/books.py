@@ -14,7 +14,7 @@ import msgspec
 
 from advrepl import AdvreplError
 from advrepl.cards import card_files, text
-from advrepl.cards.read import parse_card
+from advrepl.cards.read import parse_object
 from advrepl.lore import decorators, key_match
 from advrepl.lore.entries import LOGICS, ROLES, SOURCES, Book, Entry, Position
 from advrepl.lore.fields import HIGHEST, Fields, shorten
@@ -107,7 +107,10 @@ def combine(books: Iterable[Book]) -> Book:
 def _decoded(data: bytes, source: str) -> tuple[object, list[str]]:
     """The book in a file, which is its text, or that of the character in a picture or an archive."""
     if not card_files.is_text(data):
-        character, _ = parse_card(data, source)
+        found, notes = card_files.unpack(data, source)
+        if world_entries(found):
+            return found, notes
+        character, _ = parse_object(found, source)
         if not character.book:
             raise AdvreplError(f"{source} is a character card without a lorebook")
         return character.book, []

@@ -4,7 +4,7 @@ Does not print or read anything: the terminal passes in what the player said and
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any
@@ -57,8 +57,8 @@ class Game(Told):
         self.last: Reply | None = None
         self._unplayed: Save | None = None  # the story as it opened, if it goes again so; any change is another save
         self.prefetch_start = 0  # the first block in the cache, as it was prepared for the next turn
-        self._asked = time.perf_counter()  # when the player's line was complete
-        self.cancelled = False
+        self._aside = 0  # tokens decoded for what was asked besides replies, since the last of them
+        self._asks()
 
     # --- what can be asked
 
@@ -198,9 +198,7 @@ class Game(Told):
 
     def leave_branch(self) -> None:
         """Note where the window of what is read now begins, for when it is read again; the head moves next."""
-        if (head := self.story.head) is not None:
-            self.state.left.pop(head, None)
-            self.state.left[head] = max(self.state.save.window_start, self.prefetch_start)
+        self.state.leave(max(self.state.save.window_start, self.prefetch_start))
 
     # --- while the player reads
 
@@ -291,6 +289,15 @@ class Game(Told):
     def _asks(self) -> None:
         self._asked, self.cancelled = time.perf_counter(), False
 
+    def ask(self, window: Window, sampling: Sampling, stop: Iterable[str] = (), grammar: str | None = None) -> str:
+        """Return what the model writes for something else than a reply, told as `aside` of the next one."""
+        try:
+            on_prefill = self.on_prefill
+            return "".join(self.engine.generate(window, sampling, stop=stop, grammar=grammar, on_prefill=on_prefill))
+        finally:
+            self._aside += self.engine.stats.decoded
+            self.read_in_full += self.engine.stats.whole
+
     def _reply(self, window: Window, prefix: str = "") -> Iterator[Event]:
         """Write an answer to the head, or a longer version of it that begins with `prefix`, and save it."""
         yield from self._slid(window)
@@ -328,14 +335,14 @@ class Game(Told):
 
     def _begun(self, task: ReplyTask) -> tuple[bool, Iterator[WriterEvent]]:
         """The events of a reply, and whether words of it were there before they were asked for."""
-        taken = self.prefetcher.take(task) if self.prefetcher else None
-        if not taken:
+        if not (self.prefetcher and (taken := self.prefetcher.take(task))):
             return False, self.write(self.engine, task)
         return any(isinstance(event, Piece) for event in taken.done), chain(taken.done, taken.events)
 
     def _stats(self, written: Written | None, first: float, ready: bool = False) -> dict[str, Any]:
         cost = written.stats if written else Stats(stop="written")
-        aside = self.prefetcher.spent() if self.prefetcher and written else 0
+        aside = self._aside + (self.prefetcher.spent() if self.prefetcher else 0) if written else 0
+        self._aside = 0 if written else self._aside
         return reply_stats(cost, self.state.evicted(), first, time.perf_counter() - self._asked, ready, aside)
 
     def greeted(self) -> int | None:

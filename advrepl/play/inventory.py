@@ -113,7 +113,7 @@ class Inventory:
         if not game.prefetcher:
             with suppress(AdvreplError):
                 for question, asked in self._open(game.planner, game.engine):
-                    said = "".join(game.engine.generate(asked, GREEDY, grammar=grammar(question.choices)))
+                    said = game.ask(asked, GREEDY, grammar=grammar(question.choices))
                     self._answers.append((question, read(said, question.choices)))
         self.keep(game.state)
 

@@ -7,12 +7,12 @@ the question's own tokens and cannot invent anything. What it chose is told from
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from advrepl import AdvreplError, scripts
-from advrepl.engines.base import Engine, PrefillProgress
+from advrepl.engines.base import Engine
 from advrepl.engines.slots import PrefetchJob, Slot
 from advrepl.play.candidates import WriterEvent
 from advrepl.play.planner import SHORTEST_LINE, Planner
@@ -23,6 +23,9 @@ from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
 from advrepl.story import quotes
 from advrepl.story.quotes import Quote
+
+if TYPE_CHECKING:
+    from advrepl.play.game import Game
 
 ASKED_AT_ONCE = 2  # turns that are asked about while the player reads one reply
 LEAST_WORDS, MOST_CHARACTERS = 4, 240  # of a sentence that can be chosen
@@ -127,13 +130,13 @@ def _answer(engine: Engine, window: Window, texts: list[str]) -> Iterator[Writer
             return
 
 
-def summary(planner: Planner, engine: Engine, on_prefill: PrefillProgress | None = None) -> str:
+def summary(game: "Game") -> str:
     """Return what the model tells of the story so far, in its own words; raises AdvreplError where it tells nothing."""
-    asked = planner.asked(SUMMARY, SUMMARIZING.max_tokens)
+    asked = game.planner.asked(SUMMARY, SUMMARIZING.max_tokens)
     if not asked:
-        raise AdvreplError(f"the context has no room to ask for a summary: {engine.more_room}")
-    said = "".join(engine.generate(asked, SUMMARIZING, on_prefill=on_prefill)).strip()
-    if engine.stats.stop == "interrupted":
+        raise AdvreplError(f"the context has no room to ask for a summary: {game.engine.more_room}")
+    said = game.ask(asked, SUMMARIZING).strip()
+    if game.engine.stats.stop == "interrupted":
         raise AdvreplError("stopped: no summary is kept")
     whole = said[: scripts.last_sentence_end(said, len(said))].strip() or said
     if not whole:

@@ -96,6 +96,12 @@ class GameState:
         self.save, self.browsed = msgspec.structs.replace(save, turns=self.story.turns), None
         self.left = {}
 
+    def leave(self, start: int) -> None:
+        """Note that the head moves elsewhere next, and with which block the window began."""
+        if self.story.head is not None:
+            self.left.pop(self.story.head, None)
+            self.left[self.story.head] = start
+
     def _moved(self) -> None:
         """The head is another one: so is the end of the branch that is read."""
         self.browsed, head, branches = None, self.story.head, self.save.branches

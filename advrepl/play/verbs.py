@@ -71,7 +71,7 @@ def suggested(game: Game) -> str:
     seed = game.planner.reply_seed(len(game.story.turns))
     sampling = replace(game.sampling, max_tokens=LINE_TOKENS, seed=seed)
     stops, grammar = ("\n", *game.format.stops(game.scenario)), LINE if game.engine.grammars else None
-    said = "".join(game.engine.generate(window, sampling, stop=stops, grammar=grammar, on_prefill=game.on_prefill))
+    said = game.ask(window, sampling, stops, grammar)
     line = " ".join(said.split()).removeprefix(f"{game.scenario.you}:").strip()
     if not line:
         raise AdvreplError("the model has no line for you: say it in your own words")

@@ -139,7 +139,7 @@ def passages(model: LlamaModel, format: Format, save: Save, most: int, aloud: Al
     names = names_in("\n".join(turn.text for turn in turns))
     prompt = format.spell(save.scenario, turns)
     encode = model.vocab.encode
-    borders = Borders(encode)
+    borders = Borders(encode, model.vocab.leads)
     cache = TokenCache(encode, model.vocab.piece, borders)
 
     def passage(blocks: Sequence[Block]) -> Passage:

@@ -70,3 +70,15 @@ def test_a_model_that_can_be_played_is_read_once(file: Path, monkeypatch: pytest
     monkeypatch.setattr("advrepl.engines.llama.header.GgufHeader", None)
     models.check_playable(path)
     assert told and models.format_told(path) == told
+
+
+def test_what_is_found_out_name_by_name_is_there_the_next_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "MOST", 3)
+    leads = facts.Kept(file, "leads")
+    for number, name in enumerate("abcd"):
+        leads[name] = number
+    assert leads == facts.Kept(file, "leads") == {"b": 1, "c": 2, "d": 3}
+    facts.remember(file, "leads", {"a": -1, "b": "1", "c": True, "d": 1.0, "e": 2})
+    assert facts.Kept(file, "leads") == {"e": 2}
+    facts.remember(file, "leads", [1])
+    assert facts.Kept(file, "leads") == {}

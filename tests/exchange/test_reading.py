@@ -54,6 +54,34 @@ def test_swipes_are_takes_and_what_is_left_out_is_said() -> None:
     assert chat.remarks == ["1 broken line left out", "1 hidden message left out"]
 
 
+def test_what_marinara_shows_is_the_take_that_is_read() -> None:
+    """Its swipes' numbers have gaps where one was deleted: what is shown is `mes`, and no other take is lost."""
+    (chat,) = parse(chats.MARINARA.encode(), "x")
+    story = chat.save("x")
+    assert [turn.text for turn in story.turns] == ["Come in!", "I do.", "Stand.", "Sit.", "Lie."]
+    assert (story.turns[story.head or 0].text, story.turns[3].thoughts) == ("Sit.", "He is tired.")
+    assert (chat.you, chat.narrator, chat.remarks) == ("Tom", "Mira", ["1 hidden message left out"])
+
+
+def test_thoughts_and_pictures_of_risuai_are_no_words() -> None:
+    said = "<Thoughts>\nHm.\n</Thoughts>\n\nSit. {{inlay::3f}}"
+    data = {
+        "type": "risuChat",
+        "data": {"message": [{"role": "user", "data": "I do."}, {"role": "char", "data": said}]},
+    }
+    (chat,) = parse(json.dumps(data).encode(), "x")
+    assert told(chat.save("x")) == [("user", "I do."), ("model", "Sit.")] and chat.story.turns[1].thoughts == "Hm."
+
+
+def test_whoever_stands_over_a_turn_says_it() -> None:
+    (chat,) = parse(chats.RISU_TEXT.encode(), "x")
+    assert (chat.you, chat.narrator) == ("Tom", "Mira")
+    ann = "\n\n[Ann] (9/1/2026, 9:04:00 AM)\n"
+    (chat,) = parse(f"{chats.MARINARA_TEXT}\n\n[a door]\nIt opens.{ann}Stand!{ann}Now!".encode(), "x")
+    assert [text for _, text in told(chat.save("x"))[2:]] == ["Sit.\n\n[a door]\nIt opens.", "Ann: Stand!", "Ann: Now!"]
+    assert chat.title == "An evening"
+
+
 @pytest.mark.parametrize("name", ["webui", "agnai", "cai", "llama.cpp tree"])
 def test_other_takes_come_along(name: str) -> None:
     (chat,) = parse(chats.EVERY_TEXT[name].encode(), name)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from advrepl import AdvreplError
 from advrepl.cards.character import shipped
+from advrepl.cards.read import load_card
 from advrepl.lore.books import combine, load_book, parse_book
 from advrepl.lore.entries import Book, Entry
 from tests.card_files import END, HEAD, PIXELS, text
@@ -320,7 +321,7 @@ def test_any_file_is_a_book_or_one_sentence(data: bytes) -> None:
             assert book.entries
 
 
-def test_books_of_other_makers() -> None:
+def test_books_of_other_makers(tmp_path: Path) -> None:
     """As SillyTavern puts them when it imports them, with what it leaves out."""
     agnai = {
         "kind": "memory",
@@ -341,6 +342,11 @@ def test_books_of_other_makers() -> None:
             {"text": "Off.", "keys": ["x"], "enabled": False},
         ],
     }
+    picture = tmp_path / "b.png"
+    picture.write_bytes(HEAD + text(novelai, b"naidata") + PIXELS + END)
+    assert load_book(picture)[0] == parse_book(novelai, "b")[0]
+    with pytest.raises(AdvreplError, match="is a lorebook, not a character"):
+        load_card(picture)
     assert parse_book(novelai, "b")[0].entries == (
         Entry("0", "Pip.", keys=("owl", "/mill(er)?/i"), order=4, match_whole_words=True, position="before"),
         Entry("1", "Rain.", constant=True, order=0, match_whole_words=True, position="before"),

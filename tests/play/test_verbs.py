@@ -7,8 +7,8 @@ import pytest
 
 from advrepl import AdvreplError
 from advrepl.engines.llama.engine import LlamaEngine
-from advrepl.play import guidance, verbs
-from advrepl.play.events import Note
+from advrepl.play import guidance, memory, verbs
+from advrepl.play.events import Note, Reply
 from advrepl.play.game import Game
 from advrepl.story.scenario import START
 from advrepl.story.tree import Turn
@@ -78,6 +78,19 @@ def test_the_model_writes_the_players_line(house: Callable[..., Game], format: s
     assert verbs.suggested(game) == "open the door"
     assert engine.prompts[-1].endswith({"metharme": "<|user|>", "pygmalion": "\nYou:"}[format])  # type: ignore[attr-defined]
     assert len(game.story.turns) == before, "it is not said yet"
+
+
+def test_what_is_asked_besides_replies_is_told_with_the_next_one(house: Callable[..., Game]) -> None:
+    """It was decoded and never told: 60 tokens of a line, 153 of a summary."""
+    game = house("open the door", "You came to a house.", "A hall.", *HALL, "A cellar.", *CELLAR)
+    game.engine.costs = [(60, 1), (153, 0), (20, 0), *3 * [(1, 0)]]  # type: ignore[attr-defined]
+    read = game.read_in_full
+    assert verbs.suggested(game) == "open the door"
+    assert memory.summary(game) == "You came to a house."
+    first, then = (list(game.act("go in"))[-1] for _ in range(2))
+    assert isinstance(first, Reply) and (first.stats["decoded"], first.stats["aside"]) == (60 + 153 + 23, 60 + 153)
+    assert isinstance(then, Reply) and then.stats["aside"] == 0
+    assert game.read_in_full == read + 1
 
 
 def test_a_real_model_writes_one_too(new_game: Callable[..., Game], open_engine: Callable[..., LlamaEngine]) -> None:

@@ -1,5 +1,5 @@
 // Answers which entries SillyTavern tells in each of `cases`, at each step of its chat, and where they stand.
-import { answer, load, question, version } from './runner.mjs';
+import { answer, anything, load, question, version } from './runner.mjs';
 
 const context = { extensionPrompts: {}, tagMap: { 'Mo.png': ['t1'] } };
 const characters = [{ name: 'Mo', avatar: 'Mo.png', data: { extensions: { world: 'book' } } }];
@@ -12,6 +12,7 @@ const known = {
     getRegexedString: text => text, getTokenCountAsync: async text => text.length, regex_placement: {},
     getCharaFilename: () => 'Mo', getTagKeyForEntity: () => 'Mo.png', extension_prompt_roles: { SYSTEM: 0 },
     escapeRegex: text => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'),
+    parseJsonFile: async file => file.data, getSanitizedFilename: async name => name, checkOverwriteExistingData: async () => true,
     getStringHash: text => [...text].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) | 0, 7),
 };
 globalThis.$ = () => ({ find: () => ({}) });
@@ -20,9 +21,19 @@ lore.updateWorldInfoSettings({
     world_info_depth: 2, world_info_recursive: true, world_info_match_whole_words: true, world_info_budget: 25,
 });
 
-async function told({ book, card, steps, budget, roll, sources }) {
+// The book of another program, as it makes a world file of it.
+async function converted(data) {
+    let found;
+    globalThis.FormData = class { append(name, value) { if (name === 'convertedData') found = JSON.parse(value); } };
+    globalThis.fetch = async () => ({ ok: false });
+    globalThis.toastr = anything;
+    await lore.importWorldInfo({ name: 'book.json', data });
+    return found.entries;
+}
+
+async function told({ book, card, foreign, steps, budget, roll, sources }) {
     delete chat_metadata.timedWorldInfo;
-    const entries = card ? lore.convertCharacterBook(card).entries : Object.fromEntries(Object.entries(book.entries)
+    const entries = card ? lore.convertCharacterBook(card).entries : foreign ? await converted(foreign) : Object.fromEntries(Object.entries(book.entries)
         .map(([key, entry]) => [key, { ...lore.newWorldInfoEntryTemplate, ...entry }]));
     lore.worldInfoCache.set('book', { entries });
     Math.random = () => roll;

@@ -70,7 +70,7 @@ def fill(text: str) -> str:
 
 def ours(case: dict[str, Any]) -> list[dict[str, Any]]:
     """What advrepl tells at each step, in the shape of the script's answer."""
-    book, _ = parse_book(case.get("book") or case["card"], "book")
+    book, _ = parse_book(case.get("book") or case.get("card") or case["foreign"], "book")
     sources = {name: case["sources"].get(theirs, "") for name, (theirs, _) in SOURCES.items()}
     told = Told(characters=frozenset(["mo"]), tags=frozenset(["t1"]), sources=sources)
     state, seen = LoreState(), []

@@ -161,12 +161,15 @@ class KvStore:
             self._thread.start()
 
     def _keep_front(self, window: Window, blocks: int) -> None:
-        """Keep what the engine has read of the head and so many blocks, for other stories; once."""
+        """Keep what the engine has read of the head and what it sees of so many blocks, for other stories; once.
+
+        Examples that leave a small model no room for the turn have slid out by then, as they will in the next story.
+        """
         path, self._front = self._front, None
-        if not path or window.evicted or path.exists():
+        if not path or path.exists():
             return
         self._finish()
-        snapshot = self._engine.front(blocks)
+        snapshot = self._engine.front(max(blocks - window.evicted, 0))
         if snapshot is not None and len(snapshot.tokens) >= LEAST_FRONT:
             given = path, snapshot, self._runs()
             self._thread = threading.Thread(target=self._write_front, args=given, name="advrepl-kv-front")

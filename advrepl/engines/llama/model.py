@@ -16,6 +16,7 @@ import numpy as np
 
 from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_room
+from advrepl.engines.facts import Kept
 from advrepl.engines.files import fingerprint
 from advrepl.engines.llama.abilities import abilities_of
 from advrepl.engines.llama.cache_types import TYPES, cache_types, cell_of, check_memory, heads_of, spare_cells
@@ -63,6 +64,7 @@ class LlamaModel(LlamaMemory):
             self.close()
             raise
         self.vocab = Vocabulary(self._model)
+        self.vocab.leads = Kept(path, "leads")
         self.path, self.fingerprint = path, fingerprint(path)
         self.library = str(llama_cpp.__version__)
         self.name, self.n_params = path.stem, int(lib.llama_model_n_params(self._model))

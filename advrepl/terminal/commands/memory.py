@@ -49,7 +49,7 @@ def _summarized(game: Game, word: str, text: str) -> Iterator[Event]:
     if word == "write":
         if game.prefetcher:
             game.prefetcher.drop()
-        new = Summary(head, memory.summary(game.planner, game.engine, game.on_prefill))
+        new = Summary(head, memory.summary(game))
     elif word == "edit" and not text:
         said = one_line(before.text) if before else ""
         yield Draft(f"{said or 'there is no summary yet'}\n/recap edit TEXT changes it", f"/recap edit {said}")

@@ -17,7 +17,7 @@ from advrepl.engines.hf.vocab import Vocabulary
 from advrepl.engines.kv.borders import Borders
 from advrepl.engines.kv.tokens import TokenCache
 from advrepl.prompt.formats import FORMATS, Format
-from advrepl.prompt.segments import Prompt
+from advrepl.prompt.segments import Prompt, Segment
 from advrepl.prompt.template import ChatTemplate
 from advrepl.story.scenario import START, Injection, Scenario
 from advrepl.story.tree import Role, Turn
@@ -168,7 +168,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def check(pair: tuple[Vocabulary, Reference], format: Format, count: int) -> None:
     vocab, reference = pair
-    cache = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode))
+    cache = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode, {}))
     for prompt in stories(format, 1, count):
         ids = [token for part in cache.parts(prompt.segments) for token in part]
         assert ids == reference(str(prompt)), repr(str(prompt))
@@ -183,3 +183,16 @@ def test_a_prompt_has_the_ids_of_its_text(pair: tuple[Vocabulary, Reference], fo
 @pytest.mark.parametrize("format", formats().values(), ids=formats())
 def test_two_thousand_prompts_have_the_ids_of_their_text(pair: tuple[Vocabulary, Reference], format: Format) -> None:
     check(pair, format, 2000)
+
+
+def test_a_mark_is_tried_once_with_a_vocabulary_and_no_name_in_it_is_written_down(tmp_path: Path) -> None:
+    vocab, _ = smollm_pair(tmp_path / "m")
+    leads: dict[str, int] = {}
+    marks = [Segment("\nBrindle:", " Hm."), Segment("<|im_end|>\n<|im_start|>user\n", "Hm."), Segment("\n\n", "Hm.")]
+    found = list(map(Borders(vocab.encode, leads).lead, marks))
+    assert len(leads) == 3 and "Brindle" not in repr(leads)
+    assert list(map(Borders(never, leads).lead, marks)) == found
+
+
+def never(segment: Segment, first: bool) -> tuple[int, ...]:
+    raise AssertionError("nothing is to be tried")

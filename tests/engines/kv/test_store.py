@@ -1,5 +1,6 @@
 """Leaving a story and coming back to it: only the new turn is fed, and no file that lies there can do harm."""
 
+import json
 import os
 import resource
 import shutil
@@ -126,7 +127,7 @@ def test_a_story_that_is_left_after_every_turn_feeds_new_turns_only(tmp_path: Pa
         game = player.opened()
         assert isinstance(game.engine, LlamaEngine) and game.engine.shifted == shifted
         vocab, segments = game.engine.model.vocab, game.window().segments
-        spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)).parts(segments)
+        spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode, {})).parts(segments)
         respelled += spelled[-1] != game.engine.sequence.token_cache.parts(segments)[-1]
         stats = player.play(game, line)
         assert stats["beyond"] <= 8 and player.notices == []
@@ -565,9 +566,23 @@ def test_a_card_read_before_is_continued_in_the_same_words(tmp_path: Path, mini:
 @pytest.mark.parametrize("name", ["lfm2", "gemma3"])
 def test_a_card_is_read_once_by_other_kinds_of_models_too(tmp_path: Path, name: str) -> None:
     path = architectures.make(name, tmp_path, context_length=8192)
-    # A small model's window would have no room for all examples, and they are what is read before.
     player = Player(tmp_path, path, ctx=8192, options=0, you="Anna", plain_model=True)
     assert begun(player, "brindle")["beyond"] > 400 and begun(player, "brindle")["beyond"] <= 8
+
+
+@pytest.mark.parametrize("name", ["lfm2", "gemma3"])
+def test_so_it_is_where_a_small_model_has_no_room_for_the_examples(tmp_path: Path, name: str) -> None:
+    """Nothing was kept of such a card, as its examples slid out in the first turn."""
+    dialogue = "<START>\n{{user}}: What is that?\n{{char}}: " + 30 * "It is a lamp. "
+    fields = {"name": "Ida", "description": 9 * "Ida mends lamps. ", "first_mes": 9 * "Good day. "}
+    card = tmp_path / "ida.json"
+    fields["mes_example"] = "\n".join(3 * [dialogue])
+    card.write_text(json.dumps(fields))
+    player = Player(tmp_path, architectures.make(name, tmp_path, context_length=8192), ctx=4096, options=0, you="Anna")
+    first, second = begun(player, str(card)), begun(player, str(card), ("I sit down.",))
+    assert first["beyond"] > 600 and second["beyond"] <= 8 and second["reused"] > 600
+    card.write_text(json.dumps({**fields, "description": fields["description"].replace("Ida", "Ada", 1)}))
+    assert begun(player, str(card))["reused"] == 0
 
 
 @pytest.mark.parametrize("name", ["mamba", "lfm2", "gemma3"])

@@ -95,7 +95,7 @@ def test_a_reply_keeps_the_tokens_it_was_sampled_as(engine: LlamaEngine) -> None
             segments = (*prompt.segments[:-1], reply)
             ids = memory.parts(segments)[-1]
             assert ids == (*cue, *(token for token, _ in memory.sampled))
-            spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode)).parts(segments)
+            spelled = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode, {})).parts(segments)
             respelled += spelled[-1] != ids
     assert respelled
 
@@ -125,6 +125,6 @@ def test_a_reply_ends_as_the_tokenizer_has_it_with_what_follows(engine: LlamaEng
     memory.begin(start.segments)
     reply = memory.parts(Metharme().spell(START, told).segments)[2]
     assert reply == (*vocab.plain("|model|>"), *vocab.plain(' He says "></<'))
-    copy = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode))
+    copy = TokenCache(vocab.encode, vocab.piece, Borders(vocab.encode, {}))
     copy.stored = memory.stores(Metharme().spell(START, told).segments)
     assert copy.parts(Metharme().spell(START, told).segments)[2] == reply
