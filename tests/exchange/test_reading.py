@@ -174,6 +174,7 @@ def test_pickles_are_never_read() -> None:
     [
         (b"", "x is no chat that is known here"),
         (b"\x89PNG\r\n\x1a\n\xff", "x is no text"),
+        (b"PK\x03\x04\x14\x00", "x is an archive: unpack it, and give the folder that comes out"),
         (b"{", "x is damaged: Expecting property name"),
         (b'{"a": 1}', "x is no chat that is known here"),
         (b"[" * 100_000, "x is "),
