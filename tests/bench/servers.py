@@ -35,6 +35,10 @@ OVERHEAD, BEYOND, PICKED, CROWD = 15.0, 70.0, 60.0, 1.5  # goals: ms, tokens, ms
 PLAYERS = 4
 PICKS = 6
 VLLM = "vLLM"
+USUAL = ("llama-server", VLLM)  # xllamacpp is the same program, workers cost what their network does
+# Three slides on a llama-server, two on a vLLM; all of it takes seven minutes on two cores.
+USUALLY = {"ctx": 768, "turns": 20, "reply": 32, "rounds": 2}
+READING = 3.0
 FRESH = httpx.Limits(max_keepalive_connections=0)  # a llama-server closes what it says to keep
 
 
@@ -166,7 +170,7 @@ def alone(server: Running, name: str, plan: Setup) -> list[Row]:
 
 def together(server: Running, name: str, plan: Setup, reading: float) -> list[Row]:
     """Four players at once beside one alone, before and after."""
-    takes = [crowd(server.url, plan.model, count, plan.rounds * 4, plan.reply, reading) for count in (1, PLAYERS, 1)]
+    takes = [crowd(server.url, plan.model, count, plan.rounds * 3, plan.reply, reading) for count in (1, PLAYERS, 1)]
     one = statistics.mean([*takes[0], *takes[2]])
     what = f"{name}: first word, {PLAYERS} players who read {reading:g} s"
     return [
@@ -191,8 +195,8 @@ def measure(plan: Setup, only: list[str] | None, reading: float) -> Section:
 
 
 def _asked(there: list[Kind], only: list[str] | None) -> list[Kind]:
-    """Those that are asked for; of a llama_cpp.server there is nothing to measure, as it says nothing."""
-    return [kind for kind in there if (kind.name in only if only else kind.name != "llama_cpp.server")]
+    """Those that are asked for; a llama_cpp.server says nothing that could be measured."""
+    return [kind for kind in there if kind.name in (only or USUAL)]
 
 
 def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -203,8 +207,9 @@ def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--only", nargs="*", metavar="NAME")
-    options.add_argument("--reading", type=float, default=READING_SECONDS, help="seconds")
+    options.set_defaults(**USUALLY)
+    options.add_argument("--only", nargs="*", metavar="NAME", help=f"of the servers that there are: {' '.join(USUAL)}")
+    options.add_argument("--reading", type=float, default=READING, help="seconds of each of several players")
     chosen = options.parse_args()
     results.keep(measure(setup(chosen), chosen.only, chosen.reading), chosen.results)
 

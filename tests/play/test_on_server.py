@@ -163,3 +163,18 @@ def test_a_resumed_story_whose_window_slides_is_moved_on_the_server_unless_somet
         assert played(again, line)[1] == "" and again.state.evicted() > 0
         assert bool(server.asked[0]["n_cache_reuse"]) is moves
         again.close()
+
+
+def test_a_resumed_reply_is_sent_as_the_tokens_it_was_sampled_as(tmp_path: Path) -> None:
+    """Its text alone would be others: a server would read all behind them again, and could move nothing."""
+    with serving(LLAMA, says(" The", " do", "or", " opens.")) as server:
+        game = opened(server, tmp_path, options=0)
+        list(game.open())
+        played(game, "I knock.")
+        game.close()
+        again = session.resumed_game(None, Settings(saves=tmp_path), pytest.fail)
+        played(again, "I go in.")
+        again.close()
+        sampled = [token for text in (" The", " do", "or", " opens.") for token in server.ids(text, False)]
+        first, second = (asked["prompt"] for asked in (server.asked[0], server.asked[-1]))
+        assert len(sampled) == 4 and second[: len(first) + 4] == [*first, *sampled]

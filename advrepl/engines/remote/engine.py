@@ -21,6 +21,7 @@ from advrepl.engines.remote.completion import Completion, Overflow, Tell
 from advrepl.engines.remote.events import Event, Figures
 from advrepl.engines.remote.grammar import fits
 from advrepl.engines.remote.identify import Server
+from advrepl.engines.remote.kept import KeptTokens
 from advrepl.engines.remote.request import lacking, payload
 from advrepl.engines.remote.tokens import RemoteTokens
 from advrepl.engines.remote.wire import Interrupted, Wire
@@ -55,10 +56,11 @@ class Known:
     lost: bool = False  # has another story been put into that slot?
 
 
-class RemoteEngine:
+class RemoteEngine(KeptTokens):
     """Continue text on a server. Has the methods of base.Engine; `tell` is told, in one line, what is waited for."""
 
     def __init__(self, wire: Wire, server: Server, tokens: RemoteTokens, n_ctx: int) -> None:
+        super().__init__()
         self.wire, self.server, self.tokens = wire, server, tokens
         self.name, self.n_ctx = server.name, n_ctx
         self.more_room = LONGER_SERVER if n_ctx == server.n_ctx else LARGER_CTX
