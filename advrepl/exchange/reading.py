@@ -33,6 +33,8 @@ def read(path: Path) -> list[Chat]:
 
 def parse(data: bytes, source: str) -> list[Chat]:
     """Return the chats in a file's bytes; raises AdvreplError as `read` does."""
+    if data.startswith(b"PK\x03\x04"):  # as Marinara writes all chats at once
+        raise AdvreplError(f"{source} is an archive: unpack it, and give the folder that comes out")
     try:
         told = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
