@@ -56,7 +56,7 @@ class Vocabulary(ABC):
     def piece(self, token: int) -> bytes:
         """Return the bytes that a token spells, which may be a part of a character.
 
-        None for what is no text, but for the marks by which a model says that it thinks (prompt/thinking.py).
+        None for what is no text, but for the marks by which a model says that it thinks (thinking.py).
         """
 
     @abstractmethod

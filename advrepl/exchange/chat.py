@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, thinking
 from advrepl.exchange.values import fields
 from advrepl.lore.books import parse_book
 from advrepl.lore.entries import Book
@@ -60,9 +60,15 @@ class Chat:
             self.story.goto(head)
 
     def add(self, parent: int | None, role: Role, text: str, thoughts: str = "") -> int | None:
-        """Add a turn behind another one and return its index; None, and nothing, if it has no words."""
+        """Add a turn behind another one and return its index; None, and nothing, if it has no words.
+
+        Other programs keep the thoughts of a model with its reply, if they are not told its marks.
+        """
         if len(self.story.turns) >= MOST_TURNS:
             raise AdvreplError(f"{self.source} has more than {MOST_TURNS:,} messages")
+        if role == "model":
+            own, text = thinking.parted(text)
+            thoughts = thoughts or own
         said = _HALVES.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n")).strip()
         return self.story.add(Turn(parent, role, said, thoughts=_HALVES.sub("", thoughts))) if said else None
 

@@ -18,7 +18,6 @@ BEGIN = "<|BEGIN-VISIBLE-CHAT|>"  # what text-generation-webui has the player sa
 USERS = ("user", "human", "you", "player")
 MODELS = ("assistant", "model", "char", "bot", "ai", "gpt", "narrator")
 ACTION = re.compile(r"^\s*> ")
-THOUGHTS = re.compile(r"\s*<(think|Thoughts)>(.*?)</\1>", re.DOTALL)  # RisuAI's are the second
 INLAY = re.compile(r"\{\{inlay(?:ed|eddata)?::[^{}]*\}\}")  # RisuAI's pictures
 EMBEDDED = re.compile(r'<div class="idat">(.*?)</div>', re.DOTALL)  # what RisuAI's page carries for its importer
 Reader = Callable[[Any, str], Iterator[Chat]]
@@ -63,14 +62,7 @@ def _with_versions(chat: Chat, role: Role, said: str, about: Any, where: str) ->
     if not 0 <= chosen < len(versions):
         versions, chosen = [said], 0
     versions[chosen] = said
-    parts = [_parted(each) if role == "model" else ("", each) for each in versions]
-    chat.say_one_of(role, [each for _, each in parts], chosen, [thoughts for thoughts, _ in parts])
-
-
-def _parted(said: str) -> tuple[str, str]:
-    """What was thought before a reply, and the reply."""
-    found = THOUGHTS.match(said)
-    return (found[2].strip(), said[found.end() :]) if found else ("", said)
+    chat.say_one_of(role, versions, chosen)
 
 
 def _agnai(data: Any, source: str) -> Iterator[Chat]:
@@ -100,10 +92,10 @@ def _risu_chat(chat: Chat, found: dict[str, Any]) -> None:
     chat.note = text(found.get("note"), f"{where}.note")
     for at, line in enumerate(listed(found.get("message"), f"{where}.message")):
         message = fields(line, f"{where}.message[{at}]")
-        thoughts, said = _parted(INLAY.sub("", text(message.get("data"), f"{where}.message[{at}].data")))
+        said = INLAY.sub("", text(message.get("data"), f"{where}.message[{at}].data"))
         if message.get("role") == "char" and not chat.narrator:
             chat.narrator = text(message.get("name"), f"{where}.message[{at}].name")
-        chat.say("user" if message.get("role") == "user" else "model", said, thoughts)
+        chat.say("user" if message.get("role") == "user" else "model", said)
     if found.get("localLore"):
         chat.add_book({"entries": found["localLore"]}, f"{where}.localLore")
 
@@ -220,8 +212,7 @@ def _messages(data: Any, source: str) -> Iterator[Chat]:
         elif role in USERS:
             chat.say("user", said)
         elif role in MODELS:
-            thoughts, said = _parted(said)
-            chat.say("model", said, thoughts)
+            chat.say("model", said)
     yield chat
 
 

@@ -1,18 +1,17 @@
 """Let a model think before it replies: its thoughts are no prose, and are bounded.
 
 Stands between an engine and the writer of a reply, who never sees a thought. Does not know how thoughts are marked
-(prompt/thinking.py).
+(thinking.py).
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, thinking
 from advrepl.engines.base import Engine, OnServer, PrefillProgress, Stats, until_stop
 from advrepl.play.reply import PAUSE, Option, Piece, ReplyTask, Written
 from advrepl.play.writer import Writer
-from advrepl.prompt import thinking
 from advrepl.prompt.segments import Block, Segment, Window
 from advrepl.sampling.params import Sampling
 from advrepl.scripts import words
@@ -73,8 +72,9 @@ class ThinkingEngine:
     def __init__(self, engine: Engine, cue: Block, limit: int) -> None:
         """`cue`: of the reply; empty where an earlier one goes on, which has been thought about."""
         self._engine, self._cue, self._limit = engine, cue, limit
-        self._form = thinking.begun(cue)  # while it thinks
-        self._over = not cue or thinking.settled(cue)
+        mark = cue[-1].mark if cue else ""
+        self._form = thinking.begun(mark)  # while it thinks
+        self._over = not cue or thinking.settled(mark)
         self._behind = cue  # what the reply stands behind: the cue, and what was thought
         self.thoughts = ""
         self.tokens = 0  # of the thoughts

@@ -7,11 +7,11 @@ Does not know about saves, commands or the terminal; game.py gives it a window a
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
-from advrepl import scripts
+from advrepl import scripts, thinking
 from advrepl.engines.base import Engine, PrefillProgress
 from advrepl.play.offers import OfferWriter
 from advrepl.play.reply import PAUSE, EngineCalls, Option, Piece, ReplyTask, Written
-from advrepl.prompt import bans, lists, thinking
+from advrepl.prompt import bans, lists
 from advrepl.prompt import options as menu
 from advrepl.prompt.bans import BanScan
 from advrepl.prompt.repeats import SUSPICIOUS, Repeats

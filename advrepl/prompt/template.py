@@ -5,14 +5,13 @@ Does not decide when a template is used (engines/models.py).
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, groupby, islice, product
 from operator import itemgetter
 from typing import Any
 
-from advrepl import AdvreplError
-from advrepl.prompt import thinking
+from advrepl import AdvreplError, thinking
 from advrepl.prompt.formats import CHAT, example, instruction, player_stops
 from advrepl.prompt.marks import ROLE_LABEL, ROLE_MARK, Forgeable, Marks
 from advrepl.prompt.segments import Block, Prompt, Segment
@@ -64,16 +63,18 @@ class ChatTemplate:
         speaks = not turns or turns[-1].role == "user"
         rendered = self._render(messages, speaks, len(texts), scenario.think)
         segments, end = self._segments(rendered, texts)
-        cue: Block = (Segment(rendered[end:], ""),) if speaks and rendered[end:] else ()
-        if scenario.think == 0:
-            cue = thinking.closed(cue)
-        if cue and (scenario.think == 0 or not self.thinks or thinking.settled(cue)) and self._between:
-            more = thinking.before_reply(cue, self._between[4], self._between[2])
-            cue = (replace(cue[-1], mark=cue[-1].mark + more),)
+        cue: Block = (Segment(self._cue(rendered[end:], scenario.think), ""),) if speaks and rendered[end:] else ()
         left = iter(segments)
         head = tuple(islice(left, 1))
         sizes = [1] * len(dialogues) + list(map(len, said))
         return Prompt(head, tuple(tuple(islice(left, size)) for size in sizes), cue)
+
+    def _cue(self, cue: str, think: int | None) -> str:
+        if think == 0:
+            cue = thinking.closed(cue)
+        if self._between and (think == 0 or not self.thinks or thinking.settled(cue)):
+            cue += thinking.before_reply(cue, self._between[4], self._between[2])
+        return cue
 
     @property
     def thinks(self) -> bool:

@@ -135,10 +135,22 @@ def test_what_is_told_to_the_model_is_no_turn() -> None:
     assert (chat.memory.strip(), len(chat.story)) == ("Be brief.", 3)
 
 
-def test_thoughts_of_a_reply_are_no_part_of_it() -> None:
-    (chat,) = parse(json.dumps({"internal": [["I do.", "<think>\nHm.\n</think>\n\nSit."]]}).encode(), "x")
-    assert told(chat.save("x")) == [("user", "I do."), ("model", "Sit.")]
-    assert chat.story.turns[1].thoughts == "Hm."
+@pytest.mark.parametrize(
+    "said",
+    [
+        "<think>\nHm.\n</think>\n\nSit.",
+        "[THINK]Hm.[/THINK]Sit.",
+        "<Reasoning>Hm.</Reasoning><answer>Sit.",
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Sit.",
+    ],
+)
+def test_thoughts_of_a_reply_are_no_part_of_it(said: str) -> None:
+    """In whatever program they were kept, and in whatever marks."""
+    other = [{"role": "user", "content": "I do."}, {"role": "assistant", "content": said}]
+    for data in ({"internal": [["I do.", said]]}, other):
+        (chat,) = parse(json.dumps(data).encode(), "x")
+        assert told(chat.save("x")) == [("user", "I do."), ("model", "Sit.")]
+        assert chat.story.turns[1].thoughts == "Hm."
 
 
 def test_pictures_alone_and_lines_that_are_no_objects_are_counted() -> None:

@@ -7,20 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, thinking
 from advrepl.play.events import Event, Note, Reply
 from advrepl.play.game import Game
 from advrepl.play.reply import Piece
 from advrepl.play.thoughts import Thought, longest, read_thinking
-from advrepl.prompt import thinking
 from advrepl.prompt.formats import Format
-from advrepl.prompt.segments import Segment
 from advrepl.prompt.template import ChatTemplate
-from advrepl.prompt.thinking import FORMS, Marks
 from advrepl.story.save_file import SaveFile
 from advrepl.story.saves import ModelRef, Save, load
 from advrepl.story.scenario import Scenario
 from advrepl.terminal.commands.table import run
+from advrepl.thinking import FORMS, Marks
 from tests.conftest import ScriptedEngine
 
 PLAIN = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
@@ -274,8 +272,8 @@ def test_thoughts_take_at_most_a_quarter_of_the_context() -> None:
 
 
 def test_a_cue_tells_whether_thoughts_have_begun() -> None:
-    open, done = (Segment("<|a|><think>\n", ""),), (Segment("<|a|><think>\n\n</think>\n\n", ""),)
-    assert thinking.begun(open) == TAGS[0] and thinking.begun(done) is None and thinking.begun(()) is None
+    open, done = "<|a|><think>\n", "<|a|><think>\n\n</think>\n\n"
+    assert thinking.begun(open) == TAGS[0] and thinking.begun(done) is None and thinking.begun("") is None
     assert thinking.settled(done) and not thinking.settled(open) and thinking.closed(open) == done
 
 

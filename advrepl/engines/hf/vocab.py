@@ -15,8 +15,8 @@ import sentencepiece
 
 from advrepl import AdvreplError
 from advrepl.engines import vocabulary
-from advrepl.prompt.thinking import is_mark
 from advrepl.sampling.params import DRY_BREAKERS
+from advrepl.thinking import is_mark
 from convert import ConvertError
 from convert.config import read_object_if_there
 from convert.vocab.bpe import NORMALIZER, PRE_TOKENIZERS, WHOLE_WORDS

@@ -12,7 +12,7 @@ from typing import Any
 import llama_cpp.llama_cpp as lib
 
 from advrepl.engines import vocabulary
-from advrepl.prompt.thinking import is_mark
+from advrepl.thinking import is_mark
 
 PIECE_BYTES = 512
 # In files of ours, where the model's tokenizer is not as llama.cpp's: what it does to text, and that SentencePiece's
@@ -103,7 +103,7 @@ class Vocabulary(vocabulary.Vocabulary):
     def piece(self, token: int) -> bytes:
         """Return the bytes that a token spells, which may be a part of a character.
 
-        None for control tokens, but for those by which a model says that it thinks (prompt/thinking.py).
+        None for control tokens, but for those by which a model says that it thinks (thinking.py).
         """
         piece = self._pieces.get(token)
         if piece is None:

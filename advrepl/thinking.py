@@ -9,8 +9,6 @@ from typing import Any
 
 import regex
 
-from advrepl.prompt.segments import Block, Segment
-
 # The least effort that a template knows (Hunyuan; Cohere, Mistral; Solar; gpt-oss); the first two: none at all.
 EFFORTS = ("no_think", "none", "minimal", "low")
 # Most models think in a tag. Others than these would be words of a story.
@@ -118,6 +116,18 @@ def wrapped(text: str) -> int | None:
     return int(found.end()) if found else 0
 
 
+def parted(text: str) -> tuple[str, str]:
+    """Return what was thought before a whole reply, and the reply."""
+    said = text.lstrip()
+    if not (form := opened(said)):
+        return "", text
+    end, behind = form.find_end(said, len(form.begin))
+    if end < 0:
+        return "", text
+    reply = said[behind:]
+    return readable(said[len(form.begin) : end]), reply[wrapped(reply) or 0 :].lstrip()
+
+
 def late(text: str, start: int) -> tuple[int, int, str] | None:
     """Return from where to where thoughts stand in the midst of a reply, at `start` or later, and the thoughts.
 
@@ -153,9 +163,9 @@ def knows(template: str) -> bool:
     return bool(_MARK.search(template))
 
 
-def begun(cue: Block) -> Marks | None:
+def begun(cue: str) -> Marks | None:
     """Return the form whose thoughts the cue has begun already, so that the model goes on inside; None: in none."""
-    return _as_spelled(_BEGUN.search(cue[-1].mark.rstrip())) if cue else None
+    return _as_spelled(_BEGUN.search(cue.rstrip()))
 
 
 def _as_spelled(found: "regex.Match[str] | None") -> Marks | None:
@@ -169,17 +179,15 @@ def _as_spelled(found: "regex.Match[str] | None") -> Marks | None:
     return Marks(found[0], end if end != found[0] else f"<|/{found['barred']}|>")
 
 
-def settled(cue: Block) -> bool:
+def settled(cue: str) -> bool:
     """Tell whether the cue has done with thinking before the model says a word."""
-    return bool(cue and _SETTLED.search(cue[-1].mark.rstrip()))
+    return bool(_SETTLED.search(cue.rstrip()))
 
 
-def closed(cue: Block) -> Block:
+def closed(cue: str) -> str:
     """Return the cue with no thoughts between the marks that it has begun; as it is where it has begun none."""
     form = begun(cue)
-    if not form:
-        return cue
-    return (*cue[:-1], Segment(cue[-1].mark.rstrip() + (form.close or "\n" + form.closing), ""))
+    return cue.rstrip() + (form.close or "\n" + form.closing) if form else cue
 
 
 def switches(template: str, think: int) -> dict[str, Any]:
@@ -197,13 +205,13 @@ def switches(template: str, think: int) -> dict[str, Any]:
     return more
 
 
-def before_reply(cue: Block, asked: str, told: str) -> str:
+def before_reply(cue: str, asked: str, told: str) -> str:
     """Return what a reply has before it when it is `told` again and has not behind the cue, as the channel to be read.
 
     `asked`: the cue as it is where nobody says how much to think. Where the cue has done with thoughts, without those.
     """
     bare = asked[: found.start()] if (found := _MARKS_AT_END.search(asked)) else asked
-    if not (told.startswith(bare) and (settled(cue) or cue[-1].mark == bare)):
+    if not (told.startswith(bare) and (settled(cue) or cue == bare)):
         return ""
     more = told.removeprefix(bare)
     more = _MARKS_AT_START.sub("", more) if settled(cue) else more
