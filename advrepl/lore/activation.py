@@ -153,9 +153,10 @@ class _Scan:
         for name in self.timing.started:
             if (number := self.index.numbers.get(name)) is not None:
                 found[number] = self.book.entries[number].keys
+        # In the book's order, as its keys below: which patterns get their time is the same in every process.
         matched = [
             number
-            for number, keys in found.items()
+            for number, keys in sorted(found.items())
             if number not in active and number not in self.out and self.applies(self.book.entries[number], keys)
         ]
         return sorted(matched, key=self.rank)
@@ -197,7 +198,8 @@ class _Scan:
         if entry.activate:
             return True
         has = self.finder(entry)
-        if not entry.constant and not (any(map(has, keys)) and _has_secondary(entry, has)):
+        ordered = keys if keys is entry.keys else [key for key in entry.keys if key in keys]
+        if not entry.constant and not (any(map(has, ordered)) and _has_secondary(entry, has)):
             return False
         return (not entry.additional_keys or any(map(has, entry.additional_keys))) and not any(
             map(has, entry.exclude_keys)

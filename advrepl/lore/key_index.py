@@ -119,7 +119,7 @@ class KeyIndex:
     def candidates(self, texts: Iterable[str]) -> dict[int, Collection[str]]:
         """Find the entries that one of the texts could wake, by their numbers, and which of their keys could do it."""
         found: dict[int, set[str]] = {}
-        for text in texts:
+        for text in texts if self._words or self._anywhere else ():
             if text not in self._kept:
                 while len(self._kept) >= KEPT_TEXTS:
                     del self._kept[next(iter(self._kept))]
