@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import llama_cpp.llama_cpp as lib
 import numpy as np
 
 from advrepl import AdvreplError
@@ -236,7 +237,9 @@ def measure(path: Path, log: Log, anyway: bool = True) -> CacheRow:
 
     engine = open()
     can, header = engine.model.abilities, abilities.read_header(engine.model.handle)
-    movable = can.moves or (anyway and can.cuts and header.rope and path.stem not in NOT_MOVED)
+    # llama.cpp knows where a token has several positions (M-RoPE).
+    shifts = lib.llama_memory_can_shift(lib.llama_get_memory(engine.model.context))
+    movable = can.moves or (anyway and can.cuts and header.rope and shifts and path.stem not in NOT_MOVED)
     engine.close()
     worst, again = cut(open)
     ahead = branched(partial(open, 5), open) if can.branches else (None, True)

@@ -123,3 +123,15 @@ def test_the_greetings_of_all_scenarios_are_there() -> None:
 def test_a_damaged_archive_is_told_in_a_sentence(manifest: object, message: str) -> None:
     with pytest.raises(AdvreplError, match=message):
         parse_card(archive(manifest=manifest), "ada.byaf")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"creator_notes": "new", "creatorcomment": "old"}, "old"),
+        ({"creator_notes": "new", "creatorcomment": ""}, "new"),
+    ],
+)
+def test_a_v1_card_tells_its_makers_notes_by_sillytaverns_name_first(names: dict[str, str], told: str) -> None:
+    card = {"name": "Ada", "description": "d", "first_mes": "Hello.", **names}
+    assert parse_card(json.dumps(card).encode(), "ada.json")[0].creator_notes == told

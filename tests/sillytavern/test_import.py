@@ -63,7 +63,7 @@ def nested(rng: random.Random) -> dict[str, Any]:
 
 def flat(rng: random.Random) -> dict[str, Any]:
     found = {"name": rng.choice(NAMES), "description": "d", **some(rng, V1[1:], [*TEXTS, None])}
-    notes = some(rng, (rng.choice(["creatorcomment", "creator_notes"]), "creator"))
+    notes = some(rng, ("creatorcomment", "creator_notes", "creator"))
     return {
         **found,
         **notes,
