@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -25,13 +25,18 @@ from advrepl.engines.kv.tails import Tails
 from advrepl.prompt.segments import Segment, Window
 
 MAGIC = b"\x89advkv\r\n"
-VERSION = 6
+VERSION = 7
 HEADER = struct.Struct("<8sI")  # magic, version
-# Of a record: bytes of the contents, bytes of the cells, position of the first of them, how many; then the CRC-32 of
-# these fields and the contents, the contents, the cells, the CRC-32 of the cells.
-FRONT = struct.Struct("<IQII")
+# Of a record: bytes of the contents, bytes of the cells; the CRC-32 of these fields and the contents; the contents; the
+# cells; the position of the first cell, how many there are; the CRC-32 of the cells and these two.
+FRONT = struct.Struct("<IQ")
 SUM = struct.Struct("<I")
+BLOCK = struct.Struct("<II")
+FIXED = FRONT.size + SUM.size + BLOCK.size + SUM.size  # bytes of a record that is empty
 CHUNK = 1 << 24  # bytes summed or written in one go; Ctrl-C is heard between two
+
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class KvKey(msgspec.Struct, frozen=True):
@@ -177,11 +182,14 @@ def segments_digest(segments: Iterable[Segment], first: bool = False) -> bytes:
     return digest.digest()
 
 
-class Contents(msgspec.Struct, frozen=True):
+class Contents(KvSnapshot, frozen=True, kw_only=True):
     """Say what a cache is made of, as far as the file has it."""
 
-    snapshot: KvSnapshot
     pieces: list[Piece]
+
+    def cut(self, length: int) -> KvSnapshot:
+        """Return what the cache holds in its first so many tokens."""
+        return msgspec.structs.replace(_as(KvSnapshot, self), tokens=self.tokens[:length])
 
 
 def begin(file: BinaryIO) -> int:
@@ -197,15 +205,16 @@ def append(
     `state`: the cells of the block, which are at its first position to before its second one. Not flushed to the disk:
     after a power failure what is torn is known by its sums.
     """
-    contents = msgspec.msgpack.encode(Contents(snapshot, list(pieces)))
-    front = FRONT.pack(len(contents), len(state), block[0], block[1] - block[0])
+    contents = msgspec.msgpack.encode(_as(Contents, snapshot, pieces=list(pieces)))
+    front = FRONT.pack(len(contents), len(state))
     written = write_all(file, front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
     total = 0
     for begun in range(0, len(state), CHUNK):
         part = state[begun : begun + CHUNK]
         total = zlib.crc32(part, total)
         written += write_all(file, part)
-    return written + write_all(file, SUM.pack(total))
+    place = BLOCK.pack(block[0], block[1] - block[0])
+    return written + write_all(file, place + SUM.pack(zlib.crc32(place, total)))
 
 
 def write_all(file: BinaryIO, data: memoryview | bytes) -> int:
@@ -249,20 +258,20 @@ def read(path: Path, key: KvKey) -> StoredKv:
     if HEADER.unpack(data[: HEADER.size])[1] != VERSION:
         raise UnusableError("was written by another version of advrepl")
     contents, end = _last_whole(data)
-    _compare(contents.snapshot.key, key)
+    _compare(contents.key, key)
     pieces = _whole_pieces(data, contents, end)
     length = sum(stored.piece.length for stored in pieces)
-    if not length and contents.snapshot.tokens:
+    if not length and contents.tokens:
         raise UnusableError("is damaged")
-    return StoredKv(msgspec.structs.replace(contents.snapshot, tokens=contents.snapshot.tokens[:length]), pieces, end)
+    return StoredKv(contents.cut(length), pieces, end)
 
 
 def _last_whole(data: memoryview) -> tuple[Contents, int]:
     """Return what the last record says that is whole but for its cells, and where it ends."""
     found, at = list[tuple[int, int]](), HEADER.size
-    while at + FRONT.size + 2 * SUM.size <= len(data):
-        n_contents, n_state, _, _ = FRONT.unpack(data[at : at + FRONT.size])
-        end = at + FRONT.size + 2 * SUM.size + n_contents + n_state
+    while at + FIXED <= len(data):
+        n_contents, n_state = FRONT.unpack(data[at : at + FRONT.size])
+        end = at + FIXED + n_contents + n_state
         if end > len(data):
             break
         found.append((at, end))
@@ -303,14 +312,20 @@ def _whole_pieces(data: memoryview, contents: Contents, end: int) -> tuple[Store
 
 def _block(data: memoryview, at: int) -> tuple[memoryview, tuple[int, int]] | None:
     """Return the cells of a record and their positions; None if they are damaged."""
-    if not HEADER.size <= at <= len(data) - FRONT.size - 2 * SUM.size:
+    if not HEADER.size <= at <= len(data) - FIXED:
         return None
-    n_contents, n_state, start, length = FRONT.unpack(data[at : at + FRONT.size])
+    n_contents, n_state = FRONT.unpack(data[at : at + FRONT.size])
     begin = at + FRONT.size + SUM.size + n_contents
-    state, total = data[begin : begin + n_state], data[begin + n_state : begin + n_state + SUM.size]
-    if len(total) < SUM.size or _sum(state) != SUM.unpack(total)[0]:
+    end = begin + n_state + BLOCK.size
+    if len(data) < end + SUM.size or _sum(data[begin:end]) != SUM.unpack(data[end : end + SUM.size])[0]:
         return None
-    return state, (start, start + length)
+    start, length = BLOCK.unpack(data[end - BLOCK.size : end])
+    return data[begin : end - BLOCK.size], (start, start + length)
+
+
+def _as(kind: type[S], snapshot: KvSnapshot, **more: object) -> S:
+    fields = {name: getattr(snapshot, name) for name in KvSnapshot.__struct_fields__}
+    return kind(**fields, **more)
 
 
 def _compare(found: KvKey, wanted: KvKey) -> None:

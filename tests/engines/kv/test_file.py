@@ -45,15 +45,15 @@ def test_what_is_written_comes_back(file: Path) -> None:
 
 
 def record(snapshot: KvSnapshot, pieces: list[list[object]], start: int, length: int, state: bytes) -> bytes:
-    contents = msgspec.msgpack.encode({"snapshot": snapshot, "pieces": pieces})
-    front = struct.pack("<IQII", len(contents), len(state), start, length)
-    sums = [struct.pack("<I", zlib.crc32(part)) for part in (front + contents, state)]
-    return front + sums[0] + contents + state + sums[1]
+    contents = msgspec.msgpack.encode({**msgspec.structs.asdict(snapshot), "pieces": pieces})
+    front, block = struct.pack("<IQ", len(contents), len(state)), state + struct.pack("<II", start, length)
+    sums = [struct.pack("<I", zlib.crc32(part)) for part in (front + contents, block)]
+    return front + sums[0] + contents + block + sums[1]
 
 
 def test_the_layout_is_the_documented_one(file: Path) -> None:
     one = record(SNAPSHOT, [[12, 0, 4, False]], 0, 4, STATE)
-    assert file.read_bytes() == b"\x89advkv\r\n" + struct.pack("<I", 6) + one
+    assert file.read_bytes() == b"\x89advkv\r\n" + struct.pack("<I", 7) + one
 
 
 def with_tokens(*tokens: int) -> KvSnapshot:
@@ -122,9 +122,8 @@ def test_killed_between_any_two_writes_the_last_whole_record_counts(grown: tuple
 def test_a_damaged_block_costs_what_is_behind_it(grown: tuple[Path, list[int]]) -> None:
     path, data = grown[0], grown[0].read_bytes()
     for block, left in ((b"abc", None), (b"de", [1]), (b"f", [1, 4, 5])):
-        at = max(
-            i for i in range(len(data)) if data[i : i + len(block) + 4] == block + struct.pack("<I", zlib.crc32(block))
-        )
+        ends = ((at, at + len(block) + 8) for at in range(len(data)) if data[at:].startswith(block))
+        at = max(at for at, end in ends if data[end : end + 4] == struct.pack("<I", zlib.crc32(data[at:end])))
         path.write_bytes(data[:at] + b"?" + data[at + 1 :])
         if left:
             assert cells(path)[0] == left
@@ -179,10 +178,10 @@ def test_foreign_bytes_are_refused(tmp_path: Path, data: bytes, said: str) -> No
 
 def test_contents_that_are_whole_but_of_another_make_are_damaged(tmp_path: Path) -> None:
     contents = msgspec.msgpack.encode({"key": 1})
-    front = kv_file.FRONT.pack(len(contents), 0, 0, 0)
-    sums = [kv_file.SUM.pack(zlib.crc32(part)) for part in (front + contents, b"")]
+    front, place = kv_file.FRONT.pack(len(contents), 0), kv_file.BLOCK.pack(0, 0)
+    sums = [kv_file.SUM.pack(zlib.crc32(part)) for part in (front + contents, place)]
     head = kv_file.HEADER.pack(kv_file.MAGIC, kv_file.VERSION)
-    (tmp_path / "a.kv").write_bytes(head + front + sums[0] + contents + sums[1])
+    (tmp_path / "a.kv").write_bytes(head + front + sums[0] + contents + place + sums[1])
     assert reason(tmp_path / "a.kv") == "is damaged"
 
 

@@ -55,10 +55,11 @@ def whole(fields: list[bytes], tensors: list[bytes], version: int = 3, **told: i
 
 ARCH = field("general.architecture", STRING, "llama")
 TOKENS = ["<unk>", "a", "b"]
+WORDS = field("tokenizer.ggml.tokens", ARRAY, TOKENS, STRING)
 
 
 def with_field(*args: Any) -> bytes:
-    return whole([ARCH, field(*args)], [tensor()])
+    return whole([ARCH, WORDS, field(*args)], [tensor()])
 
 
 def with_tokens(tokens: list[Any] = TOKENS, kind: str = "gpt2", **more: Any) -> bytes:
@@ -75,11 +76,11 @@ def with_tokens(tokens: list[Any] = TOKENS, kind: str = "gpt2", **more: Any) -> 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 GOOD = {
-    "as it is": whole([ARCH], [tensor()]),
+    "as it is": whole([ARCH, WORDS], [tensor()]),
     "tokens": with_tokens(types=[2, 1, 1], merges=["a b", "\u0120 a"]),
     "spm": with_tokens([*BYTES, "a"], "llama", types=[6] * 256 + [1], scores=[0.0] * 257),
-    "version 2": whole([ARCH], [tensor()], version=2),
-    "alignment": whole([ARCH, field("general.alignment", U32, 64)], [tensor(), tensor("y", offset=128)]),
+    "version 2": whole([ARCH, WORDS], [tensor()], version=2),
+    "alignment": whole([ARCH, WORDS, field("general.alignment", U32, 64)], [tensor(), tensor("y", offset=128)]),
     "layers": with_field("llama.attention.head_count", ARRAY, [4, 0, 4], U32),
 }
 
@@ -108,7 +109,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a tensor twice": (whole([ARCH], [tensor(), tensor(offset=128)]), "holds the tensor 'x' twice"),
     "over another": (whole([ARCH], [tensor(), tensor("y", offset=32)]), "'y' where it cannot stand"),
     "beside the file": (whole([ARCH], [tensor(offset=1 << 62)]), "'x' where it cannot stand"),
-    "no architecture": (whole([], [tensor()]), "names no architecture"),
+    "no architecture": (whole([WORDS], [tensor()]), "names no architecture"),
     "layers": (with_field("llama.block_count", U32, 100_000), "gives llama.block_count as 100000"),
     "no layers": (with_field("llama.block_count", U32, 0), "gives llama.block_count as 0"),
     "context": (with_field("llama.context_length", U32, 1 << 31), "gives llama.context_length as 2147483648"),
