@@ -46,7 +46,7 @@ def test_nothing_is_in_the_clear_while_it_is_played(tmp_path: Path) -> None:
             assert not [word for word in (*words, "moonstone", "lighthouse", "keeper") if word.encode() in data], name
             for ids in (struct.pack("<6i", *tokens[40:46]), msgspec.msgpack.encode(tokens[40:46])[1:]):
                 assert ids not in data, name
-        assert {name for name in found if not name.startswith(".")} == {"story.json", "story.json.bak"}
+        assert {name for name in found if not name.startswith(".")} == {"story.json", "story.json.bak", "facts.json"}
         assert not paths.llama_log().exists() and not paths.history().exists()
     finally:
         game.close()

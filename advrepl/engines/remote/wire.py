@@ -117,6 +117,10 @@ class Wire:
             return Gone(_what_happened(error))
         except (Refused, Gone) as error:
             return error
+        except RuntimeError:
+            if not self._pooled.is_closed:
+                raise
+            return Gone("it was hung up")  # the program leaves, and nobody waits for it
 
     def _answer(self, method: str, path: str, payload: Any) -> Any:
         content, kind = _encoded(payload)

@@ -177,11 +177,19 @@ def test_a_cancel_ends_a_reply_at_once_and_hangs_up(kind: str, act: scripted.Act
 def test_a_cancel_ends_the_wait_between_two_tries() -> None:
     loading = scripted.refuses(503, {"error": {"message": "Loading model"}})
     with serving(LLAMA, loading) as server, engine_on(server) as (engine, _):
-        threading.Timer(0.05, engine.cancel).start()
+        engine.sizes(WINDOW.segments)  # known by now: the wait alone is left to be cancelled
+        threading.Timer(0.2, engine.cancel).start()
         started = time.monotonic()
         assert pieces_and_error(engine) == ("", "")
         assert engine.stats.stop == "interrupted"
         assert time.monotonic() - started < 0.9
+
+
+def test_a_question_that_is_on_its_way_when_all_is_closed_ends_without_a_word() -> None:
+    with serving(LLAMA) as server, engine_on(server) as (engine, _):
+        engine.wire.close()
+        with pytest.raises(AdvreplError, match="tells how long a text is"):
+            engine.count(Segment("<|user|>", "never asked before"))
 
 
 def test_silence_is_told_while_it_lasts(impatient: None) -> None:
