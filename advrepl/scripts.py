@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import regex
 
+from advrepl.lazy_regex import lazy
+
 # Scripts that put no spaces between words. Line breaks are found in them with a dictionary (SA: Thai, Lao, Khmer, …) or
 # between any two characters.
 UNSPACED = r"[\p{Line_Break=SA}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Tibetan}ー〆ｰ]"
@@ -16,7 +18,7 @@ _MORE = r"\p{M}\p{Join_Control}"
 # Without spaces each character counts as a word by itself. Atomic: "don't" is never read as "don", whatever follows.
 _REST = rf"(?:[[\p{{L}}\p{{N}}{_MORE}]--{UNSPACED}]|['’](?=[\p{{L}}\p{{N}}]))*"
 WORD = rf"(?V1)(?>{UNSPACED}[{_MORE}]*|[[\p{{L}}\p{{N}}]--{UNSPACED}]{_REST})"
-_WORD = regex.compile(WORD)
+_WORD = lazy(WORD)
 # Greek asks with a semicolon.
 _STOPS = r"[\p{Sentence_Terminal}…‥།༎]"
 _STOP = rf"(?:{_STOPS}|(?<=\p{{Greek}});)"
@@ -24,26 +26,26 @@ _STOP = rf"(?:{_STOPS}|(?<=\p{{Greek}});)"
 # emoji, and what cannot be seen.
 _EMOJI = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}♪♫\uFE0F]"
 _CLOSING = rf"(?:[\"'*_~`\p{{Pe}}\p{{Pf}}\p{{Pi}}\p{{Cf}}]|\s»|[ \u3000]?{_EMOJI})*+"
-_SENTENCE_END = regex.compile(rf"{_STOP}{_CLOSING}$")
+_SENTENCE_END = lazy(rf"{_STOP}{_CLOSING}$")
 _NEXT = rf"\s|{UNSPACED}|[「『（《〈【]"
-_SENTENCE_BORDER = regex.compile(rf"(?<!{_STOPS}){_STOP}++{_CLOSING}(?={_NEXT}|\Z)|\n")
-_CLAUSE_BORDER = regex.compile(rf"[,;:、，；：،؛—–]{_CLOSING}(?={_NEXT})")
-_IN_WORD = regex.compile(rf"[\p{{L}}\p{{N}}_{_MORE}]")
-_UNSPACED = regex.compile(UNSPACED)
-_MARK = regex.compile(r"[\p{M}\p{Join_Control}]")
+_SENTENCE_BORDER = lazy(rf"(?<!{_STOPS}){_STOP}++{_CLOSING}(?={_NEXT}|\Z)|\n")
+_CLAUSE_BORDER = lazy(rf"[,;:、，；：،؛—–]{_CLOSING}(?={_NEXT})")
+_IN_WORD = lazy(rf"[\p{{L}}\p{{N}}_{_MORE}]")
+_UNSPACED = lazy(UNSPACED)
+_MARK = lazy(r"[\p{M}\p{Join_Control}]")
 # What a name may hold: all that can be seen, and what joins letters or the parts of an emoji.
-_NAME = regex.compile(r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}\p{Join_Control}\U000E0020-\U000E007F]+")
-_FILE_NAME = regex.compile(rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}_{_MORE} .()-]*")
-_SLUG_WORD = regex.compile(rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}{_MORE}]*")
+_NAME = lazy(r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}\p{Join_Control}\U000E0020-\U000E007F]+")
+_FILE_NAME = lazy(rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}_{_MORE} .()-]*")
+_SLUG_WORD = lazy(rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}{_MORE}]*")
 _FULL_STOPS = (
-    (regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]"), "。"),
-    (regex.compile(r"[\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Oriya}]"), "।"),
-    (regex.compile(r"\p{Armenian}"), "։"),
-    (regex.compile(r"\p{Ethiopic}"), "።"),
-    (regex.compile(r"\p{Khmer}"), "។"),
-    (regex.compile(r"\p{Myanmar}"), "။"),
-    (regex.compile(r"\p{Tibetan}"), "།"),
-    (regex.compile(r"[\p{Thai}\p{Lao}]"), ""),
+    (lazy(r"[\p{Han}\p{Hiragana}\p{Katakana}]"), "。"),
+    (lazy(r"[\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Oriya}]"), "।"),
+    (lazy(r"\p{Armenian}"), "։"),
+    (lazy(r"\p{Ethiopic}"), "።"),
+    (lazy(r"\p{Khmer}"), "។"),
+    (lazy(r"\p{Myanmar}"), "။"),
+    (lazy(r"\p{Tibetan}"), "།"),
+    (lazy(r"[\p{Thai}\p{Lao}]"), ""),
 )
 # Quotation marks that open, each with those that may close it; the first one is meant where it is missing.
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』", "»": "«"}

@@ -9,6 +9,8 @@ from typing import Any
 
 import regex
 
+from advrepl.lazy_regex import lazy
+
 # The least effort that a template knows (Hunyuan; Cohere, Mistral; Solar; gpt-oss); the first two: none at all.
 EFFORTS = ("no_think", "none", "minimal", "low")
 # Most models think in a tag. Others than these would be words of a story.
@@ -65,15 +67,14 @@ FORMS = (
 )
 _BEGIN = "|".join((_TAG, *(re.escape(form.begin) for form in FORMS)))
 _END = "|".join((_TAG_END, *(re.escape(form.end) for form in FORMS)))
-_MARK = regex.compile(f"(?:{_BEGIN})|(?P<end>{_END})", regex.IGNORECASE)
-_BEGUN, _SETTLED = (regex.compile(f"(?:{marks})$", regex.IGNORECASE) for marks in (_BEGIN, _END))
+_MARK = lazy(f"(?:{_BEGIN})|(?P<end>{_END})", regex.IGNORECASE)
+_BEGUN, _SETTLED = (lazy(f"(?:{marks})$", regex.IGNORECASE) for marks in (_BEGIN, _END))
 # Those that stand in the midst of a reply, where words that are none of the story's are sure.
-_LATE_END = regex.compile(rf"{_TAG_END}|\[/THINK\]|◁/think▷", regex.IGNORECASE)
-_LATE_BEGIN = regex.compile(rf"{_TAG}|\[THINK\]|◁think▷", regex.IGNORECASE)
-_LATE = regex.compile(f"{_LATE_BEGIN.pattern}|{_LATE_END.pattern}", regex.IGNORECASE)
+_LATE_MARKS = rf"{_TAG}|\[THINK\]|◁think▷", rf"{_TAG_END}|\[/THINK\]|◁/think▷"
+_LATE_BEGIN, _LATE_END, _LATE = (lazy(m, regex.IGNORECASE) for m in (*_LATE_MARKS, "|".join(_LATE_MARKS)))
 # Marks around the reply itself, of models that think (Hunyuan, Granite, Marco-o1; OpenThoughts; Command A).
 _WRAP = r"<(?:answer|response|output)>|<\|begin_of_solution\|>|<\|START_(?:RESPONSE|TEXT)\|>"
-_WRAPPED = regex.compile(rf"\s*(?:{_WRAP})\s*", regex.IGNORECASE)
+_WRAPPED = lazy(rf"\s*(?:{_WRAP})\s*", regex.IGNORECASE)
 # What ends such a reply.
 UNWRAPPED = (
     *("</answer>", "</response>", "</output>", "</Output>"),
@@ -84,10 +85,10 @@ _PIECES = frozenset(
     text.lower() for form in FORMS for mark in (form.begin, form.end) for text in re.findall(r"<\|\w+\|>", mark)
 )
 _FIRST = " ".join(form.begin.lower() for form in FORMS)
-_MARKS_AT_START = regex.compile(rf"^(?:\s*(?:{_BEGIN}|{_END}))*\s*", regex.IGNORECASE)
-_MARKS_AT_END = regex.compile(rf"(?:\s*(?:{_BEGIN}|{_END}))+\s*$", regex.IGNORECASE)
+_MARKS_AT_START = lazy(rf"^(?:\s*(?:{_BEGIN}|{_END}))*\s*", regex.IGNORECASE)
+_MARKS_AT_END = lazy(rf"(?:\s*(?:{_BEGIN}|{_END}))+\s*$", regex.IGNORECASE)
 # Names of channels and the like, and a first mark that was there already.
-_LEFT = regex.compile(
+_LEFT = lazy(
     rf"^(?:{_BEGIN})\s*|(?:assistant ?)?<\|[^<>|]*\|>(?:analysis|commentary)?"
     r"|^(?:thought\n|(?:analysis|commentary)<\|message\|>)|(?<=\S)assistant\s*$",
     regex.IGNORECASE,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import regex
 
+from advrepl.lazy_regex import lazy
 from advrepl.scripts import is_unspaced
 
 # By their places in these, letters and signs say the first, the second, …
@@ -27,9 +28,9 @@ _MARK = (
     rf"(?P<mark>{_DASH})[ \t]+|(?P<mark>・)[ \t]*"
     rf"|(?P<bold>\*\*|__)?(?P<mark>{_ENUMERATED})(?P<closed>\*\*|__)?(?P<blank>[ \t]*)"
 )
-_LINE = regex.compile(rf"[ \t]*(?:{_MARK})(?P<text>\S.*?)?[ \t]*", regex.IGNORECASE)
+_LINE = lazy(rf"[ \t]*(?:{_MARK})(?P<text>\S.*?)?[ \t]*", regex.IGNORECASE)
 _OWN_BLANK = "．）、】：・" + _CIRCLED
-_LINE_START = regex.compile(r"(?:^|\n)")
+_LINE_START = lazy(r"(?:^|\n)")
 
 
 @dataclass(frozen=True, slots=True)

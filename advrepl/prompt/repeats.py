@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import regex
 
+from advrepl.lazy_regex import lazy
 from advrepl.scripts import WORD, ends_sentence, is_unspaced
 
 # From this many words on a run is suspicious, and is held back, so that a repetition is never shown whole.
@@ -15,13 +16,13 @@ SUSPICIOUS = 4
 CHARACTER = 0.5
 
 # A word counts once it is over, so it must have something behind it (not just an apostrophe: "don't").
-_WORD = regex.compile(rf"{WORD}(?!['’]?\Z)")
+_WORD = lazy(rf"{WORD}(?!['’]?\Z)")
 # A line of a form: in brackets or a code block, or with bars between its parts, whatever emphasis is around it.
 _EMPHASIS = r"[\s*_~>#]*"
-_FORM = regex.compile(
+_FORM = lazy(
     rf"{_EMPHASIS}(?:\[.*\]|\{{.*\}}|<.*>|【.*】|〔.*〕|`.*`)?{_EMPHASIS}|.*\S\s*[|｜¦┃│]\s*\S.*", flags=regex.DOTALL
 )
-_LABELLED = regex.compile(rf"{_EMPHASIS}(?:[^\s\w]+\s*)?(?:{WORD}[ /_-]*){{1,4}}{_EMPHASIS}[:：=].*")
+_LABELLED = lazy(rf"{_EMPHASIS}(?:[^\s\w]+\s*)?(?:{WORD}[ /_-]*){{1,4}}{_EMPHASIS}[:：=].*")
 LONGEST_LABEL_LINE = 16  # words of a line of a form that shows it by nothing but its missing end, as a date or a place
 
 
