@@ -107,7 +107,8 @@ def test_a_server_that_never_answers_is_given_up_with_what_to_do(impatient: None
             f"{server.url}: it hung up: /retry asks again, /model FILE goes on with a model of this machine"
         )
         assert len(server.asked) == 6
-        assert len(told) == 1  # one line, however often it is tried
+        # One line, however often it is tried; on a slow machine it also says that it waits.
+        assert sum("trying again" in line for line in told) == 1
 
 
 def test_a_server_that_asks_to_wait_too_long_is_not_waited_for() -> None:
