@@ -52,7 +52,7 @@ def _split_flat(raw: dict[str, Any], notes: list[str]) -> tuple[dict[str, Any], 
     data = {key: value for key, value in raw.items() if key in KNOWN}
     root = {}
     for key, value in raw.items():
-        if key in OTHER_NAMES and ((key == FIRST and value) or not data.get(OTHER_NAMES[key])):
+        if key in OTHER_NAMES and ((key == FIRST and value is not None) or not data.get(OTHER_NAMES[key])):
             data[OTHER_NAMES[key]] = value
         elif key not in KNOWN and not (key == "data" and value is None):
             root[key] = value

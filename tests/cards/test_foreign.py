@@ -129,7 +129,8 @@ def test_a_damaged_archive_is_told_in_a_sentence(manifest: object, message: str)
     ("names", "told"),
     [
         ({"creator_notes": "new", "creatorcomment": "old"}, "old"),
-        ({"creator_notes": "new", "creatorcomment": ""}, "new"),
+        ({"creator_notes": "new", "creatorcomment": None}, "new"),
+        ({"creator_notes": "new", "creatorcomment": ""}, ""),
     ],
 )
 def test_a_v1_card_tells_its_makers_notes_by_sillytaverns_name_first(names: dict[str, str], told: str) -> None:
