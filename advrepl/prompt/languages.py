@@ -10,6 +10,7 @@ from functools import lru_cache
 import regex
 
 from advrepl import AdvreplError
+from advrepl.lazy_regex import lazy
 from advrepl.scripts import words
 
 
@@ -289,9 +290,9 @@ YOU = frozenset().union(*(each.you for each in LANGUAGES.values()))
 SHARE = 0.12  # of the words of a text are its language's common ones; prose has 0.25 and more
 FEW = 3  # words in which there may be no common one
 # Cyrillic letters of Ukrainian, Belarusian, Serbian and Macedonian alone.
-_NOT_RUSSIAN = regex.compile(r"[іїєґўјљњћђѓќџѕ]", regex.IGNORECASE)
-_CYRILLIC = regex.compile(r"[\p{Cyrillic}\P{L}]*")
-_ASCII = regex.compile(r"[\x00-\x7F\p{P}\p{S}\p{Zs}]*")
+_NOT_RUSSIAN = lazy(r"[іїєґўјљњћђѓќџѕ]", regex.IGNORECASE)
+_CYRILLIC = lazy(r"[\p{Cyrillic}\P{L}]*")
+_ASCII = lazy(r"[\x00-\x7F\p{P}\p{S}\p{Zs}]*")
 
 
 def told_in(asked: str, *texts: str) -> Language:

@@ -207,13 +207,13 @@ def _penalties(vocab: Vocabulary, s: Sampling) -> list[Any]:
 def _dry(vocab: Vocabulary, s: Sampling) -> Any:
     """Return a DRY sampler, the copy of one that was made before: each looks the whole vocabulary over for breakers."""
     settings = (s.dry_multiplier, s.dry_base, s.dry_allowed_length, s.repeat_last_n)
-    if vocab not in _dries or _dries[vocab][0] != settings:
-        if vocab in _dries:
-            _dries[vocab][2]()
+    known, made, free = _dries.get(vocab, (None, None, lambda: None))
+    if known != settings:
+        free()
         breakers = (ctypes.c_char_p * len(DRY_BREAKERS))(*DRY_BREAKERS)
         made = lib.llama_sampler_init_dry(vocab.handle, *settings, breakers, len(DRY_BREAKERS))
         _dries[vocab] = settings, made, weakref.finalize(vocab, lib.llama_sampler_free, made)
-    return lib.llama_sampler_clone(_dries[vocab][1])
+    return lib.llama_sampler_clone(made)
 
 
 def _biases(model: LlamaModel, s: Sampling) -> tuple[Any, Any]:
