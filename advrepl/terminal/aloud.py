@@ -11,7 +11,7 @@ from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
 from advrepl.prompt import options as menu
-from advrepl.terminal.voice import Say, Voice, find_speaker
+from advrepl.terminal.voice import Say, Voice, find_speakers
 
 
 def last_reply(game: Game) -> Say:
@@ -29,7 +29,7 @@ class Aloud:
         """`replies`: each of them is read, for which AdvreplError: there is no voice."""
         self._language, self._replies = language, replies
         self._options = 0  # of this reply, read so far
-        self._voice = Voice(find_speaker(language)) if replies else None
+        self._voice = Voice(find_speakers(), language) if replies else None
 
     def listening(self, keys: TextIO) -> AbstractContextManager[None]:
         """Begin with what is shown now, in whose context a key silences it."""
@@ -42,12 +42,20 @@ class Aloud:
     def take(self, event: Event) -> None:
         """Read an event, if it is to be read; AdvreplError: there is no voice."""
         if isinstance(event, Say):
-            self._voice = self._voice or Voice(find_speaker(self._language))
+            self._voice = self._voice or Voice(find_speakers(), self._language)
             self._voice.begin()
             self._voice.feed(event.content)
             self._voice.end()
         elif self._voice and self._replies:
             self._take(self._voice, event)
+
+    def trouble(self) -> str:
+        """Return what keeps the voice from reading, and give it up; empty: nothing does."""
+        found = self._voice.trouble if self._voice else ""
+        if self._voice and found:
+            self._voice.close()
+            self._voice = None
+        return found
 
     def hush(self) -> None:
         """Be silent at once."""

@@ -210,6 +210,8 @@ class Repl:
             self._screen.notice(self._how_to_go_on(offered))
         elif replied and (cut := standing.how_to_read_on(self._told)):
             self._screen.notice(cut)
+        if trouble := self._aloud.trouble():
+            self._screen.notice(trouble)
         if self._interrupts.count > 1:
             raise KeyboardInterrupt
 

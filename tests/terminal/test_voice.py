@@ -9,7 +9,7 @@ import pytest
 
 from advrepl import AdvreplError
 from advrepl.terminal import voice
-from advrepl.terminal.voice import INSTALL, Speaker, Voice, find_speaker
+from advrepl.terminal.voice import INSTALL, Speaker, Voice, find_speakers
 from tests.pty_play import Terminal
 from tests.terminal.conftest import SMALL
 
@@ -21,7 +21,7 @@ def said(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def speaker(tmp_path: Path, said: Path) -> Speaker:
-    return Speaker((str(program(tmp_path / "quick", said, "")), "--"))
+    return Speaker((str(program(tmp_path / "quick", said, "")),))
 
 
 def program(path: Path, said: Path, then: str) -> Path:
@@ -33,7 +33,7 @@ def program(path: Path, said: Path, then: str) -> Path:
 
 @pytest.fixture
 def speaking(speaker: Speaker) -> Iterator[Voice]:
-    reader = Voice(speaker)
+    reader = Voice([speaker])
     yield reader
     reader.close()
 
@@ -56,7 +56,7 @@ def test_a_sentence_is_read_as_soon_as_it_is_whole(speaking: Voice, said: Path) 
 
 def test_a_key_silences_within_50_ms_and_for_the_rest_of_the_reply(tmp_path: Path, said: Path) -> None:
     """The best of three: the machine may be busy."""
-    reader = Voice(Speaker((str(program(tmp_path / "slow", said, "exec sleep 60")), "--")))
+    reader = Voice([Speaker((str(program(tmp_path / "slow", said, "exec sleep 60")),))])
     took = []
     for attempt in range(3):
         reader.begin()
@@ -78,11 +78,60 @@ def test_a_key_silences_within_50_ms_and_for_the_rest_of_the_reply(tmp_path: Pat
 
 def test_a_system_without_a_voice_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert find_speaker() is None
+    assert find_speakers() == []
     with pytest.raises(AdvreplError, match="install speech-dispatcher"):
-        Voice(find_speaker())
-    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if name == "espeak-ng" else None)
-    assert find_speaker("de") == Speaker(("/bin/espeak-ng", "-v", "de", "--"))
+        Voice(find_speakers())
+
+
+@pytest.mark.parametrize(
+    ("locale", "language", "spd", "espeak"),
+    [
+        ("en_US.UTF-8", "en", [], []),
+        ("C.UTF-8", "ru", ["--language", "ru"], ["-v", "ru"]),
+        ("de_DE.UTF-8", "de", [], ["-v", "de"]),  # speech-dispatcher reads the locale, espeak-ng does not
+        ("de_DE.UTF-8", "en", ["--language", "en"], []),
+        ("fr_FR.UTF-8", "", [], []),
+    ],
+)
+def test_each_program_is_told_the_language_where_it_would_read_another(
+    locale: str, language: str, spd: list[str], espeak: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    commands = [speaker.reading("-Hm.", language) for speaker in find_speakers()]
+    assert commands == [
+        ["spd-say", "--wait", *spd, "--", "-Hm."],
+        ["espeak-ng", *espeak, "--", "-Hm."],
+        ["say", "--", "-Hm."],
+    ]
+
+
+def test_a_story_is_read_in_its_own_language_and_short_lines_in_that_of_those_before(
+    tmp_path: Path, said: Path
+) -> None:
+    path = tmp_path / "espeak-ng"
+    path.write_text(f'#!/bin/sh\necho "$@" >> {said}\n')
+    path.chmod(0o700)
+    reader = Voice([Speaker((str(path),), "-v", "en")])
+    reader.feed("Ты стоишь перед старым домом, и дверь открыта. 1! She looks at you and smiles with the others. ")
+    wait_for(lambda: said.exists() and len(said.read_text().splitlines()) == 3)
+    reader.close()
+    assert [line[:5] for line in said.read_text().splitlines()] == ["-v ru", "-v ru", "-- Sh"]
+
+
+@pytest.mark.parametrize("fault", ["exit 1", "exec sleep 60"])
+def test_what_cannot_speak_leaves_it_to_the_next_program(
+    fault: str, tmp_path: Path, said: Path, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """spd-say ends with 1 where speech-dispatcher does not start, and waits for ever where there is no sound card."""
+    monkeypatch.setattr(voice, "LONGEST", 0.3)
+    monkeypatch.setattr(voice, "LONGEST_LETTER", 0.01)
+    tried = tmp_path / "tried"
+    reader = Voice([Speaker((str(program(tmp_path / "spd-say", tried, fault)),)), speaker])
+    reader.feed("One. Two. ")
+    wait_for(lambda: said.exists() and said.read_text() == "One.\nTwo.\n")
+    reader.close()
+    assert tried.read_text() == "One.\n" and not reader.trouble
 
 
 @pytest.mark.parametrize(
@@ -111,6 +160,19 @@ def test_a_story_is_read_aloud(open_terminal: Callable[..., Terminal], tmp_path:
         said.write_text("")
         terminal.line("/say")
         wait_for(lambda: "Come inside!" in said.read_text())
+
+
+def test_a_voice_that_cannot_speak_is_told_once_and_the_story_goes_on(
+    open_terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    program(tmp_path / "espeak-ng", tmp_path / "tried", "exit 1")
+    with open_terminal("play", *SMALL, "--voice", PATH=f"{tmp_path}:/usr/bin:/bin") as terminal:
+        terminal.ready()
+        terminal.line("/where")
+        terminal.until(lambda: "espeak-ng cannot speak here" in terminal.text)
+        terminal.line("/where")
+        terminal.ready()
+        assert terminal.text.count("cannot speak") == 1
 
 
 def test_a_story_without_a_voice_goes_on_in_silence(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
