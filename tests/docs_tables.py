@@ -29,13 +29,13 @@ def program() -> Iterator[str]:
     """What can stand behind `advrepl`, as --help has it."""
     yield "| command | |"
     yield "|---|---|"
-    for name, command in _commands(typer.main.get_command(app), "advrepl"):
+    for name, command in _commands(typer.main.get_command(app()), "advrepl"):
         yield f"| `{name}` | {(command.help or '').split('.')[0]}. |"
 
 
 def options() -> Iterator[str]:
     """The options of each command, as --help has them."""
-    for name, command in _commands(typer.main.get_command(app), "advrepl"):
+    for name, command in _commands(typer.main.get_command(app()), "advrepl"):
         rows = [row for each in command.params if (row := _row(each))]
         if rows:
             yield f"\n### {name}\n"

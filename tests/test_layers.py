@@ -84,8 +84,9 @@ def test_files_stay_short(path: Path) -> None:
 def test_a_story_is_shown_before_anything_heavy_is_loaded() -> None:
     code = (
         "import sys\n"
-        "import advrepl.cli.commands, advrepl.play.session, advrepl.play.loading, advrepl.terminal.repl\n"
-        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','yaml','PIL','httpx','pydantic'}\n"
+        "import advrepl.cli.commands; advrepl.cli.commands.app('play')\n"
+        "import advrepl.play.session, advrepl.play.loading, advrepl.terminal.repl\n"
+        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','yaml','PIL','httpx','psutil'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -49,7 +49,7 @@ def test_a_command_of_the_docs_is_one_that_the_program_takes(page: str, line: st
 
 
 def _parse(words: list[str]) -> None:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(app())
     context = group.make_context("advrepl", ["--version"], resilient_parsing=True)
     if words[0].endswith((".png", ".gguf")) or words[0] in {each.name for each in beginnings()}:
         words = ["play", *words]  # which can be left out
@@ -89,5 +89,5 @@ def test_what_the_docs_point_to_is_there(page: Path) -> None:
 def test_commands_that_only_show_something_run(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
     monkeypatch.setenv("ADVREPL_SAVES", str(ROOT / "saves"))
-    result = CliRunner().invoke(app, words.split(), catch_exceptions=False)
+    result = CliRunner().invoke(app(), words.split(), catch_exceptions=False)
     assert result.exit_code == 0 and result.output

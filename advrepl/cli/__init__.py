@@ -58,12 +58,12 @@ def _run() -> None:
         sys.argv[1:] = home(at_terminal=sys.stdin.isatty() and sys.stdout.isatty())
         if not sys.argv[1:]:
             return
-    from advrepl.cli.commands import NAMES, app
+    from advrepl.cli.commands import COMMANDS, app
 
-    if sys.argv[1:] and sys.argv[1] not in NAMES and not sys.argv[1].startswith("-"):
+    if sys.argv[1:] and sys.argv[1] not in COMMANDS and not sys.argv[1].startswith("-"):
         from advrepl.cli.home import begun_with
 
-        sys.argv.insert(1, begun_with(sys.argv[1], NAMES))
+        sys.argv.insert(1, begun_with(sys.argv[1], COMMANDS))
     if sys.argv[1:2] in (["play"], ["resume"]):
         from advrepl import paths
 
@@ -75,7 +75,7 @@ def _run() -> None:
 
     wrong_use = cast(type[Exception], typer.BadParameter.__mro__[1])  # UsageError, which typer does not name
     try:
-        code = app(standalone_mode=False)
+        code = app(next(iter(sys.argv[1:]), None))(standalone_mode=False)
     except wrong_use as error:
         from advrepl.cli.flags import misused
 

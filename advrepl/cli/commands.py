@@ -1,38 +1,49 @@
 """The table of the commands: a module of this folder for each `advrepl COMMAND`, which parses, calls and prints."""
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from advrepl import __version__
-from advrepl.cli import bench, card, config, doctor, judge, models, play, pull, saves, serve, size, tune, weights
 from advrepl.cli.examples import EXAMPLES
 
-app = typer.Typer(
-    pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
-)
-app.add_typer(saves.app, name="saves")
-app.add_typer(card.app, name="card")
-for name, run in (
-    ("play", play.play),
-    ("resume", play.resume),
-    ("models", models.show),
-    ("pull", pull.pull),
-    ("config", config.config),
-    ("doctor", doctor.doctor),
-    ("decode", weights.decode),
-    ("convert", weights.convert),
-    ("judge", judge.judge),
-    ("bench", bench.bench),
-    ("tune", tune.tune),
-    ("serve", serve.serve),
-    ("size", size.size),
-):
-    app.command(name, epilog=EXAMPLES.get(name))(run)
-NAMES = frozenset(each.name for kind in (app.registered_commands, app.registered_groups) for each in kind if each.name)
+# name -> the module of this folder, and what there runs it: a function, or an app of further commands
+COMMANDS = {
+    "saves": "saves.app",
+    "card": "card.app",
+    "play": "play.play",
+    "resume": "play.resume",
+    "models": "models.show",
+    "pull": "pull.pull",
+    "config": "config.config",
+    "doctor": "doctor.doctor",
+    "decode": "weights.decode",
+    "convert": "weights.convert",
+    "judge": "judge.judge",
+    "bench": "bench.bench",
+    "tune": "tune.tune",
+    "serve": "serve.serve",
+    "size": "size.size",
+}
 
 
-@app.callback(invoke_without_command=True)
+def app(asked: str | None = None) -> typer.Typer:
+    """Return all commands, or the one that is asked for alone, so that nothing waits for the others to be read."""
+    commands = typer.Typer(
+        pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    commands.callback(invoke_without_command=True)(root)
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        module, what = COMMANDS[name].split(".")
+        run = getattr(import_module(f"advrepl.cli.{module}"), what)
+        if isinstance(run, typer.Typer):
+            commands.add_typer(run, name=name)
+        else:
+            commands.command(name, epilog=EXAMPLES.get(name))(run)
+    return commands
+
+
 def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,

@@ -5,7 +5,6 @@ Prints before anything slow is loaded. What is picked is a command line; whoever
 
 import os
 import sys
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,6 +123,8 @@ def _saves() -> Path | None:
 
 def _plain() -> bool:
     """Does the player's own configuration ask for words only? What is wrong with it is told when he plays."""
+    import tomllib
+
     try:
         return paths.config_file().exists() and tomllib.loads(paths.config_file().read_text("utf-8"))["plain"] is True
     except (OSError, ValueError, KeyError):

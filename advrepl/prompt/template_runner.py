@@ -15,8 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 import advrepl
 from advrepl import AdvreplError
 
@@ -113,6 +111,8 @@ def shared() -> TemplateRunner:
 
 def _watch(child: subprocess.Popen[bytes], over: threading.Event, ended: list[str]) -> None:
     """End the child when it takes too much; `ended` then says what of."""
+    import psutil  # six milliseconds, which no start of the program waits for
+
     late, used = time.monotonic() + WALL_SECONDS, -1.0
     while not over.wait(WATCHED_EACH):
         with suppress(psutil.Error):

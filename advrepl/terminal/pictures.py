@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TextIO
 
-from rich.color import Color, ColorSystem
-
 from advrepl import AdvreplError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from rich.color import ColorSystem
 
 PROTOCOLS = ("kitty", "iterm", "sixel", "blocks", "off")
 WIDTH_SHARE = 3  # a picture takes at most this part of the width
@@ -46,7 +45,7 @@ class Canvas:
     """What a picture is drawn on."""
 
     protocol: str  # one of PROTOCOLS
-    colors: ColorSystem  # of half blocks
+    colors: "ColorSystem"  # of half blocks
     columns: int
     rows: int
     cell: tuple[int, int] = USUAL_CELL  # pixels of a character, across and down
@@ -87,8 +86,10 @@ def graphics_protocol(environment: Mapping[str, str]) -> str:
     return program or BY_TERM.get(term) or BY_TERM.get(term.partition("-")[0], "blocks")
 
 
-def color_system(environment: Mapping[str, str]) -> ColorSystem:
+def color_system(environment: Mapping[str, str]) -> "ColorSystem":
     """Return how many colors a terminal with this environment has."""
+    from rich.color import ColorSystem
+
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return ColorSystem.TRUECOLOR
     term = environment.get("TERM", "")
@@ -169,7 +170,7 @@ def fit(size: tuple[int, int], canvas: Canvas) -> tuple[int, int]:
 # --- one function for each protocol
 
 
-def half_blocks(picture: "Image", system: ColorSystem) -> str:
+def half_blocks(picture: "Image", system: "ColorSystem") -> str:
     """Draw two pixels in each character: its upper half in the color of the text, the lower one in that behind it."""
     data, width = picture.tobytes(), picture.width
     rows = [data[start : start + 4 * width] for start in range(0, len(data), 4 * width)]
@@ -184,7 +185,7 @@ def half_blocks(picture: "Image", system: ColorSystem) -> str:
     return "".join(lines)
 
 
-def _block(upper: bytes, lower: bytes, system: ColorSystem) -> tuple[str, str]:
+def _block(upper: bytes, lower: bytes, system: "ColorSystem") -> tuple[str, str]:
     """The codes that style one character, and the character; where the picture is transparent nothing is drawn."""
     if upper[3] < 128 and lower[3] < 128:
         return "", " "
@@ -193,7 +194,9 @@ def _block(upper: bytes, lower: bytes, system: ColorSystem) -> tuple[str, str]:
     return _ink(upper, system, True) + (_ink(lower, system, False) if lower[3] >= 128 else ""), "▀"
 
 
-def _ink(pixel: bytes, system: ColorSystem, foreground: bool) -> str:
+def _ink(pixel: bytes, system: "ColorSystem", foreground: bool) -> str:
+    from rich.color import Color
+
     codes = Color.from_rgb(*pixel[:3]).downgrade(system).get_ansi_codes(foreground)
     return ";" + ";".join(codes)
 

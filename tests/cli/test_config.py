@@ -21,7 +21,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> str:
-    return CliRunner().invoke(app, ["config", *arguments], catch_exceptions=False).output.strip()
+    return CliRunner().invoke(app(), ["config", *arguments], catch_exceptions=False).output.strip()
 
 
 def test_what_is_set_stands_before_the_command_line(file: Path) -> None:

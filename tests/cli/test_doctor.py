@@ -19,7 +19,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(saves: Path) -> Result:
-    return CliRunner().invoke(app, ["doctor", "--saves", str(saves)], catch_exceptions=False)
+    return CliRunner().invoke(app(), ["doctor", "--saves", str(saves)], catch_exceptions=False)
 
 
 def test_all_is_well_where_nothing_is_wrong(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_story_that_was_changed_is_told_as_saves_check_tells_it(tmp_path: Path
     data[data.index(b"two")] ^= 1  # it still reads
     (tmp_path / "a.json").write_bytes(data)
     said = " ".join(run(tmp_path).output.split())
-    checked = CliRunner().invoke(app, ["saves", "check", "--saves", str(tmp_path)]).output.splitlines()
+    checked = CliRunner().invoke(app(), ["saves", "check", "--saves", str(tmp_path)]).output.splitlines()
     assert "is not what was written" in checked[0] and "can be had, 2 turns" in checked[1]
     assert all(" ".join(line.split()) in said for line in checked), said
 

@@ -11,7 +11,7 @@ from tests import exchange_chats as chats
 
 
 def run(*arguments: object, code: int = 0) -> str:
-    result = CliRunner().invoke(app, ["saves", *map(str, arguments)])
+    result = CliRunner().invoke(app(), ["saves", *map(str, arguments)])
     assert result.exit_code == code, result.output
     return result.output
 
@@ -67,6 +67,6 @@ def test_of_a_file_each_story_is_taken_whole_or_not_at_all(tmp_path: Path) -> No
     assert f"not taken: {path}: stories[1]: actions[1].text is a list and should be a text" in told
     assert [each.name for each in saves.glob("*.json")] == ["two.json"]
     path.write_text('{"stories": [{"actions": []}, {"actions": [{"text": []}]}]}')
-    result = CliRunner().invoke(app, ["saves", "import", str(path), "--saves", str(tmp_path / "none")])
+    result = CliRunner().invoke(app(), ["saves", "import", str(path), "--saves", str(tmp_path / "none")])
     assert "stories[0] has no message with words in it" in str(result.exception)
     assert not (tmp_path / "none").exists()

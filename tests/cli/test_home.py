@@ -194,12 +194,12 @@ def _cpu_seconds(program: Program, arguments: tuple[str, ...]) -> float:
 
 @pytest.mark.parametrize("words", ["-h", "play -h", "saves -h", "saves list -h"])
 def test_h_is_help_everywhere(words: str) -> None:
-    result = CliRunner().invoke(app, words.split())
+    result = CliRunner().invoke(app(), words.split())
     assert result.exit_code == 0 and "Usage:" in result.output
 
 
 def test_the_help_of_play_shows_defaults_and_examples() -> None:
-    out = CliRunner().invoke(app, ["play", "-h"]).output
+    out = CliRunner().invoke(app(), ["play", "-h"]).output
     assert re.search(r"default:\s+0\.8\]", out) and "advrepl play brindle --you Anna" in out
 
 
@@ -207,6 +207,6 @@ def test_the_help_of_play_shows_defaults_and_examples() -> None:
 def test_an_example_is_a_line_that_the_program_understands(line: str) -> None:
     words = shlex.split(line.rpartition("| ")[2].split("  ")[0])
     assert words[0] == "advrepl"
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(app())
     command = group.commands[words[1]]  # type: ignore[attr-defined]
     command.make_context(words[1], words[2:])

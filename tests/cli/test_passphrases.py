@@ -56,7 +56,7 @@ def test_a_story_that_is_killed_is_gone_on_with_by_its_passphrase_alone(tmp_path
 
 def failing(*arguments: object) -> None:
     """Run a command of `advrepl saves` that raises."""
-    CliRunner().invoke(app, ["saves", *map(str, arguments)], catch_exceptions=False)
+    CliRunner().invoke(app(), ["saves", *map(str, arguments)], catch_exceptions=False)
 
 
 def test_an_encrypted_story_is_exported_in_the_clear_only_where_that_is_meant(

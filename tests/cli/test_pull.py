@@ -35,7 +35,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def pull(what: str) -> str:
-    return CliRunner().invoke(app, ["pull", what], catch_exceptions=False).output
+    return CliRunner().invoke(app(), ["pull", what], catch_exceptions=False).output
 
 
 def test_a_gguf_is_fetched_checked_and_named(hub: Hub, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_model_that_is_too_large_for_the_memory_is_told(hub: Hub, monkeypatch:
 
 
 def test_the_list_of_known_models_begins_with_the_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = CliRunner().invoke(app, ["models", "--known"]).output.splitlines()
+    lines = CliRunner().invoke(app(), ["models", "--known"]).output.splitlines()
     assert lines[1].startswith("metharme-1.3b") and "PygmalionAI/metharme-1.3b" in lines[1]
     assert len({each.name for each in known.KNOWN}) == len(known.KNOWN)
     assert all(each.repo.count("/") == 1 for each in known.KNOWN)

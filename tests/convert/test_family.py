@@ -162,7 +162,7 @@ def decode(member: Member, folder: Path, place: Path) -> Path:
 
 
 def call(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(app(), [str(argument) for argument in arguments])
     assert result.exit_code == code, (result.output, result.exception)
     return result
 

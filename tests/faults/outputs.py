@@ -107,8 +107,9 @@ def outputs(folder: Path, times: int, chance: random.Random) -> Iterator[str]:
 
 def names() -> list[str]:
     """Return all commands, as --help lists them."""
-    from advrepl.cli.commands import app
+    from advrepl.cli import commands
 
+    app = commands.app()
     groups = {group.name or "": group.typer_instance for group in app.registered_groups}
     own = [each.name or "" for each in app.registered_commands]
     inside = [(name, each) for name, group in groups.items() if group for each in group.registered_commands]

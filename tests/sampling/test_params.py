@@ -59,7 +59,7 @@ def ways(name: str, value: Any, folder: Path) -> dict[str, str | None]:
     }
     if each.is_flag:
         # The name of the story is refused as soon as everything on the command line was read.
-        result = CliRunner().invoke(app, ["play", f"{each.flag}={text}", "--save", "../none"])
+        result = CliRunner().invoke(app(), ["play", f"{each.flag}={text}", "--save", "../none"])
         refused = str(result.exception)
         assert result.exit_code == 1 and isinstance(result.exception, AdvreplError)
         said["flag"] = None if "cannot be the name of a story" in refused else refused

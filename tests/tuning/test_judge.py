@@ -135,7 +135,7 @@ def test_what_cannot_be_compared_is_one_sentence(place: Path) -> None:
 
 
 def call(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(app(), [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     return result
 

@@ -159,7 +159,7 @@ def test_what_is_doubtful_is_kept_only_if_asked(
     little: Path, home: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
 ) -> None:
     monkeypatch.setattr(tune, "BUSY", -1.0)
-    done = CliRunner().invoke(app, ["tune", "-m", str(little), "--seconds", "5", *["--keep"][:keep]])
+    done = CliRunner().invoke(app(), ["tune", "-m", str(little), "--seconds", "5", *["--keep"][:keep]])
     assert "Other programs used " in done.stdout
     assert ("So this is not kept: tune again on a quiet machine" in done.stdout) == (not keep)
     assert (home / "tuned.json").exists() == ("Kept in" in done.stdout) == keep

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import psutil
-
 from advrepl import AdvreplError
 from advrepl.engines.kv import file as kv_file
 from advrepl.engines.kv.computed import Run, part
 from advrepl.engines.kv.file import KvKey, KvPersistent, KvSnapshot, StoredKv, segments_digest
 from advrepl.engines.kv.log import KvLog, anonymous_memory
+from advrepl.machine import free_memory
 from advrepl.paths import CACHE_SUFFIX, CARD_CACHE
 from advrepl.prompt.segments import Segment, Window
 
@@ -230,7 +229,7 @@ class KvStore:
 
     def _make_room(self, size: int, more: int) -> str:
         """Remove what has to go for a file of that size, `more` of it new; return a line if that makes no room."""
-        if not self._engine.parts and size + MEMORY_ROOM > psutil.virtual_memory().available:
+        if not self._engine.parts and size + MEMORY_ROOM > free_memory():
             return self._not_written(f"it takes {size >> 20} MB of memory")
         if more + DISK_ROOM > shutil.disk_usage(self.path.parent).free:
             return self._not_written("the disk is nearly full")

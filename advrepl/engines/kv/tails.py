@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.reuse import common_prefix
+from advrepl.machine import free_memory
 
 LEAST = 16  # tokens that are worth a copy
 MOST = 256  # tails: each is compared with what is wanted
@@ -75,7 +74,7 @@ class Tails:
     def make_room(self, size: int) -> bool:
         """Let go what has to go for so many bytes; False if there is no room for them at all."""
         held = sum(tail.size for tail in self._kept)
-        room = min(self.limit, held + psutil.virtual_memory().available - MEMORY_ROOM)
+        room = min(self.limit, held + free_memory() - MEMORY_ROOM)
         if size > room:
             return False
         while held + size > room or len(self._kept) >= MOST:

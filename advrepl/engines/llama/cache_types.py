@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
-import psutil
 
 from advrepl import AdvreplError
 from advrepl.engines.files import size_of
 from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.vocab import metadata, number
-from advrepl.machine import GIB
+from advrepl.machine import GIB, free_memory
 
 TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # of one value
@@ -118,7 +117,7 @@ def cell_of(header: GgufHeader, layers: int) -> Cell:
 def check_memory(cell: Cell, path: Path, n_ctx: int, types: tuple[str, str]) -> None:
     """Raise AdvreplError unless a cache of `n_ctx` tokens fits the memory that is free."""
     needed = n_ctx * cell.bytes(types)
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if needed > free:
         smaller = "" if types[1] == "q8_0" else " or --kv q8_0"
         raise AdvreplError(
@@ -134,6 +133,6 @@ def spare_cells(model: Any, cell: Cell, path: Path, n_ctx: int, types: tuple[str
     that more of them would change what is written.
     """
     rope = metadata(model, f"{metadata(model, 'general.architecture')}.rope.scaling.type")
-    free = psutil.virtual_memory().available - size_of(path) - GIB
+    free = free_memory() - size_of(path) - GIB
     shares = () if rope == "longrope" else (n_ctx, n_ctx // 2)
     return next((cells for cells in shares if on_gpu or (n_ctx + cells) * cell.bytes(types) < free), 0)

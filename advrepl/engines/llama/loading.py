@@ -18,7 +18,7 @@ from advrepl.engines.files import size_of
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.playable import check_playable
 from advrepl.engines.llama.vocab import number
-from advrepl.machine import GIB
+from advrepl.machine import GIB, free_memory
 
 
 def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load: LoadProgress | None) -> Any:
@@ -62,12 +62,12 @@ def has_gpu() -> bool:
 
 def fits_repacked(path: Path) -> bool:
     """Tell whether both copies of the weights fit the memory, and something besides."""
-    return psutil.virtual_memory().available > 2.2 * size_of(path) + GIB
+    return free_memory() > 2.2 * size_of(path) + GIB
 
 
 def fits_copied(path: Path) -> bool:
     """Tell whether the weights fit the memory as a copy of their own, and something besides."""
-    return psutil.virtual_memory().available > 1.2 * size_of(path) + GIB
+    return free_memory() > 1.2 * size_of(path) + GIB
 
 
 def _load_mode(path: Path, on_gpu: bool, tuning: Tuning) -> tuple[int, bool]:

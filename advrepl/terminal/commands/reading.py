@@ -1,7 +1,6 @@
 """The /commands for what was written: how fast, and a copy of it."""
 
 from collections.abc import Iterator, Sequence
-from statistics import median
 
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note
@@ -38,6 +37,8 @@ def _range(values: Sequence[float], shape: str) -> str:
         return "not known: all were begun before you asked"
     if len(values) == 1:
         return shape.format(values[0])
+    from statistics import median
+
     least, usual, most, last = map(shape.format, (min(values), median(values), max(values), values[-1]))
     return f"{least} to {most}, mostly {usual}, the last {last}"
 

@@ -197,7 +197,7 @@ def test_a_hybrid_whose_cache_does_not_fit_is_refused(tmp_path: Path, monkeypatc
     """Its first layer has no heads, by which the cache of all was once counted."""
     memory = type("Memory", (), {"available": 1000, "total": 1 << 40})()
     path = architectures.make("lfm2", tmp_path)
-    monkeypatch.setattr("advrepl.engines.llama.cache_types.psutil.virtual_memory", lambda: memory)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     with pytest.raises(AdvreplError, match=r"a context of 512 tokens takes 0\.0 GB besides lfm2\.gguf"):
         LlamaModel(path, LoadOptions(512, 1), Log(tmp_path / "llama.log"))
 
