@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.bench.results import RESULTS
 
 PARTS = (
-    "playing", "opened", "rates", "peers", "picked", "typed", "keys", "resumed", "branches", "memory", "long_story",
-    "books", "drift",
+    "playing", "opened", "rates", "peers", "picked", "typed", "keys", "guided", "resumed", "branches", "memory",
+    "long_story", "books", "drift",
 )  # fmt: skip
 # With replies that are short, as each token takes a fifth of a second; `opened` goes on with a longer context.
 SEVEN = {"seven": ["--reply", "16"], "opened": ["--reply", "16", "--ctx", "1600"], "typed": ["--reply", "16"]}

@@ -95,6 +95,9 @@ class Program:
             elif event["event"] == "error":
                 raise SystemExit(f"advrepl: {event['text']}")
 
+    def signal(self, number: int) -> None:
+        self._child.send_signal(number)
+
     def resident(self) -> int:
         """Bytes of memory it takes."""
         import psutil

@@ -22,8 +22,8 @@ BEGIN = "<!-- written by `make bench` -->"
 END = "<!-- end of what `make bench` writes -->"
 DIGITS = {"ms": 1, "s": 2, "tokens/s": 1, "tokens": 0, "lines": 0, "MB": 0, "%": 0, "nats": 3, "": 2}
 ORDER = (
-    "playing", "opened", "peers", "picked", "typed", "keys", "resumed", "branches", "memory", "rates", "long", "books",
-    "drift", "seven", "opened-seven", "typed-seven", "convert",
+    "playing", "opened", "peers", "picked", "typed", "keys", "guided", "resumed", "branches", "memory", "rates", "long",
+    "books", "drift", "seven", "opened-seven", "typed-seven", "convert",
 )  # fmt: skip
 
 
