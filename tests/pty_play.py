@@ -59,7 +59,10 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.child.close(force=True)
+        try:
+            self.child.close(force=True)
+        except pexpect.ExceptionPexpect:  # killed, and a busy machine takes longer than pexpect waits
+            self.child.wait()
 
     def type(self, text: str | bytes) -> None:
         """Send keys, and read what comes meanwhile: a program that cannot write does not read either."""
