@@ -44,7 +44,11 @@ LEAST_SAID = 10  # the same of a character's
 OOC = "(OOC:"  # what begins a line that is said to whoever tells the story
 NOTE_MARKS = ("[", " [")  # in which the notes stand: Gemma 3 270M writes its own after some turns
 SLASHES = ("/", " /")  # "he/she", and soon "he/theirs voice"
-NARRATOR = (" I", " I'm", " my", " we", " our", " story", " game", " reader")
+# Who speaks of himself, of what is told, or, as the note before each line does, of the user.
+NARRATOR = (
+    *(" I", " I'm", " my", " we", " our", " story", " game", " reader"),
+    *(" user", " player", " character", " characters"),
+)
 
 
 def applies(engine: Engine, format: Format, scenario: Scenario) -> bool:

@@ -52,6 +52,7 @@ def test_a_small_model_is_helped_with_an_adventure(new_game: NewGame) -> None:
     assert f"[The user is {game.scenario.place}." in engine.prompts[0]
     assert engine.prompts[0].endswith("\nYou: take the lantern\nNarrator: You take the lantern")
     assert f'"{VERBS[0]} at "' in engine.grammars_seen[1] and engine.samplings[0].logit_bias[" I"] < 0
+    assert engine.samplings[0].logit_bias[" user"] < 0  # as the note calls the player
     assert engine.samplings[0].logit_bias[" ["] == -100  # the notes stand in brackets, and are not to be written
 
 
