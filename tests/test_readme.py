@@ -1,7 +1,16 @@
-"""What the docs tell to type is understood, and what they point to is there."""
+"""What the docs tell to type is understood, and what they point to is there.
 
+test_walk.py types it, as far as that takes seconds and no model of gigabytes.
+"""
+
+import argparse
+import importlib
+import inspect
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,26 +20,23 @@ from typer.testing import CliRunner
 from advrepl.cli.commands import app
 from advrepl.play.beginnings import beginnings
 from advrepl.terminal.commands.table import find
-from tests import ROOT
+from tests import ROOT, docs_commands
+from tests.docs_commands import PAGES
+from tests.faults.rows import ROWS
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-GENERATED = "options.md"  # by tests/docs_tables.py
 FILLED = {"NAME": "theme", "VALUE": "light"}
-
-
-def lines(page: Path) -> list[str]:
-    """The command lines of a page: those of its blocks, and those in its text that begin with the program."""
-    text = page.read_text()
-    blocks = [line for block in BLOCK.findall(text) for line in block.split("\n")]
-    inline = re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))
-    found = [line.split("  ")[0].split(" #")[0].split("| ")[-1].strip(" $") for line in (*blocks, *inline)]
-    return sorted({line for line in found if line.startswith("advrepl ")})
+NEEDS_CARDS = {"--tensor-parallel-size"}
+MAKEFILE = (ROOT / "Makefile").read_text()
+# The Makefile's own comments tell what to type, too.
+BY_MAKE = sorted(
+    {line for _, line in docs_commands.of("make")} | set(re.findall(r"(?<=[ (])make [a-z-]+ \w+=\"[^\"]*\"", MAKEFILE))
+)
+BY_PYTHON = sorted({line for _, line in docs_commands.of("python")})
 
 
 def variants(line: str) -> list[list[str]]:
     """The commands that a line stands for: `[a | b]` and `a | b` are choices, words in capitals are names."""
-    if "COMMAND" in line or "…" in line or line == "advrepl FILE.gguf":
+    if "COMMAND" in line or "…" in line or line in ("advrepl FILE.gguf", "advrepl"):
         return []
     line = re.sub(r"\[(NAME VALUE|NAME)\]", r"\1", line)
     inside = re.search(r"\[([^\]]+)\]", line)
@@ -39,7 +45,7 @@ def variants(line: str) -> list[list[str]]:
     return [shlex.split(line)[1:]]
 
 
-CASES = [(page.name, line) for page in PAGES if page.name != GENERATED for line in lines(page)]
+CASES = docs_commands.of("advrepl")
 
 
 @pytest.mark.parametrize(("page", "line"), CASES, ids=[f"{page} {line}"[:70] for page, line in CASES])
@@ -79,8 +85,78 @@ def test_a_slash_command_of_the_docs_is_there(page: Path) -> None:
 def test_what_the_docs_point_to_is_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert "://" in target or (page.parent / target).exists(), target
-    for target in re.findall(r"`make ([a-z-]+)", page.read_text()):
-        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+
+
+def recipe(line: str) -> list[str]:
+    """What `make` would run."""
+    words = [word for word in shlex.split(line[line.index("make") :]) if word != "..."]
+    done = subprocess.run([*words, "-n", "NO_AMX="], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, f"{line}: {done.stderr}"
+    for variable in re.findall(r"\b([A-Z]+)=", line.removeprefix("CMAKE_ARGS=")):
+        assert f"$({variable})" in MAKEFILE, f"the Makefile reads no {variable}"
+    return done.stdout.replace("\\\n", " ").split("\n")
+
+
+class Parsed(Exception):
+    """A module has taken its arguments."""
+
+
+def takes(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a module of ours read its arguments, and do nothing else."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_only(parser: argparse.ArgumentParser) -> None:
+        parse(parser)
+        raise Parsed
+
+    package = (ROOT / module.replace(".", "/")).is_dir()
+    loaded = importlib.import_module(f"{module}.__main__" if package else module)
+    if module == "tests.faults":
+        assert set(arguments) <= set(ROWS)
+    elif re.search(r"parse_args|arguments\(\)|parser\(", inspect.getsource(loaded)):
+        monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        with pytest.raises(Parsed):
+            loaded.main()
+    else:
+        assert not [word for word in arguments if word.startswith("-")], f"{module} takes no options"
+        assert callable(loaded.main)
+
+
+@pytest.mark.parametrize("line", BY_MAKE)
+def test_what_the_docs_let_make_run_takes_what_it_is_given(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in recipe(line):
+        if found := re.search(r" -m (tests[.\w]*)(.*)", step):
+            takes(found[1], shlex.split(found[2]), monkeypatch)
+
+
+@pytest.mark.parametrize("line", BY_PYTHON)
+def test_what_the_docs_let_python_run_takes_what_it_is_given(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, module, *arguments = shlex.split(line)
+    if module == "pytest":
+        assert all((ROOT / each).exists() for each in arguments)
+    elif module == "llama_cpp.server":
+        command = [sys.executable, "-W", "ignore", "-m", module, "--help"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert {word for word in arguments if word.startswith("--")} <= set(re.findall(r"--\w+", told))
+    elif module.startswith("vllm"):
+        ours = (ROOT / "tests" / "servers" / "kinds.py").read_text()
+        flags = {word for word in arguments if word.startswith("--")} - NEEDS_CARDS
+        assert module in ours and all(f'"{flag}"' in ours for flag in flags)
+    else:
+        takes(module, arguments, monkeypatch)
+
+
+def test_what_the_docs_tell_of_other_programs_is_what_is_used_here() -> None:
+    """Extras that are there, packages by their names, flags with which the tests start the same servers."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for _, line in docs_commands.of("pip", "pipx", "uv"):
+        assert re.search(r"advrepl(\[(\w+)\])?[-'*.whl]*$", line), line
+        assert all(extra in extras for extra in re.findall(r"\[(\w+)\]", line))
+    started = "".join(path.read_text() for folder in ("advrepl", "tests") for path in (ROOT / folder).rglob("*.py"))
+    for _, line in docs_commands.of("llama-server", "ggml-rpc-server", "llama-perplexity", "llama-bench"):
+        for flag in re.findall(r" (--?[a-z][\w-]*)", line):
+            assert f'"{flag}"' in started, f"nothing here starts {line.split()[0]} with {flag}"
 
 
 @pytest.mark.parametrize(
