@@ -13,6 +13,7 @@ from advrepl.engines.llama.header import ARRAY, FLOATS, WHOLE, GgufHeader
 
 # Kinds of tokenizers that read any text; WordPiece and Unigram are of models that write none.
 TOKENIZERS = ("llama", "gpt2", "rwkv", "plamo2", "gemma4", "hybriddna", "whitespace")
+SCALINGS = ("none", "linear", "yarn", "longrope")
 MOST_TOKENS = 1 << 21
 LONGEST_TOKEN = 1 << 12  # bytes
 LONGEST_TEMPLATE = 1 << 20  # bytes
@@ -34,6 +35,8 @@ def wrong(header: GgufHeader) -> str:
     checks: tuple[Callable[[GgufHeader], Iterator[str]], ...] = (
         _counts,
         _heads,
+        _experts,
+        _scaling,
         _fractions,
         _tokens,
         _spellings,
@@ -69,9 +72,26 @@ def _heads(header: GgufHeader) -> Iterator[str]:
     turned = header.number(f"{name}.rope.dimension_count") or 0
     if turned % 2 or turned > (size or width or turned):
         yield f"turns {turned} values of a head of {size or width}"
-    experts, used = (header.number(f"{name}.{key}") for key in ("expert_count", "expert_used_count"))
-    if (used or 0) > (experts or 0):
-        yield f"uses {used} of {experts or 0} experts"
+
+
+def _experts(header: GgufHeader) -> Iterator[str]:
+    name = header.text("general.architecture")
+    experts, groups, of_groups = (
+        header.number(f"{name}.expert_{key}") or 0 for key in ("count", "group_count", "group_used_count")
+    )
+    used = max(_all(header, f"{name}.expert_used_count"), default=0)  # layers may differ
+    if used > experts or (experts and not used):
+        yield f"uses {used} of {experts} experts"
+    if groups and groups >= experts:
+        yield f"has {experts} experts in {groups} groups"
+    if groups > 1 and (experts % groups or not 0 < of_groups < groups):
+        yield f"uses {of_groups} of {groups} groups of {experts} experts"
+
+
+def _scaling(header: GgufHeader) -> Iterator[str]:
+    kind = header.text(f"{header.text('general.architecture')}.rope.scaling.type")
+    if kind is not None and kind not in SCALINGS:
+        yield f"stretches positions by {kind[:40]!r}, which llama.cpp cannot"
 
 
 def _fractions(header: GgufHeader) -> Iterator[str]:

@@ -75,6 +75,8 @@ def with_tokens(tokens: list[Any] = TOKENS, kind: str = "gpt2", **more: Any) -> 
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
+GROUPED = {"count": 8, "used_count": 2, "group_count": 3}
+
 GOOD = {
     "as it is": whole([ARCH, WORDS], [tensor()]),
     "tokens": with_tokens(types=[2, 1, 1], merges=["a b", "\u0120 a"]),
@@ -82,6 +84,11 @@ GOOD = {
     "version 2": whole([ARCH, WORDS], [tensor()], version=2),
     "alignment": whole([ARCH, WORDS, field("general.alignment", U32, 64)], [tensor(), tensor("y", offset=128)]),
     "layers": with_field("llama.attention.head_count", ARRAY, [4, 0, 4], U32),
+    "experts": whole(
+        [ARCH, WORDS, *(field(f"llama.expert_{key}", U32, n) for key, n in (GROUPED | {"group_count": 1}).items())],
+        [tensor()],
+    ),
+    "scaling": with_field("llama.rope.scaling.type", STRING, "longrope"),
 }
 
 BAD: dict[str, tuple[bytes, str]] = {
@@ -118,6 +125,13 @@ BAD: dict[str, tuple[bytes, str]] = {
     "heads for each layer": (with_field("llama.attention.head_count", ARRAY, [1 << 30], U32), "head_count"),
     "experts": (with_field("llama.expert_count", U32, 100_000), "gives llama.expert_count as 100000"),
     "more experts than there are": (with_field("llama.expert_used_count", U32, 8), "uses 8 of 0 experts"),
+    "none of the experts": (with_field("llama.expert_count", U32, 8), "uses 0 of 8 experts"),
+    "groups of experts": (
+        whole([ARCH, WORDS, *(field(f"llama.expert_{key}", U32, n) for key, n in GROUPED.items())], [tensor()]),
+        "uses 0 of 3 groups of 8 experts",
+    ),
+    "groups of no experts": (with_field("llama.expert_group_count", U32, 1), "has 0 experts in 1 groups"),
+    "scaling": (with_field("llama.rope.scaling.type", STRING, "dynamic"), "stretches positions by 'dynamic'"),
     "epsilon": (with_field("llama.attention.layer_norm_rms_epsilon", F32, -1.0), "must be from 0 to 1"),
     "no number": (with_field("llama.attention.layer_norm_rms_epsilon", F32, float("nan")), "as nan"),
     "infinite": (with_field("llama.rope.freq_base", F32, float("inf")), "as inf"),
