@@ -16,6 +16,7 @@ from advrepl.engines.llama.vocab import metadata
 MOVABLE = {
     "llama", "qwen2", "qwen3", "qwen3moe", "gemma", "gemma2", "gemma3", "phi2", "phi3", "gptneox", "stablelm",
     "starcoder2", "olmo", "olmo2", "command-r", "deepseek2", "nemotron", "glm4", "ernie4_5", "seed_oss", "arcee",
+    "falcon",
 }  # fmt: skip
 # Keys and values for each token and nothing else, but their keys cannot be moved: layers without rope (smollm3,
 # cohere2, llama4, exaone4, afmoe, smallthinker, some granites), keys that are normalised after it (hunyuan, maincoder),
@@ -25,7 +26,7 @@ CUTTABLE = MOVABLE | {
     "chatglm", "smollm3", "cohere2", "llama4", "exaone4", "afmoe", "smallthinker", "hunyuan-moe", "hunyuan-dense",
     "maincoder", "gpt2", "starcoder", "bloom", "mpt", "gpt-oss", "gemma3n", "gemma4", "granite", "granitemoe",
     "baichuan", "refact", "jais", "jais2", "qwen", "qwen2moe", "qwen2vl", "qwen3vl", "qwen3vlmoe", "olmoe", "phimoe",
-    "internlm2", "exaone", "minicpm", "minicpm3", "orion", "xverse", "codeshell", "falcon", "apertus", "grok",
+    "internlm2", "exaone", "minicpm", "minicpm3", "orion", "xverse", "codeshell", "apertus", "grok",
     "mistral3", "mistral4", "deepseek", "dbrx", "arctic", "plamo", "plamo3", "openelm", "bitnet", "dots1",
     "glm4moe", "ernie4_5-moe", "bailingmoe", "bailingmoe2", "plm", "deci", "pangu-embedded", "chameleon",
     "minimax-m2",
