@@ -45,10 +45,13 @@ class Program:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, it lives as long as this does
         environment = os.environ | {"ADVREPL_HOME": str(home), "PYTHONPATH": str(ROOT)}
         self._child = subprocess.Popen(
-            program(*arguments, "--json"),
+            self.command(*arguments),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, bufsize=1, env=environment,
         )  # fmt: skip
         self.events: list[dict[str, Any]] = []
+
+    def command(self, *arguments: str) -> list[str]:
+        return program(*arguments, "--json")
 
     def __enter__(self) -> "Program":
         return self
