@@ -41,6 +41,7 @@ def test_what_lies_beside_a_model_is_not_played(smollm2: Path, capsys: pytest.Ca
     write("vision.gguf", "clip", "mmproj")
     write("style.gguf", text="adapter")
     write("embeds.gguf", "bert")
+    write("newer.gguf", "next-year")
     whole = smollm2.read_bytes()
     for size in (4, 3000, len(whole) - 1):
         (paths.models_folder() / f"loading-{size}.gguf").write_bytes(whole[:size])
@@ -53,6 +54,7 @@ def test_what_lies_beside_a_model_is_not_played(smollm2: Path, capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert next(line.split()[:2] for line in lines if line.lstrip().startswith("*")) == ["*", "mine"]
     assert any(line.startswith("vision.gguf is a projector") for line in lines)
+    assert any(line.startswith("newer.gguf is of the architecture 'next-year', which this") for line in lines)
     assert any(line.startswith(f"loading-{len(whole) - 1}.gguf is cut short, 99%") for line in lines)
 
 

@@ -5,6 +5,7 @@ Does not open a context (model.py does).
 
 import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, LoadProgress, Tuning
 from advrepl.engines.files import size_of
 from advrepl.engines.llama.log import Log
-from advrepl.engines.llama.playable import check_playable
+from advrepl.engines.llama.playable import UnknownArchitecture, check_playable
 from advrepl.engines.llama.vocab import number
 from advrepl.machine import GIB, free_memory
 
@@ -45,7 +46,8 @@ def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load
 def header_number(path: Path, log: Log, name: str) -> int:
     """Return a number of the architecture, without the weights being read; 0 if the file does not say."""
     log.attach()
-    check_playable(path)
+    with suppress(UnknownArchitecture):  # it may be for a server that is newer
+        check_playable(path)
     params = lib.llama_model_default_params()
     params.vocab_only = True
     if not (model := lib.llama_model_load_from_file(os.fsencode(path), params)):

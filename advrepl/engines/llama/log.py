@@ -1,7 +1,8 @@
 """llama.cpp's own words go to a file, never to the screen; the first error of a failure is kept to be quoted."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +38,18 @@ class Log:
         self.last_error = ""
         lib.llama_log_set(self._callback, None)
         Log._attached = self
+
+    @contextmanager
+    def instead(self) -> Iterator[None]:
+        """Let llama.cpp write here for a while; the log before knows nothing of it."""
+        before = Log._attached
+        self.attach()
+        try:
+            yield
+        finally:
+            if before:
+                lib.llama_log_set(before._callback, None)
+                Log._attached = before
 
     def _write(self, level: int, text: bytes, _data: Any) -> None:
         with suppress(OSError):

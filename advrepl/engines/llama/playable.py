@@ -8,6 +8,7 @@ from pathlib import Path
 
 from advrepl import AdvreplError
 from advrepl.engines.files import check_file, parts
+from advrepl.engines.llama.architectures import is_known
 from advrepl.engines.llama.header import BadHeader, GgufHeader, read_header
 from advrepl.engines.llama.header_checks import BYTE_TOKEN, wrong
 
@@ -26,6 +27,10 @@ NO_STORY = {
     **dict.fromkeys(("clip", "mmproj"), "a projector (mmproj), the part of a model that looks at pictures"),
 }
 NO_POOLING = 0  # LLAMA_POOLING_TYPE_NONE
+
+
+class UnknownArchitecture(AdvreplError):
+    """A model that may be whole, and that another llama.cpp may know."""
 
 
 def problem(path: Path) -> str:
@@ -56,6 +61,11 @@ def _check(path: Path, _as_it_is: tuple[object, ...]) -> None:
     for part in parts(path)[1:]:
         if reason := _cut_short(part, _header(part)):
             raise AdvreplError(f"{part.name} {reason}")
+    if not is_known(name := header.text("general.architecture") or ""):
+        raise UnknownArchitecture(
+            f"{path.name} is of the architecture {name[:40]!r}, which this llama.cpp does not know: choose another "
+            "model, or wait for a newer advrepl"
+        )
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

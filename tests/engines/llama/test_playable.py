@@ -50,6 +50,8 @@ def write(path: Path, arch: str, *, tensors: int = 1, **fields: Any) -> Path:
         ("llama", {"tokenizer__ggml__model": "llama", "tokenizer__ggml__token_type": [1, 1, 3]}, "without bytes"),
         ("llama", {"split__no": 1, "split__count": 3}, "is part 2 of 3 of a model: give part 1"),
         ("llama", {"split__count": 3}, "is part 1 of 3 of a model, under another name"),
+        ("next-year", {}, "is of the architecture 'next-year', which this llama.cpp does not know"),
+        ("gptj", {}, "is of the architecture 'gptj', which"),  # which gguf's writer has
     ],
 )
 def test_what_writes_no_story_is_refused_at_once(arch: str, fields: dict[str, Any], words: str, tmp_path: Path) -> None:
