@@ -110,18 +110,25 @@ def grammar(
         rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), story, held)
         return "\n".join((r'root ::= " " action [.!?]? "\n"', rules))
     taken = {said[0][0] for option in avoid if (said := words(option))}
+    counted = not taken.isdisjoint("0123456789")  # does one begin with a number?
     inside = letters(story)
     ranges = without(inside, [(0x30, 0x39), *SMALL, *((ord(c), ord(c)) for one in taken for c in {one, one.lower()})])
     unspaced, begun = _both(inside, UNSPACED), _both(ranges, UNSPACED)
     without_spaces = (
         *((f"first tail{{0,12}} [{gbnf(unspaced)}]",) if unspaced else ()),
         *((f"[{gbnf(begun)}]",) if begun else ()),
+        *((f"[0-9]{{1,4}} [{gbnf(without(unspaced, [(0x30, 0x39)]))}]",) if unspaced and not counted else ()),
     )
     unspaced_line = rf"unspaced ::= [“‘«「『《（]? ({' | '.join(without_spaces)}) any{{1,{MAX_CHARACTERS}}}"
     return "\n".join(
         (
             rf'root ::= " " (spaced{" | unspaced" * bool(unspaced)}) "\n"',
-            rf'spaced ::= open? first tail{{0,24}} close (" " word){{1,{MAX_WORDS - 1}}} | first tail{{2,24}} end',
+            rf'spaced ::= open? (first tail{{0,24}}{" | amount" * (not counted)}) close (" " word){{1,{MAX_WORDS - 1}}}'
+            " | first tail{2,24} end",
+            # Not what may be the number of a line, a digit before a sentence.
+            'amount ::= ([0-9]{1,4} ("-"? lettered | " " small) | [0-9]{2,4} " " lettered) tail{0,24}',
+            rf"small ::= [{gbnf(_both(inside, SMALL))}]",
+            rf"lettered ::= [{gbnf(without(inside, [(0x30, 0x39), *UNSPACED]))}]",
             rf"first ::= [{gbnf(without(ranges, UNSPACED))}]",
             r"word ::= ([-–—] | open? letter tail{0,24} close)",
             rf"letter ::= [{gbnf(without(inside, UNSPACED))}]",

@@ -145,6 +145,7 @@ OFFERED = (
     *("Open the gate.", "Öffne das Tor.", "Wejdź do środka.", "Войти в дом.", "Άνοιξε την πόρτα.", "افتح الباب الآن."),
     *("द्वार को खोलो।", "扉を開ける。", "打开那扇旧门，走进去。", "เปิดประตู", "문을 열고 들어간다.", "פתח את הדלת."),
     *("¿Abrir la puerta?", "Ask him: “Who are you?”", "Va à l'étage.", "გააღე კარი.", "ቤቱን ክፈት።", "Mở cánh cửa."),
+    *("20 Münzen zahlen.", "3 монеты отдать.", "3人に話しかける。", "5개의 동전을 준다.", "12-year-old boy: ask him."),
     *("Elenaに話しかける。", "Բացիր դուռը։"),
     *("Sag: „Nein!“", "Demander : « Qui va là ? »", "À gauche, toute !", "Взять ключ (ржавый).", "Ждать.", "اهرب!"),
     *("“누구세요?”라고 묻는다.", "「誰だ？」と尋ねる。", "《古书》拿来读。", "Ρώτα: «Ποιος είναι;»"),
@@ -162,7 +163,21 @@ def test_the_grammar_takes_options_in_any_script(option: str, open_engine: Calla
 
 
 @pytest.mark.parametrize(
-    "line", ["<|user|>", "[HP: 10]", "* * *", "open the gate.", "Go", "Wait", "I.", "\N{OLD KEY} Go in.", "| a | b"]
+    "line",
+    [
+        "<|user|>",
+        "[HP: 10]",
+        "* * *",
+        "open the gate.",
+        "Go",
+        "Wait",
+        "I.",
+        "1 Open the gate.",
+        "1. Open it.",
+        "2)",
+        "\N{OLD KEY} Go in.",
+        "| a | b",
+    ],
 )
 def test_the_grammar_takes_nothing_else(line: str, open_engine: Callable[..., LlamaEngine]) -> None:
     vocab = open_engine().model.vocab
