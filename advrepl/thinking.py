@@ -44,8 +44,10 @@ class Marks:
         Models write the marks in other cases than they were taught, end one tag with another, or a token with a bar.
         """
         end = _TAG_END if re.fullmatch(_TAG_END, self.end, re.IGNORECASE) else re.escape(self.end)
-        barred = re.escape(self.begin.replace("<|", "<|/", 1)) if self.begin.endswith("|>") else end
-        found = re.compile(f"{end}|{barred}", re.IGNORECASE).search(text, start)
+        slashed = {
+            self.begin.replace("<|", with_slash, 1) for with_slash in ("<|/", "</|") if self.begin.endswith("|>")
+        }
+        found = re.compile("|".join((end, *map(re.escape, slashed))), re.IGNORECASE).search(text, start)
         return found.span() if found else (-1, -1)
 
 
@@ -64,6 +66,8 @@ FORMS = (
     Marks("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
     Marks("Here is my thought process:", "Here is my response:"),  # Granite 3.2
     Marks("[unused16]", "[unused17]"),  # openPangu
+    # KAT-V1: whether it is to think, and what it thought
+    Marks("<judge>", "<answer>", "\n</judge>\n\n<think_off>\n\n<answer>\n"),
 )
 _BEGIN = "|".join((_TAG, *(re.escape(form.begin) for form in FORMS)))
 _END = "|".join((_TAG_END, *(re.escape(form.end) for form in FORMS)))
@@ -90,6 +94,7 @@ _MARKS_AT_END = lazy(rf"(?:\s*(?:{_BEGIN}|{_END}))+\s*$", regex.IGNORECASE)
 # Names of channels and the like, and a first mark that was there already.
 _LEFT = lazy(
     rf"^(?:{_BEGIN})\s*|(?:assistant ?)?<\|[^<>|]*\|>(?:analysis|commentary)?"
+    r"|</judge>\s*|<think_o(?:n|ff)>\s*(?:<think>\s*)?|\s*</think>$"
     r"|^(?:thought\n|(?:analysis|commentary)<\|message\|>)|(?<=\S)assistant\s*$",
     regex.IGNORECASE,
 )

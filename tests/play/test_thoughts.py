@@ -35,7 +35,7 @@ TAGS = [Marks(f"<{tag}>", f"</{tag}>") for tag in (
 )] + [Marks(begin, end) for begin, end in (
     ("<|thinking|>", "<|/thinking|>"), ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"), ("<|reasoning_start|>", "<|reasoning_end|>"),
-    ("<|start_of_thought|>", "</thought>"), ("<|thought|>", "<|thought_end|>"),
+    ("<|start_of_thought|>", "</thought>"), ("<|thought|>", "<|thought_end|>"), ("<|think|>", "</|think|>"),
 )]  # fmt: skip
 Make = Callable[..., tuple[Game, ScriptedEngine]]
 
@@ -113,6 +113,15 @@ def test_thoughts_and_reply_in_one_piece_or_in_many(make: Make, said_at_once: st
 def test_a_model_that_only_says_that_it_has_thought(make: Make, mark: str) -> None:
     game, _ = make(ITSELF, f"{mark}Good", " evening!")
     assert said(list(game.act("hi"))) == "Good evening!" and not game.story.turns[-1].thoughts
+
+
+@pytest.mark.parametrize("more", ["<think_off>", "<think_on>\n<think>\nhm\n</think>"])
+def test_a_model_that_judges_whether_it_is_to_think(make: Make, more: str) -> None:
+    game, _ = make(
+        ITSELF, "<judge>\nIt", f" is a greeting.\n</judge>\n\n{more}\n\n<answer>\nGood", " evening!\n</answer>"
+    )
+    assert said(list(game.act("hi"))) == "Good evening!"
+    assert game.story.turns[-1].thoughts.split() == ["It", "is", "a", "greeting.", *["hm"] * ("hm" in more)]
 
 
 def test_a_mark_of_thoughts_ends_no_reply() -> None:
