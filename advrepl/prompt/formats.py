@@ -6,12 +6,14 @@ Each format says itself which models were trained on it (`recognize`). Does not 
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from advrepl import AdvreplError
 from advrepl.prompt.languages import Language, told_in
 from advrepl.prompt.segments import Block, Prompt, Segment
+from advrepl.prompt.template_runner import TemplateRefusal, shared
 from advrepl.story.injections import shown
 from advrepl.story.scenario import ORIGINAL, Scenario
 from advrepl.story.tree import Turn
@@ -203,13 +205,26 @@ def recognize(names: Iterable[str], texts: Iterable[str] = ()) -> str | None:
     return next(by_name, None) or next(by_text, None)
 
 
+def _speaks_metharme(template: str) -> bool:
+    """Tell whether a template writes metharme's marks without having them in one piece, as where a role is put in."""
+    if not ("<|" in template and "|>" in template and "model" in template):
+        return False
+    said = [("system", "s"), ("user", "u"), ("assistant", "a"), ("user", "v")]
+    messages = [{"role": role, "content": text} for role, text in said]
+    with suppress(AdvreplError, TemplateRefusal):
+        spelled = shared().render(template, messages, {"add_generation_prompt": True, "bos_token": "", "eos_token": ""})
+        return spelled.strip() == "".join(MARKS[role] + text for role, text in said) + MARKS["assistant"]
+    return False
+
+
 def of_file(key: str | None, template: str | None, names: Iterable[str]) -> str | None:
     """Name the format that a model's file tells: our own key, else the template inside, else what it is called.
 
     A template is the format by itself unless it is one of those above: a name says less, even the publisher's.
     """
-    inside = (recognize([], [template]) or CHAT) if template else None
-    return key or inside or recognize(names)
+    if key or not template:
+        return key or recognize(names)
+    return recognize([], [template]) or (Metharme().name if _speaks_metharme(template) else CHAT)
 
 
 def check_name(name: str) -> str:

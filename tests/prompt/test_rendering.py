@@ -2,7 +2,7 @@
 
 import pytest
 
-from advrepl.prompt.formats import of_file
+from advrepl.prompt.formats import TEMPLATES, of_file
 from advrepl.prompt.template import ChatTemplate
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
@@ -105,6 +105,16 @@ def test_neighbours_of_one_role_are_one_message(source: str) -> None:
         (None, CHATML, ["pygmalion-6b"], "chat"),
         ("metharme", CHATML, ["Pygmalion-3-12B"], "metharme"),
         (None, "{{ '<|user|>' + '<|model|>' }}", ["pygmalion-6b"], "metharme"),
+        (None, TEMPLATES["metharme"], ["merged"], "metharme"),
+        (
+            None,
+            "{% for m in messages %}{{ '<|' ~ (m.role | replace('assistant', 'model')) ~ '|>' ~ m.content }}"
+            "{% endfor %}{% if add_generation_prompt %}{{ '<|' ~ 'model' ~ '|>' }}{% endif %}",
+            ["merged"],
+            "metharme",
+        ),
+        (None, "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}\n{% endfor %}<|model|>\n", ["merged"], "chat"),
+        (None, "{% for m in messages %}{{ raise_exception('no <|model|>') }}", ["merged"], "chat"),
         (None, None, ["", "pygmalion-6b"], "pygmalion"),
         (None, "", ["Eleusis-12B"], None),
     ],
