@@ -12,6 +12,7 @@ from advrepl.story import saves
 from tests.faults.program import NAME, Place, Process
 
 READY = 90  # seconds, on a busy machine
+WITHOUT_RIGHTS = 'exec setpriv --bounding-set=-dac_override,-dac_read_search "$@"'
 # The wall clock of the child goes back and forth by up to ten years at each look.
 JUMPING = (
     "import random, time; real, chance = time.time, random.Random(1);"
@@ -52,6 +53,26 @@ def change(place: Place) -> None:
 
 
 DONE: dict[str, Callable[[Place], None]] = {"removed": remove, "a file": replace_by_a_file, "changed": change}
+
+
+def permissions(folder: Path, times: int, chance: random.Random) -> Iterator[str]:
+    """The folder of the stories, or a story in it, may no longer be read or written; wants setpriv where root may."""
+    for number in range(times):
+        place = Place(folder / str(number))
+        process = place.start("--no-kv-file", limit=WITHOUT_RIGHTS if os.geteuid() == 0 else "")
+        process.until("ready", seconds=READY)
+        process.say("go in")
+        process.until("reply", 2)
+        lost, mode = chance.choice((place.saves, place.story)), chance.choice((0, 0o400, 0o500))
+        lost.chmod(mode)
+        for count in (3, 4):
+            process.say("look around")
+            if not process.until("reply", count):
+                yield f"{lost.name}, {mode:o}: no reply"
+        process.end(READY)
+        place.saves.chmod(0o700)
+        (place.saves / f".{NAME}.lock").unlink(missing_ok=True)  # which could not be removed, and locks nobody out
+        yield from (f"{lost.name}, {mode:o}: {wrong}" for wrong in kept_somewhere(place, process))
 
 
 def clocks(folder: Path, times: int, chance: random.Random) -> Iterator[str]:

@@ -12,7 +12,8 @@ from advrepl import AdvreplError
 from advrepl.story import checking, saves
 from advrepl.story.save_file import SaveFile
 from tests import ROOT, tiny
-from tests.faults.conditions import clocks, disks, folders
+from tests.faults.aimed import caches, decodes
+from tests.faults.conditions import clocks, disks, folders, permissions
 from tests.faults.outputs import outputs
 from tests.faults.program import NAME, Place, Process
 
@@ -179,10 +180,13 @@ ROWS: dict[str, tuple[Callable[[Path, int, random.Random], Iterator[str]], int, 
     "stops": (stops, 40, 0),
     "full": (full, 20, 1),
     "conversions": (conversions, 40, 0),
+    "decodes": (decodes, 40, 0),
+    "caches": (caches, 40, 1),
     "bytes": (bytes_of_a_save, 4000, 0),
     "two": (two_programs, 10, 0),
     "outputs": (outputs, 203, 0),
     "folders": (folders, 12, 0),
+    "permissions": (permissions, 12, 0),
     "clocks": (clocks, 10, 0),
     "disks": (disks, 12, 0),  # mounts a tmpfs: as root
 }
