@@ -145,6 +145,8 @@ class Engine(Protocol):
 class Caching(Protocol):
     """What an engine has besides that knows what is in its cache."""
 
+    can_shift: bool  # may cached tokens be moved? Else what stays of a window is read again when turns slide out.
+
     def missing(self, window: Window) -> int:
         """Return how many tokens are to be read before the player's words in a window; changes nothing."""
 

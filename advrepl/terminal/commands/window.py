@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from advrepl.engines.base import OnServer
+from advrepl.engines.base import Caching, OnServer
 from advrepl.play.events import Event, Verbatim
 from advrepl.play.game import Game
 from advrepl.prompt.segments import Segment
@@ -78,8 +78,11 @@ def _cache(game: Game) -> dict[str, str]:
     """What the engine has kept of the text that it has read."""
     times = "once" if game.read_in_full == 1 else f"{game.read_in_full} times"
     server = game.engine.described() if isinstance(game.engine, OnServer) else {}
+    cache = "shifted: it has traces of turns that are gone" if game.engine.shifted else "fresh"
+    if isinstance(game.engine, Caching) and not game.engine.can_shift:
+        cache += "; what stays is read again when turns slide out"
     return server | {
-        "cache": "shifted: it has traces of turns that are gone" if game.engine.shifted else "fresh",
+        "cache": cache,
         "whole prompt": f"read {times} since the story was opened",
     }
 

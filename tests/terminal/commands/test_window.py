@@ -2,10 +2,18 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.play.game import Game
 from advrepl.terminal import commands
 from advrepl.terminal.charts import Bar
+from tests import architectures
 from tests.conftest import ScriptedEngine
 from tests.terminal.commands.conftest import told
 
@@ -47,3 +55,14 @@ def test_context_counts_the_turns_that_are_gone(new_game: Callable[..., Game]) -
     gone = game.window().evicted
     assert gone > 0
     assert re.search(rf"^no longer seen +{gone}$", told(game, "/context"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("kind", "moves"), [("llama", True), ("gemma3", True), ("llama-yarn", False), ("lfm2", False)])
+def test_context_says_where_a_slide_reads_what_stays_again(
+    kind: str, moves: bool, new_game: Callable[..., Game], tmp_path: Path
+) -> None:
+    model = LlamaModel(architectures.make(kind, tmp_path), LoadOptions(512, 1), Log(tmp_path / "log"))
+    game = new_game(LlamaEngine(model))
+    row = next(row for row in told(game, "/context").split("\n") if row.startswith("cache"))
+    assert ("read again" in row) == (not moves) and "fresh" in row
+    game.engine.close()
