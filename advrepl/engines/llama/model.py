@@ -29,7 +29,6 @@ from advrepl.engines.llama.vocab import Vocabulary, metadata
 from advrepl.machine import physical_cores
 from advrepl.prompt.formats import of_file
 
-LEAST_CTX = 256  # tokens: a system text, a turn and a reply
 N_BATCH = 512
 # Tokens prefilled in one go on a CPU: as fast as larger ones within a few percent, and the progress line moves.
 CPU_CHUNK = 128
@@ -216,10 +215,6 @@ class LlamaModel(LlamaMemory):
     def _context_size(self, path: Path, asked: int | None) -> int:
         """Return how many tokens the context is to have."""
         trained = int(lib.llama_model_n_ctx_train(self._model))
-        if trained < LEAST_CTX:
-            raise AdvreplError(
-                f"{path.name} was trained on {trained} tokens, too few for a story: choose another model"
-            )
         if asked and asked > trained:
             raise AdvreplError(f"--ctx {asked} is more than the {trained} tokens that {path.name} was trained on")
         n_ctx = asked or min(trained, DEFAULT_CTX)

@@ -27,6 +27,7 @@ NO_STORY = {
     **dict.fromkeys(("clip", "mmproj"), "a projector (mmproj), the part of a model that looks at pictures"),
 }
 NO_POOLING = 0  # LLAMA_POOLING_TYPE_NONE
+LEAST_CTX = 256  # tokens: a system text, a turn and a reply
 
 
 class UnknownArchitecture(AdvreplError):
@@ -54,7 +55,8 @@ def check_playable(path: Path) -> None:
 @lru_cache(maxsize=64)  # it is asked for when a model is chosen, and again when it is loaded
 def _check(path: Path, _as_it_is: tuple[object, ...]) -> None:
     header = _header(path)
-    if reason := _part(path, header) or _kind(header) or _vocabulary(header) or _cut_short(path, header):
+    reason = _part(path, header) or _kind(header) or _vocabulary(header) or _short(header)
+    if reason := reason or _cut_short(path, header):
         raise AdvreplError(f"{path.name} {reason}")
     if reason := wrong(header):
         raise AdvreplError(f"{path.name} is damaged, its header {reason}: fetch it again, or choose another")
@@ -124,6 +126,14 @@ def _vocabulary(header: GgufHeader) -> str:
     if header.text("tokenizer.ggml.model") == "llama" and kinds is not None and BYTE_TOKEN not in kinds:
         return "has a vocabulary without bytes, so it cannot read every text: convert it again with its whole tokenizer"
     return ""
+
+
+def _short(header: GgufHeader) -> str:
+    """Tell whether its context has no room for a story."""
+    trained = header.number(f"{header.text('general.architecture')}.context_length")
+    if not trained or trained >= LEAST_CTX:
+        return ""
+    return f"was trained on {trained} tokens, too few for a story: choose another model"
 
 
 def _cut_short(path: Path, header: GgufHeader) -> str:

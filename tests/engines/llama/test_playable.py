@@ -131,4 +131,5 @@ def test_the_default_is_the_newest_that_can_be_played(tmp_path: Path, monkeypatc
     for bytes in (300, 3000):
         (folder / f"loading-{bytes}.gguf").write_bytes(playable.read_bytes()[:bytes])
     (folder / "empty.gguf").write_bytes(b"")
+    write(folder / "short.gguf", "llama", llama__context_length=128)
     assert models.resolve(None) == models.default() == playable
