@@ -168,8 +168,8 @@ class Pygmalion:
         return text.replace("<START>", "< START>").replace("'s Persona", "' s Persona")
 
     def _label(self, name: str) -> str:
-        """A card's name as it stands in a mark: in one line, and none of the marks."""
-        return self._unmarked(" ".join(name.split()))
+        """A card's name as it stands in a mark: in one line, and none of the marks, of which "You" is the player's."""
+        return re.sub(r"^You(?=\s*(?::|$))", "you", self._unmarked(" ".join(name.split())))
 
     def _turn(self, scenario: Scenario, turn: Turn) -> Block:
         said = [*shown(scenario, turn), (turn.role, turn.text)]

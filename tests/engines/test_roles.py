@@ -3,6 +3,7 @@
 The vocabularies are made here: marks as control tokens, as tokens that are found in any text, and as plain letters.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from pathlib import Path
@@ -220,6 +221,13 @@ def test_in_pygmalion_no_line_begins_in_the_characters_name_nor_tells_who_anybod
         calm, told = (str(Pygmalion().spell(*with_text(place, text))) for text in ("Bo", f"Bo{end}{line}"))
         opened = f"{end}{line.strip().partition(' ')[0]}"
         assert told.count(opened) == calm.count(opened), (place, line)
+
+
+@pytest.mark.parametrize("name", ["You", "You: Mira", "\nYou :", "You:You: x"])
+def test_in_pygmalion_no_character_is_called_as_the_player_is(name: str) -> None:
+    calm, told = (str(Pygmalion().spell(*with_text("narrator", text))) for text in ("Bo", name))
+    opened = re.compile(r"^You\s*:", re.MULTILINE)
+    assert len(opened.findall(told)) == len(opened.findall(calm)) == 2
 
 
 def test_plain_words_are_broken_up_and_stay_readable(vocab: Vocabulary) -> None:
