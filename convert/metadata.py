@@ -6,7 +6,7 @@ Reads the model's README and names, no tensors. A README's header is read line b
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from gguf.metadata import Metadata
 from advrepl import regular
 from convert.config import read_object_if_there
 from convert.sums import sum_file
+from convert.vocab.table import STRIPS_RIGHT
 
 LONGEST_README = 1 << 20  # bytes
 LONGEST_TITLE = 120
@@ -92,6 +93,14 @@ def describe(folder: Path, count: int) -> dict[str, Any]:
                 [words] if isinstance(words, str) else words
             )
     return fields
+
+
+def told_name(name: str, vocab: Mapping[str, Any]) -> str:
+    """Return the model's name, without the hyphen by which llama.cpp takes its marks for Phi-3's unless they are so."""
+    tokens = vocab["tokenizer.ggml.tokens"]
+    if vocab.get(STRIPS_RIGHT) and all(token in tokens for token in ("</s>", "<unk>", "<s>", "<|endoftext|>")):
+        return name
+    return re.sub("(phi)-?3", r"\1 3", name, flags=re.IGNORECASE)
 
 
 def _base_models(told: str | list[str]) -> dict[str, Any]:

@@ -127,6 +127,7 @@ def prepare(request: Request) -> ConvertPlan:
     fields = _fields(request, model, first_type, files)
     if request.template:
         fields["tokenizer.chat_template"] = request.template  # unless the folder has its own
+    fields["general.name"] = metadata.told_name(str(fields["general.name"]), vocab)
     plan = ConvertPlan(request, tensors, model, {**fields, **vocab}, tuple(files), first_type)
     _check_imatrix(plan)
     _check_disk(plan)

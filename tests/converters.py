@@ -80,6 +80,7 @@ NEOX = {
 
 PIECES = {
     "advrepl.prefix_first": "llama.cpp has no word for it, and puts the blank behind each special token",
+    "advrepl.prefix_once": "llama.cpp has no word for it, and puts one before a text that begins with a blank too",
     "tokenizer.ggml.scores": "minus the rank of a merge; theirs are all alike, so llama.cpp merges otherwise",
     "tokenizer.ggml.token_type": "the unknown token is marked as such",
     "tokenizer.ggml.add_bos_token": "told also where it is what llama.cpp takes it for",

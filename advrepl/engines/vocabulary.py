@@ -1,7 +1,9 @@
 """What the vocabularies of all engines share: where special tokens are found in a prompt, and what begins it."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
 
 from advrepl.prompt.segments import Segment
 
@@ -9,17 +11,47 @@ from advrepl.prompt.segments import Segment
 ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|end|>")
 
 
-class Vocabulary(ABC):
-    """Turn text into a model's tokens, and back.
+@dataclass(frozen=True, slots=True)
+class Blanks:
+    """What a tokenizer does to blanks.
 
-    `bos` and `eos` are -1 where there is none. `prefix`: what SentencePiece puts before the text of a prompt; `inner`:
-    what it puts before text behind a special token of a mark, the same in tokenizers that transformers calls legacy.
+    `prefix`: what SentencePiece puts before the text of a prompt; `inner`: what it puts before text behind a special
+    token of a mark, the same in tokenizers that transformers calls legacy; `once`: neither before text that begins
+    with a blank; `left`, `right`: special tokens that take the blanks before or behind them with them.
     """
 
-    def __init__(self, bos: int, eos: int, add_bos: bool, prefix: str, inner: str) -> None:
+    prefix: str = ""
+    inner: str = ""
+    once: bool = False
+    left: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+
+    def before(self, text: str, first: bool) -> str:
+        """Return text with the blank that belongs before it; `first`: at the beginning of a prompt."""
+        prefix = self.prefix if first else self.inner
+        return text if not text or (self.once and text.startswith((" ", "▁"))) else prefix + text
+
+    def stripped(self, mark: str, text: str) -> tuple[str, str]:
+        """Return a mark and the text behind it without the blanks that special tokens of the mark take with them."""
+        if self.left:
+            mark = re.sub(rf"\s+(?={_any_of(self.left)})", "", mark)
+        if self.right:
+            mark = re.sub(rf"({_any_of(self.right)})\s+", r"\1", mark)
+            text = text.lstrip() if mark.endswith(self.right) else text
+        return mark, text
+
+
+def _any_of(tokens: tuple[str, ...]) -> str:
+    return "|".join(map(re.escape, sorted(tokens, key=len, reverse=True)))
+
+
+class Vocabulary(ABC):
+    """Turn text into a model's tokens, and back. `bos` and `eos` are -1 where there is none."""
+
+    def __init__(self, bos: int, eos: int, add_bos: bool, blanks: Blanks) -> None:
         self.bos, self.eos = bos, eos
         self.leads: MutableMapping[str, int] = {}  # of marks, as kv/borders.py has found them out
-        self._add_bos, self._prefix, self._inner = add_bos and bos >= 0, prefix, inner
+        self._add_bos, self._blanks = add_bos and bos >= 0, blanks
 
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
         """Return a segment's tokens: special tokens are found in its mark, and never in its text.
@@ -27,18 +59,21 @@ class Vocabulary(ABC):
         `first`: it stands at the beginning of a prompt, where SentencePiece puts a space before what is text.
         """
         if segment.plain:
-            return tuple(self.plain((self._prefix if first else "") + str(segment)))
-        mark, opening = segment.mark, tuple[int, ...]()
+            return tuple(self.plain(self._blanks.before(str(segment), True) if first else str(segment)))
+        mark, text = self._blanks.stripped(segment.mark, segment.text)
+        opening = tuple[int, ...]()
         if first and self.bos >= 0 and mark.startswith(begin := self.special(self.bos)):
             mark, opening = mark.removeprefix(begin), (self.bos,)  # by the template itself
         if first:
-            mark = self._spaced(mark)
-        return (*opening, *self._joined(mark, segment.text))
+            mark, text = self._spaced(mark, text)
+        return (*opening, *self._joined(mark, text))
 
-    def _spaced(self, mark: str) -> str:
+    def _spaced(self, mark: str, text: str) -> tuple[str, str]:
         """The beginning of a prompt, with SentencePiece's space unless a special token stands there."""
-        tokens = self._marked(mark) if self._prefix else []
-        return mark if tokens and not self.piece(tokens[0]) else self._prefix + mark
+        if not mark:
+            return mark, self._blanks.before(text, True)
+        tokens = self._marked(mark) if self._blanks.prefix else []
+        return (mark if tokens and not self.piece(tokens[0]) else self._blanks.before(mark, True)), text
 
     def opening(self, tokens: Sequence[int]) -> tuple[int, ...]:
         """Return what must stand before the first tokens of a prompt: a beginning of text, unless it is there."""

@@ -23,15 +23,16 @@ def added_tokens(folder: Path, settings: Mapping[str, Any], listed: Iterable[Any
     }
     for entry in listed:
         if isinstance(entry, dict):
-            added[token_id(entry.get("id"), "tokenizer.json")] = AddedToken(
-                str(entry.get("content", "")), entry.get("special") is True
-            )
+            added[token_id(entry.get("id"), "tokenizer.json")] = _described(entry)
     for index, entry in Config(settings, "tokenizer_config.json").object("added_tokens_decoder").values.items():
         if isinstance(entry, dict):
-            added[token_id(index, "tokenizer_config.json")] = AddedToken(
-                str(entry.get("content", "")), entry.get("special") is True
-            )
+            added[token_id(index, "tokenizer_config.json")] = _described(entry)
     return added
+
+
+def _described(entry: Mapping[str, Any]) -> AddedToken:
+    flags = (entry.get(name) is True for name in ("special", "lstrip", "rstrip", "single_word"))
+    return AddedToken(str(entry.get("content", "")), *flags)
 
 
 def token_id(value: object, file: str) -> int:

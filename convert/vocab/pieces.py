@@ -13,7 +13,7 @@ from convert import ConvertError
 from convert.config import Config, read_object
 from convert.vocab.added import added_tokens, as_list, special_ids, token_id, token_text
 from convert.vocab.bpe import adds_bos, merge_of
-from convert.vocab.table import BYTE, NORMAL, PADDING_SCORE, PREFIX_FIRST, UNKNOWN, Fields, TokenTable
+from convert.vocab.table import BYTE, NORMAL, PADDING_SCORE, PREFIX_FIRST, PREFIX_ONCE, UNKNOWN, Fields, TokenTable
 
 BLANK = "▁"
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
@@ -58,6 +58,7 @@ def pieces_fields(tokenizer: Mapping[str, Any], folder: Path, vocab_size: int, s
         "tokenizer.ggml.add_eos_token": settings.get("add_eos_token") is True,
         "tokenizer.ggml.add_space_prefix": bool(prefix),
         **({PREFIX_FIRST: True} if prefix_first(tokenizer) else {}),
+        **({PREFIX_ONCE: True} if prefix_once(tokenizer) else {}),
     }
 
 
@@ -98,6 +99,11 @@ def prefix_first(tokenizer: Mapping[str, Any]) -> bool:
     return any(
         step.get("prepend_scheme") == "first" for step in _steps(tokenizer.get("pre_tokenizer"), "pretokenizers")
     )
+
+
+def prefix_once(tokenizer: Mapping[str, Any]) -> bool:
+    """Tell whether a tokenizer.json puts no blank before a text that begins with one."""
+    return any(step.get("type") == "Metaspace" for step in _steps(tokenizer.get("pre_tokenizer"), "pretokenizers"))
 
 
 def _steps(described: object, several: str) -> list[dict[str, Any]]:

@@ -9,9 +9,9 @@ import sentencepiece
 from convert import ConvertError
 from convert.config import read_object_if_there, refuse_pointer
 from convert.vocab.added import added_tokens, as_list, special_ids
-from convert.vocab.pieces import prefix_first
+from convert.vocab.pieces import prefix_first, prefix_once
 from convert.vocab.proto import read_kinds
-from convert.vocab.table import BYTE, PREFIX_FIRST, USER_DEFINED, Fields, TokenTable
+from convert.vocab.table import BYTE, PREFIX_FIRST, PREFIX_ONCE, USER_DEFINED, Fields, TokenTable
 
 
 def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, Any]) -> Fields:
@@ -42,7 +42,8 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
     table.pad(vocab_size)
     table.check()
     # transformers read the newer file where there was one, and this setting where not.
-    first = prefix_first(newer) if newer else settings.get("legacy") is False
+    unlike = settings.get("legacy") is False
+    first, once = (prefix_first(newer), prefix_once(newer)) if newer else (unlike, unlike)
     known = {"bos": model.bos_id(), "eos": model.eos_id(), "unk": model.unk_id(), "pad": model.pad_id()}
     return {
         **table.fields("llama", "default"),
@@ -52,6 +53,7 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
         "tokenizer.ggml.add_eos_token": settings.get("add_eos_token") is True,
         "tokenizer.ggml.add_space_prefix": model.normalize("a") != "a",
         **({PREFIX_FIRST: True} if first else {}),
+        **({PREFIX_ONCE: True} if once else {}),
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from convert import ConvertError
+from convert.foreign import quote
 
 # tokenizer.ggml.token_type
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
@@ -16,6 +17,10 @@ LEFT_OUT = "advrepl.left_out_tokens"
 # The blank before a text stands at the beginning of a prompt alone. llama.cpp puts one behind each special token too,
 # as tokenizers did that transformers calls legacy; advrepl does as the model's own (engines/llama/vocab.py).
 PREFIX_FIRST = "advrepl.prefix_first"
+# A text that begins with a blank gets none before it.
+PREFIX_ONCE = "advrepl.prefix_once"
+# Ids of control tokens that take the blanks before or behind them with them. llama.cpp goes by the model's name there.
+STRIPS_LEFT, STRIPS_RIGHT = "advrepl.strips_left", "advrepl.strips_right"
 
 Fields = dict[str, str | int | bool | list[str] | list[int] | list[float]]
 
@@ -26,6 +31,9 @@ class AddedToken:
 
     text: str
     special: bool
+    lstrip: bool = False
+    rstrip: bool = False
+    single_word: bool = False
 
     @property
     def token_type(self) -> int:
@@ -44,6 +52,8 @@ class TokenTable:
     scores: list[float] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # added tokens that have no row
+    strips_left: list[int] = field(default_factory=list)
+    strips_right: list[int] = field(default_factory=list)
 
     def put(self, index: int, token: str, score: float, token_type: int) -> None:
         """Set the token of an id; a ConvertError if the embedding has no row for it."""
@@ -74,6 +84,23 @@ class TokenTable:
                 self.put(index, token.text, ADDED_SCORE, token.token_type)
             else:  # fine-tunes of 2023 named a padding token that they never gave a row
                 self.left_out.append(f"{token.text!r} (id {index})")
+                continue
+            self._note_blanks(index, token)
+
+    def _note_blanks(self, index: int, token: AddedToken) -> None:
+        """Note that a token takes blanks with it; a ConvertError where it does so in any text, or is a word alone."""
+        kind = self.types[index]
+        if kind not in (CONTROL, USER_DEFINED):
+            return
+        if token.single_word or (kind == USER_DEFINED and (token.lstrip or token.rstrip)):
+            text = f"a{token.text}b" if token.single_word else f"a {token.text} b"
+            rule = "is found as a word alone" if token.single_word else "takes the blanks beside it with it"
+            raise ConvertError(
+                f"{self.file}: llama.cpp would read {quote(text)} as other tokens, since the added token "
+                f"{quote(token.text)} {rule} here; this tokenizer cannot be converted"
+            )
+        self.strips_left += [index] if token.lstrip else []
+        self.strips_right += [index] if token.rstrip else []
 
     def fields(self, model: str, pre: str) -> Fields:
         """Return the fields of the tokens, and of the added ones that have no row if there are any.
@@ -86,6 +113,8 @@ class TokenTable:
             "tokenizer.ggml.tokens": self.tokens,
             "tokenizer.ggml.token_type": self.types,
         }
+        noted = {STRIPS_LEFT: self.strips_left, STRIPS_RIGHT: self.strips_right}
+        fields |= {key: " ".join(map(str, ids)) for key, ids in noted.items() if ids}
         return fields | ({LEFT_OUT: self.left_out} if self.left_out else {})
 
     def check(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from convert import metadata
+from convert.vocab.table import STRIPS_RIGHT
 from tests import tiny
 
 README = (
@@ -71,3 +72,12 @@ def test_files_are_summed_until_told_to_stop(tmp_path: Path) -> None:
     stop.set()
     with pytest.raises(CancelledError):
         metadata.sums(files, stop)
+
+
+def test_the_name_makes_llama_cpp_read_no_marks_otherwise() -> None:
+    marks = ["<unk>", "<s>", "</s>", "<|endoftext|>"]
+    for name, told in (("My Phi-3 merge", "My Phi 3 merge"), ("phi3-mini", "phi 3-mini"), ("Phi-2", "Phi-2")):
+        assert metadata.told_name(name, {"tokenizer.ggml.tokens": marks}) == told
+    theirs = {"tokenizer.ggml.tokens": marks, STRIPS_RIGHT: "4"}
+    assert metadata.told_name("Phi-3-mini", theirs) == "Phi-3-mini"
+    assert metadata.told_name("Phi-3-mini", theirs | {"tokenizer.ggml.tokens": marks[:3]}) == "Phi 3-mini"

@@ -13,7 +13,7 @@ import llama_cpp.llama_cpp as lib
 import msgspec
 import pytest
 
-from advrepl.engines.llama.loading import no_space_prefix
+from advrepl.engines.llama.loading import header_overrides
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.vocab import Vocabulary
 from advrepl.prompt.formats import Format, Metharme, Pygmalion
@@ -130,8 +130,8 @@ def vocab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     log = Log(folder / "llama.log")
     log.attach()
     params = lib.llama_model_default_params()
-    params.vocab_only, params.kv_overrides = True, no_space_prefix()
     path = write_vocabulary(folder / "v.gguf", *VOCABULARIES[request.param])
+    params.vocab_only, params.kv_overrides = True, header_overrides(path)
     model = lib.llama_model_load_from_file(str(path).encode(), params)
     assert model, log.last_error
     yield Vocabulary(model)

@@ -22,7 +22,17 @@ from convert.config import read_object_if_there
 from convert.vocab.bpe import NORMALIZER, PRE_TOKENIZERS, WHOLE_WORDS
 from convert.vocab.folder import read_vocab
 from convert.vocab.pieces import merges_of
-from convert.vocab.table import BYTE, CONTROL, NORMAL, PREFIX_FIRST, UNKNOWN, USER_DEFINED
+from convert.vocab.table import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    PREFIX_FIRST,
+    PREFIX_ONCE,
+    STRIPS_LEFT,
+    STRIPS_RIGHT,
+    UNKNOWN,
+    USER_DEFINED,
+)
 
 # In no vocabulary's pieces, so it comes out as byte tokens, which never merge with what follows.
 GUARD = "\ue000"
@@ -49,7 +59,12 @@ class Vocabulary(vocabulary.Vocabulary):
         bos, eos = (int(fields.get(f"tokenizer.ggml.{name}_token_id", -1)) for name in ("bos", "eos"))
         prefix = " " if spm and fields["tokenizer.ggml.add_space_prefix"] else ""
         inner = "" if fields.get(PREFIX_FIRST) else prefix
-        super().__init__(bos, eos, bool(fields["tokenizer.ggml.add_bos_token"]), prefix, inner)
+        left, right = (
+            tuple(self._tokens[int(token)] for token in fields.get(key, "").split())
+            for key in (STRIPS_LEFT, STRIPS_RIGHT)
+        )
+        blanks = vocabulary.Blanks(prefix, inner, bool(fields.get(PREFIX_ONCE)), left, right)
+        super().__init__(bos, eos, bool(fields["tokenizer.ggml.add_bos_token"]), blanks)
         self.template: str | None = fields.get("tokenizer.chat_template")
         self._ids = {text: i for i, text in enumerate(self._tokens)}
         ends = {self._ids[text] for text in vocabulary.ENDS if text in self._ids}
@@ -89,14 +104,14 @@ class Vocabulary(vocabulary.Vocabulary):
         return frozenset(token for token in range(self.size) if any(text in self.piece(token) for text in DRY_BREAKERS))
 
     def _marked(self, mark: str) -> list[int]:
-        return self._tokenize(mark, self._in_marks, self._inner)
+        return self._tokenize(mark, self._in_marks, behind=True)
 
     def _joined(self, mark: str, text: str) -> list[int]:
         end = max((found.end() for found in self._in_marks.finditer(mark)), default=0) if self._in_marks else 0
         rest = mark[end:] + text
-        return [*self._marked(mark[:end]), *self.plain(self._inner + rest if end and rest else rest)]
+        return [*self._marked(mark[:end]), *self.plain(self._blanks.before(rest, False) if end else rest)]
 
-    def _tokenize(self, text: str, specials: re.Pattern[str] | None, inner: str = "") -> list[int]:
+    def _tokenize(self, text: str, specials: re.Pattern[str] | None, behind: bool = False) -> list[int]:
         text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
         if self._composes:
             text = unicodedata.normalize("NFC", text)
@@ -104,7 +119,8 @@ class Vocabulary(vocabulary.Vocabulary):
         ids: list[int] = []
         for index, part in enumerate(parts):  # every second one is what the pattern found
             if part:
-                ids += [self._ids[part]] if index % 2 else self._cut(inner + part if index else part)
+                spaced = self._blanks.before(part, False) if behind and index else part
+                ids += [self._ids[part]] if index % 2 else self._cut(spaced)
         return ids
 
     def _pattern(self, *kinds: int) -> re.Pattern[str] | None:

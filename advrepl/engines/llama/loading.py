@@ -5,6 +5,7 @@ Does not open a context (model.py does).
 
 import ctypes
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,15 @@ from llama_cpp._ggml import libggml
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, LoadProgress, Tuning
 from advrepl.engines.files import size_of
+from advrepl.engines.llama.header import BadHeader, read_header
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.playable import UnknownArchitecture, check_playable
 from advrepl.engines.llama.vocab import number
 from advrepl.machine import GIB, free_memory
+
+NAME = "general.name"
+PHI_3 = re.compile("phi-?3", re.IGNORECASE)
+PHI_3_TOKENS = {b"</s>", b"<unk>", b"<s>", b"<|endoftext|>"}
 
 
 def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load: LoadProgress | None) -> Any:
@@ -32,7 +38,7 @@ def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load
         params.n_gpu_layers = options.layers
     params.load_mode, params.use_extra_bufts = _load_mode(path, on_gpu, options.tuning)
     check_playable(path)
-    params.kv_overrides = overrides = no_space_prefix()
+    params.kv_overrides = overrides = header_overrides(path)
     if on_load:
         params.progress_callback = lib.llama_progress_callback(lambda share, _: on_load(share) is not False)
     model = lib.llama_model_load_from_file(os.fsencode(path), params)
@@ -97,13 +103,21 @@ def devices() -> list[str]:
     return [describe(ggml.ggml_backend_dev_get(i)).decode("utf-8", "replace") for i in range(count)]
 
 
-def no_space_prefix() -> Any:
+def header_overrides(path: Path) -> Any:
     """Return overrides for llama_model_params, to be kept while a model is loaded.
 
-    Segments are tokenized one by one; the space that SentencePiece adds to each text belongs to the first only.
+    Segments are tokenized one by one; the space that SentencePiece adds to each text belongs to the first only. Of a
+    file that is called Phi-3 llama.cpp wants Phi-3's tokens and fails without one: such a file loads without its name.
     """
-    overrides = (lib.llama_model_kv_override * 2)()
+    overrides = (lib.llama_model_kv_override * 3)()  # one with an empty key ends the list
     overrides[0].tag = lib.LLAMA_KV_OVERRIDE_TYPE_BOOL
     overrides[0].key = b"tokenizer.ggml.add_space_prefix"
     overrides[0].value.val_bool = False
-    return overrides  # the second one, with an empty key, ends the list
+    try:
+        header = read_header(path)
+    except (BadHeader, OSError):
+        return overrides  # llama.cpp says it
+    if PHI_3.search(header.text(NAME) or "") and not {*(header.texts("tokenizer.ggml.tokens") or ())} >= PHI_3_TOKENS:
+        overrides[1].tag = lib.LLAMA_KV_OVERRIDE_TYPE_STR
+        overrides[1].key, overrides[1].value.val_str = NAME.encode(), b"-"
+    return overrides

@@ -15,9 +15,10 @@ from advrepl.engines import vocabulary
 from advrepl.thinking import is_mark
 
 PIECE_BYTES = 512
-# In files of ours, where the model's tokenizer is not as llama.cpp's: what it does to text, and that SentencePiece's
-# blank stands at the beginning of a prompt alone.
-NORMALIZER, PREFIX_FIRST = "advrepl.normalizer", "advrepl.prefix_first"
+# In files of ours, where the model's tokenizer is not as llama.cpp's: what it does to text, where SentencePiece's blank
+# stands, and which special tokens take blanks with them (convert/vocab/table.py).
+NORMALIZER, PREFIX_FIRST, PREFIX_ONCE = "advrepl.normalizer", "advrepl.prefix_first", "advrepl.prefix_once"
+STRIPS_LEFT, STRIPS_RIGHT = "advrepl.strips_left", "advrepl.strips_right"
 MARKS_KEPT = 256
 # What is found as a whole in a mark.
 SPECIAL = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
@@ -34,7 +35,10 @@ class Vocabulary(vocabulary.Vocabulary):
             prefix = " " if metadata(model, "tokenizer.ggml.add_space_prefix") != "false" else ""
         bos, eos = int(lib.llama_vocab_bos(self._vocab)), int(lib.llama_vocab_eos(self._vocab))
         inner = "" if metadata(model, PREFIX_FIRST) == "true" else prefix
-        super().__init__(bos, eos, bool(lib.llama_vocab_get_add_bos(self._vocab)), prefix, inner)
+        once = metadata(model, PREFIX_ONCE) == "true"
+        left, right = (self._named(metadata(model, key) or "") for key in (STRIPS_LEFT, STRIPS_RIGHT))
+        blanks = vocabulary.Blanks(prefix, inner, once, left, right)
+        super().__init__(bos, eos, bool(lib.llama_vocab_get_add_bos(self._vocab)), blanks)
         self._opened = lru_cache(MARKS_KEPT)(self._opening_of)
         self._composes = metadata(model, NORMALIZER) == "NFC"
         self._pieces: dict[int, bytes] = {}
@@ -66,7 +70,11 @@ class Vocabulary(vocabulary.Vocabulary):
 
     def _behind(self, tokens: list[int], text: str) -> list[int]:
         """The tokens of text behind those of a mark, of which the last is a special one if there are any."""
-        return self.plain(self._inner + text if tokens and text else text)
+        return self.plain(self._blanks.before(text, False) if tokens else text)
+
+    def _named(self, ids: str) -> tuple[str, ...]:
+        found = (self.special(int(token)) for token in ids.split() if token.isdecimal() and int(token) < self.size)
+        return tuple(filter(None, found))
 
     def plain(self, text: str) -> list[int]:
         """Return the tokens of foreign text, in which no special token is found.
@@ -140,7 +148,7 @@ class Vocabulary(vocabulary.Vocabulary):
 
 def metadata(model: Any, key: str) -> str | None:
     """Return a value of the file's header as text; None if it has none by that name."""
-    buffer = ctypes.create_string_buffer(256)
+    buffer = ctypes.create_string_buffer(4096)
     size = lib.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
     return buffer.value.decode("utf-8", "replace") if size >= 0 else None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 
 from advrepl import AdvreplError
-from advrepl.engines.llama.loading import no_space_prefix
+from advrepl.engines.llama.loading import header_overrides
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.vocab import Vocabulary
 
@@ -21,7 +21,7 @@ class VocabularyFile(Vocabulary):
         log.attach()
         params = lib.llama_model_default_params()
         params.vocab_only = True
-        params.kv_overrides = overrides = no_space_prefix()
+        params.kv_overrides = overrides = header_overrides(path)
         model = lib.llama_model_load_from_file(os.fsencode(path), params)
         del overrides  # had to live until here
         if not model:

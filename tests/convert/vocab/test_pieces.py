@@ -11,7 +11,7 @@ import sentencepiece
 
 from convert import ConvertError
 from convert.vocab.folder import check_vocab, read_vocab
-from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN
+from convert.vocab.table import BYTE, CONTROL, NORMAL, STRIPS_LEFT, STRIPS_RIGHT, UNKNOWN
 from tests import real, tiny
 from tests.convert.vocab.texts import TEXTS, column, vocab_gguf
 
@@ -84,3 +84,24 @@ def test_tokens_that_only_tokenizer_json_names_are_not_lost_beside_a_tokenizer_m
     shutil.copy(real.sentencepiece_model(), tmp_path / "tokenizer.model")
     fields = read_vocab(tmp_path, 32001)
     assert column(fields, "tokens")[32000] == "<|im_end|>" and fields["tokenizer.ggml.eos_token_id"] == 32000
+
+
+@pytest.mark.parametrize(("flag", "text"), [("lstrip", "a SAID b"), ("rstrip", "a SAID b"), ("single_word", "aSAIDb")])
+def test_a_token_of_any_text_that_takes_blanks_or_is_a_word_alone_is_refused(
+    tmp_path: Path, flag: str, text: str
+) -> None:
+    """As llama.cpp has no word for that; a special one is found in marks alone, where the engines follow it."""
+
+    def added(special: bool) -> Callable[[dict[str, Any]], object]:
+        return lambda t: t.update(added_tokens=[{"id": 264, "content": "SAID", "special": special, flag: True}])
+
+    small(tmp_path, added(special=False))
+    with pytest.raises(ConvertError, match=f"would read '{text}' as other tokens, since the added token 'SAID'"):
+        read_vocab(tmp_path, 300)
+    small(tmp_path, added(special=True))
+    noted = {"lstrip": STRIPS_LEFT, "rstrip": STRIPS_RIGHT}
+    if flag in noted:
+        assert read_vocab(tmp_path, 300)[noted[flag]] == "264"
+    # Without a row it is never read.
+    small(tmp_path, lambda t: t.update(added_tokens=[{"id": 300, "content": "SAID", flag: True}]))
+    read_vocab(tmp_path, 300)

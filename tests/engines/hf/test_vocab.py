@@ -1,10 +1,13 @@
 """The tokens of a folder, against those of the GGUF that is made of it; with tokenizers and sentencepiece, no torch."""
 
 import json
+import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -176,6 +179,68 @@ def test_text_behind_a_special_token_begins_as_in_the_models_own_tokenizer(
         if newer is not None:
             ids = [token for at, each in enumerate(CHATML) for token in vocabulary.encode(each, at == 0)]
             assert ids == reference.encode("".join(map(str, CHATML)), add_special_tokens=False).ids
+
+
+def marked(folder: Path, newer: bool = True, **flags: bool) -> tuple[Tokenizer, list[Any]]:
+    """The trained pieces with ChatML's two marks, which have these flags: its own tokenizer, and ours in both engines.
+
+    The first mark is special, so is the second by its look.
+    """
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    added = {i: {"content": mark, "special": i == 330} | plain | flags for i, mark in ((330, START), (331, END))}
+    real.write_pieces_tokenizer(folder, newer, trained(folder) / "tokenizer.model")
+    (folder / "tokenizer.model").unlink()
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    tokenizer["added_tokens"] += [{"id": i} | token for i, token in added.items()]
+    tiny.write_json(file, tokenizer)
+    ours = [Vocabulary(folder, 332), VocabularyFile(vocab_gguf(folder, 332), Log(folder / "log"))]
+    return Tokenizer.from_file(str(file)), ours
+
+
+START, END = "<|im_start|>", "<|im_end|>"
+
+
+@pytest.mark.parametrize("newer", [True, False])
+@pytest.mark.parametrize("flags", [("lstrip",), ("rstrip",), ("lstrip", "rstrip")], ids=" ".join)
+def test_blanks_beside_a_mark_go_where_the_models_own_tokenizer_takes_them_off(
+    tmp_path: Path, flags: tuple[str, ...], newer: bool
+) -> None:
+    reference, ours = marked(tmp_path, newer, **dict.fromkeys(flags, True))
+    rng = random.Random(str(flags))
+    for _ in range(200):
+        blanks = rng.choices(("", " ", "\n", "\n\n", " \n"), k=6)
+        mark = "{}".join((START + "ban", END, START + "mas", "")).format(*blanks)
+        text = rng.choice(("", " ", "\n")) + rng.choice(("kun.", "far  lit", "del mor "))
+        for vocabulary in ours:
+            found = list(vocabulary.encode(Segment(mark, text), True))
+            assert found == reference.encode(mark + text, add_special_tokens=False).ids, repr(mark + text)
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_prompt_that_begins_with_a_blank_gets_one_more_where_the_models_own_tokenizer_puts_it(
+    tmp_path: Path, newer: bool
+) -> None:
+    reference, ours = marked(tmp_path, newer)
+    texts = ["".join(each) for each in product((" ", "  ", " \n", "\n ", "▁", ""), ("", "ban", "far lit", START, " "))]
+    for text, vocabulary in product(texts, ours):
+        due = reference.encode(text, add_special_tokens=False).ids
+        assert list(vocabulary.encode(Segment(text, ""), True)) == due, repr(text)
+        if START not in text:
+            assert list(vocabulary.encode(Segment("", text), True)) == due, repr(text)
+            behind = reference.encode(START + text, add_special_tokens=False).ids
+            assert list(vocabulary.encode(Segment(START, text), True)) == behind, repr(text)
+
+
+def test_a_file_that_is_called_phi_3_and_is_none_opens(tmp_path: Path) -> None:
+    trained(tmp_path)
+    tiny.write_json(tmp_path / "added_tokens.json", {START: 330, END: 331})
+    named, usual = (
+        VocabularyFile(vocab_gguf(tmp_path, 332, **{"general.name": name}), Log(tmp_path / "log"))
+        for name in ("My PHI-3 merge", "Mira")
+    )
+    for each in CHATML:
+        assert named.encode(each, False) == usual.encode(each, False)
 
 
 def test_blanks_that_llama_cpp_takes_off_behind_a_mark_are_taken_off(tmp_path: Path) -> None:
