@@ -17,7 +17,7 @@ from gguf.metadata import Metadata
 from advrepl import regular
 from convert.config import read_object_if_there
 from convert.sums import sum_file
-from convert.vocab.table import STRIPS_RIGHT
+from convert.vocab.table import PHI_3, PHI_3_TOKENS, STRIPS_RIGHT
 
 LONGEST_README = 1 << 20  # bytes
 LONGEST_TITLE = 120
@@ -98,9 +98,9 @@ def describe(folder: Path, count: int) -> dict[str, Any]:
 def told_name(name: str, vocab: Mapping[str, Any]) -> str:
     """Return the model's name, without the hyphen by which llama.cpp takes its marks for Phi-3's unless they are so."""
     tokens = vocab["tokenizer.ggml.tokens"]
-    if vocab.get(STRIPS_RIGHT) and all(token in tokens for token in ("</s>", "<unk>", "<s>", "<|endoftext|>")):
+    if vocab.get(STRIPS_RIGHT) and all(token in tokens for token in PHI_3_TOKENS):
         return name
-    return re.sub("(phi)-?3", r"\1 3", name, flags=re.IGNORECASE)
+    return PHI_3.sub(r"\1 3", name)
 
 
 def _base_models(told: str | list[str]) -> dict[str, Any]:

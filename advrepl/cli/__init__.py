@@ -75,7 +75,7 @@ def _run() -> None:
 
     wrong_use = cast(type[Exception], typer.BadParameter.__mro__[1])  # UsageError, which typer does not name
     try:
-        code = app(next(iter(sys.argv[1:]), None))(standalone_mode=False)
+        code = app(*sys.argv[1:2])(standalone_mode=False)
     except wrong_use as error:
         from advrepl.cli.flags import misused
 

@@ -21,6 +21,9 @@ PREFIX_FIRST = "advrepl.prefix_first"
 PREFIX_ONCE = "advrepl.prefix_once"
 # Ids of control tokens that take the blanks before or behind them with them. llama.cpp goes by the model's name there.
 STRIPS_LEFT, STRIPS_RIGHT = "advrepl.strips_left", "advrepl.strips_right"
+# By such a name llama.cpp looks for these tokens, and opens no file that lacks one.
+PHI_3 = re.compile("(phi)-?3", re.IGNORECASE)
+PHI_3_TOKENS = ("</s>", "<unk>", "<s>", "<|endoftext|>")
 
 Fields = dict[str, str | int | bool | list[str] | list[int] | list[float]]
 

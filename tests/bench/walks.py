@@ -124,19 +124,8 @@ class Walk:
         self.found = Found()
 
     def play(self, moves: int) -> Found:
-        how = (
-            "play",
-            "start",
-            "--save",
-            "walk",
-            "--seed",
-            "1",
-            "--threads",
-            "1",
-            "--ctx",
-            self.rand.choice(("640", "768")),
-        )
-        program = self.opened(*how)
+        how = ("play", "start", "--save", "walk", "--seed", "1", "--threads", "1")
+        program = self.opened(*how, "--ctx", self.rand.choice(("640", "768")))
         try:
             program.ready()
             for _ in range(moves):

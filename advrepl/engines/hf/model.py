@@ -14,8 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
-
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a folder is all there is; nothing is looked for on the network
 
 import torch
@@ -31,7 +29,7 @@ from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_ro
 from advrepl.engines.hf.cache import KvCache, Stopped
 from advrepl.engines.hf.folder import Folder, prompt_format
 from advrepl.engines.hf.vocab import Vocabulary
-from advrepl.machine import GIB
+from advrepl.machine import GIB, free_memory
 
 # Tokens prefilled in one go: on a CPU few, so that the progress line moves.
 CPU_CHUNK, GPU_CHUNK = 128, 512
@@ -151,7 +149,7 @@ def _context(config: Any, asked: int | None, name: str) -> tuple[int, str]:
 
 def _fitting_dtype(folder: Folder, config: Any, device: torch.device, n_ctx: int) -> torch.dtype:
     """Return bfloat16 where it is fast, and where only that fits; raises AdvreplError if nothing fits."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     numbers = folder.parameters + 2 * n_ctx * config.num_hidden_layers * heads * width

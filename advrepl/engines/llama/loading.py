@@ -5,7 +5,6 @@ Does not open a context (model.py does).
 
 import ctypes
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,9 @@ from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.playable import UnknownArchitecture, check_playable
 from advrepl.engines.llama.vocab import number
 from advrepl.machine import GIB, free_memory
+from convert.vocab.table import PHI_3, PHI_3_TOKENS
 
 NAME = "general.name"
-PHI_3 = re.compile("phi-?3", re.IGNORECASE)
-PHI_3_TOKENS = {b"</s>", b"<unk>", b"<s>", b"<|endoftext|>"}
 
 
 def load_model(path: Path, options: LoadOptions, on_gpu: bool, log: Log, on_load: LoadProgress | None) -> Any:
@@ -117,7 +115,8 @@ def header_overrides(path: Path) -> Any:
         header = read_header(path)
     except (BadHeader, OSError):
         return overrides  # llama.cpp says it
-    if PHI_3.search(header.text(NAME) or "") and not {*(header.texts("tokenizer.ggml.tokens") or ())} >= PHI_3_TOKENS:
+    tokens = header.texts("tokenizer.ggml.tokens") or ()
+    if PHI_3.search(header.text(NAME) or "") and not all(token.encode() in tokens for token in PHI_3_TOKENS):
         overrides[1].tag = lib.LLAMA_KV_OVERRIDE_TYPE_STR
         overrides[1].key, overrides[1].value.val_str = NAME.encode(), b"-"
     return overrides

@@ -13,12 +13,10 @@ import llama_cpp.llama_cpp as lib
 
 from advrepl.engines import vocabulary
 from advrepl.thinking import is_mark
+from convert.vocab.bpe import NORMALIZER
+from convert.vocab.table import PREFIX_FIRST, PREFIX_ONCE, STRIPS_LEFT, STRIPS_RIGHT
 
 PIECE_BYTES = 512
-# In files of ours, where the model's tokenizer is not as llama.cpp's: what it does to text, where SentencePiece's blank
-# stands, and which special tokens take blanks with them (convert/vocab/table.py).
-NORMALIZER, PREFIX_FIRST, PREFIX_ONCE = "advrepl.normalizer", "advrepl.prefix_first", "advrepl.prefix_once"
-STRIPS_LEFT, STRIPS_RIGHT = "advrepl.strips_left", "advrepl.strips_right"
 MARKS_KEPT = 256
 # What is found as a whole in a mark.
 SPECIAL = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
