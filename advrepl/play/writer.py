@@ -76,6 +76,7 @@ class Writer:
 
     def _prose(self) -> Iterator[Piece]:
         """Passes over the engine until the prose is done: one, unless it says what it must not, or stays empty."""
+        yield from self._given()
         sampling, empty = self._task.sampling, 0
         while True:
             grammar = menu.prose_grammar(bool(self._begun)) if empty > 1 and self._calls.grammars else None
@@ -90,10 +91,18 @@ class Writer:
             self._ended = ""
             yield from self._pass(sampling, menu.prose_grammar(begun=True))
         if len(self._text) == self._begun:
-            self._text = ""
+            self._text = self._text[: self._released]
+            self._begun = len(self._text)
         if self._stats.stop != "interrupted":
             self._text += self._ending()
         yield from self._release(len(self._text))
+
+    def _given(self) -> Iterator[Piece]:
+        """Show what the reply is given to begin with before the model has read it: nothing can take that back."""
+        if self._begun:
+            scan = BanScan(self._task.bans)
+            scan.read(self._text)
+            yield from self._release(self._safe(scan.safe(self._text)))
 
     def _is_short(self) -> bool:
         """Tell whether the model ended the reply by itself, and too soon."""
@@ -116,8 +125,9 @@ class Writer:
 
     def _ending(self) -> str:
         """What the prose lacks: a sign that it is broken off, and quotation marks."""
-        broken_off = self._given_up or (self._stats.stop == "length" and self._task.option_count > 0)
-        sign = "…" if not self._text or (broken_off and not scripts.ends_sentence(self._text)) else ""
+        nothing_written = len(self._text) == self._begun
+        broken_off = self._given_up or nothing_written or (self._stats.stop == "length" and self._task.option_count > 0)
+        sign = "…" if broken_off and not scripts.ends_sentence(self._text) else ""
         return sign + scripts.open_quotes(self._text + sign)
 
     def _pass(self, sampling: Sampling, grammar: str | None, limit: int = 0) -> Generator[Piece, None, Bias]:

@@ -46,17 +46,26 @@ def play(setup: Setup, lines: int, reading: float) -> dict[str, list[Heard]]:
 def measure(setup: Setup, lines: int, reading: float = READING_SECONDS) -> Section:
     helped, plain = play(setup, lines, reading).values()
     firsts = [[each.first * 1000 for each in side] for side in (helped, plain)]
-    tokens = [[each.whole * 1000 / each.stats["generated"] for each in side] for side in (helped, plain)]
+    # What a reply is given to begin with is words as any: they are to be read, and the model has to read them.
+    words = [[each.whole * 1000 / _words(each) for each in side] for side in (helped, plain)]
     table = []
-    for what, (with_help, without) in (("first words", firsts), ("a token, options included", tokens)):
+    for what, (with_help, without) in (("first words", firsts), ("a word, options included", words)):
         table += [row(f"{what}, {side}", takes, "ms") for side, takes in zip(SIDES, (with_help, without), strict=True)]
         ratios = [mine / theirs for mine, theirs in zip(with_help, without, strict=True)]
         table.append(row(f"{what}: with / without, line by line", ratios, "", at_most=RATIO))
+    written = [each.second * 1000 for each in helped]
+    table.append(row("the first words that are not given, with the help", written, "ms"))
+    ratios = [mine / theirs for mine, theirs in zip(written, firsts[1], strict=True)]
+    table.append(row("the first words that are not given: with / first words without, line by line", ratios, ""))
     text = (
         f"{lines} lines, each {reading:g} s after the reply: context {setup.ctx}, {setup.threads} threads, "
         f"replies of at most {setup.reply} tokens and three options, in turn"
     )
     return results.section("guided", "What the help for small models costs", text, table, setup.model.stem)
+
+
+def _words(heard: Heard) -> int:
+    return len(" ".join((heard.text, *heard.options)).split())
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ class Heard:
     """A reply, and when its parts came, in seconds after the line was sent."""
 
     first: float = 0.0
+    second: float = 0.0  # its second piece
     last: float = 0.0  # its last piece
     whole: float = 0.0
     at_once: float = 0.0  # share of the text that came within AT_ONCE
@@ -88,6 +89,7 @@ class Program:
             event = self._next()
             now = time.perf_counter() - sent
             if event["event"] == "piece":
+                heard.second = heard.second or (now if heard.first else 0.0)
                 heard.first, heard.last = heard.first or now, now
                 early += len(event["text"]) if now <= AT_ONCE else 0
             elif event["event"] == "reply":

@@ -65,10 +65,19 @@ def test_a_reply_begins_as_it_is_told_to() -> None:
     assert engine.prompts == ["SsysUgoMYou open the door"]
 
 
-def test_a_beginning_that_the_model_adds_nothing_to_is_no_reply() -> None:
+def test_a_beginning_is_shown_before_the_model_has_read_it() -> None:
+    """But what may turn out to be the beginning of a banned phrase."""
+    for bans, shown in (((), "You take a deep"), (("a deep breath",), "You take")):
+        engine = ScriptedEngine(" look.", grammars=True)
+        task = ReplyTask(WINDOW, str, Sampling(), 7, beginning="You take a deep", bans=bans)
+        assert next(Writer(engine, task).write()) == Piece(shown)
+        assert not engine.prompts
+
+
+def test_a_beginning_that_the_model_adds_nothing_to_is_gone_on_from() -> None:
     engine = ScriptedEngine("", " ", " It creaks.", grammars=True)
     assert write(engine, options=0, beginning="You open it")[2].prose == "You open it It creaks."
-    assert write(ScriptedEngine(*[""] * 4), options=0, beginning="You wait")[2].prose == "…"
+    assert write(ScriptedEngine(*[""] * 4), options=0, beginning="You wait")[2].prose == "You wait…"
 
 
 def test_a_reply_of_a_small_model_is_one_paragraph_and_no_mere_echo() -> None:
@@ -97,11 +106,11 @@ def test_quotation_marks_that_close_nothing_are_left_out_of_a_small_models_reply
     assert write(ScriptedEngine(said, grammars=True), options=0)[0] == said.strip()  # a large one's is its own
 
 
-def test_a_reply_that_is_stopped_at_its_beginning_leaves_nothing() -> None:
+def test_a_reply_that_is_stopped_at_its_beginning_leaves_what_was_shown() -> None:
     task = ReplyTask(WINDOW, str, Sampling(), 7, option_count=3, beginning="You wait")
     *_, written = Writer(ScriptedEngine("", grammars=True), task, cancelled=lambda: True).write()
     assert isinstance(written, Written)
-    assert (written.text, written.stats.stop) == ("", "interrupted")
+    assert (written.text, written.stats.stop) == ("You wait", "interrupted")
 
 
 def test_a_reply_that_goes_on_gets_no_beginning() -> None:

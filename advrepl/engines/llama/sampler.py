@@ -26,6 +26,7 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 _dries: weakref.WeakKeyDictionary[Vocabulary, tuple[Any, Any, Callable[[], Any]]] = weakref.WeakKeyDictionary()
 # min-p leaves out more; penalties, which come before it, may lower the best logit by about this much.
 PENALTY_REACH = 8.0
+NARROW = 4.0  # by so much less of it is looked through first, as the likeliest allowed token says how far to go on
 
 
 class Sampler:
@@ -94,7 +95,7 @@ class Sampler:
         token = self._choose(logits, self._likely.nonzero()[0])
         if self._grammar and not self._allowed(token):
             # Checking one token is cheap, constraining many is not: it is done only on a clash.
-            token = self._choose(logits, self._grammatical(logits, best - self._reach))
+            token = self._choose(logits, self._grammatical(logits, best - self._reach / NARROW))
         if self._grammar:
             lib.llama_sampler_accept(self._grammar, token)
         _accept(self._chain_at, token)
