@@ -52,7 +52,7 @@ class Plain:
             0,
             httpx.Client(timeout=600, trust_env=False, limits=FRESH),
         )
-        self.slid, self._had = list[int](), 0
+        self.slid = list[int]()
 
     def say(self, number: int) -> int:
         """Take a turn; return how many tokens the server read for it, beyond the turn itself once turns are dropped."""

@@ -5,7 +5,6 @@ Starts no server (kinds.py does).
 
 import os
 import signal
-import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from advrepl.play.session import Settings
 from advrepl.story import saves
 from advrepl.terminal import commands
 from tests.servers import rules
-from tests.servers.kinds import Running
 from tests.servers.rules import Sent
 
 LINES = ("I look around.", "I open the nearest door.", "I ask who is there.", "I pick up the lamp.")
@@ -113,10 +111,3 @@ def goes_on(game: Game) -> None:
     list(game.go_on())
     list(game.act("I wait."))
     assert len(game.options()) == 3
-
-
-def wait_for_end(server: Running, seconds: float = 30) -> None:
-    """Give what was killed time to be gone, so that its port is free."""
-    end = time.monotonic() + seconds
-    while server.process.poll() is None and time.monotonic() < end:
-        time.sleep(0.1)

@@ -63,7 +63,6 @@ class Dialect:
     reads_along: bool = False  # is a prompt with nothing to write safe, and in its cache then [measured]?
     slide_to: float = 0.75  # share of the room that turns take after a slide
     top_p_least: float = 0.0  # what it takes for the least
-    cuts_stops: bool = True  # is a stop text left out of the reply, and text held back no longer than needed?
 
 
 LLAMA_SERVER = Dialect(
@@ -117,7 +116,6 @@ VLLM = Dialect(
     reads_along=True,
     slide_to=0.5,
     top_p_least=0.001,
-    cuts_stops=False,
 )  # fmt: skip
 APHRODITE = Dialect(
     "Aphrodite",
@@ -137,7 +135,6 @@ APHRODITE = Dialect(
     ahead="at once",
     slide_to=0.5,
     top_p_least=0.001,
-    cuts_stops=False,
 )  # fmt: skip
 KOBOLDCPP = Dialect(
     "KoboldCpp",
