@@ -82,6 +82,11 @@ def _run() -> None:
         _tell(misused(error))
     except typer.Abort:
         sys.exit(1)
+    finally:
+        if sys.argv[1:2] == ["--install-completion"]:
+            from advrepl.cli.completion import mend_zsh
+
+            mend_zsh()
     sys.exit(code if isinstance(code, int) else 0)
 
 

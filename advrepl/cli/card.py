@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import AdvreplError, atomic, paths
+from advrepl.cli import completion
 from advrepl.cli.flags import say, tell, whole
 
 if TYPE_CHECKING:
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Show character cards, and write them as JSON or PNG.")
 
-Card = Annotated[str, typer.Argument(metavar="FILE", help="A card (PNG, JSON, CHARX, YAML), or a character's name.")]
+Card = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A card (PNG, JSON, CHARX, YAML), or a character's name.",
+        autocompletion=completion.characters,
+    ),
+]
 
 HEADINGS = {
     "description": "Description",

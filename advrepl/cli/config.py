@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from advrepl import AdvreplError, atomic, paths, regular
+from advrepl.cli import completion
 from advrepl.cli.flags import say
 from advrepl.cli.play import PLAY_FLAGS
 from advrepl.hints import did_you_mean
@@ -25,8 +26,14 @@ ENVIRONMENT = {"saves": "ADVREPL_SAVES", "model": "ADVREPL_MODEL"}  # what goes 
 
 
 def config(
-    name: Annotated[str | None, typer.Argument(help="An option of play, as in theme.", show_default=False)] = None,
-    value: Annotated[str | None, typer.Argument(help="Its value from now on.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="An option of play, as in theme.", show_default=False, autocompletion=completion.settings),
+    ] = None,
+    value: Annotated[
+        str | None,
+        typer.Argument(help="Its value from now on.", show_default=False, autocompletion=completion.values),
+    ] = None,
     unset: Annotated[bool, typer.Option("--unset", help="Have the program's own default again.")] = False,
 ) -> None:
     """Show or change your own defaults for the options of play and resume."""
@@ -43,7 +50,7 @@ def config(
         new = None if unset else _checked(key, _typed(key, str(value)))
         _write(path, key, new)
     said = read(path)
-    say(f"{key} = {_toml(said[key])}" if key in said else f"{key} is not set: {_about(key)}")
+    say(f"{key} = {_toml(said[key])}" if key in said else f"{key} is not set: {about(key)}")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -70,6 +77,19 @@ def arguments(path: Path) -> list[str]:
         if not os.environ.get(ENVIRONMENT.get(key, "")):
             found += _arguments(key, value)
     return found
+
+
+def names() -> list[str]:
+    """Return the options of play, by their names without dashes."""
+    return list(_flags())
+
+
+def values(name: str, incomplete: str) -> list[Any]:
+    """Return what an option of play can be, as its flag completes it; nothing where that is free or unknown."""
+    if name not in _flags():
+        return []
+    complete = completion.words(("on", "off")) if _is_switch(name) else _flags()[name][2].autocompletion
+    return list(complete(incomplete)) if complete else []
 
 
 def _arguments(key: str, value: Any) -> Iterator[str]:
@@ -99,7 +119,8 @@ def _kind(key: str) -> Any:
     return _flags()[key][1]
 
 
-def _about(key: str) -> str:
+def about(key: str) -> str:
+    """Return the line of help of an option of play."""
     return " ".join((_flags()[key][2].help or "").split())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import AdvreplError, paths, program
-from advrepl.cli import passphrases
+from advrepl.cli import completion, passphrases
 from advrepl.cli.flags import SavesFolder, say, tell
 from advrepl.cli.questions import agrees
 
@@ -119,8 +119,16 @@ def _tell(what: str, lines: list[str]) -> None:
 
 
 def export_story(
-    name: str,
-    form: Annotated[str, typer.Option("--as", metavar="sillytavern|kobold|markdown|html|text|epub", help="Its form.")],
+    name: Annotated[str, typer.Argument(help="The story's name.", autocompletion=completion.stories)],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="sillytavern|kobold|markdown|html|text|epub",
+            help="Its form.",
+            autocompletion=completion.forms,
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to.  [default: NAME.…]", show_default=False)
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from advrepl import AdvreplError
+from advrepl.cli import completion
 
 MOST_SHOWN = 40  # characters of a wrong value
 MOST_DIGITS = 18  # of a whole number; Python reads some thousands, and no flag has a use for them
@@ -49,7 +50,7 @@ def one_of(*names: str, help: str, choices: tuple[str, ...]) -> Any:
             raise AdvreplError(f"{name} is {', '.join(choices[:-1])} or {choices[-1]}, not {text[:MOST_SHOWN]!r}")
         return text
 
-    return flag(*names, help=help, read=read, metavar="|".join(choices))
+    return flag(*names, help=help, read=read, metavar="|".join(choices), autocompletion=completion.words(choices))
 
 
 def _parser(read: Callable[[str], Any] | None) -> dict[str, Any]:
@@ -94,7 +95,13 @@ KvType = Annotated[
     one_of("--kv", help="Type of the cache; q8_0 takes half the memory.  [default: f16]", choices=("f16", "q8_0")),
 ]
 ModelFlag = Annotated[
-    str | None, flag("-m", "--model", help="GGUF file, or (a part of) its name in the models folder.")
+    str | None,
+    flag(
+        "-m",
+        "--model",
+        help="GGUF file, or (a part of) its name in the models folder.",
+        autocompletion=completion.models,
+    ),
 ]
 Threads = Annotated[int | None, whole("--threads", help="CPU threads.  [default: all cores]", least=1)]
 GpuLayers = Annotated[int | None, whole("--gpu-layers", help="Layers on the GPU.  [default: all]", least=-1)]

@@ -53,6 +53,8 @@ PLAY_FLAGS: dict[str, Any] = {
             "--format",
             help="Prompt format: metharme, pygmalion or chat.  [default: the model's]",
             read=values.read_format,
+            metavar="metharme|pygmalion|chat",
+            autocompletion=completion.prompt_formats,
         ),
     ],
     "saves": SavesFolder,
@@ -69,6 +71,7 @@ PLAY_FLAGS: dict[str, Any] = {
             "--preset",
             help="Sampler settings by name, as /preset lists them.",
             read=values.read_preset,
+            metavar="<name>",
             autocompletion=completion.presets,
         ),
     ],
@@ -90,6 +93,8 @@ PLAY_FLAGS: dict[str, Any] = {
             "--language",
             help="What the story is told in (en, ru, de, fr, ja); else as its text tells.",
             read=values.read_language,
+            metavar="<code>",
+            autocompletion=completion.languages,
         ),
     ],
     "ban": Annotated[
@@ -106,7 +111,12 @@ PLAY_FLAGS: dict[str, Any] = {
     ],
     "think": Annotated[
         str | None,
-        flag("--think", help="How long a model may think before it replies: off, or tokens.", read=values.read_think),
+        flag(
+            "--think",
+            help="How long a model may think before it replies: off, or tokens.",
+            read=values.read_think,
+            metavar="off|<tokens>",
+        ),
     ],
     "shift": Annotated[bool, typer.Option("--shift/--no-shift", help="Move the cache when old turns slide out.")],
     "exact": Annotated[
@@ -129,6 +139,7 @@ PLAY_FLAGS: dict[str, Any] = {
             "--kv-cache-limit",
             help="What these may take, and in memory what you left.  [default: 4G]",
             read=values.read_limit,
+            metavar="<size>",
         ),
     ],
     "plain": Annotated[

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import AdvreplError, paths, program
+from advrepl.cli import completion
 from advrepl.cli.flags import say
 from advrepl.cli.questions import agrees
 
@@ -22,7 +23,14 @@ BESIDE = 1.3  # of a file's size: the memory that it plays in, with a context
 
 
 def pull(
-    what: Annotated[str, typer.Argument(metavar="REPO[:FILE]", help="OWNER/NAME, or a name of models --known.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="REPO[:FILE]",
+            help="OWNER/NAME, or a name of models --known.",
+            autocompletion=completion.known_models,
+        ),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Fetch a model from the Hugging Face hub into the models folder; HF_ENDPOINT and HF_TOKEN are honoured."""

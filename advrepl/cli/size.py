@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advrepl.cli import completion
 from advrepl.cli.flags import AsJson, flag, say, tell, whole
 from advrepl.cli.tables import show_json
 
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def size(
-    model: Annotated[str, typer.Argument(help="GGUF file or Hugging Face folder, or (a part of) its name.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="GGUF file or Hugging Face folder, or (a part of) its name.", autocompletion=completion.models
+        ),
+    ],
     players: Annotated[
         int, whole("--players", help="How many play at a time.", least=1, most=100_000, show_default=True)
     ] = 1,

@@ -198,6 +198,11 @@ def test_h_is_help_everywhere(words: str) -> None:
     assert result.exit_code == 0 and "Usage:" in result.output
 
 
+@pytest.mark.parametrize("words", ["play", "resume", "serve", "convert", "saves export", "bench"])
+def test_help_names_what_an_option_takes(words: str) -> None:
+    assert "lambda" not in CliRunner().invoke(app(), [*words.split(), "-h"]).output
+
+
 def test_the_help_of_play_shows_defaults_and_examples() -> None:
     out = CliRunner().invoke(app(), ["play", "-h"]).output
     assert re.search(r"default:\s+0\.8\]", out) and "advrepl play brindle --you Anna" in out
