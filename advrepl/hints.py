@@ -17,7 +17,9 @@ def did_you_mean(word: str, names: Mapping[str, str]) -> str:
     word = word.casefold()
     said = {name.casefold(): text for name, text in names.items()}
     begun = [name for name in said if word and name.startswith(word)]
-    near = begun or difflib.get_close_matches(word, said, 1, NEAR)
+    # The first letter is seldom the wrong one: /next is no /exit.
+    alike = [name for name in said if word and name[:1] in word[:2]]
+    near = begun or difflib.get_close_matches(word, alike, 1, NEAR)
     return _question(said[name] for name in near)
 
 

@@ -16,6 +16,9 @@ NAMES = {"retry": "/retry", "r": "/retry", "continue": "/continue", "context": "
         ("con", "did you mean /continue or /context?"),
         ("ct", "did you mean /context?"),
         ("cxt", ""),
+        ("ertry", "did you mean /retry?"),  # two letters in the wrong order
+        ("bretry", "did you mean /retry?"),
+        ("entry", ""),
         ("xyzzy", ""),
         ("", ""),
         ("x" * 10_000, ""),

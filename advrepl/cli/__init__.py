@@ -58,7 +58,7 @@ def _run() -> None:
         sys.argv[1:] = home(at_terminal=sys.stdin.isatty() and sys.stdout.isatty())
         if not sys.argv[1:]:
             return
-    from advrepl.cli.commands import COMMANDS, app
+    from advrepl.cli.commands import COMMANDS
 
     if sys.argv[1:] and sys.argv[1] not in COMMANDS and not sys.argv[1].startswith("-"):
         from advrepl.cli.home import begun_with
@@ -71,7 +71,13 @@ def _run() -> None:
             from advrepl.cli.config import arguments
 
             sys.argv[2:2] = arguments(own)
+    _run_command()
+
+
+def _run_command() -> None:
     import typer
+
+    from advrepl.cli.commands import app
 
     wrong_use = cast(type[Exception], typer.BadParameter.__mro__[1])  # UsageError, which typer does not name
     try:

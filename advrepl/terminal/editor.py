@@ -203,6 +203,8 @@ class LineEditor:
         writing = ~is_searching  # Ctrl-R has keys of its own
         choosing = Condition(self._is_choosing) & ~has_completions & writing
         keys.add(Keys.Any, filter=emacs_insert_mode)(_insert)
+        for char in "/0123456789":  # a needless Esc before one would complete or count, and take it away
+            keys.add("escape", char, filter=emacs_insert_mode)(_insert)
         keys.add("enter", filter=writing)(self._send)
         keys.add("escape", "enter", filter=writing)(lambda event: event.current_buffer.insert_text("\n"))
         keys.add("up", filter=choosing)(lambda event: self._pick(event, -1))

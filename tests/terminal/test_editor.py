@@ -70,6 +70,8 @@ def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[...,
         ([CTRL_C, CTRL_C, "whole"], "whole"),
         (["slow\t"], "slow"),
         (["fast\t"], RUN),
+        (["\x1b/ret\t"], "/retry"),  # a needless Esc takes no letter away
+        (["\x1b2"], AWAY),
         (["/ret\t"], "/retry"),
         (["/set top_\t"], "/set top_"),
         (["/set rep\teat_la\t"], "/set repeat_last_n"),

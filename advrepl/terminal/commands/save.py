@@ -22,7 +22,7 @@ def save(told: Told, argument: str) -> Iterator[Event]:
     yield Note(f"saved in {told.file.path}" + (f"; {remark}" if remark else ""))
 
 
-@command("quit", "q", "exit", "bye", "leave", "stop", at_once=True)
+@command("quit", "q", "exit", "bye", "leave", at_once=True)
 def leave(told: Told, argument: str) -> Iterator[Event]:
     """Save and leave, as Ctrl-D does."""
     raise Quit

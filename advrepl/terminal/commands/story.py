@@ -24,7 +24,7 @@ def go_on(game: Game, argument: str) -> Iterator[Event]:
     return game.go_on()
 
 
-@command("undo", "u", "back")
+@command("undo", "u", "back", "revert")
 def undo(game: Game, argument: str) -> Iterator[Event]:
     """Take back your last turn and the reply to it."""
     text = game.undo()

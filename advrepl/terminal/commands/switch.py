@@ -34,7 +34,7 @@ def story_completions() -> dict[str, str]:
     return {each.name: f"{each.title}, {each.length}, {each.changed}" for each in found if each.readable}
 
 
-@command("new", usage="[NAME]", arguments=beginning_completions, at_once=True)
+@command("new", "newchat", usage="[NAME]", arguments=beginning_completions, at_once=True)
 def new(told: Told, argument: str) -> Iterator[Event]:
     """Begin another story: a scenario, a character or a card; this one is saved."""
     if argument:
@@ -43,7 +43,7 @@ def new(told: Told, argument: str) -> Iterator[Event]:
     yield Pick.of("Begin which story?", choices, "/new", "there is nothing to begin")
 
 
-@command("load", usage="[NAME]", arguments=story_completions, at_once=True)
+@command("load", "resume", "restore", "open", usage="[NAME]", arguments=story_completions, at_once=True)
 def load(told: Told, argument: str) -> Iterator[Event]:
     """Go on with another story; this one is saved."""
     if argument:
@@ -54,7 +54,9 @@ def load(told: Told, argument: str) -> Iterator[Event]:
         Choice(each.name, " · ".join(filter(None, (each.title, each.length, each.changed, each.last))))
         for each in others
     )
-    yield Pick.of("Go on with which story?", choices, "/load", f"there is no other story in {here.parent}")
+    yield Pick.of(
+        "Go on with which story?", choices, "/load", f"there is no other story in {here.parent}: /new begins one"
+    )
 
 
 @command("model", usage="[NAME | http://…]", arguments=model_completions)
@@ -69,5 +71,8 @@ def model(game: Game, argument: str) -> Iterator[Event]:
     yield Note(f"this story is played on {game.engine.name}")
     others = {name: size for name, size in model_completions().items() if name != game.engine.name}
     yield Pick.of(
-        "Go on with which model?", (Choice(*each) for each in others.items()), "/model", "there is no other model here"
+        "Go on with which model?",
+        (Choice(*each) for each in others.items()),
+        "/model",
+        "there is no other model here: `advrepl models --known` lists some to fetch",
     )

@@ -63,17 +63,30 @@ COMMANDS: dict[str, Command] = {}
 
 MOST_DIGITS = 9  # of a number in a command
 # What commands of other programs are called here, where it is not just another name.
-ELSEWHERE = {
+_ELSEWHERE = {
     "clear": "/delete TURN removes turns; Ctrl-L clears the screen, /new begins another story",
-    "reset": "/undo goes back in this story, /goto 1 to its beginning; /new begins another one",
-    "system": "/raw shows the system text; /memory TEXT adds to what the model never forgets",
-    "persona": "/you NAME: WHO YOU ARE says who you are",
-    "worldinfo": "/lore FILE adds a world info file",
-    "temp": "/set temperature VALUE changes it",
-    "temperature": "/set temperature VALUE changes it",
+    "reset restart start begin": "/undo goes back in this story, /goto 1 to its beginning; /new begins another one",
+    "stop end halt pause abort": "Ctrl-C ends a reply that is being written; /quit leaves the story",
+    "history log transcript": "/tree shows the turns, /search finds a text; Ctrl-P brings back what you typed",
+    "next": "/redo goes on to the next reply, the Right key shows another take",
+    "prev previous last": "/undo goes back, the Left key shows another take",
+    "system prompt": "/raw shows the system text; /memory TEXT adds to what the model never forgets",
+    "persona user nick name whoami": "/you NAME: WHO YOU ARE says who you are",
+    "char character card scenario": "/new NAME begins another story: a scenario, a character, a card",
+    "worldinfo world wi world-info lorebook": "/lore FILE adds a world info file",
+    "author authors-note an": "/note TEXT keeps a note near the end of what the model sees",
+    "remember": "/pin TEXT keeps a part of the story, /memory TEXT what the model never forgets",
+    "sys narrate nar": "/story TEXT goes on in your own words, /ooc TEXT speaks to whoever tells the story",
+    "summarize summary": "/recap write has the model tell what happened so far",
+    "temp temperature seed top-k top-p min-p max-tokens settings config sampler samplers": "/set shows and changes it",
+    "show info": "/context draws what the model sees, /raw shows it as text",
+    "export import rename title": "leave with /quit; `advrepl saves` renames stories, and takes them to other programs",
+    "voice sound tts": "/speak reads the last reply aloud; `--voice` reads each",
+    "theme color colour language lang keys vi": "/quit; `advrepl config NAME VALUE` sets an option of play",
     "read": "paste the text, or write it into /memory or /note",
-    "image": "a model sees no pictures here; /portrait shows the character's",
+    "image imagine": "a model sees and draws no pictures here; /portrait shows the character's",
 }
+ELSEWHERE = {word: told for these, told in _ELSEWHERE.items() for word in these.split()}
 
 
 def command(
@@ -138,9 +151,9 @@ def find(name: str) -> Command:
     names = {alias: entry for entry in COMMANDS.values() for alias in (entry.name, *entry.aliases)}
     if name in names:
         return names[name]
-    if told := ELSEWHERE.get(name.casefold()):
+    if told := ELSEWHERE.get(name.casefold().replace("_", "-")):
         raise AdvreplError(f"there is no command /{name}: {told}")
     hint = did_you_mean(name, {known: f"/{entry.name}" for known, entry in names.items()})
     shown = name if len(name) <= 30 else name[:30] + "…"
-    hint = hint or "/help lists those there are"
-    raise AdvreplError(f"there is no command /{shown}: {hint} (text that begins with a slash: //)")
+    hint = hint or "/help lists those there are; what you do in the story has no slash before it"
+    raise AdvreplError(f"there is no command /{shown}: {hint}")

@@ -69,7 +69,7 @@ def edit(game: Game, argument: str) -> Iterator[Event]:
     yield from where(game, f"turn {turn + 1} is changed: it is turn {new + 1} now, take {count} of {count}")
 
 
-@command("branch", "fork", "checkpoint", usage="[NAME]")
+@command("branch", "fork", "checkpoint", "bookmark", usage="[NAME]")
 def branch(game: Game, argument: str) -> Iterator[Event]:
     """Show the branches that have names, or give the story one from here on."""
     if argument:

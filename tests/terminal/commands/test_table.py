@@ -74,13 +74,32 @@ def test_unknown_command_names_the_nearest(game: Game, line: str, hint: str) -> 
 
 @pytest.mark.parametrize(
     ("line", "does"),
-    [("/bye", "quit"), ("/exit", "quit"), ("/regen", "retry"), ("/reroll", "retry"), ("/back", "undo")],
+    [
+        ("/bye", "quit"),
+        ("/exit", "quit"),
+        ("/regen", "retry"),
+        ("/reroll", "retry"),
+        ("/back", "undo"),
+        ("/resume", "load"),
+    ],
 )
 def test_names_of_other_programs_do_what_they_do_there(line: str, does: str) -> None:
     assert find(line.removeprefix("/")).name == does
 
 
-@pytest.mark.parametrize(("line", "told"), [("/clear", "Ctrl-L"), ("/System", "/raw")])
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/clear", "Ctrl-L"),
+        ("/System", "/raw"),
+        ("/stop", "Ctrl-C ends a reply"),
+        ("/history", "Ctrl-P"),
+        ("/next", "/redo"),
+        ("/top_k 40", "/set"),
+        ("/look around", "no slash before it"),
+        ("/more", "/help lists"),
+    ],
+)
 def test_what_is_called_otherwise_here_is_told(game: Game, line: str, told: str) -> None:
     assert told in refused(game, line) and "did you mean" not in refused(game, line)
 
