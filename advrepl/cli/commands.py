@@ -1,5 +1,6 @@
 """The table of the commands: a module of this folder for each `advrepl COMMAND`, which parses, calls and prints."""
 
+import re
 from importlib import import_module
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from advrepl import __version__
 from advrepl.cli.examples import EXAMPLES
+
+CLAUSE = re.compile(r"[;:] |, (?=and |with |which )")  # ends the part of a help that does alone
 
 # name -> the module of this folder, and what there runs it: a function, or an app of further commands
 COMMANDS = {
@@ -41,7 +44,19 @@ def app(asked: str | None = None) -> typer.Typer:
             commands.add_typer(run, name=name)
         else:
             commands.command(name, epilog=EXAMPLES.get(name))(run)
+    _shorten(commands)
     return commands
+
+
+def _shorten(commands: typer.Typer) -> None:
+    """Say the first clause of each command's help where there is a line for each; else its end is cut off."""
+    for each in commands.registered_commands:
+        help = each.callback.__doc__ if each.callback else ""
+        each.short_help = CLAUSE.split((help or "").split("\n")[0], 1)[0].rstrip(".") + "."
+    for group in commands.registered_groups:
+        if group.typer_instance:
+            group.short_help = CLAUSE.split(str(group.typer_instance.info.help), 1)[0].rstrip(".") + "."
+            _shorten(group.typer_instance)
 
 
 def root(

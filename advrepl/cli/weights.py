@@ -78,7 +78,7 @@ def decode(
         ),
     ] = 0,
 ) -> None:
-    """Turn an XOR release and its base weights into a usable Hugging Face folder, and verify it."""
+    """Turn an XOR release and its base weights into a Hugging Face folder, and verify it."""
     from convert.decode.plan import plan_jobs
     from convert.decode.run import run_jobs
 
@@ -184,7 +184,7 @@ def convert(
         ),
     ] = None,
 ) -> None:
-    """Convert a Hugging Face folder to a quantized GGUF file that can be played."""
+    """Convert a Hugging Face folder to a quantized GGUF file, which can be played."""
     from advrepl.engines.hf.folder import prompt_format
     from advrepl.prompt.formats import TEMPLATES, check_name
     from convert import run, single

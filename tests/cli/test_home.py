@@ -198,6 +198,16 @@ def test_h_is_help_everywhere(words: str) -> None:
     assert result.exit_code == 0 and "Usage:" in result.output
 
 
+def test_a_list_of_commands_cuts_no_sentence_off() -> None:
+    for words in ([], ["saves"], ["card"]):
+        out = CliRunner().invoke(app(), [*words, "-h"], env={"COLUMNS": "80"}).output
+        assert "..." not in out.partition("Commands:")[2] and max(map(len, out.splitlines())) <= 80
+    assert (
+        "  doctor   Look at the installation, the engine, models, saves and settings.\n"
+        in CliRunner().invoke(app(), ["-h"], env={"COLUMNS": "80"}).output
+    )
+
+
 @pytest.mark.parametrize("words", ["play", "resume", "serve", "convert", "saves export", "bench"])
 def test_help_names_what_an_option_takes(words: str) -> None:
     assert "lambda" not in CliRunner().invoke(app(), [*words.split(), "-h"]).output
