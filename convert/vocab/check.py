@@ -16,7 +16,7 @@ from convert.archs.rules import Rule
 from convert.foreign import quote
 from convert.quantize.process import run_child
 from convert.vocab.merging import Encode
-from convert.vocab.table import USER_DEFINED
+from convert.vocab.table import BLANKS_ALIKE, USER_DEFINED
 from convert.write import Field, write_gguf
 
 # None begins with a blank: whether one more is put before it is told differently by newer files of one tokenizer.
@@ -39,6 +39,7 @@ TEXTS = (
     "antidisestablishmentarianism Donaudampfschifffahrtsgesellschaft",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "THE END\r\n\r\n\u3000\x07",
+    "low▁lines▁ and ▁▁ blanks",
 )
 PREFIX = "tokenizer.ggml.add_space_prefix"
 MOST_OWN = 16  # user-defined pieces that are tried too
@@ -59,13 +60,16 @@ def check_ids(fields: Fields, source: str, encode: Encode, own: int = 0) -> None
     kinds, tokens = fields["tokenizer.ggml.token_type"], fields["tokenizer.ggml.tokens"]
     defined = [(i, str(t)) for i, (t, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind == USER_DEFINED]  # type: ignore[arg-type]
     added = [token for i, token in defined if i >= own]
-    texts = [*TEXTS, *[f"a{token}b {token}" for i, token in defined if i < own][:MOST_OWN]]
+    pieces = [token for i, token in defined if i < own][:MOST_OWN]
+    blanks = [token.replace(" ", "▁") for token in pieces if " " in token]
+    texts = [*TEXTS, *(f"a{piece}b {piece}" for piece in (*pieces, *blanks))]
     texts = [text for text in texts if not any(token in text for token in added)]
     if fields["tokenizer.ggml.pre"] == MARKS_APART:
         texts = [text for text in texts if not MARKED.search(text)]
     # As the engine does it: llama.cpp's own prefix would come behind each user-defined piece again.
     prefix = " " if fields.get(PREFIX) else ""
-    there = _ids(json.dumps([*{**fields, PREFIX: False}.items()]), tuple(prefix + text for text in texts))
+    given = tuple(prefix + (text.replace("▁", " ") if fields.get(BLANKS_ALIKE) else text) for text in texts)
+    there = _ids(json.dumps([*{**fields, PREFIX: False}.items()]), given)
     for text, ids in zip(texts, there, strict=True):
         if ids != (wanted := tuple(encode(text))):
             raise ConvertError(

@@ -11,7 +11,7 @@ from convert.config import read_object_if_there, refuse_pointer
 from convert.vocab.added import added_tokens, as_list, special_ids
 from convert.vocab.pieces import prefix_first, prefix_once
 from convert.vocab.proto import read_kinds
-from convert.vocab.table import BYTE, PREFIX_FIRST, PREFIX_ONCE, USER_DEFINED, Fields, TokenTable
+from convert.vocab.table import BLANKS_ALIKE, BYTE, PREFIX_FIRST, PREFIX_ONCE, USER_DEFINED, Fields, TokenTable
 
 
 def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, Any]) -> Fields:
@@ -38,6 +38,7 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
     except UnicodeDecodeError as error:
         raise ConvertError(f"{file}: piece {index} is no text in UTF-8; fetch it again") from error
     newer = read_object_if_there(folder / "tokenizer.json")
+    alike = any(" " in text for text, kind in zip(table.tokens, table.types, strict=True) if kind == USER_DEFINED)
     table.put_added(added_tokens(folder, settings, as_list(newer.get("added_tokens"))))
     table.pad(vocab_size)
     table.check()
@@ -54,6 +55,7 @@ def sentencepiece_fields(folder: Path, vocab_size: int, settings: Mapping[str, A
         "tokenizer.ggml.add_space_prefix": model.normalize("a") != "a",
         **({PREFIX_FIRST: True} if first else {}),
         **({PREFIX_ONCE: True} if once else {}),
+        **({BLANKS_ALIKE: True} if alike else {}),
     }
 
 

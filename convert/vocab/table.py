@@ -19,6 +19,8 @@ LEFT_OUT = "advrepl.left_out_tokens"
 PREFIX_FIRST = "advrepl.prefix_first"
 # A text that begins with a blank gets none before it.
 PREFIX_ONCE = "advrepl.prefix_once"
+# A "▁" in a text is a blank also where user-defined pieces are looked for. llama.cpp looks for them before it knows.
+BLANKS_ALIKE = "advrepl.blanks_alike"
 # Ids of control tokens that take the blanks before or behind them with them. llama.cpp goes by the model's name there.
 STRIPS_LEFT, STRIPS_RIGHT = "advrepl.strips_left", "advrepl.strips_right"
 # By such a name llama.cpp looks for these tokens, and opens no file that lacks one.
@@ -77,7 +79,7 @@ class TokenTable:
     def put_added(self, added: Mapping[int, AddedToken]) -> None:
         """Set tokens that were added after training, by id; a ConvertError where one would replace another."""
         for index, token in sorted(added.items()):
-            if index < len(self.tokens) and self.tokens[index] == token.text:
+            if index < len(self.tokens) and _blanks_alike(self.tokens[index]) == _blanks_alike(token.text):
                 # Already there as a piece: only its kind may be sharper. Unknown and byte pieces keep their meaning.
                 if self.types[index] in (NORMAL, USER_DEFINED):
                     self.types[index] = token.token_type
@@ -127,3 +129,8 @@ class TokenTable:
         for index, token in enumerate(self.tokens):
             if seen.setdefault(token, index) != index:
                 raise ConvertError(f"{self.file}: tokens {seen[token]} and {index} are both {token!r}")
+
+
+def _blanks_alike(text: str) -> str:
+    """A token's text as SentencePiece writes it: of its user-defined pieces tokenizer.json has them so."""
+    return text.replace(" ", "▁")

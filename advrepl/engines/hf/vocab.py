@@ -23,6 +23,7 @@ from convert.vocab.bpe import NORMALIZER, PRE_TOKENIZERS, WHOLE_WORDS
 from convert.vocab.folder import read_vocab
 from convert.vocab.pieces import merges_of
 from convert.vocab.table import (
+    BLANKS_ALIKE,
     BYTE,
     CONTROL,
     NORMAL,
@@ -63,7 +64,8 @@ class Vocabulary(vocabulary.Vocabulary):
             tuple(self._tokens[int(token)] for token in fields.get(key, "").split())
             for key in (STRIPS_LEFT, STRIPS_RIGHT)
         )
-        blanks = vocabulary.Blanks(prefix, inner, bool(fields.get(PREFIX_ONCE)), left, right)
+        once, alike = (bool(fields.get(key)) for key in (PREFIX_ONCE, BLANKS_ALIKE))
+        blanks = vocabulary.Blanks(prefix, inner, once, left, right, alike)
         super().__init__(bos, eos, bool(fields["tokenizer.ggml.add_bos_token"]), blanks)
         self.template: str | None = fields.get("tokenizer.chat_template")
         self._ids = {text: i for i, text in enumerate(self._tokens)}
@@ -112,7 +114,7 @@ class Vocabulary(vocabulary.Vocabulary):
         return [*self._marked(mark[:end]), *self.plain(self._blanks.before(rest, False) if end else rest)]
 
     def _tokenize(self, text: str, specials: re.Pattern[str] | None, behind: bool = False) -> list[int]:
-        text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+        text = self._blanks.plain(text.encode("utf-8", "replace").decode())  # half a surrogate pair is no text
         if self._composes:
             text = unicodedata.normalize("NFC", text)
         parts = specials.split(text) if specials else [text]

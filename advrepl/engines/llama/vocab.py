@@ -14,7 +14,7 @@ import llama_cpp.llama_cpp as lib
 from advrepl.engines import vocabulary
 from advrepl.thinking import is_mark
 from convert.vocab.bpe import NORMALIZER
-from convert.vocab.table import PREFIX_FIRST, PREFIX_ONCE, STRIPS_LEFT, STRIPS_RIGHT
+from convert.vocab.table import BLANKS_ALIKE, PREFIX_FIRST, PREFIX_ONCE, STRIPS_LEFT, STRIPS_RIGHT
 
 PIECE_BYTES = 512
 MARKS_KEPT = 256
@@ -35,7 +35,8 @@ class Vocabulary(vocabulary.Vocabulary):
         inner = "" if metadata(model, PREFIX_FIRST) == "true" else prefix
         once = metadata(model, PREFIX_ONCE) == "true"
         left, right = (self._named(metadata(model, key) or "") for key in (STRIPS_LEFT, STRIPS_RIGHT))
-        blanks = vocabulary.Blanks(prefix, inner, once, left, right)
+        alike = metadata(model, BLANKS_ALIKE) == "true"
+        blanks = vocabulary.Blanks(prefix, inner, once, left, right, alike)
         super().__init__(bos, eos, bool(lib.llama_vocab_get_add_bos(self._vocab)), blanks)
         self._opened = lru_cache(MARKS_KEPT)(self._opening_of)
         self._composes = metadata(model, NORMALIZER) == "NFC"
@@ -137,7 +138,7 @@ class Vocabulary(vocabulary.Vocabulary):
             return []
         if self._composes:
             text = unicodedata.normalize("NFC", text)
-        data = text.encode("utf-8", "surrogatepass")
+        data = self._blanks.plain(text).encode("utf-8", "surrogatepass")
         size = len(data) + 2
         tokens = (lib.llama_token * size)()
         count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, special)

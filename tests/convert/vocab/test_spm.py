@@ -1,5 +1,6 @@
 """SentencePiece models through GGUF: llama.cpp must give the ids that sentencepiece gives."""
 
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,11 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advrepl.engines import vocabulary
+from advrepl.engines.hf import vocab as folder_vocab
+from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.vocab_file import VocabularyFile
+from advrepl.prompt.segments import Segment
 from convert import ConvertError
 from convert.vocab.folder import check_vocab, read_vocab
 from convert.vocab.table import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
@@ -132,3 +138,25 @@ def test_user_defined_pieces_are_found_in_any_text(tmp_path: Path) -> None:
     # llama.cpp puts its own blank behind each such piece too; the engine does not let it.
     file = vocab_gguf(tmp_path, 340, **{"tokenizer.ggml.add_space_prefix": False})
     assert tiny.token_ids(file, [f" {text}".encode() for text in texts]) == [model.encode(text) for text in texts]
+
+
+RUNS = ["▁▁", "▁▁▁▁▁", "two▁words"]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_mark_of_a_blank_is_one_where_such_pieces_are_looked_for(tmp_path: Path, listed: bool) -> None:
+    """`listed`: transformers writes these pieces into tokenizer.json as added tokens, spelled with the mark."""
+    trained(tmp_path, user_defined_symbols=RUNS, vocab_size=340)
+    model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "tokenizer.model"))
+    if listed:
+        added = [{"id": model.piece_to_id(piece), "content": piece, "special": False} for piece in RUNS]
+        metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": False}
+        tiny.write_json(tmp_path / "tokenizer.json", {"added_tokens": added, "pre_tokenizer": metaspace})
+    check_vocab(tmp_path, read_vocab(tmp_path, 340))
+    vocabularies: list[vocabulary.Vocabulary] = [folder_vocab.Vocabulary(tmp_path, 340)]
+    vocabularies.append(VocabularyFile(vocab_gguf(tmp_path, 340), Log(tmp_path / "log")))
+    rng = random.Random(1)
+    for _ in range(300):
+        text = "a" + "".join(rng.choices((" ", "  ", "▁", "▁ ", "▁▁▁", "ban", "two", "words", "\n"), k=8))
+        ids = [list(each.encode(Segment("", text), True)) for each in vocabularies]
+        assert ids == [model.encode(text)] * 2, text
