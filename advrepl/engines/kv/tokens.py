@@ -78,12 +78,18 @@ class TokenCache:
         alone = self.tokens(segment, first)
         if alone == self._encode(segment, first):
             return self._encode(Segment(segment.mark, segment.text + tail), first)
-        # As it was sampled, but for its last tokens: they merge with what follows, if the text is split like that.
-        for count in range(MERGED, 0, -1):
-            end = b"".join(map(self._piece, alone[-count:])).decode(errors="replace")
-            if self._encode(Segment("", end), False) == alone[-count:]:
-                return (*alone[:-count], *self._encode(Segment("", end + tail), False))
-        return (*alone, *self._encode(Segment("", tail), False))
+        return self._continued(alone, tail)
+
+    def _continued(self, sampled: tuple[int, ...], text: str) -> tuple[int, ...]:
+        """Return sampled tokens and the text behind them, with which the last of them merge as in a text that is one.
+
+        They do if they are what that end of the text is split into by itself.
+        """
+        for count in range(min(MERGED, len(sampled)), 0, -1):
+            end = b"".join(map(self._piece, sampled[-count:])).decode(errors="replace")
+            if self._encode(Segment("", end), False) == sampled[-count:]:
+                return (*sampled[:-count], *self._encode(Segment("", end + text), False))
+        return (*sampled, *self._encode(Segment("", text), False))
 
     def _as_stored(self, segment: Segment, first: bool) -> tuple[int, ...] | None:
         return self.stored.get(segments_digest((segment,), first)) if self.stored else None
@@ -97,5 +103,6 @@ class TokenCache:
         count, covered = match_sampled(text, [piece for _, piece in sampled], fresh=not cue.text)
         if not count:
             return None
-        rest = self._encode(Segment("", text[covered:].decode()), False)
-        return (*self.tokens(cue), *(token for token, _ in sampled[:count]), *rest)
+        written = tuple(token for token, _ in sampled[:count])
+        rest = text[covered:].decode()
+        return (*self.tokens(cue), *(self._continued(written, rest) if rest else written))
