@@ -17,8 +17,7 @@ class Blanks:
 
     `prefix`: what SentencePiece puts before the text of a prompt; `inner`: what it puts before text behind a special
     token of a mark, the same in tokenizers that transformers calls legacy; `once`: neither before text that begins
-    with a blank; `left`, `right`: special tokens that take the blanks before or behind them with them; `alike`: "▁" is
-    a blank before anything is looked for in a text.
+    with a blank; `left`, `right`: special tokens that take the blanks before or behind them with them.
     """
 
     prefix: str = ""
@@ -26,16 +25,11 @@ class Blanks:
     once: bool = False
     left: tuple[str, ...] = ()
     right: tuple[str, ...] = ()
-    alike: bool = False
 
     def before(self, text: str, first: bool) -> str:
         """Return text with the blank that belongs before it; `first`: at the beginning of a prompt."""
         prefix = self.prefix if first else self.inner
         return text if not text or (self.once and text.startswith((" ", "▁"))) else prefix + text
-
-    def plain(self, text: str) -> str:
-        """Return text in which all blanks are written alike, if that is how they are read."""
-        return text.replace("▁", " ") if self.alike else text
 
     def stripped(self, mark: str, text: str) -> tuple[str, str]:
         """Return a mark and the text behind it without the blanks that special tokens of the mark take with them."""

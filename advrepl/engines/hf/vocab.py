@@ -64,8 +64,7 @@ class Vocabulary(vocabulary.Vocabulary):
             tuple(self._tokens[int(token)] for token in fields.get(key, "").split())
             for key in (STRIPS_LEFT, STRIPS_RIGHT)
         )
-        once, alike = (bool(fields.get(key)) for key in (PREFIX_ONCE, BLANKS_ALIKE))
-        blanks = vocabulary.Blanks(prefix, inner, once, left, right, alike)
+        blanks = vocabulary.Blanks(prefix, inner, bool(fields.get(PREFIX_ONCE)), left, right)
         super().__init__(bos, eos, bool(fields["tokenizer.ggml.add_bos_token"]), blanks)
         self.template: str | None = fields.get("tokenizer.chat_template")
         self._ids = {text: i for i, text in enumerate(self._tokens)}
@@ -74,6 +73,7 @@ class Vocabulary(vocabulary.Vocabulary):
         self._types = [CONTROL if i in borders else kind for i, kind in enumerate(fields["tokenizer.ggml.token_type"])]
         self._bytes = _spm_bytes if spm else _letter_bytes()
         self._composes = fields.get(NORMALIZER) == "NFC"
+        self._alike = bool(fields.get(BLANKS_ALIKE))
         self._in_text = self._pattern(USER_DEFINED)
         self._in_marks = self._pattern(USER_DEFINED, CONTROL, UNKNOWN)
         self._ends = {self.eos, *ends, *_named_ends(folder)}
@@ -114,7 +114,8 @@ class Vocabulary(vocabulary.Vocabulary):
         return [*self._marked(mark[:end]), *self.plain(self._blanks.before(rest, False) if end else rest)]
 
     def _tokenize(self, text: str, specials: re.Pattern[str] | None, behind: bool = False) -> list[int]:
-        text = self._blanks.plain(text.encode("utf-8", "replace").decode())  # half a surrogate pair is no text
+        text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+        text = text.replace("▁", " ") if self._alike else text
         if self._composes:
             text = unicodedata.normalize("NFC", text)
         parts = specials.split(text) if specials else [text]

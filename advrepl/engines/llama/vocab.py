@@ -35,11 +35,11 @@ class Vocabulary(vocabulary.Vocabulary):
         inner = "" if metadata(model, PREFIX_FIRST) == "true" else prefix
         once = metadata(model, PREFIX_ONCE) == "true"
         left, right = (self._named(metadata(model, key) or "") for key in (STRIPS_LEFT, STRIPS_RIGHT))
-        alike = metadata(model, BLANKS_ALIKE) == "true"
-        blanks = vocabulary.Blanks(prefix, inner, once, left, right, alike)
+        blanks = vocabulary.Blanks(prefix, inner, once, left, right)
         super().__init__(bos, eos, bool(lib.llama_vocab_get_add_bos(self._vocab)), blanks)
         self._opened = lru_cache(MARKS_KEPT)(self._opening_of)
         self._composes = metadata(model, NORMALIZER) == "NFC"
+        self._alike = metadata(model, BLANKS_ALIKE) == "true"
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self._controls: dict[int, bool] = {}
@@ -138,7 +138,8 @@ class Vocabulary(vocabulary.Vocabulary):
             return []
         if self._composes:
             text = unicodedata.normalize("NFC", text)
-        data = self._blanks.plain(text).encode("utf-8", "surrogatepass")
+        text = text.replace("▁", " ") if self._alike else text
+        data = text.encode("utf-8", "surrogatepass")
         size = len(data) + 2
         tokens = (lib.llama_token * size)()
         count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, special)
