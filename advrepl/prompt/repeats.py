@@ -19,10 +19,16 @@ CHARACTER = 0.5
 _WORD = lazy(rf"{WORD}(?!['’]?\Z)")
 # A line of a form: in brackets or a code block, or with bars between its parts, whatever emphasis is around it.
 _EMPHASIS = r"[\s*_~>#]*"
+_BARS = r"\s*[|｜¦┃│]\s*|\s+[·•∙]\s+"
+_PICTURE = r"[[\p{Extended_Pictographic}]--[\p{N}#*©®™]]"
 _FORM = lazy(
-    rf"{_EMPHASIS}(?:\[.*\]|\{{.*\}}|<.*>|【.*】|〔.*〕|`.*`)?{_EMPHASIS}|.*\S\s*[|｜¦┃│]\s*\S.*", flags=regex.DOTALL
+    rf"(?V1){_EMPHASIS}(?:\[.*\]|\{{.*\}}|<.*>|【.*】|〔.*〕|`.*`)?{_EMPHASIS}|.*\S(?:{_BARS})\S.*"
+    rf"|{_EMPHASIS}{_PICTURE}.*{_PICTURE}.*|{_EMPHASIS}#\w+(?:\s+#\w+)+{_EMPHASIS}",
+    flags=regex.DOTALL,
 )
-_LABELLED = lazy(rf"{_EMPHASIS}(?:[^\s\w]+\s*)?(?:{WORD}[ /_-]*){{1,4}}{_EMPHASIS}[:：=].*")
+# What has several numbers in a line, and does not end as sentences do: `HP 10, gold 3, by the river`.
+_NUMBERS = lazy(r".*\d\b\D*[^\d.,]\D*\d.*")
+_LABELLED = lazy(rf"{_EMPHASIS}(?:[^\s\w]+\s*)?(?:{WORD}[ /_-]*){{1,4}}{_EMPHASIS}[:：=→].*")
 LONGEST_LABEL_LINE = 16  # words of a line of a form that shows it by nothing but its missing end, as a date or a place
 
 
@@ -96,4 +102,6 @@ def _is_form(line: str, first: bool, last: bool) -> bool:
     whole = ends_sentence(line)
     if _LABELLED.fullmatch(line):  # a label before sentences in the midst of a reply is somebody who speaks
         return last or not whole
+    if not whole and _NUMBERS.fullmatch(line):
+        return True
     return not last and not whole and len(line.split()) <= LONGEST_LABEL_LINE and not is_unspaced(line)

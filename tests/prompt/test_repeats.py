@@ -71,6 +71,14 @@ STATUS = [
     "【体力：10｜金貨：3｜場所：川のそばの古い水車小屋｜時刻：夕方】",
     "📍 Place: the old mill by the river, at night, in the rain 🕒 21:00",
     "**Здоровье:** 10 | **Золото:** 3 | **Место:** старая мельница у реки | **Время:** вечер",
+    "❤️ 10 💰 3 📍 the old mill by the river 🕛 noon ☁️ rain",
+    "❤️❤️❤️🤍 Trust 3/10, Mood calm, Place the old mill by the river, noon",
+    "~ HP 10 ~ Gold 3 ~ the old mill by the river at noon ~",
+    "HP ten · Gold three · the old mill by the river · noon · rain",
+    "Heart 10% ▓▓░░ Trust 20% ▓░░░ at the old mill by the river at noon",
+    "Здоровье 10, золото 3, старая мельница у реки, полдень, дождь, ветер",
+    "Inventory → lamp, rope, a rusty key, a loaf of bread, three coins",
+    "#status #hp10 #gold3 #the #old #mill #by #the #river #noon",
     "<status>Mira is calm, the shop is open, and it is late in the evening</status>",
 ]
 
@@ -86,7 +94,17 @@ def test_a_form_above_each_reply_is_no_repetition() -> None:
     assert max(grow(Repeats([f"{head}\n\nHe nods."]), f"{head}\n\nShe waits. ")) < RUN
 
 
-@pytest.mark.parametrize("said", [SAID, f"Mira: {SAID}\nShe goes.", f"He nods.\n{SAID}", SAID.removesuffix(".")])
+@pytest.mark.parametrize(
+    "said",
+    [
+        SAID,
+        f"Mira: {SAID}\nShe goes.",
+        f"He nods.\n{SAID}",
+        SAID.removesuffix("."),
+        f"He has 3 of 12 coins. {SAID}",
+        f"{SAID} 🙂",
+    ],
+)
 def test_prose_is_no_form(said: str) -> None:
     assert max(grow(Repeats([said]), f"You knock. {SAID} ")) >= RUN
 

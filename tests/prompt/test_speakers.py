@@ -14,6 +14,24 @@ BOB = Speakers(("Bob",), "Mira")
     [
         *("Bob: no", "bob: no", "BOB: no", "**Bob:** no", "*Bob:* no", "Bob : no", "**Bob**: no", '"Bob": no'),
         *("[Bob]: no", "Bob：no", "  Bob: no", "Bob\nno", "**Bob**\nno", "__Bob:__ no", "> Bob: no"),
+        *(
+            "<b>Bob:</b> no",
+            "<strong>Bob</strong>: no",
+            '<font color="red">Bob</font>: no',
+            "\\*Bob\\*: no",
+            "@Bob: no",
+        ),
+        *(
+            "Bob\u00a0: non",
+            "Bob\u202f: non",
+            "Bob\u200b: no",
+            "Bob\u200f: no",
+            "\u3000Bob：no",
+            "Bob\r\nno",
+            "Bob։ no",
+        ),
+        *("Bob [angry]: no", "Bob *whispers*: no", "Bob {sad}: no", "**Bob** *(softly)*: no", "Bob [softly] (sad): no"),
+        *("Bob 🙂: no", "Bob 🗡️: no", "{{Bob}}: no", "|Bob|: no", "Ｂｏｂ：no", "Bob（小声）「いや」"),
         *("<Bob> no", "`Bob:` no", "Bob (whispers): no", "**Bob** (in haste): no", "【Bob】：no", "Bob「いや」"),
     ],
 )
@@ -34,6 +52,10 @@ def test_a_line_in_another_ones_name_is_found_in_any_spelling(line: str) -> None
         "Bob's: no",
         "[Bob] 10 HP",
         "Bob (he) runs.",
+        "Bob *runs*.",
+        "- Bob: the baker",
+        "🧍 Bob: tired",
+        "1. Bob: the baker",
     ],
 )
 def test_others_may_speak_and_be_spoken_of(line: str) -> None:
@@ -73,6 +95,29 @@ def test_names_of_any_script_and_with_any_sign(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        *(("Νίκος", "ΝΙΚΟΣ"), ("Inci", "İNCİ"), ("José", "JOSE"), ("Jose", "José"), ("Ёлка", "Елка"), ("Zoë", "Zoe")),
+        *(
+            ("أحمد", "احمد"),
+            ("محمّد", "محمد"),
+            ("Dr. Bob", "DR BOB"),
+            ("Jean-Luc", "Jean‑Luc"),
+            ("Jean-Luc", "Jean Luc"),
+        ),
+        *(("Bob🗡", "Bob"), ("_Bob_", "Bob"), ("Bob.", "Bob"), ("Strauß", "STRAUSS"), ("*", "*")),
+    ],
+)
+def test_a_name_is_known_without_its_accents_hyphens_and_signs(name: str, label: str) -> None:
+    assert Speakers((name,)).other_line(f"A.\n{label}: no") == 2
+
+
+@pytest.mark.parametrize(("name", "label"), [("がく", "かく"), ("नेहा", "नहा"), ("มี", "มา"), ("Bob", "Rob")])
+def test_what_is_another_letter_is_another_name(name: str, label: str) -> None:
+    assert Speakers((name,)).other_line(f"A.\n{label}: no") is None
+
+
+@pytest.mark.parametrize(
     ("text", "left"),
     [
         *(("Mira: Hello.", "Hello."), ("mira : Hello.", "Hello."), ("**Mira:** Hello.", "Hello.")),
@@ -80,6 +125,8 @@ def test_names_of_any_script_and_with_any_sign(name: str) -> None:
         *(('Mira: "Hello."', '"Hello."'), ("Mira:\nHello.", "Hello."), ("[Mira]: Hello.", "Hello.")),
         *(("Mira (smiling): Hello.", "Hello."), ("**Mira**\nHello.", "Hello."), ("Mira「今晩は」", "「今晩は」")),
         *(("*Mira:* Hello.", "Hello."), ("### Mira\nHello.", "Hello.")),
+        *(("<b>Mira:</b> Hello.", "Hello."), ("<i>Mira</i>: Hello.", "Hello.")),
+        *(("Mira\u00a0: Bonjour.", "Bonjour."), ("Mira [smiles]: Hello.", "Hello."), ("Ｍｉｒａ：你好。", "你好。")),
         *(("Mira waves.", "Mira waves."), ("Miranda: Hello.", "Miranda: Hello."), ("A: Mira: no", "A: Mira: no")),
     ],
 )
