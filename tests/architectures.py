@@ -97,7 +97,7 @@ YARN: Header = {
 
 Layer = Callable[[Sizes, int], Shapes]
 # A name -> architecture, the tensors of a layer by its number, what the header says besides.
-MADE: dict[str, tuple[str, Layer, Callable[[Sizes], Header]]] = {
+MADE: dict[str, "Made"] = {
     "llama": ("llama", lambda s, _: dense(s, *PRE), plain),
     "llama-yarn": ("llama", lambda s, _: dense(s, *PRE), lambda _: YARN),
     "llama-attn-factor": ("llama", lambda s, _: dense(s, *PRE), lambda _: {"rope.scaling.attn_factor": 1.2}),
@@ -122,14 +122,21 @@ MADE: dict[str, tuple[str, Layer, Callable[[Sizes], Header]]] = {
 }
 
 
-def make(name: str, folder: Path, sizes: Sizes = TINY, **header: Any) -> Path:
-    """Write such a file; `header`: what it says otherwise."""
-    arch, layer, more = MADE[name]
+Made = tuple[str, Layer, Callable[[Sizes], Header]]
+TIED = {"bitnet", "gemma", "gemma2", "gemma3", "lfm2", "llama", "mamba", "openelm", "phi3", "qwen3", "smollm3"}
+WITH_BIAS = {"jais2", "orion", "phimoe"}  # of the last norm
+# Keys that have no architecture before them, and tensors without "weight" at their end.
+UNPREFIXED, BARE = "xielu.", {"ssm_a", "ssm_d", "plamo3 post_attention_norm", "plamo3 post_ffw_norm"}
+
+
+def make(name: str, folder: Path, sizes: Sizes = TINY, row: Made | None = None, **header: Any) -> Path:
+    """Write such a file; `row`: of another table than MADE; `header`: what it says otherwise."""
+    arch, layer, more = row or MADE[name]
     path = folder / f"{name}.gguf"
     writer = gguf.GGUFWriter(path, arch)
     told = _common(arch, sizes) | more(sizes) | header
     for key, value in told.items():
-        _add(writer, f"{arch}.{key}", value)
+        _add(writer, key if key.startswith(UNPREFIXED) else f"{arch}.{key}", value)
     _tokenizer(writer)
     rand = tiny.Random(5)
     for tensor, shape in _tensors(arch, layer, sizes, told["block_count"]):
@@ -157,11 +164,15 @@ def _common(arch: str, s: Sizes) -> Header:
 def _tensors(arch: str, layer: Layer, s: Sizes, layers: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield "token_embd.weight", (tiny.ROWS, s.width)
     yield "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight", (s.width,)
-    if arch == "olmo2":
+    if arch not in TIED:
         yield "output.weight", (tiny.ROWS, s.width)
+    if arch in WITH_BIAS:
+        yield "output_norm.bias", (s.width,)
+    if arch == "phimoe":
+        yield "output.bias", (tiny.ROWS,)
     for number in range(layers):
         for name, shape in layer(s, number).items():
-            bare = name in ("ssm_a", "ssm_d") or name.endswith(".bias")
+            bare = not BARE.isdisjoint((name, f"{arch} {name}")) or name.endswith(".bias")
             yield f"blk.{number}.{name}{'' if bare else '.weight'}", shape
 
 
@@ -172,6 +183,8 @@ def _values(rand: tiny.Random, name: str, shape: tuple[int, ...]) -> tiny.Floats
         return rand(*shape, spread=0.25)
     if len(shape) == 1:
         return rand(*shape, spread=0.3, middle=0.0 if name.endswith(".bias") else 1.0)
+    if len(shape) == 3:  # experts
+        return np.stack([rand.weight(*shape[1:]) for _ in range(shape[0])])
     return rand.weight(*shape) * np.float32(1.5 if "attn_q" in name or "attn_k" in name else 1)
 
 

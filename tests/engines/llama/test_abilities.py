@@ -12,7 +12,7 @@ from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.memory import SEQ_STORY
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.segments import Prompt, Segment, Window
-from tests import architectures
+from tests import architectures, more_architectures
 from tests.bench import caches
 from tests.bench.caches import compared, measure, played, sampling, say, spoken, told
 
@@ -96,6 +96,17 @@ def test_a_cache_is_right_whatever_was_done_to_it(name: str, tmp_path: Path, log
     assert row.resumed is not None and row.resumed < RIGHT and row.fed is not None and row.fed <= 8
     if row.moved is not None:
         assert row.moved < RIGHT if row.moves else row.moved > WRONG
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", more_architectures.MORE)
+def test_a_cache_of_a_rare_architecture_is_right(name: str, tmp_path: Path, log: Log) -> None:
+    """None of them is moved."""
+    row = measure(architectures.make(name, tmp_path, row=more_architectures.MORE[name]), log, anyway=False)
+    assert row.architecture == name and row.moved is None and not row.moves
+    assert row.cut < RIGHT and row.read_again == 0
+    assert row.branched is not None and row.branched < RIGHT and row.same_words
+    assert row.resumed is not None and row.resumed < RIGHT and row.fed is not None and row.fed <= 8
 
 
 def test_a_careful_cache_is_read_again_for_every_cut(open_tiny: Open) -> None:
