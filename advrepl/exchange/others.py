@@ -90,12 +90,18 @@ def _risu_chat(chat: Chat, found: dict[str, Any]) -> None:
     where = chat.source
     chat.title = text(found.get("name"), f"{where}.name")
     chat.note = text(found.get("note"), f"{where}.note")
+    unnamed = set[str]()  # a group's characters, by numbers of RisuAI's own
     for at, line in enumerate(listed(found.get("message"), f"{where}.message")):
         message = fields(line, f"{where}.message[{at}]")
         said = INLAY.sub("", text(message.get("data"), f"{where}.message[{at}].data"))
-        if message.get("role") == "char" and not chat.narrator:
-            chat.narrator = text(message.get("name"), f"{where}.message[{at}].name")
+        if message.get("role") == "char":
+            name = text(message.get("name"), f"{where}.message[{at}].name")
+            chat.narrator = chat.narrator or name
+            said = f"{name}: {said}" if name and name != chat.narrator and said.strip() else said
+            unnamed |= {text(message.get("saying"), f"{where}.message[{at}].saying")} if not name else set()
         chat.say("user" if message.get("role") == "user" else "model", said)
+    if len(unnamed - {""}) > 1:
+        chat.remarks.append(f"{len(unnamed - {''})} characters speak, whose names the file does not hold")
     if found.get("localLore"):
         chat.add_book({"entries": found["localLore"]}, f"{where}.localLore")
 

@@ -126,6 +126,13 @@ def test_names_of_a_chat_with_several_stand_before_what_they_say() -> None:
         assert told(chat.save("x"))[1:] == [("user", "I do."), ("model", "Sit."), ("model", "Ann: Stand!")]
 
 
+@pytest.mark.parametrize(("key", "last", "remarks"), [("name", "Ann: Sit.", 0), ("saying", "Sit.", 1)])
+def test_of_a_group_of_risuai_each_name_is_told_or_that_there_are_none(key: str, last: str, remarks: int) -> None:
+    lines = [{"role": "char", "data": said, key: name} for name, said in (("Mira", "Come in!"), ("Ann", "Sit."))]
+    (chat,) = parse(json.dumps({"type": "risuChat", "data": {"message": lines}}).encode(), "x")
+    assert told(chat.save("x"))[-1] == ("model", last) and len(chat.remarks) == remarks
+
+
 def test_what_is_told_to_the_model_is_no_turn() -> None:
     marks = chats.KOBOLD_MARKS | {"actions": ["\n{{[SYSTEM]}}\nBe brief.\n{{[INPUT]}}\nI do.\n{{[OUTPUT]}}\nSit."]}
     (chat,) = parse(json.dumps(marks).encode(), "x")
