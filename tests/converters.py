@@ -6,6 +6,7 @@ one of each architecture of the family. All tensors have to be alike, and of the
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import gguf
 from convert.quantize.types import FTYPES, UNQUANTIZED
 from tests import real, tiny
 from tests.convert.converted import convert
+from tests.convert.vocab.test_spm import RUNS, trained
 
 WIDE = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 1}  # so that every type fits its rows
 FEW = ("Q8_0", "Q4_K_M")
@@ -78,9 +80,22 @@ NEOX = {
 }
 
 
-PIECES = {
+PREFIX = {
     "advrepl.prefix_first": "llama.cpp has no word for it, and puts the blank behind each special token",
     "advrepl.prefix_once": "llama.cpp has no word for it, and puts one before a text that begins with a blank too",
+}
+ADDED = {
+    **PREFIX,
+    "advrepl.strips_left": "llama.cpp has no word for it, and goes by the model's name",
+    "advrepl.strips_right": "llama.cpp has no word for it, and goes by the model's name",
+}
+OWN = {
+    "advrepl.blanks_alike": "llama.cpp has no word for it",
+    "tokenizer.ggml.token_type": "user-defined pieces are written as such; theirs are normal ones, and cut otherwise",
+    "tokenizer.ggml.tokens": "with the blanks of those as in a text, where llama.cpp looks for them",
+}
+PIECES = {
+    **PREFIX,
     "tokenizer.ggml.scores": "minus the rank of a merge; theirs are all alike, so llama.cpp merges otherwise",
     "tokenizer.ggml.token_type": "the unknown token is marked as such",
     "tokenizer.ggml.add_bos_token": "told also where it is what llama.cpp takes it for",
@@ -98,8 +113,8 @@ def spm(folder: Path) -> None:
 
 def llama(**sizes: Any) -> Make:
     def make(folder: Path) -> None:
-        ids = {"vocab_size": 32000, "bos_token_id": 1, "eos_token_id": 2}
-        tiny.write_folder(folder, *tiny.llama(1, **ids, **sizes), dtype="F16")
+        ids = {"vocab_size": 32000, "bos_token_id": 1, "eos_token_id": 2} | sizes
+        tiny.write_folder(folder, *tiny.llama(1, **ids), dtype="F16")
         spm(folder)
 
     return make
@@ -110,6 +125,21 @@ def pieces_alone(folder: Path) -> None:
     for file in folder.glob("tokenizer*"):
         file.unlink()
     real.write_pieces_tokenizer(folder)
+
+
+def added(folder: Path) -> None:
+    """A fine-tune of today: ChatML's marks, which take blanks with them, and no blank behind them."""
+    llama(vocab_size=32002)(folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    marks = {"32000": {"content": "<|im_start|>", "rstrip": True}, "32001": {"content": "<|im_end|>", "lstrip": True}}
+    plain = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False) | {"special": True}
+    settings |= {"added_tokens_decoder": {i: plain | mark for i, mark in marks.items()}, "legacy": False}
+    tiny.write_json(folder / "tokenizer_config.json", settings)
+
+
+def runs(folder: Path) -> None:
+    llama(vocab_size=340)(folder)
+    trained(folder, user_defined_symbols=RUNS, vocab_size=340)
 
 
 def nemo(folder: Path) -> None:
@@ -137,6 +167,8 @@ ALL = tuple(name for name, kind in FTYPES.items() if not kind.imatrix and name n
 MODELS = {
     "llama": Model(llama(**WIDE), types=ALL),
     "llama-2": Model(llama(max_position_embeddings=4096, rms_norm_eps=1e-5)),
+    "llama-added": Model(added, decided=ADDED),
+    "llama-runs": Model(runs, decided=OWN),
     "llama-pieces": Model(pieces_alone, decided=PIECES),
     "mistral": Model(llama(architectures=["MistralForCausalLM"], model_type="mistral", num_key_value_heads=2)),
     "mistral-nemo": Model(nemo),

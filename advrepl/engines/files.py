@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from advrepl import AdvreplError, regular
+from convert.foreign import is_lfs_pointer, pointer_left
 
 
 def check_file(path: Path) -> None:
@@ -20,6 +21,8 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise AdvreplError(f"model {path} cannot be read: {error.strerror}") from error
     if magic != b"GGUF":
+        if is_lfs_pointer(path):
+            raise AdvreplError(pointer_left([path]))
         raise AdvreplError(f"{path} is not a GGUF file: convert a model with `advrepl convert`, or choose another")
 
 

@@ -23,6 +23,12 @@ def test_a_file_that_is_no_gguf_is_one_sentence(tmp_path: Path) -> None:
         open_file(tmp_path / "x.gguf", tmp_path)
 
 
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(AdvreplError, match=r"Git LFS left only a pointer for x\.gguf; run `git lfs pull` there"):
+        open_file(tmp_path / "x.gguf", tmp_path)
+
+
 @pytest.mark.parametrize("size", [4, 100, 1_000_000, 60_000_000])
 def test_a_model_cut_short_is_one_sentence(smollm2: Path, tmp_path: Path, size: int) -> None:
     with smollm2.open("rb") as file:
