@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn, cast
@@ -10,11 +11,13 @@ from advrepl import AdvreplError
 from convert import ConvertError
 
 GARBAGE = 50_000  # new objects until rings of them are looked for: with Python's 700 that is an eighth of the start
+SOON = 0.01  # seconds
 
 
 def main() -> None:
     """Run a command; errors that the player can act on are one sentence on stderr and exit code 1."""
     gc.set_threshold(GARBAGE)
+    sys.unraisablehook = _heard_again
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -33,6 +36,31 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # a disk that is full, a folder that nobody may write to
         _tell(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _heard_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Let a Ctrl-C or a SIGTERM come again that has met a destructor, as patterns have: there Python drops them."""
+    import threading
+
+    error = lost.exc_value
+    number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else 0
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        number = error.code - 128
+    if number <= 0:
+        sys.__unraisablehook__(lost)
+        return
+    again = threading.Timer(SOON, _send, (number,))  # when the destructor is done
+    again.daemon = True
+    again.start()
+
+
+def _send(number: int) -> None:
+    import threading
+
+    if sys.platform == "win32":
+        signal.raise_signal(number)
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, number)  # which may wait for something
 
 
 def _open_streams() -> None:

@@ -57,3 +57,35 @@ def test_a_stream_that_is_missing_is_no_place_for_a_file(tmp_path: Path, closed:
     )
     subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code], cwd=ROOT, check=True)
     assert (tmp_path / "story").read_bytes() == b""
+
+
+# A signal that comes while something is torn down, where Python tells the error as a traceback and goes on.
+TORN_DOWN = """
+import os, signal, time
+from advrepl import cli
+
+class Torn:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+        for _ in range(1000):
+            pass
+
+def end(number, frame):
+    raise SystemExit(128 + number)
+
+def run():
+    signal.signal(signal.SIGTERM, end)
+    Torn()
+    time.sleep(30)
+
+cli._run = run
+cli.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_meets_a_destructor_is_heard_and_silent(number: int, code: int) -> None:
+    command = [sys.executable, "-c", TORN_DOWN.format(number=int(number))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=25, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")

@@ -20,7 +20,7 @@ def main(turns: int = TURNS) -> int:
         process = Place(Path(folder)).start("--ahead")
         process.until("ready")
         known = psutil.Process(process.child.pid)
-        used, handles, paces, began = dict[int, int](), dict[int, int](), list[float](), time.monotonic()
+        used, handles, worked, began = dict[int, int](), dict[int, int](), [0.0], time.monotonic()
         for turn in range(1, turns + 1):
             process.say(f"{LINES[turn % len(LINES)]} {turn}")
             if not process.until("reply", turn):
@@ -28,10 +28,12 @@ def main(turns: int = TURNS) -> int:
                 return 1
             if turn % EACH == 0:
                 used[turn], handles[turn] = known.memory_full_info().uss, known.num_fds()
-                paces.append((time.monotonic() - began) / EACH)
-                began = time.monotonic()
+                worked.append(sum(known.cpu_times()[:2]))
+                pace, began = (time.monotonic() - began) / EACH, time.monotonic()
                 print(
-                    f"turn {turn}: {used[turn] >> 20} MB, {handles[turn]} handles, {paces[-1]:.3f} s each", flush=True
+                    f"turn {turn}: {used[turn] / 2**20:.1f} MB, {handles[turn]} handles, {pace:.3f} s each, "
+                    f"{(worked[-1] - worked[-2]) / EACH:.3f} s of them the processor's",
+                    flush=True,
                 )
         code = process.end()
     growth = max(used.values()) / used[SETTLED]

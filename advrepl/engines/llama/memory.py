@@ -200,7 +200,7 @@ class LlamaMemory:
         cells = []
         for begun, ended in pairwise(places) if start < end else ():
             lib.llama_memory_seq_cp(self._memory, seq_id, SEQ_SWAP, begun, ended)
-            cells.append(self._copy_out(_bytes, SEQ_SWAP))
+            cells.append(self._copy_out(bytearray, SEQ_SWAP))
             lib.llama_memory_seq_rm(self._memory, SEQ_SWAP, -1, -1)
         return cells
 
@@ -219,8 +219,8 @@ class LlamaMemory:
         """Return a copy of a sequence's recurrent part, which stands for all of its tokens."""
         with self._cache_lock:
             size = int(lib.llama_state_seq_get_size_ext(self._context, seq_id, RECURRENT_PART))
-            data = (ctypes.c_uint8 * size)()
-            lib.llama_state_seq_get_data_ext(self._context, data, size, seq_id, RECURRENT_PART)
+            data = bytearray(size)
+            lib.llama_state_seq_get_data_ext(self._context, _address(data), size, seq_id, RECURRENT_PART)
             return bytes(data)
 
     def go_back(self, start: int, snapshot: Any, seq_id: int = SEQ_STORY) -> bool:
@@ -242,9 +242,6 @@ class LlamaMemory:
         return int(lib.llama_memory_seq_pos_max(self._memory, SEQ_STORY)) + 1
 
 
-def _bytes(size: int) -> Any:
-    return (ctypes.c_uint8 * size)()
-
-
 def _address(data: Any) -> Any:
-    return np.frombuffer(data, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+    # Of a number: casting an object, as numpy's `data_as` does, leaves a ring of garbage.
+    return ctypes.cast(np.frombuffer(data, np.uint8).ctypes.data, ctypes.POINTER(ctypes.c_uint8))

@@ -6,6 +6,7 @@ Does not know prompts; what a segment is, prompt/segments.py says.
 import ctypes
 import re
 import unicodedata
+from array import array
 from functools import lru_cache
 from typing import Any
 
@@ -141,9 +142,10 @@ class Vocabulary(vocabulary.Vocabulary):
         text = text.replace("▁", " ") if self._alike else text
         data = text.encode("utf-8", "surrogatepass")
         size = len(data) + 2
-        tokens = (lib.llama_token * size)()
-        count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, special)
-        return list(tokens[: max(count, 0)])
+        tokens = array("i", bytes(4 * size))  # ctypes' arrays are of a new class for each length, a ring of garbage
+        first = lib.llama_token.from_buffer(tokens)
+        count = lib.llama_tokenize(self._vocab, data, len(data), first, size, False, special)
+        return tokens[: max(count, 0)].tolist()
 
 
 def metadata(model: Any, key: str) -> str | None:
