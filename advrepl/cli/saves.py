@@ -56,8 +56,13 @@ def rename(
 
 
 @app.command("show")
-def show_story(name: StoryName, folder: SavesFolder = None) -> None:
+def show_story(
+    name: StoryName,
+    folder: SavesFolder = None,
+    as_html: Annotated[bool, typer.Option("--html", help="As a page to read and print.")] = False,
+) -> None:
     """Print a story as it was read."""
+    from advrepl.exchange import pages
     from advrepl.play import lookup
     from advrepl.prompt import options as menu
     from advrepl.story import saves
@@ -65,6 +70,9 @@ def show_story(name: StoryName, folder: SavesFolder = None) -> None:
 
     passphrases.unlock(path := lookup.saved(name, paths.saves_folder(folder), tell))
     save = saves.load(path)
+    if as_html:
+        say(pages.html(save))
+        return
     say(f"{save.title}\n")
     for turn in Story(save.turns, save.head).path_turns():
         if turn.role == "user":

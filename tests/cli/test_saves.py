@@ -108,3 +108,15 @@ def test_a_time_is_told_as_people_do() -> None:
 @pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00", "soon"])
 def test_a_time_that_is_none_is_shown_as_it_is(stamp: str) -> None:
     assert when(stamp) == stamp
+
+
+def test_a_story_is_shown_as_words_or_as_the_page_that_export_writes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner()
+    shown = run.invoke(command.app, ["show", "start", "--saves", str(folder)]).output
+    assert shown.startswith("The old house\n\nThe door opens.") and "\n3. Wait.\n" in shown
+    run.invoke(command.app, ["export", "start", "--as", "html", "-o", "page.html", "--saves", str(folder)])
+    page = run.invoke(command.app, ["show", "start", "--html", "--saves", str(folder)]).output
+    assert page.startswith("<!") and page.rstrip("\n") == Path("page.html").read_text().rstrip("\n")
