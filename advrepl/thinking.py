@@ -4,10 +4,11 @@ Does not hold a model to it (play/thoughts.py does).
 """
 
 import re
-from dataclasses import dataclass, replace
 from typing import Any
 
 import regex
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl.lazy_regex import lazy
 
@@ -25,8 +26,7 @@ _TAG = rf"(?:<(?P<tag>{_NAMES})(?:\s+\w+=[^<>\n]{{0,80}})?>|<\|(?P<barred>{_BARR
 _TAG_END = rf"(?:</{_NAMES}>|<\|(?:/{_NAMES}|end_(?:of_)?{_NAMES}|{_NAMES}_end)\|>)"
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """What thoughts stand between."""
 
     begin: str

@@ -99,7 +99,7 @@ def test_help_loads_nothing_heavy() -> None:
         "from advrepl.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','prompt_toolkit','msgspec','PIL','rich'}\n"
+        "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','prompt_toolkit','PIL','rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

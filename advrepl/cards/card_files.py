@@ -11,9 +11,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl import AdvreplError, regular
 from advrepl.cards.foreign import from_backyard
@@ -39,8 +40,7 @@ DIRECTORY_ENTRY = b"PK\x01\x02"  # begins each entry of a zip's central director
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """Where a chunk of a PNG lies in the file."""
 
     kind: bytes
@@ -48,8 +48,7 @@ class Chunk:
     end: int  # behind its checksum
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """A text chunk that says it carries a card."""
 
     keyword: str

@@ -8,10 +8,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from msgspec import Struct
 
 from advrepl import AdvreplError, __version__, paths, program
 from advrepl.cli.flags import SavesFolder, say
@@ -24,8 +24,7 @@ EXTRAS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line of the report; with a mend, something is wrong."""
 
     what: str

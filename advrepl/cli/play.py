@@ -4,7 +4,6 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -276,7 +275,7 @@ def _chosen_beginning(chosen: dict[str, Any]) -> str:
 def _settings(chosen: dict[str, Any], **more: Any) -> "Settings":
     from advrepl.play.session import Settings
 
-    as_given = {each.name: chosen[each.name] for each in fields(Settings) if each.name in chosen}
+    as_given = {name: chosen[name] for name in Settings.__struct_fields__ if name in chosen}
     sampling = {name: chosen[name] for name in PARAMETERS if chosen.get(name) is not None}
     ours = {
         "sampling": sampling,

@@ -4,10 +4,10 @@ Does not import any engine; models.py chooses one. The loop that both engines sh
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
+from msgspec import Struct
 
 from advrepl.prompt.segments import Segment, Window
 from advrepl.sampling.params import Sampling
@@ -46,8 +46,7 @@ class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
 UNTUNED = Tuning()
 
 
-@dataclass(frozen=True)
-class LoadOptions:
+class LoadOptions(Struct, frozen=True):
     """Hold what the player may choose about loading; None: left to the tuning, or found out by the engine."""
 
     ctx: int | None = None  # tokens
@@ -63,8 +62,7 @@ class LoadOptions:
         return self.tuning.gpu_layers if self.gpu_layers is None else self.gpu_layers
 
 
-@dataclass(slots=True)
-class Stats:
+class Stats(Struct):
     """Count what one reply cost. Tokens, unless the name says otherwise."""
 
     prompt: int = 0  # of the window

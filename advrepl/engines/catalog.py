@@ -4,11 +4,11 @@ Loads no weights and does not choose a model (models.py does).
 """
 
 import json
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines import models
@@ -21,8 +21,7 @@ from advrepl.prompt.formats import recognize
 LAST_TYPE = 1 << 10  # llama_ftype: far below it
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
+class CatalogEntry(Struct, frozen=True):
     """One model, as far as its header tells."""
 
     path: Path

@@ -8,9 +8,11 @@ import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain, islice
 from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
@@ -56,8 +58,7 @@ class EngineModel(Protocol):
         """Give the memory back."""
 
 
-@dataclass(slots=True)
-class SequenceState:
+class SequenceState(Struct):
     """Hold what is known of one sequence of a KV cache, which follows the story from window to window."""
 
     token_cache: TokenCache
@@ -77,10 +78,9 @@ class SequenceState:
 
     def copy(self, seq_id: int) -> "SequenceState":
         """Return the state of another sequence that begins as this one is."""
-        token_cache, cached, snapshots = self.token_cache.copy(), list(self.cached), self.snapshots.copy()
         return replace(
-            self, token_cache=token_cache, seq_id=seq_id, cached=cached, snapshots=snapshots, stats=Stats(),
-            chunks=list(self.chunks),
+            self, token_cache=self.token_cache.copy(), seq_id=seq_id, cached=list(self.cached),
+            snapshots=self.snapshots.copy(), stats=Stats(), chunks=list(self.chunks),
         )  # fmt: skip
 
     def cut(self, length: int) -> None:

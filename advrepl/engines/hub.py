@@ -9,9 +9,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines.files import parts
@@ -22,8 +23,7 @@ CHUNK = 1 << 22
 OWN_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)  # what no hub is to blame for
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
+class RemoteFile(Struct, frozen=True):
     """A file of a repository."""
 
     name: str  # with its folder
@@ -31,8 +31,7 @@ class RemoteFile:
     sha256: str  # empty: the hub does not say
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """What is to be fetched of a repository."""
 
     repo: str

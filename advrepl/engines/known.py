@@ -3,11 +3,10 @@
 Where they lie is written down, not looked up: `advrepl pull` asks the hub what is there.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class KnownModel:
+class KnownModel(Struct, frozen=True):
     """A model as the list shows it."""
 
     name: str  # which `advrepl pull` takes

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines.remote.address import KEY
@@ -21,8 +22,7 @@ ONE_SLOT = 2  # so many players share one slot: their stories wait for each othe
 SERVER = "llama-server"
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(Struct, frozen=True):
     """What is served, where, and for how many."""
 
     path: Path

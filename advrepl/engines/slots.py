@@ -4,8 +4,9 @@ Does not decide what is served when (prefetch.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Branch, Engine
@@ -13,8 +14,7 @@ from advrepl.engines.base import Branch, Engine
 E = TypeVar("E")
 
 
-@dataclass(frozen=True)
-class PrefetchJob(Generic[E]):
+class PrefetchJob(Struct, Generic[E], frozen=True):
     """Describe a reply that may be asked for under this key, and how an engine writes it."""
 
     key: object
@@ -22,16 +22,14 @@ class PrefetchJob(Generic[E]):
     later: bool = False  # only when all others are there
 
 
-@dataclass(frozen=True)
-class Taken(Generic[E]):
+class Taken(Struct, Generic[E], frozen=True):
     """Hold a prefetched reply: what there was of it when it was asked for, and what is still to come."""
 
     done: Sequence[E]
     events: Iterator[E]
 
 
-@dataclass(eq=False)
-class Slot(Generic[E]):
+class Slot(Struct, Generic[E], eq=False):
     """Hold a branch and what it does, as far as it came."""
 
     branch: Branch

@@ -3,7 +3,8 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from advrepl.prompt.segments import Segment
 
@@ -11,8 +12,7 @@ from advrepl.prompt.segments import Segment
 ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|end|>")
 
 
-@dataclass(frozen=True, slots=True)
-class Blanks:
+class Blanks(Struct, frozen=True):
     """What a tokenizer does to blanks.
 
     `prefix`: what SentencePiece puts before the text of a prompt; `inner`: what it puts before text behind a special

@@ -5,9 +5,9 @@ Does not know any file form; the other modules of this folder each know some.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from advrepl import AdvreplError, thinking
 from advrepl.exchange.values import fields
@@ -26,8 +26,7 @@ UNNAMED = ("", "unused")  # what SillyTavern writes for a name that it does not 
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
-@dataclass
-class Chat:
+class Chat(Struct):
     """What is known of one chat. Filled turn by turn; the takes that are not read lead nowhere."""
 
     source: str  # the file, and what of it, for whoever reads of it

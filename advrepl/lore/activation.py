@@ -7,7 +7,8 @@ Does not know how books are written (books.py), nor where in the prompt lore sta
 
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from advrepl.lore import groups
 from advrepl.lore.entries import TOP_TO_BOTTOM, Book, Entry
@@ -21,8 +22,7 @@ MAX_SCAN_DEPTH = 1_000  # turns; as SillyTavern has it
 MAX_SCAN = 200_000  # characters that are searched, the newest ones; more than the models' context holds
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveEntry:
+class ActiveEntry(Struct, frozen=True):
     """An entry that applies now, with its macros expanded."""
 
     entry: Entry
@@ -30,8 +30,7 @@ class ActiveEntry:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """Whom the lore is told to: what an entry may ask of the character and of the moment."""
 
     characters: frozenset[str] = frozenset()  # the character's names, caseless

@@ -6,8 +6,9 @@ Does not know what the fields mean.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl.cards.text import without_surrogates
 
@@ -19,8 +20,7 @@ KEY = re.compile(r"\s*(/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*)\s*(?:,|$)
 HIGHEST = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """An object, where it stands, and the list that notes about it go to.
 
     Each reader takes the first of the names that is there and not null.

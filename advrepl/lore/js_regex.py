@@ -7,9 +7,9 @@ Reference: ECMA-262, 2025, 22.2 and Annex B.1.2. Does not search (key_match.py).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import regex
+from msgspec import Struct, field
 
 from advrepl.lore.js_letters import ANY, BORDER, INSIDE, NEWLINES, SETS, WORD, NotJavaScript, property_class
 
@@ -43,16 +43,14 @@ _NAME_ESCAPE = re.compile(r"\\u(?:([0-9a-fA-F]{4})|\{([0-9a-fA-F]{1,6})\})")
 _GROUP_NAME = re.compile(r"[^\W\d$][\w$]*|[$][\w$]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Translated:
+class Translated(Struct, frozen=True):
     """A pattern for `regex`, and what is known of its matches."""
 
     source: str
     flags: int
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """A group that is being read, or the whole pattern."""
 
     head: str = ""

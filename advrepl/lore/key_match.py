@@ -7,11 +7,11 @@ Does not know which keys belong together (activation.py), nor which to look for 
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from time import thread_time
 
 import regex
+from msgspec import Struct, field
 
 from advrepl.lore.js_letters import NotJavaScript
 from advrepl.lore.js_regex import translate
@@ -29,8 +29,7 @@ WORD_END = re.compile(r"(?<=[^\x02])(?!\x02?[A-Za-z0-9_])")
 KEPT_TEXTS = 2048
 
 
-@dataclass(slots=True)
-class PatternSearch:
+class PatternSearch(Struct):
     """Search with patterns during one turn, and switch off those that take too long."""
 
     switched_off: set[str]

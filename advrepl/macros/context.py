@@ -3,12 +3,12 @@
 Does not know how a macro is written (parser.py), nor what those with arguments do (table.py).
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class MacroContext:
+
+class MacroContext(Struct, frozen=True):
     """What the macros stand for. Fields of the card may hold macros themselves; names and messages are inert."""
 
     user: str = "You"

@@ -11,9 +11,10 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+
+from msgspec import Struct
 
 MAX_DEPTH = 40  # macros inside macros; deeper ones stay as they are
 
@@ -30,8 +31,7 @@ HEAD = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """What stands between separators, without the blanks around it; `start` and `end` count from the macro's braces."""
 
     start: int
@@ -39,8 +39,7 @@ class Argument:
     nodes: "Nodes"
 
 
-@dataclass(frozen=True, slots=True)
-class Macro:
+class Macro(Struct, frozen=True):
     """What stood between {{ and }}, and its number among those of the text that are written the same."""
 
     source: str

@@ -7,9 +7,10 @@ Does not know how a macro is written (parser.py).
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from advrepl.macros import dates
 from advrepl.macros.context import TIME_FORMATS, MacroContext
@@ -42,8 +43,7 @@ class Expands(Protocol):
 Function = Callable[[Expands, Macro, list[str]], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A macro: what it becomes, and how many arguments it takes."""
 
     function: Function

@@ -3,8 +3,9 @@
 Opens nothing (session.py does).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from advrepl import paths
 from advrepl.cards.character import own, shipped
@@ -20,8 +21,7 @@ ABOUT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
+class Beginning(Struct, frozen=True):
     """A scenario or a character by its name, and what it is about."""
 
     name: str

@@ -1,15 +1,15 @@
 """What comes out of a game while it is played, for the terminal to show."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl.engines.base import Stats
 from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A reply that is complete and saved."""
 
     text: str  # the prose, without the options
@@ -17,35 +17,30 @@ class Reply:
     stats: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Slid:
+class Slid(Struct, frozen=True):
     """Turns have slid out of the model's sight: it now sees the story from this text on."""
 
     turns: int
     first: str
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What the program has to say, as plain text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Picture(Note):
+class Picture(Note, frozen=True):
     """A picture, for those who can draw; the text is for the others."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Verbatim(Note):
+class Verbatim(Note, frozen=True):
     """A text that is shown to the letter, whatever its layout."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft(Note):
+class Draft(Note, frozen=True):
     """A line for the player to change and send; the text is for those in whose line it cannot be put."""
 
     line: str

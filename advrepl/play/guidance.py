@@ -7,8 +7,9 @@ turns. Not for models that were trained for the game, nor for larger ones, and n
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from advrepl.engines.base import Engine
 from advrepl.prompt import actions, answers, languages

@@ -4,8 +4,9 @@ Does not write the prose before them (writer.py).
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from itertools import chain
+
+from msgspec.structs import replace
 
 from advrepl.play.reply import EngineCalls, Piece, ReplyTask, whole
 from advrepl.prompt import actions, bans, languages, things

@@ -5,10 +5,11 @@ Does not write replies (writer.py) and does not choose which are written ahead (
 
 import random
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine
@@ -39,8 +40,7 @@ SEED_STEP = 0x85EBCA6B  # from the seed of one reply to that of the next
 SPARE_TOKENS = 8  # for the joints between prose and options
 
 
-@dataclass(frozen=True, slots=True)
-class PlayerTurn:
+class PlayerTurn(Struct, frozen=True):
     """A turn of the player as it would be: nothing of it has happened yet."""
 
     turn: Turn

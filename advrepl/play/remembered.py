@@ -4,11 +4,11 @@ The sampling, the options offered and the format are in the save by themselves; 
 belong to the machine. Does not open anything (session.py).
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from advrepl.engines import models
 from advrepl.story.saves import PlayedWith, Save

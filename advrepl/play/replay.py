@@ -4,10 +4,11 @@ The story itself is not changed. Opens nothing (session.py).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine, LoadProgress
@@ -26,8 +27,7 @@ from advrepl.story.tree import Turn
 Result = Literal["same", "differs", "other prompt", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """A reply, and what becomes of it when it is written again."""
 
     turn: int  # counted from 1, as /tree has it

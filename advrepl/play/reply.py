@@ -4,7 +4,10 @@ Does not know what is written in which order (writer.py, offers.py).
 """
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl.engines.base import Engine, PrefillProgress, Stats
 from advrepl.engines.kv.file import segments_digest
@@ -14,8 +17,7 @@ from advrepl.sampling.params import Sampling
 DIGITS = 16  # of a prompt's digest
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Some more prose. All pieces of a reply together are its prose."""
 
     text: str
@@ -25,16 +27,14 @@ class Piece:
 PAUSE = Piece("")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """An option that is ready, `number` counting from 1."""
 
     number: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A whole reply: what was read, what can be chosen, and the text that goes into the story."""
 
     prose: str

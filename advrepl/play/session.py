@@ -6,11 +6,11 @@ Does not read the command line (cli/play.py) and does not play (game.py).
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, paths, program
 from advrepl.cards.character import Character, shipped

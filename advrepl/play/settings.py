@@ -3,16 +3,16 @@
 Does not read the command line (cli/play.py) and does nothing about it (session.py).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl import paths
 from advrepl.story.crypt import Lock
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What the player asked for on the command line; None: not said."""
 
     model: str | None = None

@@ -5,11 +5,11 @@ Does not know how a line is spelled (story/sharing.py).
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, __version__
 from advrepl.cards.character import Character, shipped

@@ -3,9 +3,8 @@
 Does not open engines (session.py does).
 """
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines import models

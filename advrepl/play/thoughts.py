@@ -5,8 +5,10 @@ Stands between an engine and the writer of a reply, who never sees a thought. Do
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, thinking
 from advrepl.engines.base import Engine, OnServer, PrefillProgress, Stats, until_stop
@@ -20,8 +22,7 @@ THINK_TOKENS = 1024  # that a model may think where nobody said how long
 THINK_SHARE = 4  # it takes at most this part of the context
 
 
-@dataclass(frozen=True, slots=True)
-class Thought:
+class Thought(Struct, frozen=True):
     """So far the model has thought this, in so many tokens."""
 
     text: str

@@ -4,10 +4,10 @@ Does not load the model (session.py).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines import models
@@ -30,8 +30,7 @@ Opener = Callable[[Save, SaveFile, Path | Address, Settings, LoadProgress | None
 ANY_CONTEXT = 1 << 20  # tokens; no text that is shown depends on it
 
 
-@dataclass(frozen=True, slots=True)
-class Unopened:
+class Unopened(Struct, frozen=True):
     """A story with its file, which is locked, and the model that it goes on with."""
 
     save: Save

@@ -5,7 +5,8 @@ Each is made of turns and of what the game can do already; does not read lines (
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.macros.table import DICE, MAX_DICE, MAX_SIDES

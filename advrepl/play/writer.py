@@ -5,7 +5,8 @@ Does not know about saves, commands or the terminal; game.py gives it a window a
 """
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from advrepl import scripts, thinking
 from advrepl.engines.base import Engine, PrefillProgress

@@ -7,8 +7,9 @@ Each format says itself which models were trained on it (`recognize`). Does not 
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.prompt.languages import Language, told_in
@@ -92,8 +93,7 @@ class Format(Protocol):
         """Return the texts at which a reply ends; `\\nNAME:` does in any spelling (speakers.py)."""
 
 
-@dataclass(frozen=True)
-class Metharme:
+class Metharme(Struct, frozen=True):
     """Role markers in a row, without newlines and without end tokens between turns (Metharme 7B model card).
 
     For the LLaMA-based models the markers are ordinary text, so they are made harmless wherever others wrote them.
@@ -127,8 +127,7 @@ class Metharme:
         return (*before, Segment(f"<|{turn.role}|>", self.spelled(scenario, turn.text)))
 
 
-@dataclass(frozen=True)
-class Pygmalion:
+class Pygmalion(Struct, frozen=True):
     """A persona, `<START>`, then lines that begin with a name; the player is always "You" (Pygmalion 7B model card).
 
     It takes no instructions: a card's own and the length of the replies are left out.

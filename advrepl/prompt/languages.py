@@ -4,18 +4,18 @@ A language without a value is played without options of ours: better none than E
 those of scripts.py. Does not decide when any of it is said (play/offers.py, prompt/formats.py).
 """
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import regex
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.lazy_regex import lazy
 from advrepl.scripts import words
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(Struct, frozen=True):
     """A language that stories are told in."""
 
     code: str  # ISO 639-1, as `--language` takes it

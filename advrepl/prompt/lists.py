@@ -1,8 +1,7 @@
 """The lists that models write: what a line of one looks like, where one begins. Pure functions on text."""
 
-from dataclasses import dataclass
-
 import regex
+from msgspec import Struct
 
 from advrepl.lazy_regex import lazy
 from advrepl.scripts import is_unspaced
@@ -33,8 +32,7 @@ _OWN_BLANK = "．）、】：・" + _CIRCLED
 _LINE_START = lazy(r"(?:^|\n)")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A line of a list."""
 
     mark: str
@@ -42,8 +40,7 @@ class Item:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListStart:
+class ListStart(Struct, frozen=True):
     """Where lines of a list begin in a text, before their newline."""
 
     start: int

@@ -1,11 +1,11 @@
 """What a prompt is made of, before any tokenizer has seen it."""
 
-from dataclasses import dataclass
 from itertools import chain
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+
+class Segment(Struct, frozen=True):
     """A stretch of prompt, tokenized at once.
 
     `mark` is ours (a role marker, in which special tokens are recognized); `text` is foreign and stays plain text,
@@ -23,8 +23,7 @@ class Segment:
 Block = tuple[Segment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """A conversation as one format spells it."""
 
     head: Block
@@ -40,8 +39,7 @@ class Prompt:
         return "".join(map(str, self.segments))
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """What the model is shown: the head, the blocks that fit, the cue. Sizes are in tokens."""
 
     prompt: Prompt

@@ -5,11 +5,12 @@ Does not decide when a template is used (engines/models.py).
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, groupby, islice, product
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct, field
 
 from advrepl import AdvreplError, thinking
 from advrepl.prompt.formats import CHAT, example, instruction, player_stops
@@ -34,8 +35,7 @@ JOINT = "\n\n"  # between texts of one role
 _NAMES = {"system": "user", "user": "user", "model": "assistant", "assistant": "assistant"}  # of who says a text
 
 
-@dataclass(frozen=True)
-class ChatTemplate:
+class ChatTemplate(Struct, frozen=True, dict=True):
     """The model's own template as a format; an ending of one turn is spelled with the beginning of the next."""
 
     source: str

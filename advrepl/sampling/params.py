@@ -4,8 +4,10 @@ Does not sample. Loads nothing heavy, since `advrepl --help` reads it too.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any, get_args
+
+from msgspec import Struct
+from msgspec.structs import fields, force_setattr
 
 from advrepl import AdvreplError
 from advrepl.hints import did_you_mean
@@ -22,8 +24,7 @@ MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as i
 LOGIT_REACH = 16.0
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A sampling parameter: its kind, range and names, and what it does."""
 
     name: str  # llama.cpp's (its server's, where its parts differ)
@@ -144,64 +145,64 @@ def _about(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(Struct, frozen=True):
     """How the next token is chosen. AdvreplError for a value of another kind or out of its range."""
 
     # fmt: off
-    temperature: float = field(default=0.8, metadata=_about(
-        0, 5, "how bold the choice is; 0: always the likeliest token", aliases=("temp",), is_flag=True))
-    top_k: int = field(default=40, metadata=_about(
-        0, MOST, "only so many of the likeliest tokens", off=0, is_flag=True))
-    top_p: float = field(default=0.95, metadata=_about(
-        0, 1, "only the likeliest tokens that together have this chance", off=1.0, is_flag=True))
-    min_p: float = field(default=0.05, metadata=_about(
-        0, 1, "only tokens with this share of the likeliest one's chance", off=0.0, is_flag=True))
-    typical_p: float = field(default=1.0, metadata=_about(
-        0, 1, "only tokens about as surprising as expected", off=1.0, aliases=("typical", "typ_p")))
-    repeat_penalty: float = field(default=1.1, metadata=_about(
+    temperature: Annotated[float, _about(
+        0, 5, "how bold the choice is; 0: always the likeliest token", aliases=("temp",), is_flag=True)] = 0.8
+    top_k: Annotated[int, _about(
+        0, MOST, "only so many of the likeliest tokens", off=0, is_flag=True)] = 40
+    top_p: Annotated[float, _about(
+        0, 1, "only the likeliest tokens that together have this chance", off=1.0, is_flag=True)] = 0.95
+    min_p: Annotated[float, _about(
+        0, 1, "only tokens with this share of the likeliest one's chance", off=0.0, is_flag=True)] = 0.05
+    typical_p: Annotated[float, _about(
+        0, 1, "only tokens about as surprising as expected", off=1.0, aliases=("typical", "typ_p"))] = 1.0
+    repeat_penalty: Annotated[float, _about(
         0.1, 5, "how much tokens are held back that were there lately", off=1.0, is_flag=True,
-        aliases=("repetition_penalty", "rep_pen", "penalty_repeat")))
-    repeat_last_n: int = field(default=256, metadata=_about(
+        aliases=("repetition_penalty", "rep_pen", "penalty_repeat"))] = 1.1
+    repeat_last_n: Annotated[int, _about(
         0, MOST_TOKENS, "how many tokens back the penalties and DRY look", off=0,
         aliases=("repeat_last", "penalty_last_n", "rep_pen_range", "repetition_penalty_range"),
-        only_with=("repeat_penalty", "presence_penalty", "frequency_penalty", "dry_multiplier")))
-    presence_penalty: float = field(default=0.0, metadata=_about(
-        -2, 2, "taken off for a token that was there at all", off=0.0, aliases=("presence_pen", "penalty_present")))
-    frequency_penalty: float = field(default=0.0, metadata=_about(
-        -2, 2, "taken off for each time a token was there", off=0.0, aliases=("freq_pen", "penalty_freq")))
-    dry_multiplier: float = field(default=0.0, metadata=_about(
-        0, 10, "DRY: how much word-for-word repetitions are held back", off=0.0, aliases=("dry",)))
-    dry_base: float = field(default=1.75, metadata=_about(
-        1, 8, "how fast that grows with their length", only_with=("dry_multiplier",)))
-    dry_allowed_length: int = field(default=2, metadata=_about(
-        1, MOST, "tokens that may repeat free of charge", aliases=("dry_allowed",), only_with=("dry_multiplier",)))
-    xtc_probability: float = field(default=0.0, metadata=_about(
-        0, 1, "XTC: how often the likeliest tokens are left out", off=0.0, aliases=("xtc",)))
-    xtc_threshold: float = field(default=0.1, metadata=_about(
-        0, 1, "chance from which a token counts as one of those", only_with=("xtc_probability",)))
-    mirostat: int = field(default=0, metadata=_about(
-        0, 2, "1 or 2: keep the surprise even, in place of top_k to min_p", off=0, aliases=("mirostat_mode",)))
-    mirostat_tau: float = field(default=5.0, metadata=_about(
-        0, 20, "the surprise that mirostat aims at", aliases=("mirostat_ent",), only_with=("mirostat",)))
-    mirostat_eta: float = field(default=0.1, metadata=_about(
-        0, 1, "how fast mirostat corrects itself", aliases=("mirostat_lr",), only_with=("mirostat",)))
-    logit_bias: dict[str, float] = field(default_factory=dict, metadata=_about(
-        -100, 100, 'words made likelier or rarer, as in {"dragon": -5}', off={}))
-    seed: int | None = field(default=None, metadata=_about(  # None: a new one for each story
-        0, MOST_SEED, "the same seed and the same moves make the same story", is_flag=True))
-    max_tokens: int = field(default=200, metadata=_about(
+        only_with=("repeat_penalty", "presence_penalty", "frequency_penalty", "dry_multiplier"))] = 256
+    presence_penalty: Annotated[float, _about(
+        -2, 2, "taken off for a token that was there at all", off=0.0,
+        aliases=("presence_pen", "penalty_present"))] = 0.0
+    frequency_penalty: Annotated[float, _about(
+        -2, 2, "taken off for each time a token was there", off=0.0, aliases=("freq_pen", "penalty_freq"))] = 0.0
+    dry_multiplier: Annotated[float, _about(
+        0, 10, "DRY: how much word-for-word repetitions are held back", off=0.0, aliases=("dry",))] = 0.0
+    dry_base: Annotated[float, _about(
+        1, 8, "how fast that grows with their length", only_with=("dry_multiplier",))] = 1.75
+    dry_allowed_length: Annotated[int, _about(
+        1, MOST, "tokens that may repeat free of charge", aliases=("dry_allowed",), only_with=("dry_multiplier",))] = 2
+    xtc_probability: Annotated[float, _about(
+        0, 1, "XTC: how often the likeliest tokens are left out", off=0.0, aliases=("xtc",))] = 0.0
+    xtc_threshold: Annotated[float, _about(
+        0, 1, "chance from which a token counts as one of those", only_with=("xtc_probability",))] = 0.1
+    mirostat: Annotated[int, _about(
+        0, 2, "1 or 2: keep the surprise even, in place of top_k to min_p", off=0, aliases=("mirostat_mode",))] = 0
+    mirostat_tau: Annotated[float, _about(
+        0, 20, "the surprise that mirostat aims at", aliases=("mirostat_ent",), only_with=("mirostat",))] = 5.0
+    mirostat_eta: Annotated[float, _about(
+        0, 1, "how fast mirostat corrects itself", aliases=("mirostat_lr",), only_with=("mirostat",))] = 0.1
+    logit_bias: Annotated[dict[str, float], _about(
+        -100, 100, 'words made likelier or rarer, as in {"dragon": -5}', off={})] = {}
+    seed: Annotated[int | None, _about(  # None: a new one for each story
+        0, MOST_SEED, "the same seed and the same moves make the same story", is_flag=True)] = None
+    max_tokens: Annotated[int, _about(
         1, MOST, "the longest reply, options apart", is_flag=True,
-        aliases=("n_predict", "predict", "max_new_tokens", "max_completion_tokens", "genamt")))
-    loop_guard: int = field(default=9, metadata=_about(
-        0, MOST, "so many words in a row that were said before are not said again", off=0))
-    stop_at_name: int = field(default=0, metadata=_about(
-        0, 1, "1: a line that begins with your name ends the reply, also without a colon", off=0))
+        aliases=("n_predict", "predict", "max_new_tokens", "max_completion_tokens", "genamt"))] = 200
+    loop_guard: Annotated[int, _about(
+        0, MOST, "so many words in a row that were said before are not said again", off=0)] = 9
+    stop_at_name: Annotated[int, _about(
+        0, 1, "1: a line that begins with your name ends the reply, also without a colon", off=0)] = 0
     # fmt: on
 
     def __post_init__(self) -> None:
         for name, declared in PARAMETERS.items():
-            object.__setattr__(self, name, declared.check(getattr(self, name)))  # the fields are frozen
+            force_setattr(self, name, declared.check(getattr(self, name)))
 
     def to_save(self) -> dict[str, Any]:
         """Return the values that are not the default."""
@@ -210,8 +211,9 @@ class Sampling:
 
 KINDS: dict[Any, type] = {float: float, int: int, int | None: int, dict[str, float]: dict}  # by the type in Sampling
 PARAMETERS = {
-    f.name: Parameter(f.name, KINDS[f.type], {} if KINDS[f.type] is dict else f.default, **f.metadata)
+    f.name: Parameter(f.name, KINDS[kind], {} if KINDS[kind] is dict else f.default, **about)
     for f in fields(Sampling)
+    for kind, about in (get_args(f.type),)
 }
 NAMES = {name: each.name for each in PARAMETERS.values() for name in (each.name, *each.aliases)}
 # Names of other programs that look like one of ours and are none, with what comes closest, if anything does.

@@ -5,11 +5,12 @@ Does not sample, and knows no models: which preset fits which is a sentence for 
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, atomic, regular
 from advrepl.hints import did_you_mean
@@ -30,8 +31,7 @@ FOREIGN = {
 SAVE = "save"  # what `/preset save NAME` takes away from the names
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Struct, frozen=True):
     """Values for some or all fields of Sampling, under a name."""
 
     name: str
@@ -43,8 +43,7 @@ class Preset:
         return replace(sampling, **self.fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Era:
+class Era(Struct, frozen=True):
     """Settings as they were published, in KoboldAI's terms. What is not named was off."""
 
     about: str

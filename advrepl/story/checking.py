@@ -4,11 +4,11 @@ What is done while it is played: save_file.py.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from advrepl import AdvreplError, program, regular
 from advrepl.story import crypt
@@ -18,8 +18,7 @@ from advrepl.story.seal import is_altered
 from advrepl.story.tree import Turn
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What was found of one story."""
 
     path: Path

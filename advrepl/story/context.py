@@ -7,11 +7,11 @@ still seen.
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 import msgspec
+from msgspec import Struct
 
 from advrepl.lore import activation
 from advrepl.lore.activation import ActiveEntry, Told
@@ -43,8 +43,7 @@ LARGER_CTX = "give a larger --ctx"  # where the model takes one
 OUTLET = re.compile(r"\{\{\s*outlet\s*(?:::?|\s)\s*([^{}]*?)\s*\}\}", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class TurnContext:
+class TurnContext(Struct, frozen=True):
     """What a new turn of the player brings along, and what it and the save will remember."""
 
     injections: dict[str, str]  # as in Turn, and so are the roles

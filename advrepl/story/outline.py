@@ -4,14 +4,14 @@ Pure. Costs what the tree costs, once; only the lines that are asked for are mad
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from advrepl.story.tree import Story
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """Turns that follow each other without a fork between them."""
 
     first: int  # indices into Story.turns

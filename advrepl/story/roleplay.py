@@ -4,8 +4,9 @@ Does not know how a persona is spelled for a model (prompt/formats.py), nor when
 """
 
 import re
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, scripts
 from advrepl.cards.character import Character

@@ -6,10 +6,10 @@ Does not know how turns are spelled for a model or kept on disk.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from advrepl.lore import entries, timing
 
@@ -190,8 +190,7 @@ class Story:
         return self.children(self.turns[index].parent)
 
 
-@dataclass(frozen=True, slots=True)
-class WithoutLastTurn:
+class WithoutLastTurn(Struct, frozen=True):
     """The path of a story without its last turn."""
 
     story: Story
@@ -204,8 +203,7 @@ class WithoutLastTurn:
         return self.story.path_turns(start)[:-1]
 
 
-@dataclass(frozen=True, slots=True)
-class OtherPath:
+class OtherPath(Struct, frozen=True):
     """A path of a story that is not read now."""
 
     turns: list[Turn]
@@ -218,8 +216,7 @@ class OtherPath:
         return self.turns[start:]
 
 
-@dataclass(frozen=True, slots=True)
-class WithTurn:
+class WithTurn(Struct, frozen=True):
     """The path of a story as it would be with one more turn, which is not added."""
 
     story: TurnPath
@@ -233,8 +230,7 @@ class WithTurn:
         return [*self.story.path_turns(start), self.turn][max(start - len(self.story), 0) :]
 
 
-@dataclass(frozen=True, slots=True)
-class WithLastTurn:
+class WithLastTurn(Struct, frozen=True):
     """The path of a story with another turn in place of its last one."""
 
     story: TurnPath

@@ -4,7 +4,6 @@ Pure: screen.py writes them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
@@ -18,8 +17,7 @@ STEPS = "▁▂▃▄▅▆▇█"
 LONGEST = 40  # values in a row
 
 
-@dataclass(frozen=True, slots=True)
-class Bar(Note):
+class Bar(Note, frozen=True):
     """Parts of a whole, with what is free of it; the text is for those who do not draw it."""
 
     parts: tuple[tuple[str, int], ...]

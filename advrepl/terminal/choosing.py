@@ -4,15 +4,13 @@ picker.py lets the player choose at a terminal; everywhere else the list is a te
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Self
 
 from advrepl.play.events import Note
 from advrepl.terminal.picker import Choice
 
 
-@dataclass(frozen=True, slots=True)
-class Pick(Note):
+class Pick(Note, frozen=True):
     """A list to choose from; the text is for those who cannot, and names the command that takes a name."""
 
     title: str

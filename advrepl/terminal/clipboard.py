@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
 from advrepl.play.events import Note
@@ -26,8 +25,7 @@ PROGRAMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Copied(Note):
+class Copied(Note, frozen=True):
     """A text for the clipboard; where there is none, the note's own text says so."""
 
     content: str

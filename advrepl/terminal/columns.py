@@ -4,15 +4,13 @@ layout.py fits them to a screen.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Self
 
 from advrepl.play.events import Note
 from advrepl.terminal.layout import ENDLESS, lay_out
 
 
-@dataclass(frozen=True, slots=True)
-class Table(Note):
+class Table(Note, frozen=True):
     """A table that was asked for; the text is for those who do not lay it out."""
 
     rows: tuple[tuple[str, str], ...]

@@ -6,7 +6,8 @@ so that an option that looks like a number or a command is said as it is.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from advrepl.play.state import Told
 
@@ -16,8 +17,7 @@ _KEYS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)?")
 MOST_DIGITS = 2  # of an option's number; longer numbers, as a year or the code of a door, are words
 
 
-@dataclass(frozen=True, slots=True)
-class PlayerLine:
+class PlayerLine(Struct, frozen=True):
     """A line as it was understood."""
 
     text: str  # without the blanks around it; empty: nothing to do

@@ -5,15 +5,15 @@ Kept beside the game, which itself knows only its last one; in a few bytes for e
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct, field
 
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
 
 
-@dataclass(slots=True)
-class Past:
+class Past(Struct):
     """Add up the stats of replies (docs/design.md)."""
 
     replies: int = 0

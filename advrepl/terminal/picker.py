@@ -5,8 +5,9 @@ Inline and gone when the choice is made. Knows nothing of what is chosen.
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.terminal.text import clip, max_cells, one_line, wrap
@@ -21,8 +22,7 @@ GAP = 2  # blanks before what is said of a choice
 KEYS = "arrows choose, letters filter, Enter takes it, Esc leaves"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One line of the list."""
 
     name: str  # unique in the list

@@ -12,9 +12,10 @@ import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TextIO
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 
@@ -40,8 +41,7 @@ BY_TERM = {"xterm-kitty": "kitty", "xterm-ghostty": "kitty", "foot": "sixel", "m
 KONSOLE_WITH_GRAPHICS = 220400  # 22.04
 
 
-@dataclass(frozen=True, slots=True)
-class Canvas:
+class Canvas(Struct, frozen=True):
     """What a picture is drawn on."""
 
     protocol: str  # one of PROTOCOLS

@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, paths, program
 from advrepl.play.events import Draft, Event, Reply
@@ -35,8 +37,7 @@ from advrepl.terminal.voice import Say
 from advrepl.terminal.words import GO_ON, HELP, KEPT, STOPPED, YOUR_TURN, words
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """How the player wants to see the story."""
 
     plain: bool = False  # in lines of words only, for a screen reader
@@ -46,8 +47,7 @@ class Look:
     bell: int = 0  # seconds from which on a reply that is ready rings; 0: none does
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """How the player has left."""
 
     code: int  # the exit code

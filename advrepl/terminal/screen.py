@@ -5,8 +5,9 @@ Reads nothing and knows no commands. Only ever adds lines: what was shown stays 
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TextIO
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
@@ -30,8 +31,7 @@ MEASURE = 90  # columns of a line at the most: longer ones are hard to read
 LEAST_QUOTE = 20  # columns of the text with which the model's memory begins
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What a terminal can do."""
 
     style: bool  # bold, dim and color

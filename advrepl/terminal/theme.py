@@ -4,7 +4,8 @@ Pure: screen.py and editor.py use it. What is told apart by a style is told apar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.terminal.text import ITALIC, SPEECH, SPOKEN, UPRIGHT
@@ -13,8 +14,7 @@ RESET = "\x1b[0m"
 NAMES = {31: "ansired", 32: "ansigreen", 34: "ansiblue", 35: "ansimagenta", 36: "ansicyan"}  # of prompt_toolkit
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
+class Theme(Struct, frozen=True):
     """Colors by their ANSI numbers, which the terminal's own palette fills in; the narrator has none."""
 
     speech: int

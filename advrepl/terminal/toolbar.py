@@ -3,7 +3,7 @@
 Pure: editor.py draws it.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from advrepl.story.tree import counted
 from advrepl.terminal.text import clip, max_cells, one_line
@@ -12,8 +12,7 @@ PREFETCH_MARKS = {"idle": " ○", "writing": " ◔", "ready": " ●"}  # how far
 LEAST_NAME = 8  # columns of the model's name; with less room it is left out
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """What the toolbar tells."""
 
     model: str

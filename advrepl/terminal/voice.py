@@ -13,9 +13,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.play.events import Note
@@ -31,15 +32,13 @@ WATCH = 0.5  # seconds after which the watcher looks whether it is still wanted
 LONGEST, LONGEST_LETTER = 15.0, 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Say(Note):
+class Say(Note, frozen=True):
     """A text to be read aloud; the text of the note is for those who have no voice."""
 
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
+class Speaker(Struct, frozen=True):
     """A program that reads a text aloud and ends when it has."""
 
     command: tuple[str, ...]  # the text comes behind it, and before that

@@ -5,11 +5,11 @@ Does not measure (tune.py).
 
 import statistics
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from advrepl.engines.base import Tuning
 from advrepl.engines.llama.loading import fits_copied, fits_repacked
@@ -22,8 +22,7 @@ TURN_PREFILL, TURN_GENERATE = 64, 128  # tokens of an ordinary turn
 FEW_CORES = 4
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Struct, frozen=True):
     """Rates in tokens a second."""
 
     prefill: float
@@ -131,16 +130,14 @@ def uses(tuning: Tuning, candidate: Tuning) -> bool:
 # --- what is tried
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What decides which axes there are."""
 
     path: Path
     on_gpu: bool
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(Struct, frozen=True):
     """One thing to choose: names and the fields of Tuning they change. Candidate 0 is the one in use."""
 
     name: str

@@ -6,12 +6,12 @@ Does not print (cli/bench.py does) and does not touch saves.
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import psutil
+from msgspec import Struct
 
 from advrepl import paths
 from advrepl.engines import models
@@ -76,8 +76,7 @@ class BenchResult(msgspec.Struct, frozen=True):
     no_shift: Turns
 
 
-@dataclass(frozen=True)
-class BenchPlan:
+class BenchPlan(Struct, frozen=True):
     """What to measure, and how often."""
 
     path: Path

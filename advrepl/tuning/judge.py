@@ -6,7 +6,6 @@ Does not print (cli/judge.py does), writes nothing into a story, and has told fr
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +13,7 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
@@ -56,8 +56,7 @@ class Judged(msgspec.Struct, frozen=True):
     kinds: dict[str, Agreement]  # of KINDS, those that the story has
 
 
-@dataclass(frozen=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """Tokens that are read as one, from an empty cache on; of each, its kind, or "" where it is not judged."""
 
     ids: tuple[int, ...]

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import psutil
+from msgspec import Struct, field
 
 from advrepl import AdvreplError
 from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
@@ -86,8 +86,7 @@ class Watch:
         return sum(times[:8]), times.idle + getattr(times, "iowait", 0.0), sum(psutil.Process().cpu_times()[:2])
 
 
-@dataclass
-class Runner:
+class Runner(Struct):
     """A candidate while it is measured."""
 
     label: str

@@ -3,11 +3,11 @@
 Does not measure (search.py does).
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, atomic, regular
 from advrepl.engines.base import UNTUNED, LoadOptions, Tuning

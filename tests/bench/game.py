@@ -11,12 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from advrepl.play.session import Settings, new_game
-from advrepl.sampling.params import Sampling
+from advrepl.sampling.params import PARAMETERS
 from tests.bench.judge import Judged, Turn, judge, speaks_for_player
 
 SCENARIOS = ("start", "lighthouse", "night-train")
@@ -53,8 +52,7 @@ def play(scenario: str, seed: int, turns: int, chosen: argparse.Namespace) -> di
     """Play one story; the turns as they were, and what they took."""
     rng = random.Random(f"{scenario} {seed}")
     given = {name: value for name, _, value in (each.partition("=") for each in chosen.set)}
-    known = {each.name: each.type for each in fields(Sampling)}
-    sampling = {"seed": seed} | {name: json.loads(value) for name, value in given.items() if name in known}
+    sampling = {"seed": seed} | {name: json.loads(value) for name, value in given.items() if name in PARAMETERS}
     with tempfile.TemporaryDirectory() as folder:
         game = new_game(
             scenario,

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from advrepl.engines.base import Engine
 from advrepl.engines.llama.branches import BranchingEngine

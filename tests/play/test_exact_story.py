@@ -7,10 +7,10 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from advrepl.play import session
 from advrepl.play.session import Settings

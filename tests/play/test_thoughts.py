@@ -1,11 +1,11 @@
 """What a model thinks is no prose: it is told apart, bounded, kept by itself, and shown to no later prompt."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, thinking
 from advrepl.play.events import Event, Note, Reply

@@ -4,12 +4,12 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, paths
 from advrepl.engines.llama.engine import LlamaEngine

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from unittest.mock import patch
+
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines import models

@@ -6,8 +6,9 @@ Starts no server (kinds.py does).
 import os
 import signal
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.remote.engine import RemoteEngine

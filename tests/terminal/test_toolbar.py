@@ -1,9 +1,9 @@
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from advrepl.terminal.text import max_cells
 from advrepl.terminal.toolbar import Status, toolbar

@@ -5,10 +5,11 @@ Loads no weights and needs neither torch nor transformers (model.py does); the f
 
 import hashlib
 import shlex
-from dataclasses import dataclass
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
+
+from msgspec import Struct
 
 from advrepl import AdvreplError, program
 from advrepl.engines.files import fingerprint
@@ -20,8 +21,7 @@ from convert.config import Config, read_config
 from convert.metadata import names_of, readme_of
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """Hold what is known of a model's folder before anything of it is loaded."""
 
     path: Path

@@ -12,12 +12,13 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import atomic, regular
 from advrepl.engines.kv.computed import Run
@@ -93,8 +94,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
     moved: bool  # was it moved before it was written?
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPiece:
+class StoredPiece(Struct, frozen=True):
     """Hold a piece with the cells of its whole block, a view of the mapped file."""
 
     piece: Piece
@@ -160,8 +160,7 @@ class UnusableError(Exception):
     """A file that is of no use; the words complete "the cache file NAME.kv …"."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKv:
+class StoredKv(Struct, frozen=True):
     """Hold what was read from a file."""
 
     snapshot: KvSnapshot  # of as many tokens as there are in the pieces

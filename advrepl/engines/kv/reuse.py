@@ -4,13 +4,13 @@ Does not touch a cache (an engine does) and does not decide what is shown to the
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MOST_JOINT = 4  # tokens at the head's end that may have merged with what followed it
 
 
-@dataclass(frozen=True, slots=True)
-class ReusePlan:
+class ReusePlan(Struct, frozen=True):
     """Say how a cache becomes what is wanted, in tokens.
 
     Keep `keep` at the front, move `moved` from position `source` down to right behind them and `joint`, which is

@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines.kv import file as kv_file
@@ -49,8 +50,7 @@ def parse_limit(text: str) -> int:
     return int(size)
 
 
-@dataclass(frozen=True, slots=True)
-class OtherFile:
+class OtherFile(Struct, frozen=True):
     """Name the cache file of another story."""
 
     path: Path

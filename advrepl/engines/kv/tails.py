@@ -5,8 +5,9 @@ cells (an engine does).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl.engines.kv.computed import Run
 from advrepl.engines.kv.reuse import common_prefix
@@ -17,8 +18,7 @@ MOST = 256  # tails: each is compared with what is wanted
 MEMORY_ROOM = 512 << 20  # bytes that are left to the rest of the machine
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tail:
+class Tail(Struct, frozen=True, eq=False):
     """Hold the cells of a sequence from position `start` on, and what is known of them (generation.SequenceState)."""
 
     tokens: Sequence[int]  # of the whole sequence

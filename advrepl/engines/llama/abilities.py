@@ -5,10 +5,10 @@ llama.cpp's own answers do not do: `llama_memory_can_shift` says True where laye
 Does not touch a cache (model.py does). docs/models.md has what was measured; `make caches` measures it.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
+from msgspec import Struct
 
 from advrepl.engines.llama.vocab import metadata
 
@@ -42,8 +42,7 @@ HYBRID = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class CacheHeader:
+class CacheHeader(Struct, frozen=True):
     """Hold what a model file says about its cache."""
 
     architecture: str
@@ -55,8 +54,7 @@ class CacheHeader:
     recurrent: bool = False  # as llama.cpp says, wholly or in part
 
 
-@dataclass(frozen=True, slots=True)
-class CacheAbilities:
+class CacheAbilities(Struct, frozen=True):
     """Answer what may be done to a cache, so that what is written next is right."""
 
     moves: bool = False  # may a block of it be moved?

@@ -3,11 +3,11 @@
 Does not open the context (model.py) and does not decide what is reused of it (kv/reuse.py).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines.files import size_of
@@ -22,8 +22,7 @@ QWEN_HYBRIDS, QWEN_INTERVAL = {"qwen3next", "qwen35", "qwen35moe"}, 4
 BLOCK = 32  # values that q8_0 keeps together
 
 
-@dataclass(frozen=True)
-class Heads:
+class Heads(Struct, frozen=True):
     """Hold what a model's layers keep of each token, in values of one head; the sizes of each kind of layer."""
 
     keys: tuple[int, ...]
@@ -69,8 +68,7 @@ def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool, moves: bo
     return "q8_0" if quantized else "f16", "q8_0"
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """Hold what one token takes in the cache, all layers together, in values."""
 
     keys: int

@@ -6,13 +6,13 @@ The format: ggml's docs/gguf.md.
 
 import mmap
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from advrepl import regular
 
@@ -39,8 +39,7 @@ class BadHeader(Exception):
     """A header that is no header; the words complete "its header …"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(Struct, frozen=True):
     """One tensor as the header tells of it, its data at `offset` behind the header."""
 
     name: str

@@ -8,12 +8,12 @@ import math
 import struct
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.llama.model import LlamaModel

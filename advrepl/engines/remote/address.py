@@ -5,10 +5,11 @@ Opens no connection (wire.py does).
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import ip_address
 from urllib.parse import quote, unquote, urlsplit
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 
@@ -17,8 +18,7 @@ KEY = "ADVREPL_API_KEY"
 FORM = "http://HOST:PORT, with #MODEL behind it if it has several"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """A server, and which of its models: "" if it has only one."""
 
     root: str  # as http://127.0.0.1:8080, without /v1 and without a slash at its end

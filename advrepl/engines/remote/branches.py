@@ -5,8 +5,9 @@ Nothing of a cache is held here, so there is nothing to prepare, to prime or to 
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Never
+
+from msgspec.structs import replace
 
 from advrepl.engines.base import Stats
 from advrepl.engines.remote.completion import Completion

@@ -4,8 +4,9 @@ Does not talk to a server (wire.py) and does not find out which one it is (ident
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 Shape = Literal["llama", "openai", "kobold", "chat"]  # how an event of a reply looks (events.py)
 
@@ -26,8 +27,7 @@ _LLAMA_SERVER = {
 _BREAKERS = ["\n", ":", '"', "*"]
 
 
-@dataclass(frozen=True)
-class Tokenizer:
+class Tokenizer(Struct, frozen=True):
     """How a server is asked for the tokens of a text."""
 
     path: str
@@ -41,8 +41,7 @@ class Tokenizer:
     many: bool = False  # does it take a list of texts and ids?
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """How one kind of server is spoken to."""
 
     name: str

@@ -7,9 +7,10 @@ import hashlib
 import random
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines.base import PrefillProgress, Stats, until_stop
@@ -34,16 +35,14 @@ UNKNOWN_SIZE = 7_000_000_000  # parameters of a model that does not say: large e
 LONGER_SERVER = "start the server with a longer context"
 
 
-@dataclass
-class Asked:
+class Asked(Struct):
     """One request."""
 
     window: Window
     ids: list[int]  # of the prompt, and of the reply as far as it came; empty where text was sent
 
 
-@dataclass
-class Known:
+class Known(Struct):
     """What an engine and its branches know in common of a server that they ask in turn."""
 
     grammars: bool  # can it be held to one, as far as it is known by now?

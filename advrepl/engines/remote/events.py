@@ -5,8 +5,9 @@ Does not know when an event comes (wire.py) nor what is done about it (completio
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from advrepl.engines.remote.dialects import Shape
 from advrepl.engines.remote.wire import Gone, Refused, said_of
@@ -15,8 +16,7 @@ DONE = "[DONE]"
 MOST_PIECE = 1 << 16  # characters of one event
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """What a server says that a request cost, in tokens."""
 
     prompt: int
@@ -25,8 +25,7 @@ class Figures:
     busy: float = 0.0  # seconds that it computed; 0: it does not say
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """What one event adds to a reply."""
 
     text: str = ""

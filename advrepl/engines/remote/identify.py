@@ -4,9 +4,11 @@ Does not write replies (engine.py does).
 """
 
 import re
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.remote import dialects
@@ -20,8 +22,7 @@ _SIZE = re.compile(r"(?<![\w.])(\d{1,4}(?:[.]\d{1,2})?)\s?([bm])(?![a-z])", re.I
 OVERFLOW = re.compile(r"(?:maximum context length is|exceed context window of|context size \(?n_ctx\)? ?[=:]?) ?(\d+)")
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(Struct, frozen=True):
     """What is known of a server and the model that it plays."""
 
     dialect: Dialect

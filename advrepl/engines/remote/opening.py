@@ -4,9 +4,10 @@ Does not write replies (engine.py does).
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
+
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, paths
 from advrepl.engines.base import DEFAULT_CTX, LoadOptions

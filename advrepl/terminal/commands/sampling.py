@@ -4,10 +4,10 @@ Does not know any parameter; those are declared in advrepl.sampling.params.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from advrepl import AdvreplError, paths
 from advrepl.play.events import Event, Note

@@ -4,8 +4,9 @@ Does not know any command: their modules put them in, and the package hands the 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal, cast
+
+from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.hints import did_you_mean
@@ -16,8 +17,7 @@ from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.past import noted
 
 
-@dataclass(frozen=True, slots=True)
-class Then:
+class Then(Struct, frozen=True):
     """What to do when the game is closed."""
 
     kind: Literal["new", "load"]
@@ -36,8 +36,7 @@ Handler = Callable[[Game, str], Iterator[Event]]
 Arguments = Callable[[], dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One line of the table."""
 
     name: str

@@ -6,7 +6,6 @@ import resource
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, Tuning

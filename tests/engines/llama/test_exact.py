@@ -1,12 +1,12 @@
 """With --exact, logits follow from the window alone: to the bit, however the cache came to be. On the real model."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from advrepl.engines.kv.store import KvStore
 from advrepl.engines.llama.branches import BranchingEngine

@@ -1,11 +1,11 @@
 """The sampler beside llama.cpp's chain on the whole vocabulary."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.llama.engine import LlamaEngine

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from advrepl.engines.base import Engine, LoadOptions
 from advrepl.engines.prefetch import Prefetcher
@@ -131,7 +132,7 @@ def test_slots_that_share_a_context_hold_no_more_replies_than_fit_it() -> None:
     with serving(LLAMA) as server, engine_on(server, branches=6) as (engine, _):
         assert isinstance(engine, RemoteBranching)
         for slots, branches in ((1, 6), (4, 3)):
-            object.__setattr__(engine.server, "slots", slots)
+            engine.server = replace(engine.server, slots=slots)
             engine.prepare(type(shown)(shown.prompt, 0, 150, 700))
             assert engine.branches == branches
 

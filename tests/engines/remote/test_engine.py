@@ -1,9 +1,9 @@
 """An engine on a server: who that is, what it is asked, what is read of its cache."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
