@@ -19,8 +19,9 @@ from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.search import SearchDirection, start_search, stop_search
+from prompt_toolkit.search import SearchDirection, accept_search, start_search, stop_search
 from prompt_toolkit.styles import Style
 
 from advrepl import AdvreplError
@@ -96,7 +97,8 @@ class LineEditor:
         self.on_loaded: Callable[[], None] = lambda: None  # called in the event loop, once there is one
         self.put_off_text = ""  # what stood in the line that was put off
         self._offered: tuple[str, ...] = ()
-        self._searched_from = 0, 0  # history line and cursor position at which Ctrl-R was pressed
+        # History line, cursor position and mode of vi keys at which Ctrl-R was pressed.
+        self._searched_from = 0, 0, InputMode.INSERT
         self._picked: int | None = None  # the option that the arrows have put into the line, as it stands there
         self._line: PlayerLine | None = None  # what Enter sent
         self._status: Status | None = None
@@ -218,6 +220,7 @@ class LineEditor:
         keys.add("c-c", filter=writing)(self._clear)
         keys.add("c-r", filter=writing)(lambda event: self._search(event, SearchDirection.BACKWARD))
         keys.add("c-s", filter=writing)(lambda event: self._search(event, SearchDirection.FORWARD))
+        keys.add("enter", filter=is_searching)(self._accept_search)
         keys.add("c-c", filter=is_searching)(self._leave_search)
         keys.add("c-g", filter=is_searching)(self._leave_search)
         return keys
@@ -277,16 +280,23 @@ class LineEditor:
         if not event.current_buffer.text:
             self._set_hint(f" {words(LEAVE if self._game.is_kept else LEAVE_UNSAID)} ")
         event.current_buffer.reset()
+        event.app.vi_state.reset()  # a new line is written, as in a shell
 
     def _search(self, event: KeyPressEvent, direction: SearchDirection) -> None:
-        self._searched_from = event.current_buffer.working_index, event.current_buffer.cursor_position
+        buffer = event.current_buffer
+        self._searched_from = buffer.working_index, buffer.cursor_position, event.app.vi_state.input_mode
         start_search(direction=direction)
 
-    def _leave_search(self, _event: KeyPressEvent) -> None:
+    def _accept_search(self, event: KeyPressEvent) -> None:
+        """Take what was found, and write on: prompt_toolkit would go to the commands of vi keys."""
+        accept_search()
+        event.app.vi_state.input_mode = self._searched_from[2]
+
+    def _leave_search(self, event: KeyPressEvent) -> None:
         """Show the line as it was: a second Ctrl-R has moved to another one, where prompt_toolkit would leave it."""
         stop_search()
         buffer = self._session.default_buffer
-        buffer.working_index, buffer.cursor_position = self._searched_from
+        buffer.working_index, buffer.cursor_position, event.app.vi_state.input_mode = self._searched_from
 
     # --- around the line
 

@@ -139,6 +139,25 @@ def test_search_takes_what_it_has_found_or_leaves_the_line(
     assert type_keys(*keys, ENTER) == line
 
 
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ([CTRL_R, "fir", ENTER, "!"], "!first"),
+        (["typed", CTRL_R, "fir", CTRL_C, "!"], "typed!"),
+        ([CTRL_R, CTRL_G, "whole"], "whole"),
+        (["typed", "\x1b", CTRL_C, "whole"], "whole"),
+    ],
+)
+def test_with_vi_keys_a_line_is_written_on_after_a_search(
+    keyboard: PipeInput, house: Game, tmp_path: Path, keys: list[str], line: str
+) -> None:
+    editor = LineEditor(house, tmp_path / "history", theme=THEMES["dark"], vi=True)
+    for typed in (["first"], keys):
+        keyboard.send_text("".join([*typed, ENTER]))
+        read = editor.read().text
+    assert read == line
+
+
 def test_control_d_leaves_on_an_empty_line_only(type_keys: Callable[..., str]) -> None:
     assert type_keys("ab", "\x01", CTRL_D, ENTER) == "b"
     with pytest.raises(EOFError):
