@@ -71,6 +71,11 @@ def is_unspaced(text: str) -> bool:
     return _UNSPACED.search(text) is not None
 
 
+def value(number: str) -> int:
+    """Return the value of one character that is a number: 3 for ③ and ❸."""
+    return int(unicodedata.numeric(number))
+
+
 def ends_sentence(text: str) -> bool:
     """Tell whether the text ends with a whole sentence, with the quotes and the emphasis that end behind it."""
     return _SENTENCE_END.search(text.rstrip()) is not None

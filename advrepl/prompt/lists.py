@@ -4,31 +4,47 @@ import regex
 from msgspec import Struct
 
 from advrepl.lazy_regex import lazy
-from advrepl.scripts import is_unspaced
+from advrepl.scripts import is_unspaced, value
 
 # By their places in these, letters and signs say the first, the second, …
-_ORDERS = ("ABCDE", "abcde", "АБВГД", "абвгд", "ΑΒΓΔΕ", "αβγδε", "①②③④⑤⑥⑦⑧⑨", "一二三四五")
-_LETTERS, _CIRCLED, _HAN = "".join(_ORDERS[:6]), *_ORDERS[6:]
-_PLACE = rf"(?P<place>\d{{1,2}}|[{_LETTERS}])"
-_NAMES = ("option", "choice", "opción", "вариант", "选项", "選択肢")
-# "1.", "a)", "１．", "1、", "一、", "(1)", "[a]", "【1】", "①", "Option 1:", and "1:"; not "A:", who may be a speaker.
+_ORDERS = (
+    *("ABCDE", "abcde", "АБВГД", "абвгд", "ΑΒΓΔΕ", "αβγδε", "אבגדה", "أبجده", "กขคงจ", "कखगघङ", "가나다라마"),
+    *("あいうえお", "アイウエオ", "一二三四五", "甲乙丙丁戊", "ⅠⅡⅢⅣⅤ", "ⅰⅱⅲⅳⅴ"),
+)
+_LETTERS = "".join(_ORDERS)
+_ROMAN = ("i", "ii", "iii", "iv", "v")
+_KEYCAP = "\ufe0f?\u20e3"  # what makes a key of a digit: 1️⃣
+_PLACE = rf"(?P<place>\d{{1,2}}|[{_LETTERS}]|i{{1,3}}|iv|v)"
+_NAMES = (
+    *("option", "choice", "opción", "opção", "opcja", "opzione", "optie", "opțiunea", "опция", "opsi", "옵션"),
+    *("choix", "scelta", "möglichkeit", "auswahl", "wahl", "keuze", "valg", "val", "alternativ", "vaihtoehto"),
+    *("wybór", "možnost", "možnosť", "lehetőség", "seçenek", "вариант", "выбор", "варіант", "вибір", "επιλογή"),
+    *("选项", "選項", "选择", "選択肢", "選択", "선택지", "선택", "विकल्प", "الخيار", "خيار", "گزینه", "אפשרות"),
+    *("ตัวเลือก", "lựa chọn", "pilihan"),
+)
+# "1.", "a)", "１．", "1、", "一、", "1.)", "1º", "1/", "#1", "(1)", "[a]", "【1】", "<1>", "①", "❶", "1️⃣", "Option 1:",
+# "1:" and "1 -"; not "A:", who may be a speaker.
 _ENUMERATED = "|".join(
     (
-        rf"{_PLACE}[.)．）、]",
-        r"(?P<place>\d{1,2})[:：]",
-        rf"\({_PLACE}\)|\[{_PLACE}\]|（{_PLACE}）|【{_PLACE}】[:：]?",
-        rf"(?P<place>[{_CIRCLED}])|(?P<place>[{_HAN}])[、．.]",
-        rf"(?:{'|'.join(_NAMES)})[ \t]?{_PLACE}[.):：]",
+        rf"{_PLACE}(?:\.\)|\.-|\\?[.)]|[．）、/])",
+        r"(?P<place>\d{1,2})(?:[:：>º°]|[ \t][-–—])|\#(?P<place>\d{1,2})[:.)]?",
+        rf"\({_PLACE}\)|\[{_PLACE}\]:?|（{_PLACE}）|【{_PLACE}】[:：]?|「{_PLACE}」|<{_PLACE}>|\{{{_PLACE}\}}",
+        rf"(?P<place>\d{{1,2}}){_KEYCAP}[.)]?|(?P<place>[\p{{No}}--[²³¹½¼¾]])",
+        rf"(?:{'|'.join(_NAMES)})[ \t]?{_PLACE}(?:[ \t]?[:：]|[.)]|[ \t][-–—]|(?=(?:\*\*|__)[:：]))",
     )
 )
-_DASH = "[-*•–]"
+_DASH = "[-*•–‣⁃●◦]"
+# Signs and emoji that some set before each line, all the same; those of songs stand before what is sung.
+_SIGN = r"[[\p{So}←-⇿\U0001F3FB-\U0001F3FF]--[\p{No}♩-♬🎵🎶°©®]]\uFE0F?"
+_BOX = r"(?:\[[ xX]\][ \t]+)?"
 # A blank follows, but where none does in the script that follows, or behind a sign that brings its own.
 _MARK = (
-    rf"(?P<mark>{_DASH})[ \t]+|(?P<mark>・)[ \t]*"
-    rf"|(?P<bold>\*\*|__)?(?P<mark>{_ENUMERATED})(?P<closed>\*\*|__)?(?P<blank>[ \t]*)"
+    rf"(?P<bold>\*\*|__)?(?P<mark>{_ENUMERATED})(?P<closed>(?:\*\*|__)[:：]?)?(?P<blank>[ \t]*)"
+    rf"|(?P<mark>{_DASH}|{_SIGN})[ \t]+{_BOX}|(?P<mark>・)[ \t]*"
 )
-_LINE = lazy(rf"[ \t]*(?:{_MARK})(?P<text>\S.*?)?[ \t]*", regex.IGNORECASE)
-_OWN_BLANK = "．）、】：・" + _CIRCLED
+_LINE = lazy(rf"(?V1)[ \t]*(?:{_MARK})(?P<text>\S.*?)?[ \t]*", regex.IGNORECASE)
+_SIGNED = lazy(rf"(?V1){_SIGN}")
+_OWN_BLANK = lazy(r"[．）、】：・」\p{No}\u20E3][.)]?$")
 _LINE_START = lazy(r"(?:^|\n)")
 
 
@@ -55,7 +71,14 @@ def item(line: str) -> Item | None:
         return None
     if (bold := found["bold"]) and not found["closed"]:
         text = text.removesuffix(bold).rstrip()
+    if (numbered := item(text)) and numbered.mark[:1].isdecimal():
+        text = numbered.text
     return Item(found["mark"], _place(found["place"]), text)
+
+
+def may_follow(one: Item, other: Item) -> bool:
+    """Tell whether both may be lines of one list: signs and emoji are the same in all of it."""
+    return one.mark == other.mark or not any(map(_SIGNED.fullmatch, (one.mark, other.mark)))
 
 
 def list_start(text: str, start: int = 0) -> ListStart | None:
@@ -67,7 +90,7 @@ def list_start(text: str, start: int = 0) -> ListStart | None:
             continue
         below = below.lstrip("\n")
         second = item(below.partition("\n")[0])
-        sure = second is not None and second.place == (2 if first.place else 0)
+        sure = second is not None and second.place == (2 if first.place else 0) and may_follow(first, second)
         if sure or not below or ("\n" not in below and _may_begin(below)):
             return ListStart(begin.start(), _marker(first.mark), sure)
     return None
@@ -91,13 +114,18 @@ def _may_begin(line: str) -> bool:
 
 def _is_apart(found: "regex.Match[str]") -> bool:
     """Tell whether what follows a mark stands apart from it."""
-    return found["blank"] != "" or found["mark"][-1] in _OWN_BLANK or is_unspaced(found["text"][:1])
+    return found["blank"] != "" or _OWN_BLANK.search(found["mark"]) is not None or is_unspaced(found["text"][:1])
 
 
 def _place(written: str | None) -> int:
     if not written:
         return 0
-    return int(written) if written.isdecimal() else next(o.index(written) + 1 for o in _ORDERS if written in o)
+    if written.isdecimal():
+        return int(written)
+    if written.casefold() in _ROMAN:
+        return _ROMAN.index(written.casefold()) + 1
+    found = (order.index(written) + 1 for order in _ORDERS if written in order)
+    return next(found, 0) or value(written)
 
 
 def _marker(mark: str) -> str:

@@ -44,17 +44,17 @@ _LOOSE = " ,;:-–—"
 def split(text: str, least: int = LEAST_OPTIONS) -> tuple[str, tuple[str, ...]]:
     """Part a reply into its prose and the options of its closing list; all is prose if it has less than `least`."""
     lines = text.rstrip().split("\n")
-    options: list[str] = []
+    options: list[lists.Item] = []
     while lines:
         found = lists.item(lines[-1])
-        if found:
-            options.append(found.text)
+        if found and lists.may_follow(found, (options or [found])[-1]):
+            options.append(found)
         elif lines[-1].strip() or not options:
             break
         lines.pop()
     if len(options) < least:
         return text.strip(), ()
-    return "\n".join(lines).rstrip(), tuple(reversed(options))
+    return "\n".join(lines).rstrip(), tuple(option.text for option in reversed(options))
 
 
 def join(prose: str, options: Iterable[str], marker: str = "-") -> str:
@@ -180,6 +180,8 @@ def tidy(line: str, language: Language = ENGLISH, cut: bool = False, most: int =
     text = " ".join(line.split())
     found = lists.item(text)
     text = found.text if found else text
+    while (found := lists.item(f"- {text}")) and found.text != text:  # a line may have two marks
+        text = found.text
     text = text if ends_sentence(text) else text.rstrip(_LOOSE)
     if cut and " " in text and not is_unspaced(text[-1:]):
         text = text.rpartition(" ")[0]

@@ -301,6 +301,12 @@ def test_two_lines_are_a_list(text: str) -> None:
 MARKS = (
     "(a) |(b) ", "(1) |(2) ", "1: |2: ", "**1.** |**2.** ", "[1] |[2] ", "Option 1: |Option 2: ", "①|② ",
     "Choice A) |Choice B) ", "1、|2、", "１．|２．", "【1】|【2】", "・|・", "а) |б) ", "١. |٢. ", "一、|二、",
+    "→ |→ ", "▶ |▶ ", "☐ |☐ ", "‣ |‣ ", "🔹 |🔹 ", "✔️ |✔️ ", "- [ ] |- [ ] ", "1️⃣ |2️⃣ ", "❶ |❷ ", "⑴|⑵", "I. |II. ",
+    "i) |ii) ", "Ⅰ. |Ⅱ. ", "#1 |#2 ", "#1: |#2: ", "1 - |2 - ", "1.) |2.) ", "1º |2º ", "a.- |b.- ", "1/ |2/ ",
+    "<1> |<2> ", "{1} |{2} ", "「1」|「2」", "[1]: |[2]: ", "1\\. |2\\. ", "- 1. |- 2. ", "* **1.** |* **2.** ",
+    "**Option 1**: |**Option 2**: ",
+    "Choice A - |Choice B - ", "Choix 1 : |Choix 2 : ", "Möglichkeit 1: |Möglichkeit 2: ", "선택지 1: |선택지 2: ",
+    "विकल्प 1: |विकल्प 2: ", "الخيار 1: |الخيار 2: ", "ก. |ข. ", "أ. |ب. ", "가. |나. ", "ア、|イ、", "甲、|乙、",
 )  # fmt: skip
 
 
@@ -312,6 +318,13 @@ def test_lists_are_known_however_their_lines_are_marked(marks: str, options: tup
     found = lists.list_start(text)
     assert found and (found.start, found.sure) == (7, True)
     assert {lists.may_be_list(text[:end]) for end in range(8, len(text) + 1)} == {7}  # nothing of it is ever shown
+
+
+@pytest.mark.parametrize(
+    "text", ["A bell.\n♪ Oh, the sea.\n♪ Oh, the wind.", "A bell.\n❤️ 10\n💰 3", "Go.\n1/2 cup.\n2/3 cup."]
+)
+def test_songs_and_a_cards_form_are_no_list(text: str) -> None:
+    assert menu.split(text) == (text, ()) and not (lists.list_start(text) or lists.ListStart(0, "", False)).sure
 
 
 def test_a_list_without_blanks_and_one_in_bold_are_known() -> None:
