@@ -10,7 +10,7 @@ import pytest
 from tests import ROOT, SOURCES
 
 LAYERS = [
-    "",  # the leaves: AdvreplError, atomic, hints, machine, paths, program, scripts, thinking
+    "",  # the leaves: AdvreplError, atomic, garbage, hints, machine, paths, program, scripts, thinking
     "macros",
     "cards",
     "lore",

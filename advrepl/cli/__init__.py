@@ -1,22 +1,20 @@
 """The command line: what runs a command, and the first screen where none is named. commands.py has them all."""
 
-import gc
 import os
 import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn, cast
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, garbage
 from convert import ConvertError
 
-GARBAGE = 50_000  # new objects until rings of them are looked for: with Python's 700 that is an eighth of the start
 SOON = 0.01  # seconds
 
 
 def main() -> None:
     """Run a command; errors that the player can act on are one sentence on stderr and exit code 1."""
-    gc.set_threshold(GARBAGE)
+    garbage.at_start()
     sys.unraisablehook = _heard_again
     _open_streams()
     for stream in (sys.stdout, sys.stderr):

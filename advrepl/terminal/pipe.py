@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import IO, Protocol, TextIO
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, garbage
 from advrepl.play.events import Event, Note, Reply, Slid
 from advrepl.play.game import Game
 from advrepl.play.reply import Option, Piece
@@ -123,6 +123,7 @@ def play(game: Game, output: Output, lines: IO[bytes], opening: bool, notices: I
         if opening:
             _show(game.open(), output, interrupts)
         while raw := _line(game, lines, interrupts):
+            garbage.in_play()
             line = understood_in(game, _decode(raw, output))
             try:
                 _show(commands.answer(game, line), output, interrupts)

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from advrepl import AdvreplError, paths, program
+from advrepl import AdvreplError, garbage, paths, program
 from advrepl.play.events import Draft, Event, Reply
 from advrepl.play.game import Game
 from advrepl.play.loading import Loading
@@ -183,6 +183,7 @@ class Repl:
             finally:
                 if isinstance(self._told, Game):
                     self._told.pause_prefetch(gently=said)
+            garbage.in_play()
             line = self._in_turn(line)
             try:
                 self._take(self._readable(line))

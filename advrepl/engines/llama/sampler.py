@@ -61,7 +61,7 @@ class Sampler:
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         for link in _links(model, sampling):
             lib.llama_sampler_chain_add(self._chain, link)
-        self._chain_at = _address_of(self._chain)
+        self._chain_at = ctypes.addressof(self._chain.contents)  # a cast would leave a ring of garbage
         for token in prompt[-sampling.repeat_last_n :] if sampling.repeat_last_n > 0 else ():
             lib.llama_sampler_accept(self._chain, token)
         self._grammar = None
@@ -140,13 +140,9 @@ class Sampler:
         return bool(np.isfinite(self._one["logit"][0]))
 
 
-def _address_of(pointer: Any) -> int:
-    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
-
-
 def _by_address(function: Any, result: Any, *kinds: Any) -> Any:
     """Return the function taking addresses as numbers: making a pointer for each token costs more than the call."""
-    return ctypes.CFUNCTYPE(result, *kinds)(_address_of(function))
+    return ctypes.CFUNCTYPE(result, *kinds)(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 _apply = _by_address(lib.llama_sampler_apply, None, ctypes.c_void_p, ctypes.c_void_p)
