@@ -96,7 +96,7 @@ YARN: Header = {
 }  # fmt: skip
 
 Layer = Callable[[Sizes, int], Shapes]
-# A name -> architecture, the tensors of a layer by its number, what the header says besides.
+# A name -> architecture, the tensors of a layer by its number ("/": of the whole model), what the header says besides.
 MADE: dict[str, "Made"] = {
     "llama": ("llama", lambda s, _: dense(s, *PRE), plain),
     "llama-yarn": ("llama", lambda s, _: dense(s, *PRE), lambda _: YARN),
@@ -123,10 +123,17 @@ MADE: dict[str, "Made"] = {
 
 
 Made = tuple[str, Layer, Callable[[Sizes], Header]]
-TIED = {"bitnet", "gemma", "gemma2", "gemma3", "lfm2", "llama", "mamba", "openelm", "phi3", "qwen3", "smollm3"}
-WITH_BIAS = {"jais2", "orion", "phimoe"}  # of the last norm
+TIED = {
+    "bitnet", "gemma", "gemma2", "gemma3", "gemma3n", "gemma4", "lfm2", "llama", "mamba", "openelm", "phi3", "plamo2",
+    "plm", "qwen3", "smollm3",
+}  # fmt: skip
+WITH_BIAS = {"codeshell", "jais", "jais2", "orion", "phimoe", "rwkv6", "rwkv7"}  # of the last norm
+SOFT = {"gemma3n"}  # sharp attention in so many layers makes much of how sums are rounded
 # Keys that have no architecture before them, and tensors without "weight" at their end.
-UNPREFIXED, BARE = "xielu.", {"ssm_a", "ssm_d", "plamo3 post_attention_norm", "plamo3 post_ffw_norm"}
+UNPREFIXED, BARE = "xielu.", {
+    "ssm_a", "ssm_d", "ssm_dt_norm", "ssm_b_norm", "ssm_c_norm", "plamo2 post_attention_norm", "plamo2 post_ffw_norm",
+    "plamo3 post_attention_norm", "plamo3 post_ffw_norm",
+}  # fmt: skip
 
 
 def make(name: str, folder: Path, sizes: Sizes = TINY, row: Made | None = None, **header: Any) -> Path:
@@ -141,6 +148,8 @@ def make(name: str, folder: Path, sizes: Sizes = TINY, row: Made | None = None, 
     rand = tiny.Random(5)
     for tensor, shape in _tensors(arch, layer, sizes, told["block_count"]):
         values = _values(rand, tensor, shape)
+        if arch in SOFT and "attn_q_norm" in tensor:
+            values = values / np.float32(4)
         halved = sizes.halved and min(shape) >= 32 and len(shape) > 1
         writer.add_tensor(tensor, values.astype(np.float16) if halved else values)
     writer.write_header_to_file()
@@ -173,7 +182,8 @@ def _tensors(arch: str, layer: Layer, s: Sizes, layers: int) -> Iterator[tuple[s
     for number in range(layers):
         for name, shape in layer(s, number).items():
             bare = not BARE.isdisjoint((name, f"{arch} {name}")) or name.endswith(".bias")
-            yield f"blk.{number}.{name}{'' if bare else '.weight'}", shape
+            place = f"blk.{number}." if not name.startswith("/") else ""
+            yield f"{place}{name.removeprefix('/')}{'' if bare else '.weight'}", shape
 
 
 def _values(rand: tiny.Random, name: str, shape: tuple[int, ...]) -> tiny.Floats:
@@ -181,8 +191,12 @@ def _values(rand: tiny.Random, name: str, shape: tuple[int, ...]) -> tiny.Floats
         return -np.abs(rand(*shape, middle=1.5))
     if name == "token_embd.weight":  # small, or a model says again what it was told last
         return rand(*shape, spread=0.25)
-    if len(shape) == 1:
+    if "time_mix_decay.w" in name or "time_mix_w0" in name:  # forget slowly, or the state makes no difference
+        return rand(*shape, spread=0.3, middle=-4.0)
+    if len(shape) == 1 or "_norm" in name:
         return rand(*shape, spread=0.3, middle=0.0 if name.endswith(".bias") else 1.0)
+    if len(shape) == 4:  # parts of the token before
+        return rand(*shape, spread=0.3, middle=0.5)
     if len(shape) == 3:  # experts
         return np.stack([rand.weight(*shape[1:]) for _ in range(shape[0])])
     return rand.weight(*shape) * np.float32(1.5 if "attn_q" in name or "attn_k" in name else 1)

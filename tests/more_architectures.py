@@ -55,76 +55,76 @@ def _all_headed(s: Sizes) -> Header:
     return {"attention.head_count_kv": s.heads}
 
 
-def _row(arch: str, layer: Callable[[Sizes, int], Shapes], header: Callable[[Sizes], Header] = plain) -> Made:
+def row(arch: str, layer: Callable[[Sizes, int], Shapes], header: Callable[[Sizes], Header] = plain) -> Made:
     return arch, layer, header
 
 
 PLAIN = ("deci", "exaone", "internlm2", "mistral3", "refact", "xverse")
 ROWS = (
-    *(_row(arch, lambda s, _: dense(s, *PRE)) for arch in PLAIN),
-    _row("apertus", lambda s, _: without(dense(s, *PRE, qk_norm=s.head), "ffn_gate"), lambda s: {
+    *(row(arch, lambda s, _: dense(s, *PRE)) for arch in PLAIN),
+    row("apertus", lambda s, _: without(dense(s, *PRE, qk_norm=s.head), "ffn_gate"), lambda s: {
         "xielu.alpha_p": [0.8] * s.layers, "xielu.alpha_n": [0.8] * s.layers, "xielu.beta": [0.5] * s.layers,
         "xielu.eps": [1e-6] * s.layers,
     }),
-    _row("baichuan", lambda s, _: dense(s, *PRE) | all_heads(s), _all_headed),
-    _row("bitnet", lambda s, _: dense(s, *PRE) | {"attn_sub_norm": (s.width,), "ffn_sub_norm": (s.inner,)}),
-    _row("chatglm", lambda s, _: dense(s, *PRE, fused=True)),
-    _row("jais2", lambda s, _: without(dense(s, *PRE), "ffn_gate") | biased(s, *PRE, "ffn_down") | {
+    row("baichuan", lambda s, _: dense(s, *PRE) | all_heads(s), _all_headed),
+    row("bitnet", lambda s, _: dense(s, *PRE) | {"attn_sub_norm": (s.width,), "ffn_sub_norm": (s.inner,)}),
+    row("chatglm", lambda s, _: dense(s, *PRE, fused=True)),
+    row("jais2", lambda s, _: without(dense(s, *PRE), "ffn_gate") | biased(s, *PRE, "ffn_down") | {
         "ffn_up.bias": (s.inner,)
     }, lambda _: EPSILON),
-    _row("maincoder", lambda s, _: dense(s, *PRE, qk_norm=s.head)),
-    _row("minicpm", lambda s, _: dense(s, *PRE), lambda _: {
+    row("maincoder", lambda s, _: dense(s, *PRE, qk_norm=s.head)),
+    row("minicpm", lambda s, _: dense(s, *PRE), lambda _: {
         "embedding_scale": 12.0, "residual_scale": 0.3, "logit_scale": 0.25
     }),
-    _row("openelm", lambda s, _: without(dense(s, *PRE, qk_norm=s.head), "attn_q", "attn_k", "attn_v") | {
+    row("openelm", lambda s, _: without(dense(s, *PRE, qk_norm=s.head), "attn_q", "attn_k", "attn_v") | {
         "attn_qkv": ((s.heads + 2 * s.kv_heads) * s.head, s.width)
     }, lambda s: {
         "feed_forward_length": [s.inner] * s.layers, "attention.head_count": [s.heads] * s.layers,
         "attention.head_count_kv": [s.kv_heads] * s.layers,
     }),
-    _row("orion", lambda s, _: dense(s, *PRE) | {f"{norm}.bias": (s.width,) for norm in PRE}, lambda _: EPSILON),
-    _row("pangu-embedded", lambda s, _: dense(s, *PRE) | biased(s)),
-    _row("plamo", lambda s, _: dense(s, "attn_norm")),
-    _row("plamo3", lambda s, _: dense(s, *PRE, *POST, qk_norm=s.head, fused=True), lambda _: {
+    row("orion", lambda s, _: dense(s, *PRE) | {f"{norm}.bias": (s.width,) for norm in PRE}, lambda _: EPSILON),
+    row("pangu-embedded", lambda s, _: dense(s, *PRE) | biased(s)),
+    row("plamo", lambda s, _: dense(s, "attn_norm")),
+    row("plamo3", lambda s, _: dense(s, *PRE, *POST, qk_norm=s.head, fused=True), lambda _: {
         "attention.sliding_window": WINDOW, "block_count": 8
     }),
-    _row("qwen", lambda s, _: without(dense(s, *PRE), "attn_q", "attn_k", "attn_v") | {
+    row("qwen", lambda s, _: without(dense(s, *PRE), "attn_q", "attn_k", "attn_v") | {
         "attn_qkv": (3 * s.width, s.width), "attn_qkv.bias": (3 * s.width,)
     }, lambda s: {"feed_forward_length": 2 * s.inner, **_all_headed(s)}),
-    _row("qwen3vl", lambda s, _: dense(s, *PRE, qk_norm=s.head), lambda _: SECTIONS),
-    _row("afmoe", lambda s, n: {"attn_gate": (s.width, s.width)} | (
+    row("qwen3vl", lambda s, _: dense(s, *PRE, qk_norm=s.head), lambda _: SECTIONS),
+    row("afmoe", lambda s, n: {"attn_gate": (s.width, s.width)} | (
         experts(s, *PRE, *POST, shared=True, chosen=True, qk_norm=s.head)
         if n else dense(s, *PRE, *POST, qk_norm=s.head)
     ), sparse(**SHARED, **SIGMOID, attention__sliding_window=WINDOW, block_count=8)),
-    _row("arctic", lambda s, _: experts(s, *PRE, "ffn_norm_exps") | dict.fromkeys(
+    row("arctic", lambda s, _: experts(s, *PRE, "ffn_norm_exps") | dict.fromkeys(
         ("ffn_gate", "ffn_up", "ffn_down"), (s.width, s.width)
     ), sparse()),
-    _row("bailingmoe", lambda s, _: experts(s, *PRE, shared=True), sparse(**SHARED | {"leading_dense_block_count": 0})),
-    _row("dbrx", lambda s, _: experts(s, "attn_norm", "attn_output_norm", fused=True), sparse(
+    row("bailingmoe", lambda s, _: experts(s, *PRE, shared=True), sparse(**SHARED | {"leading_dense_block_count": 0})),
+    row("dbrx", lambda s, _: experts(s, "attn_norm", "attn_output_norm", fused=True), sparse(
         attention__clamp_kqv=8.0, attention__layer_norm_epsilon=1e-5
     )),
-    _row("deepseek", lambda s, n: experts(s, *PRE, shared=True) if n else dense(s, *PRE), sparse(**SHARED)),
-    _row("dots1", lambda s, n: all_heads(s) | (
+    row("deepseek", lambda s, n: experts(s, *PRE, shared=True) if n else dense(s, *PRE), sparse(**SHARED)),
+    row("dots1", lambda s, n: all_heads(s) | (
         experts(s, *PRE, shared=True, chosen=True, qk_norm=s.head) if n else dense(s, *PRE, qk_norm=s.head)
     ) | all_heads(s), lambda s: sparse(**SHARED, **SIGMOID)(s) | _all_headed(s)),
-    _row("ernie4_5-moe", lambda s, n: experts(s, *PRE, shared=True) if n else dense(s, *PRE), lambda s: sparse(
+    row("ernie4_5-moe", lambda s, n: experts(s, *PRE, shared=True) if n else dense(s, *PRE), lambda s: sparse(
         **SHARED, interleave_moe_layer_step=1, expert_shared_feed_forward_length=s.inner
     )(s)),
-    _row("glm4moe", lambda s, n: (
+    row("glm4moe", lambda s, n: (
         experts(s, "attn_norm", POST[0], shared=True, chosen=True, qk_norm=s.head)
         if n else dense(s, "attn_norm", POST[0], qk_norm=s.head)
     ), sparse(**SHARED, **SIGMOID)),
-    _row("grok", lambda s, _: experts(s, *PRE, "attn_output_norm", "layer_output_norm"), sparse()),
-    _row("hunyuan-moe", lambda s, _: experts(s, *PRE, shared=True, qk_norm=s.head), lambda s: sparse(
+    row("grok", lambda s, _: experts(s, *PRE, "attn_output_norm", "layer_output_norm"), sparse()),
+    row("hunyuan-moe", lambda s, _: experts(s, *PRE, shared=True, qk_norm=s.head), lambda s: sparse(
         expert_shared_feed_forward_length=s.inner
     )(s)),
-    _row("minimax-m2", lambda s, _: experts(s, *PRE, chosen=True, qk_norm=s.heads * s.head), sparse(**SIGMOID)),
-    _row("olmoe", lambda s, _: experts(s, *PRE) | all_heads(s) | dict.fromkeys(
+    row("minimax-m2", lambda s, _: experts(s, *PRE, chosen=True, qk_norm=s.heads * s.head), sparse(**SIGMOID)),
+    row("olmoe", lambda s, _: experts(s, *PRE) | all_heads(s) | dict.fromkeys(
         ("attn_q_norm", "attn_k_norm"), (s.width,)
     ), lambda s: sparse()(s) | _all_headed(s)),
-    _row("phimoe", lambda s, _: experts(s, *PRE) | biased(s, *PRE), lambda s: sparse()(s) | EPSILON),
-    _row("qwen3vlmoe", lambda s, _: experts(s, *PRE, qk_norm=s.head), lambda s: sparse()(s) | SECTIONS),
-    _row("smallthinker", lambda s, _: experts(s, *PRE), sparse(
+    row("phimoe", lambda s, _: experts(s, *PRE) | biased(s, *PRE), lambda s: sparse()(s) | EPSILON),
+    row("qwen3vlmoe", lambda s, _: experts(s, *PRE, qk_norm=s.head), lambda s: sparse()(s) | SECTIONS),
+    row("smallthinker", lambda s, _: experts(s, *PRE), sparse(
         **SIGMOID, attention__sliding_window=WINDOW, block_count=8
     )),
 )  # fmt: skip

@@ -1,9 +1,9 @@
 """What moving, cutting, branching and keeping a cache costs, architecture by architecture: `make caches`.
 
 Run from the checkout: python -m tests.bench.caches [FILE.gguf ...]; without files, the tiny models of
-tests/architectures.py and tests/more_architectures.py. Each figure is the KL divergence in nats of the next token's
-distribution, as the cache is after that against all read afresh. Random weights: what is written has no meaning, and
-what is wrong with a cache shows.
+tests/architectures.py, tests/more_architectures.py and tests/rarest_architectures.py. Each figure is the KL divergence
+in nats of the next token's distribution, as the cache is after that against all read afresh. Random weights: what is
+written has no meaning, and what is wrong with a cache shows.
 """
 
 import sys
@@ -30,7 +30,7 @@ from advrepl.engines.prefetch import Prefetcher
 from advrepl.engines.slots import PrefetchJob
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
-from tests import architectures, more_architectures
+from tests import architectures, more_architectures, rarest_architectures
 
 CTX = 768
 TURNS = 6
@@ -271,7 +271,7 @@ def main() -> None:
     files, seen = [Path(name) for name in sys.argv[1:]], set()
     print(HEAD, "|" + "---|" * (HEAD.count("|") - 1), sep="\n")
     with tempfile.TemporaryDirectory() as folder:
-        made = architectures.MADE | more_architectures.MORE
+        made = architectures.MADE | more_architectures.MORE | rarest_architectures.RAREST
         for path in files or [architectures.make(name, Path(folder), row=row) for name, row in made.items()]:
             try:
                 row = measure(path, log)

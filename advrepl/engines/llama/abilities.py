@@ -28,8 +28,7 @@ CUTTABLE = MOVABLE | {
     "baichuan", "refact", "jais", "jais2", "qwen", "qwen2moe", "qwen2vl", "qwen3vl", "qwen3vlmoe", "olmoe", "phimoe",
     "internlm2", "exaone", "minicpm", "minicpm3", "orion", "xverse", "codeshell", "apertus", "grok",
     "mistral3", "mistral4", "deepseek", "dbrx", "arctic", "plamo", "plamo3", "openelm", "bitnet", "dots1",
-    "glm4moe", "ernie4_5-moe", "bailingmoe", "bailingmoe2", "plm", "deci", "pangu-embedded", "chameleon",
-    "minimax-m2",
+    "glm4moe", "ernie4_5-moe", "bailingmoe", "bailingmoe2", "plm", "deci", "pangu-embedded", "minimax-m2",
 }  # fmt: skip
 # With a sliding window: of so many layers one sees all. With fewer, or wherever all layers are of one kind, one of
 # llama.cpp's two caches has none, and a K-shift of no layers ends the process.
