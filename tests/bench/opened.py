@@ -27,6 +27,7 @@ OTHER_CTX = 1.25  # times as long: with much more, turns that had slid out would
 class Takes:
     """Seconds."""
 
+    first: list[float] = field(default_factory=list)  # a new story, on a model that this home has not seen yet
     shown: list[float] = field(default_factory=list)  # a new story
     resumed: list[float] = field(default_factory=list)
     ready: list[float] = field(default_factory=list)  # resumed, and the model too
@@ -92,13 +93,19 @@ def beyond(setup: Setup, folder: Path, ctx: int) -> float:
         return float(first.fed - second.fed)
 
 
-def take(setup: Setup, folder: Path, takes: Takes) -> None:
-    """A new story is looked at; the other one is resumed, and left after a turn."""
+def opened(setup: Setup, folder: Path) -> float:
+    """Seconds until a new story is there."""
     new = Screen(setup, folder, "play", "start")
     with new.terminal:
-        takes.shown.append(new.shown())
+        shown = new.shown()
         new.ready()
         new.leave()
+    return shown
+
+
+def take(setup: Setup, folder: Path, takes: Takes) -> None:
+    """A new story is looked at; the other one is resumed, and left after a turn."""
+    takes.shown.append(opened(setup, folder))
     old = Screen(setup, folder, "resume", NAME)
     with old.terminal:
         takes.resumed.append(old.shown())
@@ -111,8 +118,10 @@ def take(setup: Setup, folder: Path, takes: Takes) -> None:
 
 
 def rows(takes: Takes, share: float, fed: float, large: bool) -> list[Row]:
+    goal = {} if large else {"at_most": PLAY_S}
     return [
-        row("start → prompt, a new story", takes.shown, "s", **({} if large else {"at_most": PLAY_S})),
+        row("start → prompt, a new story", takes.shown, "s", **goal),
+        row("start → prompt, the first story on a model that is new here", takes.first, "s", **goal),
         row("start → story and prompt, resumed", takes.resumed, "s", at_most=RESUME_S),
         row("start → the model is there too, resumed", takes.ready, "s"),
         row(f"leaving, {READING:g} s after a reply", takes.left, "s", at_most=LEAVE_S),
@@ -127,6 +136,7 @@ def measure(setup: Setup) -> Section:
         folder = Path(place)
         save(folder, NAME, tell(TOLD), seen(setup))
         share = play(setup, folder)
+        takes.first.append(opened(setup, folder))
         for number in range(setup.rounds):
             take(setup, folder, takes)
             print(f"\rround {number + 1} of {setup.rounds} ", end="", flush=True)
