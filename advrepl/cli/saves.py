@@ -62,7 +62,6 @@ def show_story(
     as_html: Annotated[bool, typer.Option("--html", help="As a page to read and print.")] = False,
 ) -> None:
     """Print a story as it was read."""
-    from advrepl.exchange import pages
     from advrepl.play import lookup
     from advrepl.prompt import options as menu
     from advrepl.story import saves
@@ -71,6 +70,8 @@ def show_story(
     passphrases.unlock(path := lookup.saved(name, paths.saves_folder(folder), tell))
     save = saves.load(path)
     if as_html:
+        from advrepl.exchange import pages
+
         say(pages.html(save))
         return
     say(f"{save.title}\n")

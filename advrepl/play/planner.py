@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -202,10 +201,10 @@ class Planner:
             lore_state=context.lore_state,
         )
         if self._is_guided([*story.path_turns(max(len(story) - 1, 0)), turn]):
-            turn = msgspec.structs.replace(turn, injections=turn.injections | guidance.notes(save.scenario))
+            turn = replace(turn, injections=turn.injections | guidance.notes(save.scenario))
         window = self._build(WithTurn(story, turn))
         told = {source: said for source, said in turn.injections.items() if source not in window.left_out}
-        return PlayerTurn(msgspec.structs.replace(turn, injections=told), context, window)
+        return PlayerTurn(replace(turn, injections=told), context, window)
 
     def _build(self, story: TurnPath, start: int = 0) -> Window:
         save = self.state.save

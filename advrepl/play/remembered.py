@@ -7,7 +7,6 @@ belong to the machine. Does not open anything (session.py).
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec.structs import replace
 
 from advrepl.engines import models
@@ -41,4 +40,4 @@ def as_said(settings: "Settings") -> "Settings":
 def noted(save: Save, settings: "Settings") -> Save:
     """Return the save with what it is played with now."""
     played = PlayedWith(settings.ctx, settings.kv, settings.plain_model, bool(settings.exact))
-    return msgspec.structs.replace(save, played=played)
+    return replace(save, played=played)

@@ -6,7 +6,6 @@ The story itself is not changed. Opens nothing (session.py).
 from collections.abc import Iterator
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -47,7 +46,7 @@ class Replay:
 
     def __init__(self, engine: Engine, format: Format, save: Save, *, plain_model: bool = False) -> None:
         self._engine = engine
-        self._state = GameState(msgspec.structs.replace(save, turns=list(save.turns), branch=""))
+        self._state = GameState(replace(save, turns=list(save.turns), branch=""))
         context = context_for(save, engine)
         self._planner = Planner(engine, format, self._state, context)
         self._planner.plain_model = plain_model

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from advrepl import AdvreplError, paths, program
@@ -189,8 +188,8 @@ def _open(
         if settings.exact and sampling.seed is None:
             sampling = replace(sampling, seed=random.getrandbits(31))
         spec = str(path) if isinstance(path, Address) else settings.model
-        model = msgspec.structs.replace(save.model, spec=spec or save.model.spec)
-        save = msgspec.structs.replace(save, model=model, sampling=sampling.to_save())
+        model = replace(save.model, spec=spec or save.model.spec)
+        save = replace(save, model=model, sampling=sampling.to_save())
         game = Game(engine, format, save, file)
         game.planner.plain_model = settings.plain_model
         _prepare(game, settings)

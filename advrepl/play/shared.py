@@ -49,7 +49,7 @@ def shared(save: Save) -> Shared:
     return Shared(
         advrepl=__version__,
         llama=version("llama_cpp_python"),
-        model=msgspec.structs.replace(save.model, spec=""),
+        model=replace(save.model, spec=""),
         format=save.format,
         scenario=save.scenario.name,
         card=_digest(save.character),
@@ -90,7 +90,7 @@ def begun(line: Shared, settings: Settings, card: Path | None, notice: Notice) -
         except msgspec.ValidationError as error:
             raise AdvreplError(f"the line of the shared story is damaged: {error}") from error
         sampling = read_saved(line.samplings[0] if line.samplings else {})[0].to_save()
-        save = msgspec.structs.replace(
+        save = replace(
             story.save,
             scenario=changed,
             rng_seed=line.rng_seed,

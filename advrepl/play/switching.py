@@ -3,7 +3,6 @@
 Does not open engines (session.py does).
 """
 
-import msgspec
 from msgspec.structs import replace
 
 from advrepl import AdvreplError
@@ -59,9 +58,7 @@ def _go_on(game: Game, settings: Settings, engine: Engine, format: Format) -> No
         game.kv_store.close()
     game.prefetcher = game.kv_store = None
     game.engine, game.format, game.context, game.planner = engine, format, context, planner
-    model = msgspec.structs.replace(
-        game.state.save.model, name=engine.name, fingerprint=engine.fingerprint, spec=settings.model or ""
-    )
+    model = replace(game.state.save.model, name=engine.name, fingerprint=engine.fingerprint, spec=settings.model or "")
     game.state.replace(model=model, format=format.name)
     game.state.save = remembered.noted(game.state.save, settings)
 

@@ -188,7 +188,7 @@ class Contents(KvSnapshot, frozen=True, kw_only=True):
 
     def cut(self, length: int) -> KvSnapshot:
         """Return what the cache holds in its first so many tokens."""
-        return msgspec.structs.replace(_as(KvSnapshot, self), tokens=self.tokens[:length])
+        return replace(_as(KvSnapshot, self), tokens=self.tokens[:length])
 
 
 def begin(file: BinaryIO) -> int:

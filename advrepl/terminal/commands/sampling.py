@@ -6,7 +6,6 @@ Does not know any parameter; those are declared in advrepl.sampling.params.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from advrepl import AdvreplError, paths
@@ -86,9 +85,9 @@ def ban(game: Game, argument: str) -> Iterator[Event]:
         left = bans.without(save.bans, text) if text else ()
         if text and left == save.bans:
             raise AdvreplError(f"{text[:40]!r} is not banned: /ban shows what is")
-        game.change(msgspec.structs.replace(save, bans=left))
+        game.change(replace(save, bans=left))
     elif argument:
-        game.change(msgspec.structs.replace(save, bans=bans.added(save.bans, [bans.checked(argument)])))
+        game.change(replace(save, bans=bans.added(save.bans, [bans.checked(argument)])))
     banned = game.state.save.bans
     more = f", and {len(banned) - MOST_BANS} more" if len(banned) > MOST_BANS else ""
     yield Note(f"banned: {', '.join(banned[-MOST_BANS:])}{more}" if banned else "no phrase is banned")
