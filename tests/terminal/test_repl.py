@@ -49,7 +49,8 @@ def test_a_game_from_the_first_line_to_the_last(
 
         terminal.press("ctrl-d")
         assert terminal.left() == 0
-        assert re.search(r"Go on with: \S+ -m advrepl resume start", terminal.text)
+        # A terminal breaks the program's long path where the line ends.
+        assert re.search(r"Goonwith:\S+-madvreplresumestart", "".join(terminal.text.split()))
     assert len(story(tmp_path)) == 6
 
 
