@@ -64,7 +64,7 @@ class OfferWriter:
             recent = [*done, *chain.from_iterable(menus[-VERB_MENUS:])]
             tries = [(recent, before), (before, before), (before, before)]
         for avoid, others in tries:
-            grammar = menu.grammar(avoid, task.verbs, self._story, self._held)
+            grammar = menu.grammar(avoid, task.verbs, self._story, self._held, others)
             pieces = self._calls.generate(prefix, sampling, menu.LINE_TOKENS, grammar, ("\n", *self._stops))
             option = self._tidied((yield from whole(pieces)))
             if not self._calls.grammars:

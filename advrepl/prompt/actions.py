@@ -6,6 +6,7 @@ nothing of it applies. Does not decide for which models it is used (play/guidanc
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain
 
 from advrepl.prompt import things
@@ -100,6 +101,7 @@ _IN_LINES = {
 _FROM_HAND = {"drop", "give", "offer", "hand", "show"}
 _USING, _WITH = {"use", "light", "read", "throw", "put", "wear", "wave", "raise"}, {"with", "using"}
 
+NEAR = 0.6  # what two options share, of all that they are about: the kind of action and what they name
 MOST_WORDS = 12  # of an action that is told again; a longer one is answered instead
 # What follows "I" without being done.
 _STATES = {
@@ -157,22 +159,55 @@ def _spoken(action: str) -> str:
     return f'You {"ask" if words.endswith("?") else "say"}, "{words}"'
 
 
-def grammar(verbs: Iterable[str], told: str, held: Sequence[str] | None = None) -> str:
+def grammar(verbs: Iterable[str], told: str, held: Sequence[str] | None = None, seen: Iterable[str] = ()) -> str:
     """Return the GBNF rule `action`, and those that it needs: one of these verbs with a thing that the text has named.
 
-    What is put down or offered is what is held, if that is known.
+    What is put down or offered is what is held, if that is known. What comes to the same as an option that was `seen`
+    is left out, since it would be written for nothing.
 
     There is always one verb that needs none.
     """
-    wanted, rules = {*verbs}, things.rules(told, held)
-    fitting = [phrase for phrase in PHRASES if {*_SLOT.findall(phrase)} <= rules.keys()]
-    chosen = [phrase for phrase in fitting if phrase.split()[0] in wanted] or fitting
-    return "\n".join((f"action ::= {' | '.join(map(_spelled, chosen))}", *rules.values()))
+    wanted, about, done = {*verbs}, things.told_of(told, held), _done(seen)
+    fitting = [phrase for phrase in PHRASES if {*_SLOT.findall(phrase)} <= about.keys()]
+    chosen = [phrase for phrase in fitting if phrase.split()[0] in wanted]
+    new = list(filter(None, (_spelled(phrase, about, done) for phrase in chosen)))
+    action = " | ".join(new or [_spelled(phrase, about, {}) for phrase in fitting])
+    return "\n".join((f"action ::= {action}", *(f"{kind} ::= {_one_of(named)}" for kind, named in about.items())))
 
 
-def _spelled(phrase: str) -> str:
+def _done(options: Iterable[str]) -> dict[int, list[set[str]]]:
+    """Return what options of each kind of action name."""
+    done = dict[int, list[set[str]]]()
+    for option in options:
+        if (number := kind(option)) is not None:
+            done.setdefault(number, []).append(named(option))
+    return done
+
+
+def _spelled(phrase: str, about: dict[str, list[str]], done: dict[int, list[set[str]]]) -> str:
+    """Spell a phrase as a part of a rule; empty where nothing is left that would be new."""
     parts = _SLOT.split(phrase)  # words and kinds in turn
-    return " ".join(part if number % 2 else f'"{part}"' for number, part in enumerate(parts) if part)
+    spelled = [part if number % 2 else f'"{part}"' for number, part in enumerate(parts) if part]
+    before = done.get(KIND[parts[0].split()[0].casefold()], ())
+    if not before:
+        return " ".join(spelled)
+    said, others = named("".join(parts[::2])), len(parts) // 2 - 1
+
+    def is_new(thing: str) -> bool:
+        names = said | _names(thing.split())
+        return not any(_is_near(names, seen, others) for seen in before)
+
+    if len(parts) == 1:
+        return spelled[0] if is_new("") else ""
+    whole = about[parts[1]]
+    left = list(filter(is_new, whole))
+    if left and len(left) < len(whole):
+        spelled[1] = f"({_one_of(left)})"
+    return " ".join(spelled) if left else ""
+
+
+def _one_of(named: Iterable[str]) -> str:
+    return " | ".join(map('"{}"'.format, named))
 
 
 def without_echo(option: str) -> str:
@@ -201,8 +236,27 @@ def kind(option: str) -> int | None:
 
 def named(option: str) -> set[str]:
     """Return what an option names: its words after the first, but those that stand in any sentence."""
-    words = (word.casefold().removesuffix("'s") for word in things.WORD.findall(option)[1:])
-    return {word.removesuffix("s") for word in words if (len(word) > 2 or word in _WHERE) and word not in _LITTLE}
+    return _names(things.WORD.findall(option)[1:])
+
+
+def _names(words: Iterable[str]) -> set[str]:
+    return set().union(*map(_name, words))
+
+
+@lru_cache(maxsize=4096)
+def _name(word: str) -> frozenset[str]:
+    bare = word.casefold().removesuffix("'s")
+    return frozenset({bare.removesuffix("s")} if (len(bare) > 2 or bare in _WHERE) and bare not in _LITTLE else ())
+
+
+def same(one: str, other: str) -> bool:
+    """Tell whether two options are one kind of action with nearly the same things."""
+    return kind(one) is not None and kind(one) == kind(other) and _is_near(named(one), named(other))
+
+
+def _is_near(names: set[str], others: set[str], unknown: int = 0) -> bool:
+    """Tell whether what two options of one kind name is nearly the same, whatever else one names that is `unknown`."""
+    return len(names & others) + 1 >= NEAR * (len(names | others) + 1 + unknown)
 
 
 def first_words(options: Iterable[str]) -> set[str]:

@@ -97,17 +97,21 @@ def _letters(names: frozenset[str]) -> list[tuple[int, int]]:
 
 
 def grammar(
-    avoid: Sequence[str] = (), verbs: Sequence[str] = (), story: str = "", held: Sequence[str] | None = None
+    avoid: Sequence[str] = (),
+    verbs: Sequence[str] = (),
+    story: str = "",
+    held: Sequence[str] | None = None,
+    seen: Sequence[str] = (),
 ) -> str:
     """A GBNF grammar for the words of one option, up to its newline, in the scripts of the story.
 
     It is one of these verbs with things that the story names, if there are any verbs; and unlike those to avoid:
     with another verb than theirs, or without verbs with another letter. `story`: what was told last; `held`: what the
-    player has, if that is known.
+    player has, if that is known; `seen`: what is not to be done again with another verb either.
     """
     if verbs:
         spoken = actions.first_words(avoid)
-        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), story, held)
+        rules = actions.grammar((verb for verb in verbs if verb.casefold() not in spoken), story, held, seen)
         return "\n".join((r'root ::= " " action [.!?]? "\n"', rules))
     taken = {said[0][0] for option in avoid if (said := words(option))}
     counted = not taken.isdisjoint("0123456789")  # does one begin with a number?
@@ -219,11 +223,7 @@ def alike(one: str, other: str) -> bool:
     Characters of a script without spaces are no words: there the same two in a row are compared.
     """
     a, b = _said(one), _said(other)
-    if not a or not b or len(a & b) >= 0.8 * len(a | b):
-        return True
-    kind = actions.kind(one)
-    done, other_done = actions.named(one) | {kind}, actions.named(other) | {kind}
-    return kind is not None and kind == actions.kind(other) and len(done & other_done) >= 0.6 * len(done | other_done)
+    return not a or not b or len(a & b) >= 0.8 * len(a | b) or actions.same(one, other)
 
 
 def _said(option: str) -> set[str]:

@@ -95,17 +95,16 @@ def unnamed(held: Iterable[str], told: str) -> tuple[str, ...]:
     return tuple(thing for thing in held if not words(thing) & words(told))
 
 
-def rules(told: str, held: Iterable[str] | None = None) -> dict[str, str]:
-    """Return a GBNF rule for each kind of which the text has named something: what an option may be about.
+def told_of(told: str, held: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """Return what an option may be about, for each kind of which the text has named something.
 
     `held`: what the player has, if that is known; else it may be all that could be carried.
     """
     known = words(told)
     names = set(_NAME.findall(told)) - {word.capitalize() for word in KINDS["any"]}
     persons = [*sorted(names), *PRONOUNS] if names or known & KINDS["person"] else []  # a voice is no "her" yet
-    told_of = {kind: [f"the {word}" for word in sorted(members & known)] for kind, members in KINDS.items()}
-    told_of |= {kind: told_of[kind] + persons for kind in ("person", "speaker", "any")}
+    found = {kind: [f"the {word}" for word in sorted(members & known)] for kind, members in KINDS.items()}
+    found |= {kind: found[kind] + persons for kind in ("person", "speaker", "any")}
     if held is not None:
-        told_of["held"] = [f"the {thing}" for thing in held]
-    spelled = {kind: " | ".join(map('"{}"'.format, things)) for kind, things in told_of.items() if things}
-    return {kind: f"{kind} ::= {alternatives}" for kind, alternatives in spelled.items()}
+        found["held"] = [f"the {thing}" for thing in held]
+    return {kind: things for kind, things in found.items() if things}

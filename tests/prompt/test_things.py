@@ -1,6 +1,7 @@
 """Things that a text names, by what can be done with them."""
 
 import re
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -12,25 +13,23 @@ TOLD = "You open the door. Bella, an old man with a lamp, waits in the kitchen. 
 
 
 def test_an_option_is_about_what_was_told_of() -> None:
-    rules = things.rules(TOLD)
-    assert rules["person"] == 'person ::= "the man" | "him" | "her" | "them"'
-    assert rules["opening"] == 'opening ::= "the door"'
-    assert rules["text"] == 'text ::= "the sign"'
-    assert rules["light"] == 'light ::= "the lamp"'
-    assert rules["place"] == 'place ::= "the kitchen"'
-    assert "garment" not in rules and "height" not in rules
+    found = things.told_of(TOLD)
+    assert found["person"] == ["the man", "him", "her", "them"]
+    assert found["opening"] == ["the door"]
+    assert found["text"] == ["the sign"]
+    assert found["light"] == ["the lamp"]
+    assert found["place"] == ["the kitchen"]
+    assert "garment" not in found and "height" not in found
 
 
 def test_names_are_persons_unless_they_begin_a_sentence() -> None:
-    assert (
-        things.rules("You see Captain Bella. Nobody else.")["person"]
-        == 'person ::= "the captain" | "Bella" | "him" | "her" | "them"'
-    )
+    found = things.told_of("You see Captain Bella. Nobody else.")
+    assert found["person"] == ["the captain", "Bella", "him", "her", "them"]
 
 
 def test_nobody_is_spoken_to_where_nobody_is() -> None:
-    assert "person" not in things.rules("The kitchen is empty.")
-    assert "them" not in things.rules("The kitchen is empty.")["any"]
+    assert "person" not in things.told_of("The kitchen is empty.")
+    assert "them" not in things.told_of("The kitchen is empty.")["any"]
 
 
 @pytest.mark.parametrize("told", ["", "Nothing.", TOLD])
@@ -63,6 +62,38 @@ def test_an_option_is_a_whole_sentence_that_names_what_was_told_of() -> None:
     assert "Give" not in actions.grammar(["Give"], TOLD, held=())
 
 
+def written(grammar: str) -> set[str]:
+    """All options that a grammar of actions allows."""
+    rules = dict(rule.split(" ::= ") for rule in grammar.split("\n"))
+
+    def spelled(alternatives: str) -> list[str]:
+        return re.findall(r'"([^"]*)"', alternatives)
+
+    def parts(phrase: str) -> list[list[str]]:
+        found = re.findall(r'"([^"]*)"|\(([^)]*)\)|([a-z]+)', phrase)
+        return [[text] if text else spelled(inline or rules[kind]) for text, inline, kind in found]
+
+    phrases = re.split(r" \| (?![^(]*\))", rules["action"])
+    return {"".join(chosen) for phrase in phrases for chosen in product(*parts(phrase))}
+
+
+@given(st.data())
+def test_what_was_seen_is_not_written_again_and_all_else_is_left(data: st.DataObject) -> None:
+    every = written(actions.grammar(actions.VERBS, TOLD))
+    assert len(every) > 300
+    seen = data.draw(st.lists(st.sampled_from(sorted(every)), max_size=18))
+    new = written(actions.grammar(actions.VERBS, TOLD, seen=seen))
+    assert new <= every
+    again = {option for option in every if any(actions.same(option, one) for one in seen)}
+    one_thing = {o for o in every if sum(o.count(each) for each in things.told_of(TOLD)["any"]) <= 1}
+    assert every - new <= again and again & new & one_thing == set()
+
+
+def test_there_is_something_to_do_where_all_was_seen() -> None:
+    every = sorted(written(actions.grammar(["Wait"], TOLD)))
+    assert actions.grammar(["Wait"], TOLD, seen=every).startswith('action ::= "Look around" | ')
+
+
 @pytest.mark.parametrize(
     ("option", "left"),
     [
@@ -81,9 +112,9 @@ def test_a_thing_is_named_once(option: str, left: str) -> None:
 
 def test_a_voice_is_heard_and_not_seen() -> None:
     """A small model looks at it, watches it and gives it the candle."""
-    rules = things.rules("A voice calls out of the house.")
-    assert rules["speaker"] == 'speaker ::= "the voice"'
-    assert "person" not in rules and "voice" not in rules["any"]
+    found = things.told_of("A voice calls out of the house.")
+    assert found["speaker"] == ["the voice"]
+    assert "person" not in found and "the voice" not in found["any"]
     assert things.named("A voice calls.") == {"voice"}
 
 
