@@ -124,15 +124,19 @@ MADE: dict[str, "Made"] = {
 
 Made = tuple[str, Layer, Callable[[Sizes], Header]]
 TIED = {
-    "bitnet", "gemma", "gemma2", "gemma3", "gemma3n", "gemma4", "lfm2", "llama", "mamba", "openelm", "phi3", "plamo2",
-    "plm", "qwen3", "smollm3",
+    "bitnet", "cohere2", "command-r", "gemma", "gemma2", "gemma3", "gemma3n", "gemma4", "lfm2", "lfm2moe",
+    "llama", "mamba", "openelm", "phi3", "plamo2", "plm", "qwen3", "smollm3",
 }  # fmt: skip
-WITH_BIAS = {"codeshell", "jais", "jais2", "orion", "phimoe", "rwkv6", "rwkv7"}  # of the last norm
+WITH_BIAS = {  # of the last norm
+    "bloom", "codeshell", "falcon", "gpt2", "gptneox", "jais", "jais2", "orion", "phimoe", "rwkv6", "rwkv7",
+}  # fmt: skip
+# Where keys are normalised after rope: norms that weigh them alike would be the same before it.
+UNEVEN = {"hunyuan-dense", "hunyuan-moe", "maincoder"}
 SOFT = {"gemma3n"}  # sharp attention in so many layers makes much of how sums are rounded
 # Keys that have no architecture before them, and tensors without "weight" at their end.
 UNPREFIXED, BARE = "xielu.", {
-    "ssm_a", "ssm_d", "ssm_dt_norm", "ssm_b_norm", "ssm_c_norm", "plamo2 post_attention_norm", "plamo2 post_ffw_norm",
-    "plamo3 post_attention_norm", "plamo3 post_ffw_norm",
+    "ssm_a", "ssm_d", "plamo2 ssm_dt_norm", "plamo2 ssm_b_norm", "plamo2 ssm_c_norm", "plamo2 post_attention_norm",
+    "plamo2 post_ffw_norm", "plamo3 post_attention_norm", "plamo3 post_ffw_norm", "falcon-h1 ffn_norm",
 }  # fmt: skip
 
 
@@ -150,6 +154,8 @@ def make(name: str, folder: Path, sizes: Sizes = TINY, row: Made | None = None, 
         values = _values(rand, tensor, shape)
         if arch in SOFT and "attn_q_norm" in tensor:
             values = values / np.float32(4)
+        if arch in UNEVEN and ("attn_q_norm" in tensor or "attn_k_norm" in tensor):
+            values = np.float32(3) * values - np.float32(1)
         halved = sizes.halved and min(shape) >= 32 and len(shape) > 1
         writer.add_tensor(tensor, values.astype(np.float16) if halved else values)
     writer.write_header_to_file()
@@ -172,7 +178,7 @@ def _common(arch: str, s: Sizes) -> Header:
 
 def _tensors(arch: str, layer: Layer, s: Sizes, layers: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield "token_embd.weight", (tiny.ROWS, s.width)
-    yield "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight", (s.width,)
+    yield "token_embd_norm.weight" if arch in ("lfm2", "lfm2moe") else "output_norm.weight", (s.width,)
     if arch not in TIED:
         yield "output.weight", (tiny.ROWS, s.width)
     if arch in WITH_BIAS:
@@ -203,7 +209,10 @@ def _values(rand: tiny.Random, name: str, shape: tuple[int, ...]) -> tiny.Floats
 
 
 def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
-    kinds = {str: writer.add_string, float: writer.add_float32, int: writer.add_uint32, list: writer.add_array}
+    kinds = {
+        str: writer.add_string, float: writer.add_float32, int: writer.add_uint32, list: writer.add_array,
+        bool: writer.add_bool,
+    }  # fmt: skip
     kinds[type(value)](key, value)
 
 

@@ -9,7 +9,7 @@ WKV7_HEAD = 64  # llama.cpp computes 64 values of a head at once, and reads past
 GEMMA3N_LAYERS, GEMMA4_LAYERS = 25, 6  # the last ones have no keys and values of their own
 
 
-def _latent(s: Sizes, *, query: bool, absorbed: bool = False) -> Shapes:
+def latent(s: Sizes, *, query: bool, absorbed: bool = False) -> Shapes:
     """Attention whose keys and values come from one short vector."""
     rank, rope, head = 2 * HEAD, s.head // 2, s.heads * s.head
     shapes: Shapes = {
@@ -25,20 +25,20 @@ def _latent(s: Sizes, *, query: bool, absorbed: bool = False) -> Shapes:
     return shapes | {"attn_kv_b": (s.heads * (s.head - rope + s.head), rank)}
 
 
-def _latent_header(s: Sizes) -> Header:
+def latent_header(s: Sizes) -> Header:
     return {
         "attention.q_lora_rank": 2 * HEAD, "attention.kv_lora_rank": 2 * HEAD, "attention.head_count_kv": s.heads,
         "rope.dimension_count": s.head // 2,
     }  # fmt: skip
 
 
-def _absorbed_header(s: Sizes) -> Header:
+def absorbed_header(s: Sizes) -> Header:
     mla = {"attention.key_length_mla": s.head, "attention.value_length_mla": s.head, "attention.head_count_kv": 1}
     cached = {"attention.key_length": 2 * HEAD + s.head // 2, "attention.value_length": 2 * HEAD}
-    return sparse(**SHARED)(s) | _latent_header(s) | mla | cached
+    return sparse(**SHARED)(s) | latent_header(s) | mla | cached
 
 
-def _feed_forward(s: Sizes) -> Shapes:
+def feed_forward(s: Sizes) -> Shapes:
     return without(dense(s, "ffn_norm"), *attention(s))
 
 
@@ -91,7 +91,7 @@ def _plamo2(s: Sizes, number: int) -> Shapes:
     }  # fmt: skip
 
 
-def _normed(s: Sizes, *names: str) -> Shapes:
+def normed(s: Sizes, *names: str) -> Shapes:
     return {f"{name}{end}": (s.width,) for name in names for end in ("", ".bias")}
 
 
@@ -101,10 +101,10 @@ def _mixed(s: Sizes, *names: str) -> Shapes:
 
 def _rwkv(s: Sizes, number: int) -> Shapes:
     """What RWKV 6 and 7 have in common."""
-    return _mixed(s) | _normed(s, "attn_norm", "attn_norm_2", "time_mix_ln") | {
+    return _mixed(s) | normed(s, "attn_norm", "attn_norm_2", "time_mix_ln") | {
         "channel_mix_lerp_k": (s.width,), "channel_mix_key": (s.inner, s.width),
         "channel_mix_value": (s.width, s.inner),
-    } | ({} if number else _normed(s, "/token_embd_norm"))  # fmt: skip
+    } | ({} if number else normed(s, "/token_embd_norm"))  # fmt: skip
 
 
 def _wkv6(s: Sizes) -> Shapes:
@@ -140,18 +140,18 @@ ROWS = (
     row("codeshell", lambda s, _: without(dense(s, *PRE), "ffn_gate") | biased(s, *PRE, "ffn_down") | {
         "ffn_up.bias": (s.inner,)
     }, lambda _: EPSILON),
-    row("jais", lambda s, _: _feed_forward(s) | attention(s, fused=True) | _normed(s, *PRE) | {
+    row("jais", lambda s, _: feed_forward(s) | attention(s, fused=True) | normed(s, *PRE) | {
         "attn_qkv.bias": (2 * s.width,), "attn_output.bias": (s.width,), "ffn_down.bias": (s.width,),
         "ffn_up.bias": (s.inner,), "ffn_gate.bias": (s.inner,),
     }, lambda _: EPSILON | {"attention.max_alibi_bias": 8.0}),
-    row("minicpm3", lambda s, _: _latent(s, query=True) | _feed_forward(s), _latent_header),
-    row("plm", lambda s, _: _latent(s, query=False) | without(_feed_forward(s), "ffn_gate"), _latent_header),
-    row("mistral4", lambda s, n: _latent(s, query=True, absorbed=True) | (
-        without(experts(s, "ffn_norm", shared=True), *attention(s)) if n else _feed_forward(s)
-    ), _absorbed_header),
+    row("minicpm3", lambda s, _: latent(s, query=True) | feed_forward(s), latent_header),
+    row("plm", lambda s, _: latent(s, query=False) | without(feed_forward(s), "ffn_gate"), latent_header),
+    row("mistral4", lambda s, n: latent(s, query=True, absorbed=True) | (
+        without(experts(s, "ffn_norm", shared=True), *attention(s)) if n else feed_forward(s)
+    ), absorbed_header),
     row("bailingmoe2", lambda s, n: (
         experts(s, *PRE, shared=True, chosen=True, qk_norm=s.head, fused=True)
-        if n else _feed_forward(s) | {"attn_norm": (s.width,)} | attention(s, qk_norm=s.head, fused=True)
+        if n else feed_forward(s) | {"attn_norm": (s.width,)} | attention(s, qk_norm=s.head, fused=True)
     ), sparse(**SHARED, **SIGMOID)),
     row("gemma4", _gemma4, lambda s: {
         "block_count": GEMMA4_LAYERS, "attention.sliding_window": WINDOW, "attention.shared_kv_layers": 2,
@@ -171,13 +171,13 @@ ROWS = (
     row("rwkv6", lambda s, n: _rwkv(s, n) | _wkv6(s) | {
         "channel_mix_lerp_r": (s.width,), "channel_mix_receptance": (s.width, s.width)
     }, _wkv6_header),
-    row("rwkv6qwen2", lambda s, _: without(_wkv6(s), "time_mix_first") | _feed_forward(s) | {
+    row("rwkv6qwen2", lambda s, _: without(_wkv6(s), "time_mix_first") | feed_forward(s) | {
         "attn_norm": (s.width,)
     }, lambda s: (
         _wkv6_header(s) | _single
     )),
     row("rwkv7", lambda s, n: _rwkv(s, n) | _wkv7(s), _wkv7_header),
-    row("arwkv7", lambda s, _: _wkv7(s) | _mixed(s) | _feed_forward(s) | {"attn_norm": (s.width,)}, lambda s: (
+    row("arwkv7", lambda s, _: _wkv7(s) | _mixed(s) | feed_forward(s) | {"attn_norm": (s.width,)}, lambda s: (
         _wkv7_header(s) | _single
     )),
 )  # fmt: skip
