@@ -191,7 +191,7 @@ def _spelled(phrase: str, about: dict[str, list[str]], done: dict[int, list[set[
     before = done.get(KIND[parts[0].split()[0].casefold()], ())
     if not before:
         return " ".join(spelled)
-    said, others = named("".join(parts[::2])), len(parts) // 2 - 1
+    said, others = named("".join(parts[::2])), max(len(parts) // 2 - 1, 0)
 
     def is_new(thing: str) -> bool:
         names = said | _names(thing.split())

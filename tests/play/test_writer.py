@@ -147,10 +147,10 @@ def test_options_with_verbs_do_without_those_of_the_last_menus() -> None:
     earlier = tuple(
         f"A hall, a door, a hat.\n- {verb} the hat.\n- {verb} the cat." for verb in ("Take", "Push", "Read", "Hide")
     )
-    engine = ScriptedEngine("You enter.", " Open it now.\n", " Close it now.\n", " Wait here.\n", grammars=True)
+    engine = ScriptedEngine("A lamp burns.", " Open it now.\n", " Close it now.\n", " Wait here.\n", grammars=True)
     _, choices, _ = write(engine, earlier=earlier, verbs=VERBS)
     assert choices == ["Open it now.", "Close it now.", "Wait here."]
-    assert '"Take "' in engine.grammars_seen[1] and '"Push "' not in engine.grammars_seen[1]
+    assert '"Take " ("the lamp")' in engine.grammars_seen[1] and '"Push "' not in engine.grammars_seen[1]
     assert '"Open "' in engine.grammars_seen[1] and '"Open "' not in engine.grammars_seen[2]
 
 
