@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT, SOURCES
+from tests import ROOT, SOURCES, architectures
 
 LAYERS = [
     "",  # the leaves: AdvreplError, atomic, garbage, hints, machine, paths, program, scripts, thinking
@@ -81,11 +81,14 @@ def test_files_stay_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 350
 
 
-def test_a_story_is_shown_before_anything_heavy_is_loaded() -> None:
+def test_a_story_is_shown_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    """Also the first one on a model, whose header is read before."""
+    tiny = architectures.make("llama", tmp_path)
     code = (
         "import sys\n"
         "import advrepl.cli.commands; advrepl.cli.commands.app('play')\n"
         "import advrepl.play.session, advrepl.play.loading, advrepl.terminal.repl\n"
+        f"from pathlib import Path; from advrepl.engines import models; models.check_playable(Path({str(tiny)!r}))\n"
         "heavy = {'llama_cpp','gguf','numpy','torch','transformers','jinja2','yaml','PIL','httpx','psutil'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -48,7 +48,7 @@ def check_playable(path: Path) -> None:
     """Raise AdvreplError where a GGUF file cannot be played; one that is known to be playable is not read again."""
     if facts.recall(path, FORMAT) is not None:
         return
-    from advrepl.engines.llama import playable  # loads numpy
+    from advrepl.engines.llama import playable
 
     playable.check_playable(path)
     facts.remember(path, FORMAT, _format_read(path))
@@ -112,7 +112,7 @@ def format_told(path: Path) -> str:
 
 
 def _format_read(path: Path) -> str:
-    from advrepl.engines.llama.header import BadHeader, read_header  # loads numpy
+    from advrepl.engines.llama.header import BadHeader, read_header
 
     try:
         return format_of(read_header(path), path)

@@ -206,7 +206,9 @@ def recognize(names: Iterable[str], texts: Iterable[str] = ()) -> str | None:
 
 def _speaks_metharme(template: str) -> bool:
     """Tell whether a template writes metharme's marks without having them in one piece, as where a role is put in."""
-    if not ("<|" in template and "|>" in template and "model" in template):
+    if not ("<|" in template and "|>" in template and "model" in template) or (
+        {*re.findall(r"<\|\w+\|>", template)} - {*MARKS.values()}  # rendering it would keep the player waiting
+    ):
         return False
     said = [("system", "s"), ("user", "u"), ("assistant", "a"), ("user", "v")]
     messages = [{"role": role, "content": text} for role, text in said]

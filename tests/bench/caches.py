@@ -21,11 +21,11 @@ import numpy as np
 from advrepl import AdvreplError
 from advrepl.engines.base import Engine, LoadOptions
 from advrepl.engines.kv.store import KvStore
-from advrepl.engines.llama import abilities
+from advrepl.engines.llama.abilities import MEASURED
 from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.log import Log
-from advrepl.engines.llama.model import LlamaModel
+from advrepl.engines.llama.model import LlamaModel, cache_header
 from advrepl.engines.prefetch import Prefetcher
 from advrepl.engines.slots import PrefetchJob
 from advrepl.prompt.segments import Prompt, Segment, Window
@@ -237,7 +237,7 @@ def measure(path: Path, log: Log, anyway: bool = True) -> CacheRow:
         return (BranchingEngine if branches else LlamaEngine)(model)
 
     engine = open()
-    can, header = engine.model.abilities, abilities.read_header(engine.model.handle)
+    can, header = engine.model.abilities, cache_header(engine.model.handle)
     # llama.cpp knows where a token has several positions (M-RoPE).
     shifts = lib.llama_memory_can_shift(lib.llama_get_memory(engine.model.context))
     movable = can.moves or (anyway and can.cuts and header.rope and shifts and path.stem not in NOT_MOVED)
@@ -281,8 +281,7 @@ def main() -> None:
                 continue
             seen.add(row.architecture)
             print(line(row), flush=True)
-    known = abilities.CUTTABLE | abilities.RECURRENT | abilities.HYBRID
-    print(f"\nIn the table and not run: {', '.join(sorted(known - seen))}.")
+    print(f"\nIn the table and not run: {', '.join(sorted(MEASURED - seen))}.")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,7 @@ llama.cpp's own answers do not do: `llama_memory_can_shift` says True where laye
 Does not touch a cache (model.py does). docs/models.md has what was measured; `make caches` measures it.
 """
 
-from typing import Any
-
-import llama_cpp.llama_cpp as lib
 from msgspec import Struct
-
-from advrepl.engines.llama.vocab import metadata
 
 # Keys of every layer are rotated, as the last thing that is done to them: turning them on is all that a move takes.
 MOVABLE = {
@@ -39,6 +34,7 @@ HYBRID = {
     "jamba", "falcon-h1", "granitehybrid", "lfm2", "lfm2moe", "nemotron_h", "nemotron_h_moe", "qwen3next", "qwen35",
     "qwen35moe", "plamo2",
 }  # fmt: skip
+MEASURED = CUTTABLE | RECURRENT | HYBRID
 
 
 class CacheHeader(Struct, frozen=True):
@@ -79,22 +75,3 @@ def abilities(header: CacheHeader) -> CacheAbilities:
     both = not header.window or header.layers >= ONE_SEES_ALL.get(name, header.layers + 1)
     moves = name in MOVABLE and header.rope and plain and both
     return CacheAbilities(moves, cuts=True, branches=True, kept=True, window=header.window)
-
-
-def abilities_of(model: Any) -> CacheAbilities:
-    """Return what the cache of a loaded model can do; `model`: a llama_model pointer."""
-    return abilities(read_header(model))
-
-
-def read_header(model: Any) -> CacheHeader:
-    """Return what the file of a loaded model says; `model`: a llama_model pointer."""
-    name = metadata(model, "general.architecture") or ""
-    return CacheHeader(
-        name,
-        lib.llama_model_rope_type(model) != lib.LLAMA_ROPE_TYPE_NONE,
-        metadata(model, f"{name}.rope.scaling.type") or "",
-        float(metadata(model, f"{name}.rope.scaling.attn_factor") or 1),
-        int(lib.llama_model_n_layer(model)),
-        int(lib.llama_model_n_swa(model)),
-        bool(lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model)),
-    )

@@ -9,9 +9,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import llama_cpp.llama_cpp as lib
-
-from advrepl.engines.llama.log import Log
+from advrepl.engines.llama.abilities import MEASURED
 
 _TEXT = 8  # gguf_type
 _SURE = "llama"
@@ -20,10 +18,14 @@ _SURE = "llama"
 @cache
 def is_known(architecture: str) -> bool:
     """Tell whether llama.cpp can load models of this architecture; True where it cannot be asked."""
-    return _loads(architecture) or (architecture != _SURE and not is_known(_SURE))
+    return architecture in MEASURED or _loads(architecture) or not _loads(_SURE)
 
 
 def _loads(architecture: str) -> bool:
+    import llama_cpp.llama_cpp as lib  # which a player would wait for before the story is shown
+
+    from advrepl.engines.llama.log import Log
+
     fields = {"general.architecture": architecture, "tokenizer.ggml.model": "no_vocab"}
     header = b"GGUF" + struct.pack("<IQQ", 3, 0, len(fields))
     header += b"".join(_text(key) + struct.pack("<I", _TEXT) + _text(value) for key, value in fields.items())

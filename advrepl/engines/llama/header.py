@@ -11,7 +11,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
 
 from advrepl import regular
@@ -19,6 +18,7 @@ from advrepl import regular
 MOST_KEYS = MOST_TENSORS = 1 << 17
 LARGEST = 1 << 29  # bytes of all that stands before the tensors' data; the largest vocabularies take some MB
 LONGEST_KEY, LONGEST_NAME = 1 << 12, 63  # bytes; llama.cpp keeps 64 for a tensor's name
+MOST_NUMBERS = 1 << 22  # in a list; the longest are of one for each token
 MOST_DIMS = 4
 LENGTH = struct.Struct("<Q")  # of a text
 STRING, ARRAY = 8, 9
@@ -33,6 +33,11 @@ BLOCKS = {
     24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54),
     35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18), 42: (64, 18),
 }  # fmt: skip
+
+
+def _numbers(data: bytes, kind: int) -> tuple[Any, ...]:
+    code = SCALARS[kind]
+    return struct.unpack(f"<{len(data) // struct.calcsize(code)}{code}", data)
 
 
 class BadHeader(Exception):
@@ -87,16 +92,17 @@ class GgufHeader:
         """Return a whole number, or a truth value as 0 or 1."""
         return int(self._values[key]) if self.kind(key) in (*WHOLE, 7) else None
 
-    def numbers(self, key: str) -> Any:
-        """Return a list of numbers as an array."""
-        return self._values[key] if self.kind(key) == ARRAY and self._kinds[key][1] != STRING else None
+    def numbers(self, key: str) -> tuple[Any, ...] | None:
+        """Return a list of numbers."""
+        kind, inner = self._kinds.get(key, (None, STRING))
+        return _numbers(self._values[key], inner) if kind == ARRAY and inner != STRING else None
 
     def texts(self, key: str) -> list[bytes] | None:
         """Return a list of texts as they stand there."""
         return self._values[key] if self.kind(key) == ARRAY and self._kinds[key][1] == STRING else None
 
     def value(self, key: str) -> Any:
-        """Return a value of any type."""
+        """Return a value of any type; a list of numbers as its bytes."""
         return self._values.get(key)
 
     def kind(self, key: str) -> int | None:
@@ -144,15 +150,17 @@ class GgufHeader:
             raise BadHeader(f"holds {key[:60]!r} twice")
         inner, count = (self._number("I"), self._number("Q")) if kind == ARRAY else (kind, 1)
         if inner == STRING:
-            found: Any = self._texts(count)
+            found: Any = self._texts(count) if kind == ARRAY else self._texts(1)[0]
         elif inner in SCALARS:
             size = struct.calcsize(SCALARS[inner]) * count
             at = self._take(size)
-            found = np.frombuffer(self._data[at : at + size], "<" + SCALARS[inner])
+            if count > MOST_NUMBERS:
+                raise BadHeader(f"gives {key[:60]!r} {count} numbers")
+            found = self._data[at : at + size]  # as Python's numbers they take ten times as much
         else:
             raise BadHeader(f"holds {key[:60]!r} of an unknown type, {inner}")
         self._kinds[key] = (kind, inner)
-        self._values[key] = found if kind == ARRAY else found[0]
+        self._values[key] = found if kind in (ARRAY, STRING) else _numbers(found, kind)[0]
 
     def _texts(self, count: int) -> list[bytes]:
         data, at, end, texts = self._data, self._at, min(self._end, LARGEST) - 8, list[bytes]()

@@ -7,8 +7,6 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from advrepl.engines.llama.header import ARRAY, FLOATS, WHOLE, GgufHeader
 
 # Kinds of tokenizers that read any text; WordPiece and Unigram are of models that write none.
@@ -119,9 +117,9 @@ def _tokens(header: GgufHeader) -> Iterator[str]:
     for what, values in (("types", types), ("scores", scores)):
         if values is not None and len(values) != len(tokens):
             yield f"has {len(tokens)} tokens and {len(values)} {what} of them"
-    if scores is not None and not np.isfinite(scores).all():
+    if scores is not None and not all(map(math.isfinite, scores)):
         yield "has scores of tokens that are no numbers"
-    if types is not None and not 0 <= int(types.min()) <= int(types.max()) <= BYTE_TOKEN:
+    if types and not 0 <= min(types) <= max(types) <= BYTE_TOKEN:
         yield "has tokens of unknown types"
 
 
@@ -133,7 +131,7 @@ def _spellings(header: GgufHeader) -> Iterator[str]:
     if _are_no_text(tokens) or any(len(token) > LONGEST_TOKEN for token in tokens):
         yield "has tokens that are no text"
     if header.text("tokenizer.ggml.model") == "llama" and types is not None and len(types) == len(tokens):
-        spelled = {tokens[i] for i in np.flatnonzero(types == BYTE_TOKEN)}
+        spelled = {token for token, kind in zip(tokens, types, strict=True) if kind == BYTE_TOKEN}
         if spelled and spelled != {f"<0x{byte:02X}>".encode() for byte in range(256)}:
             yield "has tokens of bytes that are not the 256 there are"
     if _are_no_text(merges) or any(b" " not in merge[1:-1] for merge in merges):
@@ -150,7 +148,7 @@ def _all(header: GgufHeader, key: str) -> list[int]:
     """A value for all layers, or those for each."""
     if header.kind(key) == ARRAY:
         found = header.numbers(key)
-        return [] if found is None or found.dtype.kind not in "iu" else [int(value) for value in found]
+        return [] if found is None or not all(type(value) is int for value in found) else [*found]
     value = header.number(key)
     return [] if value is None else [value]
 

@@ -18,7 +18,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_room
 from advrepl.engines.facts import Kept
 from advrepl.engines.files import fingerprint
-from advrepl.engines.llama.abilities import abilities_of
+from advrepl.engines.llama.abilities import CacheHeader, abilities
 from advrepl.engines.llama.cache_types import TYPES, cache_types, cell_of, check_memory, heads_of, spare_cells
 from advrepl.engines.llama.header import forget_header, read_header
 from advrepl.engines.llama.loading import has_gpu, load_model
@@ -54,7 +54,7 @@ class LlamaModel(LlamaMemory):
         self.on_gpu = has_gpu() and options.layers != 0
         self._model = load_model(path, options, self.on_gpu, log, on_load)
         self._context = None
-        self.abilities = abilities_of(self._model)
+        self.abilities = abilities(cache_header(self._model))
         self._cell = cell_of(read_header(path), int(lib.llama_model_n_layer(self._model)))
         forget_header()
         try:
@@ -261,3 +261,17 @@ def _flag_reader() -> Any:
     """
     libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
+
+
+def cache_header(model: Any) -> CacheHeader:
+    """Return what the file of a loaded model says about its cache; `model`: a llama_model pointer."""
+    name = metadata(model, "general.architecture") or ""
+    return CacheHeader(
+        name,
+        lib.llama_model_rope_type(model) != lib.LLAMA_ROPE_TYPE_NONE,
+        metadata(model, f"{name}.rope.scaling.type") or "",
+        float(metadata(model, f"{name}.rope.scaling.attn_factor") or 1),
+        int(lib.llama_model_n_layer(model)),
+        int(lib.llama_model_n_swa(model)),
+        bool(lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model)),
+    )

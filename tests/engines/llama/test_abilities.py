@@ -8,10 +8,8 @@ import pytest
 from advrepl.engines.base import LoadOptions
 from advrepl.engines.llama.abilities import (
     CAREFUL,
-    CUTTABLE,
-    HYBRID,
+    MEASURED,
     MOVABLE,
-    RECURRENT,
     CacheAbilities,
     CacheHeader,
     abilities,
@@ -72,7 +70,7 @@ def test_an_unknown_architecture_gets_the_careful_answers() -> None:
 
 
 def test_all_that_the_table_names_was_measured() -> None:
-    known = CUTTABLE | HYBRID | RECURRENT
+    known = MEASURED
     made = {arch for arch, *_ in (*architectures.MADE.values(), *RARE.values())}
     assert made <= known and known - made == CONVERTED
     rows = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8").splitlines()

@@ -19,7 +19,7 @@ from llama_cpp._ggml import libggml_base_path
 
 from advrepl import AdvreplError
 from advrepl.engines.llama import trial
-from advrepl.engines.llama.header import BLOCKS, GgufHeader, forget_header, read_header
+from advrepl.engines.llama.header import BLOCKS, MOST_NUMBERS, GgufHeader, forget_header, read_header
 from advrepl.engines.llama.playable import problem
 from tests import architectures
 
@@ -100,6 +100,12 @@ BAD: dict[str, tuple[bytes, str]] = {
     "length of a text": (whole([text("k") + struct.pack("<IQ", STRING, 1 << 62)], []), "ends too early"),
     "length of a list": (whole([text("k") + struct.pack("<IIQ", ARRAY, U64, 1 << 61)], []), "ends too early"),
     "length of a list of texts": (whole([text("k") + struct.pack("<IIQ", ARRAY, STRING, 1 << 61)], []), "too early"),
+    "a list without end": (
+        whole(
+            [ARCH, text("k") + struct.pack("<IIQ", ARRAY, 0, MOST_NUMBERS + 1) + bytes(MOST_NUMBERS + 1)], [tensor()]
+        ),
+        f"gives 'k' {MOST_NUMBERS + 1} numbers",
+    ),
     "list of lists": (whole([text("k") + struct.pack("<IIQ", ARRAY, ARRAY, 1)], []), "unknown type, 9"),
     "type of a value": (whole([text("k") + struct.pack("<I", 77)], []), "unknown type, 77"),
     "a value twice": (whole([ARCH, ARCH], [tensor()]), "holds 'general.architecture' twice"),
@@ -172,7 +178,7 @@ def test_the_values_are_those_that_were_written(tmp_path: Path) -> None:
     path = architectures.make("lfm2", tmp_path)
     header = GgufHeader(path)
     assert header.text("general.architecture") == "lfm2" and header.number("lfm2.context_length") == 1024
-    assert list(header.numbers("lfm2.attention.head_count_kv")) == [0, 2, 0, 2]
+    assert header.numbers("lfm2.attention.head_count_kv") == (0, 2, 0, 2)
     assert header.number("general.architecture") is None and header.text("lfm2.context_length") is None
     assert header.end <= path.stat().st_size < header.end + 32
 
