@@ -24,6 +24,7 @@ from advrepl.engines.kv.store import KvStore
 from advrepl.engines.llama.abilities import MEASURED
 from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.header import read_header
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel, cache_header
 from advrepl.engines.prefetch import Prefetcher
@@ -237,7 +238,7 @@ def measure(path: Path, log: Log, anyway: bool = True) -> CacheRow:
         return (BranchingEngine if branches else LlamaEngine)(model)
 
     engine = open()
-    can, header = engine.model.abilities, cache_header(engine.model.handle)
+    can, header = engine.model.abilities, cache_header(engine.model.handle, read_header(path))
     # llama.cpp knows where a token has several positions (M-RoPE).
     shifts = lib.llama_memory_can_shift(lib.llama_get_memory(engine.model.context))
     movable = can.moves or (anyway and can.cuts and header.rope and shifts and path.stem not in NOT_MOVED)
@@ -272,7 +273,7 @@ def main() -> None:
     print(HEAD, "|" + "---|" * (HEAD.count("|") - 1), sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         made = architectures.MADE | more_architectures.MORE | rarest_architectures.RAREST
-        made |= converted_architectures.CONVERTED
+        made = dict(sorted((made | converted_architectures.CONVERTED).items()))
         for path in files or [architectures.make(name, Path(folder), row=row) for name, row in made.items()]:
             try:
                 row = measure(path, log)

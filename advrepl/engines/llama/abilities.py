@@ -7,6 +7,8 @@ Does not touch a cache (model.py does). docs/models.md has what was measured; `m
 
 from msgspec import Struct
 
+from advrepl.engines.llama.header import GgufHeader
+
 # Keys of every layer are rotated, as the last thing that is done to them: turning them on is all that a move takes.
 MOVABLE = {
     "llama", "qwen2", "qwen3", "qwen3moe", "gemma", "gemma2", "gemma3", "phi2", "phi3", "gptneox", "stablelm",
@@ -25,8 +27,8 @@ CUTTABLE = MOVABLE | {
     "mistral3", "mistral4", "deepseek", "dbrx", "arctic", "plamo", "plamo3", "openelm", "bitnet", "dots1",
     "glm4moe", "ernie4_5-moe", "bailingmoe", "bailingmoe2", "plm", "deci", "pangu-embedded", "minimax-m2",
 }  # fmt: skip
-# With a sliding window: of so many layers one sees all. With fewer, or wherever all layers are of one kind, one of
-# llama.cpp's two caches has none, and a K-shift of no layers ends the process.
+# With a sliding window: of so many layers one sees all, unless the file has a pattern of its own. Wherever all layers
+# are of one kind, one of llama.cpp's two caches has none, and a K-shift of no layers ends the process.
 ONE_SEES_ALL = {"gemma2": 2, "gemma3": 6, "olmo2": 4}
 # One state stands for all tokens, in all layers or in some: it goes back only to where a copy of it was taken.
 RECURRENT = {"mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"}
@@ -46,6 +48,7 @@ class CacheHeader(Struct, frozen=True):
     attn_factor: float = 1.0  # by which keys are multiplied when they are rotated
     layers: int = 1
     window: int = 0  # tokens that layers with a sliding window see; 0: there are none
+    seeing_all: int | None = None  # layers without it; None: the file does not say
     recurrent: bool = False  # as llama.cpp says, wholly or in part
 
 
@@ -72,6 +75,25 @@ def abilities(header: CacheHeader) -> CacheAbilities:
         return CAREFUL
     # With YaRN, or any factor, each K-shift multiplies all keys by it once more, also those that stay.
     plain = header.scaling in ("", "none", "linear", "longrope") and header.attn_factor == 1
-    both = not header.window or header.layers >= ONE_SEES_ALL.get(name, header.layers + 1)
-    moves = name in MOVABLE and header.rope and plain and both
+    moves = name in MOVABLE and header.rope and plain and (not header.window or _both_kinds(header))
     return CacheAbilities(moves, cuts=True, branches=True, kept=True, window=header.window)
+
+
+def _both_kinds(header: CacheHeader) -> bool:
+    """Tell whether some layers have the window and others have not."""
+    if header.architecture not in ONE_SEES_ALL:
+        return False  # who knows which
+    seeing_all = header.seeing_all
+    if seeing_all is None:
+        seeing_all = header.layers // ONE_SEES_ALL[header.architecture]
+    return 0 < seeing_all < header.layers
+
+
+def seeing_all(file: GgufHeader, name: str, layers: int) -> int | None:
+    """Count the layers without a window by the file's pattern; None if it has none."""
+    key = f"{name}.attention.sliding_window_pattern"
+    # A truth value for each layer, or of how many layers one is without.
+    windowed, one_of = file.numbers(key), file.number(key)
+    if windowed is not None:
+        return sum(not each for each in windowed[:layers])
+    return one_of and layers // one_of

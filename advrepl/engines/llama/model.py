@@ -18,9 +18,9 @@ from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_room
 from advrepl.engines.facts import Kept
 from advrepl.engines.files import fingerprint
-from advrepl.engines.llama.abilities import CacheHeader, abilities
+from advrepl.engines.llama.abilities import CacheHeader, abilities, seeing_all
 from advrepl.engines.llama.cache_types import TYPES, cache_types, cell_of, check_memory, heads_of, spare_cells
-from advrepl.engines.llama.header import forget_header, read_header
+from advrepl.engines.llama.header import GgufHeader, forget_header, read_header
 from advrepl.engines.llama.loading import has_gpu, load_model
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.memory import SEQ_GUARD, SEQ_STORY, SEQ_SWAP, LlamaMemory
@@ -54,8 +54,9 @@ class LlamaModel(LlamaMemory):
         self.on_gpu = has_gpu() and options.layers != 0
         self._model = load_model(path, options, self.on_gpu, log, on_load)
         self._context = None
-        self.abilities = abilities(cache_header(self._model))
-        self._cell = cell_of(read_header(path), int(lib.llama_model_n_layer(self._model)))
+        header = read_header(path)
+        self.abilities = abilities(cache_header(self._model, header))
+        self._cell = cell_of(header, int(lib.llama_model_n_layer(self._model)))
         forget_header()
         try:
             self.open_context(path, options)
@@ -263,15 +264,16 @@ def _flag_reader() -> Any:
     return lib.ggml_abort_callback(ctypes.cast(libc.atoi, ctypes.c_void_p).value)
 
 
-def cache_header(model: Any) -> CacheHeader:
+def cache_header(model: Any, file: GgufHeader) -> CacheHeader:
     """Return what the file of a loaded model says about its cache; `model`: a llama_model pointer."""
-    name = metadata(model, "general.architecture") or ""
+    name, layers = metadata(model, "general.architecture") or "", int(lib.llama_model_n_layer(model))
     return CacheHeader(
         name,
         lib.llama_model_rope_type(model) != lib.LLAMA_ROPE_TYPE_NONE,
         metadata(model, f"{name}.rope.scaling.type") or "",
         float(metadata(model, f"{name}.rope.scaling.attn_factor") or 1),
-        int(lib.llama_model_n_layer(model)),
+        layers,
         int(lib.llama_model_n_swa(model)),
+        seeing_all(file, name, layers),
         bool(lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model)),
     )

@@ -20,6 +20,7 @@ from advrepl.engines.llama.memory import SEQ_STORY
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.prompt.segments import Prompt, Segment, Window
 from tests import architectures, converted_architectures, more_architectures, rarest_architectures
+from tests.architectures import Header
 from tests.bench import caches
 from tests.bench.caches import CacheRow, compared, measure, played, sampling, say, spoken, told
 
@@ -88,7 +89,11 @@ def test_all_that_the_table_names_was_measured() -> None:
         (CacheHeader("llama", rope=False), False),
         (CacheHeader("gemma3", layers=26, window=512), True),
         (CacheHeader("gemma3", layers=5, window=512), False),  # all of them have the window
+        (CacheHeader("gemma3", layers=26, window=512, seeing_all=0), False),
+        (CacheHeader("gemma3", layers=26, window=512, seeing_all=26), False),
+        (CacheHeader("gemma3", layers=5, window=512, seeing_all=1), True),
         (CacheHeader("llama", layers=32, window=512), False),  # who knows which
+        (CacheHeader("llama", layers=32, window=512, seeing_all=16), False),
         *((CacheHeader(name), False) for name in ("smollm3", "cohere2", "llama4", "granite", "starcoder", "gpt2")),
     ],
 )
@@ -136,6 +141,27 @@ def assert_right(row: CacheRow) -> None:
     assert row.resumed is not None and row.resumed < RIGHT and row.fed is not None and row.fed <= 8
     if row.moved is not None:
         assert row.moved < RIGHT if row.moves else row.moved > WRONG
+
+
+@pytest.mark.parametrize(
+    ("pattern", "moves"), [(2, True), (12, False), (0, False), ([True] * 6, False), ([True, False] * 3, True)]
+)
+def test_windows_are_where_the_pattern_of_the_file_says(
+    pattern: int | list[bool], moves: bool, tmp_path: Path, log: Log
+) -> None:
+    """llama.cpp ends the process at a move of a cache that has no layers."""
+    header: Header = {"attention.sliding_window_pattern": pattern}
+    model = LlamaModel(architectures.make("gemma3", tmp_path, **header), LoadOptions(caches.CTX, 1), log)
+    assert model.abilities.moves == moves and model.abilities.window == architectures.WINDOW
+    model.close()
+
+
+def test_a_glm4_whose_tokens_have_several_positions_is_not_moved(tmp_path: Path, log: Log) -> None:
+    header: Header = more_architectures.SECTIONS
+    path = architectures.make("glm4", tmp_path, row=RARE["glm4"], **header)
+    model = LlamaModel(path, LoadOptions(caches.CTX, 1), log)
+    assert not model.can_shift
+    model.close()
 
 
 def test_an_exaone_with_layers_without_rope_is_not_moved(open_tiny: Open) -> None:
