@@ -21,6 +21,7 @@ from tests.more_architectures import EPSILON, EXPERTS, SHARED, SIGMOID, experts,
 from tests.rarest_architectures import absorbed_header, feed_forward, latent, latent_header, normed
 
 STATE = 16
+LINEAR: Header = {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
 SCALED: Header = {"logit_scale": 0.5, "embedding_scale": 2.0, "residual_scale": 0.8, "attention.scale": 0.25}
 
 
@@ -83,6 +84,11 @@ def _lfm2moe(s: Sizes, number: int) -> Shapes:
     return without(layer, *attention(s, qk_norm=s.head)) | without(conv(s), "ffn_gate", "ffn_up", "ffn_down")
 
 
+def _factors(s: Sizes, number: int, *names: str) -> Shapes:
+    """By which each pair of values is turned less, in all layers."""
+    return {} if number else {f"/{name}": (s.head // 2,) for name in names}
+
+
 def _every_other(s: Sizes) -> Header:
     return {"attention.head_count_kv": [0, s.kv_heads] * (s.layers // 2)}
 
@@ -121,6 +127,17 @@ ROWS = (
     }),
 )  # fmt: skip
 VARIANTS = {
+    "llama-linear": row("llama", lambda s, _: dense(s, *PRE), lambda _: LINEAR),
+    "llama-freqs": row("llama", lambda s, n: dense(s, *PRE) | _factors(s, n, "rope_freqs")),  # as of Llama 3.1
+    "phi3-longrope": row("phi3", lambda s, n: (
+        dense(s, *PRE, fused=True) | _factors(s, n, "rope_factors_long", "rope_factors_short")
+    ), lambda _: {"rope.scaling.type": "longrope", "rope.scaling.original_context_length": 256}),
+    "gemma3-linear": row("gemma3", lambda s, _: dense(s, *PRE, *POST, qk_norm=s.head), lambda _: LINEAR | {
+        "block_count": 6, "attention.sliding_window": WINDOW, "rope.freq_base": 1e6
+    }),
+    "olmo2-windowed": row("olmo2", lambda s, _: dense(s, *POST, qk_norm=s.heads * s.head), lambda s: LINEAR | {
+        "attention.sliding_window": WINDOW, "attention.sliding_window_pattern": [True, True, True, False]
+    }),
     "deepseek2-unsplit": row("deepseek2", lambda s, n: _deepseek(s, n, absorbed=False), lambda s: (
         sparse(**SHARED)(s) | latent_header(s) | {"attention.q_lora_rank": 0}
     )),
