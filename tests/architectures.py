@@ -130,9 +130,9 @@ TIED = {
 WITH_BIAS = {  # of the last norm
     "bloom", "codeshell", "falcon", "gpt2", "gptneox", "jais", "jais2", "orion", "phimoe", "rwkv6", "rwkv7",
 }  # fmt: skip
-# Where keys are normalised after rope: norms that weigh them alike would be the same before it.
-UNEVEN = {"hunyuan-dense", "hunyuan-moe", "maincoder"}
-SOFT = {"gemma3n"}  # sharp attention in so many layers makes much of how sums are rounded
+# How much more queries weigh: less where sharp attention in so many layers makes much of how sums are rounded, more
+# where it would not show otherwise that keys were moved wrongly.
+SHARPNESS = {"gemma3n": 0.25, "afmoe": 2.0, "hunyuan-dense": 3.0, "hunyuan-moe": 3.0, "maincoder": 3.0}
 # Keys that have no architecture before them, and tensors without "weight" at their end.
 UNPREFIXED, BARE = "xielu.", {
     "ssm_a", "ssm_d", "plamo2 ssm_dt_norm", "plamo2 ssm_b_norm", "plamo2 ssm_c_norm", "plamo2 post_attention_norm",
@@ -152,10 +152,8 @@ def make(name: str, folder: Path, sizes: Sizes = TINY, row: Made | None = None, 
     rand = tiny.Random(5)
     for tensor, shape in _tensors(arch, layer, sizes, told["block_count"]):
         values = _values(rand, tensor, shape)
-        if arch in SOFT and "attn_q_norm" in tensor:
-            values = values / np.float32(4)
-        if arch in UNEVEN and ("attn_q_norm" in tensor or "attn_k_norm" in tensor):
-            values = np.float32(3) * values - np.float32(1)
+        if "attn_q_norm" in tensor:
+            values = values * np.float32(SHARPNESS.get(arch, 1.0))
         halved = sizes.halved and min(shape) >= 32 and len(shape) > 1
         writer.add_tensor(tensor, values.astype(np.float16) if halved else values)
     writer.write_header_to_file()

@@ -30,7 +30,7 @@ WRONG = 0.05
 RARE = more_architectures.MORE | rarest_architectures.RAREST | converted_architectures.CONVERTED
 LONGEST = "exaone4-windowed"  # only models of 64 layers have the window
 # llama.cpp would move these wrongly: some layers are without rope, or all (baichuan); keys are normed after it; YaRN.
-MOVED_WRONGLY = {"baichuan", "cohere2", "gpt-oss", "hunyuan-dense", "hunyuan-moe", "maincoder", "smallthinker"}
+MOVED_WRONGLY = {"afmoe", "baichuan", "cohere2", "gpt-oss", "hunyuan-dense", "hunyuan-moe", "maincoder", "smallthinker"}
 # Measured on files that transformers and llama.cpp's converter make: docs/models.md has their rows.
 CONVERTED = {
     "llama4", "mamba2", "mpt", "nemotron", "nemotron_h", "nemotron_h_moe", "olmo", "phi2", "qwen2", "qwen2moe",
