@@ -83,10 +83,10 @@ def _both_kinds(header: CacheHeader) -> bool:
     """Tell whether some layers have the window and others have not."""
     if header.architecture not in ONE_SEES_ALL:
         return False  # who knows which
-    seeing_all = header.seeing_all
-    if seeing_all is None:
-        seeing_all = header.layers // ONE_SEES_ALL[header.architecture]
-    return 0 < seeing_all < header.layers
+    count = header.seeing_all
+    if count is None:
+        count = header.layers // ONE_SEES_ALL[header.architecture]
+    return 0 < count < header.layers
 
 
 def seeing_all(file: GgufHeader, name: str, layers: int) -> int | None:
