@@ -36,6 +36,8 @@ HYBRID = {
     "jamba", "falcon-h1", "granitehybrid", "lfm2", "lfm2moe", "nemotron_h", "nemotron_h_moe", "qwen3next", "qwen35",
     "qwen35moe", "plamo2",
 }  # fmt: skip
+# Of so many layers one has attention where the header does not say (qwen3next.cpp, qwen35.cpp of llama.cpp).
+QWEN_HYBRIDS, QWEN_INTERVAL = {"qwen3next", "qwen35", "qwen35moe"}, 4
 MEASURED = CUTTABLE | RECURRENT | HYBRID
 
 

@@ -11,14 +11,13 @@ from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.engines.files import size_of
+from advrepl.engines.llama.abilities import QWEN_HYBRIDS, QWEN_INTERVAL
 from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.vocab import metadata, number
 from advrepl.machine import GIB, free_memory
 
 TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # of one value
-# Of so many layers one has attention where the header does not say (qwen3next.cpp, qwen35.cpp of llama.cpp).
-QWEN_HYBRIDS, QWEN_INTERVAL = {"qwen3next", "qwen35", "qwen35moe"}, 4
 BLOCK = 32  # values that q8_0 keeps together
 
 

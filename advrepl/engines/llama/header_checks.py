@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
+from advrepl.engines.llama.abilities import HYBRID, QWEN_HYBRIDS, QWEN_INTERVAL
 from advrepl.engines.llama.header import ARRAY, FLOATS, WHOLE, GgufHeader
 
 # Kinds of tokenizers that read any text; WordPiece and Unigram are of models that write none.
@@ -33,6 +34,7 @@ def wrong(header: GgufHeader) -> str:
     checks: tuple[Callable[[GgufHeader], Iterator[str]], ...] = (
         _counts,
         _heads,
+        _kinds,
         _experts,
         _scaling,
         _fractions,
@@ -70,6 +72,31 @@ def _heads(header: GgufHeader) -> Iterator[str]:
     turned = header.number(f"{name}.rope.dimension_count") or 0
     if turned % 2 or turned > (size or width or turned):
         yield f"turns {turned} values of a head of {size or width}"
+
+
+def _kinds(header: GgufHeader) -> Iterator[str]:
+    """The first token ends the process where one of a hybrid's two caches has no layers."""
+    name = header.text("general.architecture")
+    layers = header.number(f"{name}.block_count") or 0
+    if name not in HYBRID or name == "falcon-h1":  # whose layers are all of both kinds
+        return
+
+    def of_each(key: str) -> list[int]:
+        found = _all(header, f"{name}.{key}")
+        return found if header.kind(f"{name}.{key}") == ARRAY else found * layers
+
+    if name in QWEN_HYBRIDS:
+        told = header.numbers(f"{name}.attention.recurrent_layers")
+        interval = header.number(f"{name}.full_attention_interval") or QWEN_INTERVAL
+        recurrent = [(at + 1) % interval != 0 for at in range(layers)] if told is None else list(told)
+        attending = [not each for each in recurrent]
+    else:
+        heads = of_each("attention.head_count_kv") or of_each("attention.head_count")
+        inner = of_each("feed_forward_length") if name.startswith("nemotron_h") else [0] * layers  # of its MLPs alone
+        attending = [own > 0 for own in heads]
+        recurrent = [not own and not size for own, size in zip(heads, inner, strict=False)]
+    if not any(attending[:layers]) or not any(recurrent[:layers]):
+        yield f"gives {'all' if any(attending[:layers]) else 'none'} of the layers of {name} attention"
 
 
 def _experts(header: GgufHeader) -> Iterator[str]:

@@ -16,6 +16,7 @@ from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.engines.llama.playable import problem
 from tests import architectures
+from tests.engines.llama.test_abilities import RARE
 
 
 def write(path: Path, arch: str, *, tensors: int = 1, **fields: Any) -> Path:
@@ -69,9 +70,26 @@ def test_a_file_that_aria2_has_not_filled_yet_is_refused(tmp_path: Path) -> None
     assert problem(path) == "some.gguf is still being fetched by aria2: let it end, or choose another"
 
 
-@pytest.mark.parametrize("name", ["llama", "mamba"])
+@pytest.mark.parametrize("name", [*architectures.MADE, *RARE])
 def test_a_model_is_no_problem(name: str, tmp_path: Path) -> None:
-    assert problem(architectures.make(name, tmp_path)) == ""
+    assert problem(architectures.make(name, tmp_path, row=RARE.get(name))) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "words"),
+    [
+        ("jamba", "attention.head_count_kv", 2, "gives all of the layers of jamba attention"),
+        ("lfm2", "attention.head_count_kv", [2] * 4, "gives all of the layers of lfm2 attention"),
+        ("granitehybrid", "attention.head_count_kv", [0] * 4, "gives none of the layers of granitehybrid attention"),
+        ("qwen35moe", "full_attention_interval", 1, "gives all of the layers of qwen35moe attention"),
+        ("qwen35moe", "full_attention_interval", 5, "gives none of the layers of qwen35moe attention"),
+        ("qwen35moe", "attention.recurrent_layers", [True] * 4, "gives none of the layers of qwen35moe attention"),
+    ],
+)
+def test_a_hybrid_has_layers_of_both_kinds(name: str, key: str, value: Any, words: str, tmp_path: Path) -> None:
+    """Or llama.cpp ends the process at the first token."""
+    header: dict[str, Any] = {key: value}
+    assert words in problem(architectures.make(name, tmp_path, row=RARE.get(name), **header))
 
 
 def test_vocabularies_with_bytes_are_no_problem(tmp_path: Path) -> None:
