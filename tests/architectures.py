@@ -128,7 +128,8 @@ TIED = {
     "llama", "mamba", "openelm", "phi3", "plamo2", "plm", "qwen3", "smollm3",
 }  # fmt: skip
 WITH_BIAS = {  # of the last norm
-    "bloom", "codeshell", "falcon", "gpt2", "gptneox", "jais", "jais2", "orion", "phimoe", "rwkv6", "rwkv7",
+    "bloom", "codeshell", "falcon", "gpt2", "gptneox", "jais", "jais2", "mpt", "nemotron", "orion", "phi2", "phimoe",
+    "rwkv6", "rwkv7", "stablelm", "starcoder", "starcoder2",
 }  # fmt: skip
 # How much more queries weigh: less where sharp attention in so many layers makes much of how sums are rounded, more
 # where it would not show otherwise that keys were moved wrongly.
@@ -176,12 +177,13 @@ def _common(arch: str, s: Sizes) -> Header:
 
 def _tensors(arch: str, layer: Layer, s: Sizes, layers: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield "token_embd.weight", (tiny.ROWS, s.width)
-    yield "token_embd_norm.weight" if arch in ("lfm2", "lfm2moe") else "output_norm.weight", (s.width,)
+    if arch != "olmo":
+        yield "token_embd_norm.weight" if arch in ("lfm2", "lfm2moe") else "output_norm.weight", (s.width,)
     if arch not in TIED:
         yield "output.weight", (tiny.ROWS, s.width)
     if arch in WITH_BIAS:
         yield "output_norm.bias", (s.width,)
-    if arch == "phimoe":
+    if arch in ("phi2", "phimoe"):
         yield "output.bias", (tiny.ROWS,)
     for number in range(layers):
         for name, shape in layer(s, number).items():
@@ -192,10 +194,10 @@ def _tensors(arch: str, layer: Layer, s: Sizes, layers: int) -> Iterator[tuple[s
 
 def _values(rand: tiny.Random, name: str, shape: tuple[int, ...]) -> tiny.Floats:
     if name.endswith("ssm_a"):
-        return -np.abs(rand(*shape, middle=1.5))
+        return -np.abs(rand(*shape, spread=0.02, middle=0.03))  # slow, or what was read makes no difference
     if name == "token_embd.weight":  # small, or a model says again what it was told last
         return rand(*shape, spread=0.25)
-    if "time_mix_decay.w" in name or "time_mix_w0" in name:  # forget slowly, or the state makes no difference
+    if "time_mix_decay.w" in name or "time_mix_w0" in name:  # slow as well
         return rand(*shape, spread=0.3, middle=-4.0)
     if len(shape) == 1 or "_norm" in name:
         return rand(*shape, spread=0.3, middle=0.0 if name.endswith(".bias") else 1.0)

@@ -25,17 +25,21 @@ LINEAR: Header = {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
 SCALED: Header = {"logit_scale": 0.5, "embedding_scale": 2.0, "residual_scale": 0.8, "attention.scale": 0.25}
 
 
-def _fused(s: Sizes, *norms: str) -> Shapes:
+def fused(s: Sizes, *norms: str) -> Shapes:
     """Norms with biases, queries, keys and values in one matrix, and no gate."""
     return attention(s, fused=True) | without(feed_forward(s), "ffn_gate", "ffn_norm") | normed(s, *norms)
 
 
-def _biased(s: Sizes, number: int) -> Shapes:
+def fused_biased(s: Sizes, number: int) -> Shapes:
     """As GPT-2 is built."""
-    return _fused(s, *PRE) | {
+    return fused(s, *PRE) | {
         "attn_qkv.bias": ((s.heads + 2 * s.kv_heads) * s.head,), "attn_output.bias": (s.width,),
         "ffn_up.bias": (s.inner,), "ffn_down.bias": (s.width,),
     }  # fmt: skip
+
+
+def positioned(s: Sizes, number: int) -> Shapes:
+    return fused_biased(s, number) | ({} if number else {"/position_embd": (CONTEXT, s.width)})
 
 
 def _deepseek(s: Sizes, number: int, absorbed: bool) -> Shapes:
@@ -52,7 +56,7 @@ def _gpt_oss(s: Sizes, number: int) -> Shapes:
     } | {f"ffn_{name}_exps.bias": (EXPERTS, *shape) for name, shape in biases.items()}  # fmt: skip
 
 
-def _mamba2(s: Sizes) -> Shapes:
+def mamba2(s: Sizes) -> Shapes:
     inner, mixed = 2 * s.width, 2 * s.width + 2 * STATE
     return {
         "ssm_in": (inner + mixed + s.heads, s.width), "ssm_conv1d": (mixed, 4), "ssm_conv1d.bias": (mixed,),
@@ -61,7 +65,7 @@ def _mamba2(s: Sizes) -> Shapes:
     }  # fmt: skip
 
 
-def _mamba2_header(s: Sizes) -> Header:
+def mamba2_header(s: Sizes) -> Header:
     return ssm(s) | {"ssm.time_step_rank": s.heads, "ssm.group_count": 1}
 
 
@@ -95,7 +99,7 @@ def _every_other(s: Sizes) -> Header:
 
 ROWS = (
     row("arcee", lambda s, _: without(dense(s, *PRE), "ffn_gate")),
-    row("bloom", lambda s, n: _biased(s, n) | ({} if n else normed(s, "/token_embd_norm")), lambda _: EPSILON),
+    row("bloom", lambda s, n: fused_biased(s, n) | ({} if n else normed(s, "/token_embd_norm")), lambda _: EPSILON),
     row("cohere2", lambda s, _: dense(s, "attn_norm"), lambda _: EPSILON | {
         "logit_scale": 1.0, "attention.sliding_window": WINDOW, "attention.sliding_window_pattern": 2
     }),
@@ -103,20 +107,20 @@ ROWS = (
     row("deepseek2", lambda s, n: _deepseek(s, n, absorbed=True), lambda s: absorbed_header(s) | SIGMOID),
     row("ernie4_5", lambda s, _: dense(s, *PRE)),
     row("exaone4", lambda s, _: dense(s, *POST, qk_norm=s.head)),
-    row("falcon", lambda s, _: _fused(s, "attn_norm"), lambda _: EPSILON),
-    row("falcon-h1", lambda s, _: dense(s, *PRE) | _mamba2(s), _mamba2_header),
+    row("falcon", lambda s, _: fused(s, "attn_norm"), lambda _: EPSILON),
+    row("falcon-h1", lambda s, _: dense(s, *PRE) | mamba2(s), mamba2_header),
     row("glm4", lambda s, _: without(dense(s, *PRE, *POST), "ffn_gate") | {
         "ffn_up": (2 * s.inner, s.width)
     }, lambda s: {"rope.dimension_count": s.head // 2}),
     row("gpt-oss", _gpt_oss, lambda s: sparse(attention__sliding_window=WINDOW)(s) | YARN),
-    row("gpt2", lambda s, n: _biased(s, n) | ({} if n else {"/position_embd": (CONTEXT, s.width)}), lambda _: EPSILON),
-    row("gptneox", _biased, lambda s: EPSILON | {
+    row("gpt2", positioned, lambda _: EPSILON),
+    row("gptneox", fused_biased, lambda s: EPSILON | {
         "rope.dimension_count": s.head // 4, "use_parallel_residual": True
     }),
     row("granite", lambda s, _: dense(s, *PRE), lambda _: SCALED),
     row("granitehybrid", lambda s, n: (
-        dense(s, *PRE) if n % 2 else _mamba2(s) | feed_forward(s) | {"attn_norm": (s.width,)}
-    ), lambda s: _mamba2_header(s) | _every_other(s) | SCALED),
+        dense(s, *PRE) if n % 2 else mamba2(s) | feed_forward(s) | {"attn_norm": (s.width,)}
+    ), lambda s: mamba2_header(s) | _every_other(s) | SCALED),
     row("granitemoe", lambda s, _: experts(s, *PRE, shared=True), lambda s: (
         sparse(expert_shared_feed_forward_length=s.inner)(s) | SCALED
     )),

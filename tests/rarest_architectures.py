@@ -68,14 +68,21 @@ def _gemma3n(s: Sizes, number: int) -> Shapes:
     } | (whole if not number else {})  # fmt: skip
 
 
-def _qwen35moe(s: Sizes, number: int) -> Shapes:
-    shapes = experts(s, "attn_norm", POST[0], shared=True, qk_norm=s.head) | {"ffn_gate_inp_shexp": (s.width,)}
+def gated_delta(s: Sizes, number: int, layer: Shapes, *, one: bool = False) -> Shapes:
+    """Such a layer with gated attention, in every fourth, or with a state; `one`: with one matrix for its rates."""
     if number % 4 == 3:
-        return shapes | {"attn_q": (2 * s.heads * s.head, s.width)}
-    return without(shapes, *attention(s, qk_norm=s.head)) | {
+        return layer | {"attn_q": (2 * s.heads * s.head, s.width)}
+    rates: Shapes = {"ssm_ba": (8, s.width)} if one else {"ssm_beta": (4, s.width), "ssm_alpha": (4, s.width)}
+    return without(layer, *attention(s, qk_norm=s.head)) | rates | {
         "attn_qkv": (2 * s.width, s.width), "attn_gate": (s.width, s.width), "ssm_conv1d": (2 * s.width, 4),
-        "ssm_dt.bias": (4,), "ssm_a": (4,), "ssm_beta": (4, s.width), "ssm_alpha": (4, s.width),
-        "ssm_norm": (HEAD,), "ssm_out": (s.width, s.width),
+        "ssm_dt.bias": (4,), "ssm_a": (4,), "ssm_norm": (HEAD,), "ssm_out": (s.width, s.width),
+    }  # fmt: skip
+
+
+def delta_header(s: Sizes) -> Header:
+    return {
+        "ssm.conv_kernel": 4, "ssm.inner_size": s.width, "ssm.state_size": HEAD, "ssm.time_step_rank": 4,
+        "ssm.group_count": 2,
     }  # fmt: skip
 
 
@@ -161,10 +168,9 @@ ROWS = (
         "embedding_length_per_layer_input": HEAD,
     }),
     row("gemma3n", _gemma3n, lambda _: {"block_count": GEMMA3N_LAYERS, "attention.sliding_window": WINDOW}),
-    row("qwen35moe", _qwen35moe, lambda s: sparse(expert_shared_feed_forward_length=s.inner)(s) | SECTIONS | {
-        "ssm.conv_kernel": 4, "ssm.inner_size": s.width, "ssm.state_size": HEAD, "ssm.time_step_rank": 4,
-        "ssm.group_count": 2,
-    }),
+    row("qwen35moe", lambda s, n: gated_delta(
+        s, n, experts(s, "attn_norm", POST[0], shared=True, qk_norm=s.head) | {"ffn_gate_inp_shexp": (s.width,)}
+    ), lambda s: sparse(expert_shared_feed_forward_length=s.inner)(s) | SECTIONS | delta_header(s)),
     row("plamo2", _plamo2, lambda s: ssm(s) | {
         "ssm.group_count": 0, "attention.head_count_kv": [0, s.kv_heads] * (s.layers // 2),
     }),

@@ -31,8 +31,16 @@ from advrepl.engines.prefetch import Prefetcher
 from advrepl.engines.slots import PrefetchJob
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
-from tests import architectures, converted_architectures, more_architectures, rarest_architectures
+from tests import (
+    architectures,
+    converted_architectures,
+    further_architectures,
+    more_architectures,
+    rarest_architectures,
+)
 
+MODELS = architectures.MADE | more_architectures.MORE | rarest_architectures.RAREST
+MODELS |= converted_architectures.CONVERTED | further_architectures.FURTHER
 CTX = 768
 TURNS = 6
 LINES = ("the sea was grey", "a door stood open", "who goes there", "come in and sit", "no more of that", "we walk on")
@@ -272,8 +280,7 @@ def main() -> None:
     files, seen = [Path(name) for name in sys.argv[1:]], set()
     print(HEAD, "|" + "---|" * (HEAD.count("|") - 1), sep="\n")
     with tempfile.TemporaryDirectory() as folder:
-        made = architectures.MADE | more_architectures.MORE | rarest_architectures.RAREST
-        made = dict(sorted((made | converted_architectures.CONVERTED).items()))
+        made = dict(sorted(MODELS.items()))
         for path in files or [architectures.make(name, Path(folder), row=row) for name, row in made.items()]:
             try:
                 row = measure(path, log)

@@ -16,7 +16,7 @@ from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.engines.llama.playable import problem
 from tests import architectures
-from tests.engines.llama.test_abilities import RARE
+from tests.bench.caches import MODELS
 
 
 def write(path: Path, arch: str, *, tensors: int = 1, **fields: Any) -> Path:
@@ -70,9 +70,9 @@ def test_a_file_that_aria2_has_not_filled_yet_is_refused(tmp_path: Path) -> None
     assert problem(path) == "some.gguf is still being fetched by aria2: let it end, or choose another"
 
 
-@pytest.mark.parametrize("name", [*architectures.MADE, *RARE])
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_no_problem(name: str, tmp_path: Path) -> None:
-    assert problem(architectures.make(name, tmp_path, row=RARE.get(name))) == ""
+    assert problem(architectures.make(name, tmp_path, row=MODELS[name])) == ""
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_model_is_no_problem(name: str, tmp_path: Path) -> None:
 def test_a_hybrid_has_layers_of_both_kinds(name: str, key: str, value: Any, words: str, tmp_path: Path) -> None:
     """Or llama.cpp ends the process at the first token."""
     header: dict[str, Any] = {key: value}
-    assert words in problem(architectures.make(name, tmp_path, row=RARE.get(name), **header))
+    assert words in problem(architectures.make(name, tmp_path, row=MODELS[name], **header))
 
 
 def test_vocabularies_with_bytes_are_no_problem(tmp_path: Path) -> None:
