@@ -243,9 +243,10 @@ def test_a_recurrent_state_that_ran_ahead_is_not_gone_on_with(name: str, open_ti
     assert engine.stats.reused > 100
 
 
-def test_a_recurrent_model_decodes_little_more_than_what_is_new(open_tiny: Open) -> None:
+@pytest.mark.parametrize("name", ["mamba", "lfm2"])
+def test_a_recurrent_model_decodes_little_more_than_what_is_new(name: str, open_tiny: Open) -> None:
     """Whatever it takes back: here each reply goes on three times from somewhere in its middle, as for options."""
-    engine = open_tiny("lfm2")
+    engine = open_tiny(name)
     story = played(engine, 3)
     decoded = own = 0
     for turn in range(4):
@@ -261,7 +262,7 @@ def test_a_recurrent_model_decodes_little_more_than_what_is_new(open_tiny: Open)
             say(engine, window, sampling(50 + take, 25))
             decoded, own = decoded + engine.stats.decoded, own + 25
         story = told(engine, story, reply)
-    assert decoded <= 1.2 * own
+    assert decoded <= 1.15 * own
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma3", "lfm2"])
