@@ -2,19 +2,25 @@
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from advrepl.engines.base import LoadOptions
+from advrepl.engines.llama.branches import BranchingEngine
 from advrepl.engines.llama.engine import LlamaEngine
+from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.memory import SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP
+from advrepl.engines.llama.model import LlamaModel
 from advrepl.engines.prefetch import SHARES, Prefetcher
 from advrepl.play.candidates import candidates, habits
 from advrepl.play.events import Event, Reply
 from advrepl.play.game import Game
 from advrepl.story.scenario import START
 from advrepl.terminal.lines import understood
+from tests import architectures
 from tests.deterministic_engine import DeterministicEngine
 
 NewGame = Callable[..., Game]
@@ -201,3 +207,28 @@ def test_the_real_model_tells_the_same_story(new_game: NewGame, open_engine: Cal
         assert reply.stats["ahead"] or not turn % 2
         assert all(engine.model.extent(sequence) == (-1, -1) for sequence in (SEQ_PREFETCH, SEQ_REFRESH, SEQ_SWAP))
     assert engine.model.extent(0) == (0, len(engine.sequence.cached) - 1)
+
+
+@pytest.mark.parametrize("kind", ["llama-yarn", "mamba", "lfm2"])
+def test_a_window_that_cannot_be_moved_is_read_again_while_the_player_reads(
+    kind: str, new_game: NewGame, tmp_path: Path
+) -> None:
+    model, log = architectures.make(kind, tmp_path), Log(tmp_path / "log")
+    letters = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 20.0)  # else random bytes, which are no text
+    fed: dict[bool, list[int]] = {}
+    for reads in (True, False):
+        engine = BranchingEngine(LlamaModel(model, LoadOptions(768, 1, branches=5), log))
+        game = new_game(engine, seed=3, max_tokens=24, logit_bias=letters)
+        if reads:
+            looking(game)
+        ended(game.open())
+        fed[reads] = []
+        for _ in range(8):
+            game.start_prefetch()
+            if reads:
+                ready(game)
+            stats = ended(game.act("I wait and wait.")).stats
+            fed[reads].append(stats["prompt"] - stats["reused"])
+        assert game.read_in_full == 4  # the first time, and as it slid three times
+        game.close()
+    assert max(fed[True]) < 40 and sum(tokens > 300 for tokens in fed[False]) == 3
