@@ -19,6 +19,9 @@ from advrepl.machine import GIB, free_memory
 TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # of one value
 BLOCK = 32  # values that q8_0 keeps together
+# llama.cpp 0.3.36 has no flash attention for them, without which values cannot be quantized: it leaves it out (grok),
+# or ends the process, as the values come without heads (plm).
+NOT_FUSED = {"grok", "plm"}
 
 
 class Heads(Struct, frozen=True):
@@ -28,6 +31,7 @@ class Heads(Struct, frozen=True):
     values: tuple[int, ...]
     rotated: int  # of a head's keys, by their position
     shared: bool = False  # do values lie in the keys' cells (multi-head latent attention)?
+    fused: bool = True  # is there flash attention for them?
 
     @property
     def quantized_keys_move(self) -> bool:
@@ -48,7 +52,7 @@ def heads_of(model: Any) -> Heads:
         sizes.append(tuple(dict.fromkeys((size, number(model, f"attention.{kind}_length_swa", size)))))
     keys, values = sizes
     rotated, shared = number(model, "rope.dimension_count", keys[0]), number(model, "attention.kv_lora_rank", 0) > 0
-    return Heads(keys, values, rotated, shared)
+    return Heads(keys, values, rotated, shared, metadata(model, "general.architecture") not in NOT_FUSED)
 
 
 def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool, moves: bool = True) -> tuple[str, str]:
@@ -61,6 +65,8 @@ def cache_types(heads: Heads, name: str, kv: str | None, on_gpu: bool, moves: bo
         raise AdvreplError(f"--kv {kv} is no type of cache: use f16 or q8_0")
     if kv != "q8_0":
         return "f16", "f16"
+    if not heads.fused:
+        raise AdvreplError(f"{name} is of an architecture whose cache llama.cpp cannot keep as q8_0: use --kv f16")
     if size := next((size for size in (*heads.keys, *heads.values) if size % BLOCK), 0):
         raise AdvreplError(f"{name} has heads of {size} values and --kv q8_0 keeps {BLOCK} together: use --kv f16")
     quantized = heads.quantized_keys_move or on_gpu or heads.shared or not moves

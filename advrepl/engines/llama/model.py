@@ -199,7 +199,7 @@ class LlamaModel(LlamaMemory):
         # Quantized values cannot do without; without it llama.cpp keeps them transposed. On a CPU it takes up to
         # twice the time for a few tokens behind a full window [measured].
         wanted = self.on_gpu if tuning.flash_attn is None else tuning.flash_attn
-        self.flash_attn = self.cache_types[1] != "f16" or wanted
+        self.flash_attn = heads.fused and (self.cache_types[1] != "f16" or wanted)
         if not self.flash_attn:
             params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if not self.on_gpu:

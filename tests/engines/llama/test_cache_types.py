@@ -9,7 +9,7 @@ import llama_cpp.llama_cpp as lib
 import pytest
 
 from advrepl import AdvreplError
-from advrepl.engines.base import LoadOptions
+from advrepl.engines.base import LoadOptions, Tuning
 from advrepl.engines.llama.cache_types import Cell, Heads, cache_types, cell_of, heads_of
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.header import GgufHeader
@@ -22,6 +22,7 @@ from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from convert import run
 from tests import architectures, tiny
+from tests.bench.caches import MODELS
 from tests.engines.llama.test_engine import ONE, ROUNDING, divergence, shown, slide, write
 
 Open = Callable[..., LlamaEngine]
@@ -85,6 +86,17 @@ def test_what_does_not_fit_is_one_sentence(open_model: Open) -> None:
         open_model(shape="llama")
     with pytest.raises(AdvreplError, match="--kv q4_0 is no type of cache: use f16 or q8_0"):
         open_model("q4_0")
+
+
+@pytest.mark.parametrize("name", ["plm", "grok"])
+def test_what_has_no_flash_attention_is_asked_for_none(name: str, tmp_path: Path) -> None:
+    """llama.cpp ended the process, or said that there was no memory; on a graphics card PLM ended it in any case."""
+    path = architectures.make(name, tmp_path, architectures.Sizes(width=256, head=64), row=MODELS[name])
+    with pytest.raises(AdvreplError, match=r"cannot keep as q8_0: use --kv f16"):
+        LlamaModel(path, LoadOptions(256, 1, kv="q8_0"), Log(tmp_path / "log"))
+    model = LlamaModel(path, LoadOptions(256, 1, tuning=Tuning(flash_attn=True)), Log(tmp_path / "log"))
+    assert not model.flash_attn and model.decode([5, 6], 0)
+    model.close()
 
 
 def held(engine: LlamaEngine) -> int:
