@@ -74,14 +74,14 @@ def gated_delta(s: Sizes, number: int, layer: Shapes, *, one: bool = False) -> S
         return layer | {"attn_q": (2 * s.heads * s.head, s.width)}
     rates: Shapes = {"ssm_ba": (8, s.width)} if one else {"ssm_beta": (4, s.width), "ssm_alpha": (4, s.width)}
     return without(layer, *attention(s, qk_norm=s.head)) | rates | {
-        "attn_qkv": (2 * s.width, s.width), "attn_gate": (s.width, s.width), "ssm_conv1d": (2 * s.width, 4),
-        "ssm_dt.bias": (4,), "ssm_a": (4,), "ssm_norm": (HEAD,), "ssm_out": (s.width, s.width),
+        "attn_qkv": (8 * HEAD, s.width), "attn_gate": (4 * HEAD, s.width), "ssm_conv1d": (8 * HEAD, 4),
+        "ssm_dt.bias": (4,), "ssm_a": (4,), "ssm_norm": (HEAD,), "ssm_out": (s.width, 4 * HEAD),
     }  # fmt: skip
 
 
-def delta_header(s: Sizes) -> Header:
+def delta_header(_: Sizes) -> Header:
     return {
-        "ssm.conv_kernel": 4, "ssm.inner_size": s.width, "ssm.state_size": HEAD, "ssm.time_step_rank": 4,
+        "ssm.conv_kernel": 4, "ssm.inner_size": 4 * HEAD, "ssm.state_size": HEAD, "ssm.time_step_rank": 4,
         "ssm.group_count": 2,
     }  # fmt: skip
 
@@ -90,11 +90,11 @@ def _plamo2(s: Sizes, number: int) -> Shapes:
     shapes = dense(s, *PRE, *POST, fused=True)
     if number % 2:
         return shapes | {"attn_q_norm": (s.heads, s.head), "attn_k_norm": (s.kv_heads, s.head)}
-    double = 2 * s.width
+    double, heads = 2 * s.width, s.width // 16
     return without(shapes, "attn_qkv", "attn_output") | {
         "ssm_in": (2 * double, s.width), "ssm_conv1d": (double, 4), "ssm_x": (64 + 2 * 16, double),
-        "ssm_dt": (4, 64), "ssm_dt.bias": (4,), "ssm_a": (4,), "ssm_d": (4,), "ssm_out": (s.width, double),
-        "ssm_dt_norm": (64,), "ssm_b_norm": (16,), "ssm_c_norm": (16,),
+        "ssm_dt": (heads, 64), "ssm_dt.bias": (heads,), "ssm_a": (heads,), "ssm_d": (heads,),
+        "ssm_out": (s.width, double), "ssm_dt_norm": (64,), "ssm_b_norm": (16,), "ssm_c_norm": (16,),
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions, Tuning
-from advrepl.engines.llama.cache_types import Cell, Heads, cache_types, cell_of, heads_of
+from advrepl.engines.llama.cache_types import NOT_FUSED, Cell, Heads, cache_types, cell_of, heads_of
 from advrepl.engines.llama.engine import LlamaEngine
 from advrepl.engines.llama.header import GgufHeader
 from advrepl.engines.llama.log import Log
@@ -22,10 +22,12 @@ from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
 from convert import run
 from tests import architectures, tiny
+from tests.bench import caches
 from tests.bench.caches import MODELS
 from tests.engines.llama.test_engine import ONE, ROUNDING, divergence, shown, slide, write
 
 Open = Callable[..., LlamaEngine]
+ROUNDED = 0.03
 
 
 @pytest.fixture
@@ -97,6 +99,23 @@ def test_what_has_no_flash_attention_is_asked_for_none(name: str, tmp_path: Path
     model = LlamaModel(path, LoadOptions(256, 1, tuning=Tuning(flash_attn=True)), Log(tmp_path / "log"))
     assert not model.flash_attn and model.decode([5, 6], 0)
     model.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, made in MODELS.items() if made[0] not in NOT_FUSED])
+def test_a_quantized_cache_is_cut_and_moved_rightly(name: str, tmp_path: Path) -> None:
+    """Heads of 64 values, so that quantized keys are moved; rounding makes 0.013 at most, wrong keys 0.05 and more."""
+    path = architectures.make(name, tmp_path, architectures.Sizes(width=256, head=64, inner=256), row=MODELS[name])
+
+    def open() -> LlamaEngine:
+        return LlamaEngine(LlamaModel(path, LoadOptions(caches.CTX, 1, kv="q8_0"), Log(tmp_path / "log")))
+
+    worst, again = caches.cut(open)
+    assert worst < ROUNDED and again == 0
+    engine = open()
+    moves = engine.model.can_shift
+    engine.close()
+    assert not moves or caches.moved(open) < ROUNDED
 
 
 def held(engine: LlamaEngine) -> int:
