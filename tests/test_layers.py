@@ -1,6 +1,7 @@
 """Modules import only from lower layers, and heavy libraries only where they belong."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -108,3 +109,18 @@ def test_help_loads_nothing_heavy() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.endswith("[]\n")
     assert "Begin a new story" in result.stdout
+
+
+def test_the_first_screen_loads_nothing_that_plays_a_story(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "import advrepl.terminal.picker as picker; picker.pick = lambda *_, **__: print('chosen from')\n"
+        "from advrepl.cli.home import home; home(at_terminal=True)\n"
+        "heavy = {'typer','advrepl.play.events','advrepl.engines.base','advrepl.terminal.screen'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    own = {"ADVREPL_HOME": str(tmp_path), "ADVREPL_SAVES": str(tmp_path), "ADVREPL_MODEL": "any.gguf"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ | own
+    )
+    assert result.stdout.endswith("chosen from\n[]\n")

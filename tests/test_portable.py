@@ -64,7 +64,8 @@ from advrepl.terminal import pipe, repl
 from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.editor import PlainEditor
 from advrepl.terminal.interrupts import Interrupts
-from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.screen import Screen
+from advrepl.terminal.theme import Capabilities
 from tests.conftest import ScriptedEngine
 
 replies = ("A house.", " Go in.\\n", " Leave.\\n", " Knock.\\n", "A hall.", " Climb up.\\n", " Shout.\\n", " Sleep.\\n")

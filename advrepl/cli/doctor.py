@@ -100,7 +100,7 @@ def home_trouble() -> str:
 
 
 def _terminal(_saves: Path) -> Iterator[Finding]:
-    from advrepl.terminal.screen import Capabilities
+    from advrepl.terminal.theme import Capabilities
 
     can = Capabilities.of(os.environ)
     encoding = (sys.stdout.encoding or "").lower()

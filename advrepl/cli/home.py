@@ -82,7 +82,7 @@ def pick_beginning(*, plain: bool) -> str | None:
 
 def _pick(title: str, choices: "list[Choice]", plain: bool) -> "Choice | None":
     from advrepl.terminal.picker import pick
-    from advrepl.terminal.screen import Capabilities
+    from advrepl.terminal.theme import Capabilities
 
     can = Capabilities.of(os.environ, plain=plain)
     return pick(title, choices, cursor=can.cursor, style=can.style)

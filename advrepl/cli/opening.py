@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def can_draw(*, plain: bool) -> bool:
     """Tell whether there is a terminal that can show a line while something else goes on."""
-    from advrepl.terminal.screen import Capabilities
+    from advrepl.terminal.theme import Capabilities
 
     return Capabilities.of(os.environ, plain=plain).cursor
 

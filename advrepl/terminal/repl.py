@@ -30,9 +30,9 @@ from advrepl.terminal.editor import PROMPT, Editor, LineEditor, PlainEditor
 from advrepl.terminal.foyer import Foyer
 from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
-from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.screen import Screen
 from advrepl.terminal.text import visible
-from advrepl.terminal.theme import choose
+from advrepl.terminal.theme import Capabilities, choose
 from advrepl.terminal.voice import Say
 from advrepl.terminal.words import GO_ON, HELP, KEPT, STOPPED, YOUR_TURN, words
 

@@ -4,10 +4,8 @@ Reads nothing and knows no commands. Only ever adds lines: what was shown stays 
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TextIO
-
-from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.play.events import Event, Note, Picture, Reply, Slid, Verbatim
@@ -24,25 +22,11 @@ from advrepl.terminal.pager import page
 from advrepl.terminal.progress import PrefillLine
 from advrepl.terminal.speech import Speech, spoken
 from advrepl.terminal.text import StreamWrapper, clip, max_cells, one_line, visible, wrap
-from advrepl.terminal.theme import THEMES, Theme, unstyled
+from advrepl.terminal.theme import THEMES, Capabilities, Theme, unstyled
 from advrepl.terminal.words import YOU_CAN, words
 
 MEASURE = 90  # columns of a line at the most: longer ones are hard to read
 LEAST_QUOTE = 20  # columns of the text with which the model's memory begins
-
-
-class Capabilities(Struct, frozen=True):
-    """What a terminal can do."""
-
-    style: bool  # bold, dim and color
-    cursor: bool  # going back in a line
-    words: bool = False  # all is told in words, for a screen reader: no marks that are only seen
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str], *, plain: bool = False) -> "Capabilities":
-        """Read them from TERM and NO_COLOR (https://no-color.org); `plain`: nothing but lines of words is wanted."""
-        cursor = not plain and environment.get("TERM", "").lower() not in ("", "dumb", "unknown")
-        return cls(style=cursor and not environment.get("NO_COLOR"), cursor=cursor, words=plain)
 
 
 class Screen:

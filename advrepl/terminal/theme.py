@@ -14,6 +14,20 @@ RESET = "\x1b[0m"
 NAMES = {31: "ansired", 32: "ansigreen", 34: "ansiblue", 35: "ansimagenta", 36: "ansicyan"}  # of prompt_toolkit
 
 
+class Capabilities(Struct, frozen=True):
+    """What a terminal can do."""
+
+    style: bool  # bold, dim and color
+    cursor: bool  # going back in a line
+    words: bool = False  # all is told in words, for a screen reader: no marks that are only seen
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], *, plain: bool = False) -> "Capabilities":
+        """Read them from TERM and NO_COLOR (https://no-color.org); `plain`: nothing but lines of words is wanted."""
+        cursor = not plain and environment.get("TERM", "").lower() not in ("", "dumb", "unknown")
+        return cls(style=cursor and not environment.get("NO_COLOR"), cursor=cursor, words=plain)
+
+
 class Theme(Struct, frozen=True):
     """Colors by their ANSI numbers, which the terminal's own palette fills in; the narrator has none."""
 

@@ -15,7 +15,8 @@ from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.editor import PlainEditor
 from advrepl.terminal.interrupts import Interrupts
 from advrepl.terminal.repl import Repl
-from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.screen import Screen
+from advrepl.terminal.theme import Capabilities
 from tests.conftest import ScriptedEngine
 
 

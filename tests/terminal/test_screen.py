@@ -8,7 +8,8 @@ from advrepl.play.reply import Option, Piece
 from advrepl.play.thoughts import Thought
 from advrepl.terminal.clipboard import Copied
 from advrepl.terminal.columns import Table
-from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.screen import Screen
+from advrepl.terminal.theme import Capabilities
 
 PLAIN = Capabilities(style=False, cursor=False)
 FULL = Capabilities(style=True, cursor=True)

@@ -8,7 +8,8 @@ import pytest
 from advrepl.play.game import Game
 from advrepl.terminal import clipboard, commands
 from advrepl.terminal.clipboard import Copied
-from advrepl.terminal.screen import Capabilities, Screen
+from advrepl.terminal.screen import Screen
+from advrepl.terminal.theme import Capabilities
 from tests.terminal.commands.conftest import refused, told
 
 
