@@ -154,6 +154,9 @@ class Terminal:
                 self._read(1)
             except pexpect.EOF:
                 break
+        while self.child.isalive():  # its terminal is gone, and a busy machine may take a moment longer
+            assert time.monotonic() < end, "the program closed its terminal and does not end"
+            time.sleep(0.01)
         self.child.close()
         return int(self.child.exitstatus if self.child.exitstatus is not None else -self.child.signalstatus)
 

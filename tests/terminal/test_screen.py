@@ -10,6 +10,7 @@ from advrepl.terminal.clipboard import Copied
 from advrepl.terminal.columns import Table
 from advrepl.terminal.screen import Screen
 from advrepl.terminal.theme import Capabilities
+from tests.pty_play import PATIENCE
 
 PLAIN = Capabilities(style=False, cursor=False)
 FULL = Capabilities(style=True, cursor=True)
@@ -31,6 +32,13 @@ class Paper(io.StringIO):
                 return width
 
         return Fixed(self, capabilities)
+
+    def written(self) -> None:
+        """Wait until something stands there."""
+        end = time.monotonic() + PATIENCE
+        while not self.getvalue():
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def shown(*events: object, width: int = 40, capabilities: Capabilities = PLAIN) -> str:
@@ -165,7 +173,7 @@ def test_long_feeding_is_shown_and_wiped_before_the_first_word() -> None:
     screen = paper.screen(FULL)
     screen.show_prefill(0, 200)
     assert paper.getvalue() == "", "nothing yet: most feeding is over by then"
-    time.sleep(1.3)
+    paper.written()
     screen.show_prefill(128, 200)
     screen.show_prefill(200, 200)
     screen.show(Piece("You enter "))
@@ -185,7 +193,7 @@ def test_terminal_without_a_cursor_is_told_once() -> None:
     paper = Paper(60)
     screen = paper.screen(PLAIN)
     screen.show_prefill(0, 200)
-    time.sleep(1.3)
+    paper.written()
     screen.show_prefill(128, 200)
     screen.show_prefill(200, 200)
     assert paper.getvalue() == "reading 200 tokens: 0%\n"
