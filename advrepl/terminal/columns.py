@@ -20,3 +20,9 @@ class Table(Note, frozen=True):
         """Return the table of these rows."""
         kept = tuple(rows)
         return cls(lay_out(kept, ENDLESS), kept)
+
+    @classmethod
+    def marked(cls, rows: Iterable[tuple[str, str, str]]) -> Self:
+        """Return the table of rows whose first column has marks; between the two stands what they say in words."""
+        kept = tuple(rows)
+        return cls("\n".join(f"{words}: {last}" for _, words, last in kept), tuple((row[0], row[2]) for row in kept))

@@ -21,6 +21,7 @@ FIRST_WORDS = 48  # columns of a turn in /tree, /takes and /search
 MOST_LINES = 40  # of /tree
 MOST_FOUND = 20
 YES = "yes"
+ON_PATH = "on the path that is read"
 
 
 @command("takes", "swipes", usage="[TURN [TAKE]]")
@@ -38,11 +39,10 @@ def takes(game: Game, argument: str) -> Iterator[Event]:
     if number:
         game.state.browsed = moves.place_of(game, turn)
     path = set(game.story.path)
-    rows = [
-        (f"{'*' if take in path else ' '} {place}", _begin(game, take))
+    yield Table.marked(
+        (*_marked(f"{place}", f"take {place}", take in path, "the one that is read"), _begin(game, take))
         for place, take in enumerate(game.story.siblings(turn), 1)
-    ]
-    yield Table.of(rows)
+    )
     yield Note(f"takes of turn {turn + 1}; Left and Right go through them, /takes {turn + 1} N reads the Nth")
 
 
@@ -80,8 +80,8 @@ def branch(game: Game, argument: str) -> Iterator[Event]:
     if not save.branches:
         yield Note("no branch has a name: /branch NAME gives it one")
         return
-    yield Table.of(
-        (f"{'*' if name == save.branch else ' '} {name}", f"turn {last + 1}: {_begin(game, last)}")
+    yield Table.marked(
+        (*_marked(name, name, name == save.branch, "where you are"), f"turn {last + 1}: {_begin(game, last)}")
         for name, last in save.branches.items()
     )
 
@@ -115,10 +115,10 @@ def tree(game: Game, argument: str) -> Iterator[Event]:
         names.setdefault(last, []).append(name)
     rows = [_row(game, each, costs, names) for each in shown]
     if before:
-        rows.insert(0, ("…", f"{before} more before these: /tree TURN draws a part"))
+        rows.insert(0, ("…", "first", f"{before} more before these: /tree TURN draws a part"))
     if behind:
-        rows.append(("…", f"{behind} more behind these: /tree TURN draws a part"))
-    yield Table.of(rows)
+        rows.append(("…", "last", f"{behind} more behind these: /tree TURN draws a part"))
+    yield Table.marked(rows)
 
 
 @command("search", "find", usage="TEXT")
@@ -131,12 +131,12 @@ def search(game: Game, argument: str) -> Iterator[Event]:
     if not found:
         yield Note(f"no turn has {argument[:40]!r}")
         return
-    yield Table.of(
-        (f"{'*' if index in path else ' '} {index + 1}", _around(game.story.turns[index].text, wanted))
-        for index in found[-MOST_FOUND:]
+    yield Table.marked(
+        (*_marked(f"{at + 1}", f"turn {at + 1}", at in path, ON_PATH), _around(game.story.turns[at].text, wanted))
+        for at in found[-MOST_FOUND:]
     )
     more = f"the last {MOST_FOUND} of {len(found)} turns" if len(found) > MOST_FOUND else counted(len(found))
-    yield Note(f"{more} with it, * on the path that is read; /goto TURN goes there")
+    yield Note(f"{more} with it, * {ON_PATH}; /goto TURN goes there")
 
 
 @command("delete", usage=f"TURN [{YES}]")
@@ -206,11 +206,18 @@ def _around(text: str, wanted: str) -> str:
     return ("…" if start else "") + clip(one_line(text[start : start + FIRST_WORDS * 4]), FIRST_WORDS)
 
 
-def _row(game: Game, each: Stretch, costs: moves.Costs, names: dict[int, list[str]]) -> tuple[str, str]:
-    mark = "●" if each.on_path else "○"
-    number = f"{each.first + 1}" if each.first == each.last else f"{each.first + 1}-{each.last + 1}"
+def _marked(drawn: str, words: str, is_marked: bool, meaning: str) -> tuple[str, str]:
+    """Return the first column of a row with or without a mark, and what that says."""
+    return (f"* {drawn}", f"{words}, {meaning}") if is_marked else (f"  {drawn}", words)
+
+
+def _row(game: Game, each: Stretch, costs: moves.Costs, names: dict[int, list[str]]) -> tuple[str, str, str]:
+    mark, read = ("●", "") if each.on_path else ("○", f", not {ON_PATH}")
+    one = each.first == each.last
+    number = f"{each.first + 1}" if one else f"{each.first + 1}-{each.last + 1}"
+    words = f"{'turn' if one else 'turns'} {number}{read}{f', branch of level {each.depth}' if each.depth else ''}"
     facts = [counted(each.count) if each.count > 1 else "", f"{each.takes} takes" if each.takes > 1 else ""]
     facts.append(costs.said(each))
     facts += names.get(each.last, [])
     told = ", ".join(filter(None, facts))
-    return f"{'│ ' * each.depth}{mark} {number}", _begin(game, each.first) + (f"  ({told})" if told else "")
+    return f"{'│ ' * each.depth}{mark} {number}", words, _begin(game, each.first) + (f"  ({told})" if told else "")

@@ -8,6 +8,8 @@ from advrepl import AdvreplError
 from advrepl.play.events import Note
 from advrepl.play.game import Game
 from advrepl.terminal import commands
+from advrepl.terminal.columns import Table
+from advrepl.terminal.layout import ENDLESS, lay_out
 from tests.conftest import ScriptedEngine
 
 OPENING = ("A house.", " Go in.\n", " Leave.\n", " Knock.\n")
@@ -23,6 +25,12 @@ def game(new_game: Callable[..., Game]) -> Iterator[Game]:
     list(game.act("Go in."))
     yield game
     game.file.close()
+
+
+def drawn(game: Game, line: str) -> list[str]:
+    """The lines of a table that a command draws."""
+    (table,) = (event for event in commands.run(game, line) if isinstance(event, Table))
+    return lay_out(table.rows, ENDLESS).split("\n")
 
 
 def told(game: Game, line: str) -> str:

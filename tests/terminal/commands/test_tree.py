@@ -3,12 +3,15 @@
 from advrepl.play.events import Draft, Reply
 from advrepl.play.game import Game
 from advrepl.terminal import commands
-from tests.terminal.commands.conftest import refused, told
+from tests.terminal.commands.conftest import drawn, refused, told
 
 
 def test_takes_are_listed_and_read(game: Game) -> None:
     list(commands.run(game, "/retry"))
-    assert told(game, "/takes").startswith("  1  You stand in a hall.\n* 2  You fall into a cellar.\ntakes of turn 5;")
+    assert drawn(game, "/takes") == ["  1  You stand in a hall.", "* 2  You fall into a cellar."]
+    assert told(game, "/takes").startswith(
+        "take 1: You stand in a hall.\ntake 2, the one that is read: You fall into a cellar.\ntakes of turn 5;"
+    )
     *_, reply = commands.run(game, "/takes 5 1")
     assert isinstance(reply, Reply)
     assert (reply.text, reply.options) == ("You stand in a hall.", ("Climb the stairs.", "Open the door.", "Shout."))
@@ -33,11 +36,18 @@ def test_the_tree_is_drawn_with_what_it_costs_to_go_there(game: Game) -> None:
     list(commands.run(game, "/retry"))
     told(game, "/branch below")
     told(game, "/goto 4")
-    assert told(game, "/tree").split("\n") == [
+    assert drawn(game, "/tree") == [
         "● 1-3  > Start!  (3 turns)",
         "│ ○ 5  You fall into a cellar.  (2 takes, 18 tokens to read, main, below)",
         "● 4    You stand in a hall.  (2 takes)",
     ]
+    assert told(game, "/tree").split("\n") == [
+        "turns 1-3: > Start!  (3 turns)",
+        "turn 5, not on the path that is read, branch of level 1: "
+        "You fall into a cellar.  (2 takes, 18 tokens to read, main, below)",
+        "turn 4: You stand in a hall.  (2 takes)",
+    ]
+    assert told(game, "/branch").startswith("main: turn 5: ") and drawn(game, "/branch")[0].startswith("  main ")
     *_, reply = commands.run(game, "/goto below")
     assert isinstance(reply, Reply) and reply.text == "You fall into a cellar."
     assert refused(game, "/goto above").startswith("there is no turn above")
@@ -45,8 +55,9 @@ def test_the_tree_is_drawn_with_what_it_costs_to_go_there(game: Game) -> None:
 
 def test_search_looks_through_all_takes(game: Game) -> None:
     list(commands.run(game, "/retry"))
+    assert drawn(game, "/search HALL") == ["  4  You stand in a hall. - Climb the stairs. - Open…"]
     assert told(game, "/search HALL") == (
-        "  4  You stand in a hall. - Climb the stairs. - Open…\n"
+        "turn 4: You stand in a hall. - Climb the stairs. - Open…\n"
         "1 turn with it, * on the path that is read; /goto TURN goes there"
     )
     assert told(game, "/search dragons") == "no turn has 'dragons'"
