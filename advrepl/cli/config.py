@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from advrepl import AdvreplError, atomic, paths, regular
+from advrepl import AdvreplError, atomic, paths, program, regular
 from advrepl.cli import completion
 from advrepl.cli.flags import say
 from advrepl.cli.play import PLAY_FLAGS
@@ -40,7 +40,14 @@ def config(
     path = paths.config_file()
     if name is None:
         said = read(path)
-        say(f"# {path}" + ("" if said else ": nothing is set; `advrepl config NAME VALUE` sets an option of play"))
+        say(
+            f"# {path}"
+            + (
+                ""
+                if said
+                else f": nothing is set; `{program.command('config', 'NAME', 'VALUE')}` sets an option of play"
+            )
+        )
         for each in said:
             say(f"{each} = {_toml(said[each])}")
         arguments(path)
@@ -127,7 +134,10 @@ def about(key: str) -> str:
 def _known(name: str) -> str:
     key, known = name.lstrip("-").replace("_", "-"), _flags()
     if key not in known:
-        hint = did_you_mean(key, {each: each for each in known}) or "`advrepl play -h` lists those there are"
+        hint = (
+            did_you_mean(key, {each: each for each in known})
+            or f"`{program.command('play', '-h')}` lists those there are"
+        )
         raise AdvreplError(f"there is no option {name}: {hint}")
     return key
 

@@ -83,9 +83,14 @@ def _home(_saves: Path) -> Iterator[Finding]:
     yield Finding("home", trouble or str(paths.home()), mend)
     try:
         config.arguments(paths.config_file())
-        yield Finding("config", "in order" if paths.config_file().exists() else "none: `advrepl config` sets defaults")
+        yield Finding(
+            "config",
+            "in order" if paths.config_file().exists() else f"none: `{program.command('config')}` sets defaults",
+        )
     except AdvreplError as error:
-        yield Finding("config", str(error), "mend that line, or remove it with `advrepl config NAME --unset`")
+        yield Finding(
+            "config", str(error), f"mend that line, or remove it with `{program.command('config', 'NAME', '--unset')}`"
+        )
 
 
 def home_trouble() -> str:
@@ -128,7 +133,9 @@ def _models(_saves: Path) -> Iterator[Finding]:
     incoming = paths.models_folder() / ".incoming"
     if incoming.is_dir() and any(incoming.iterdir()):
         names = ", ".join(path.name.replace("--", "/") for path in incoming.iterdir())
-        yield Finding("fetching", f"{names} is not whole", f"run `advrepl pull` again, or remove {incoming}")
+        yield Finding(
+            "fetching", f"{names} is not whole", f"run `{program.command('pull')}` again, or remove {incoming}"
+        )
 
 
 def _stories(saves_folder: Path) -> Iterator[Finding]:

@@ -42,7 +42,9 @@ def pull(
     if (entry := known.find(repo)) and "/" not in repo:
         repo, file = entry.repo, file or entry.file
     if "/" not in repo:
-        raise AdvreplError(f"{repo} is no OWNER/NAME, and none of those that `advrepl models --known` lists")
+        raise AdvreplError(
+            f"{repo} is no OWNER/NAME, and none of those that `{program.command('models', '--known')}` lists"
+        )
     folder = paths.models_folder()
     chosen = hub.offer(repo, file)
     for line in _summary(chosen):

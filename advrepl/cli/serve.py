@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.cli.flags import GpuLayers, KvType, ModelFlag, Threads, say, tell, whole
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def serve(
 
     path = models.resolve(model, tell)
     if path.is_dir():
-        raise AdvreplError(f"{path} is a folder: a llama-server takes GGUF files, which `advrepl convert` makes")
+        raise AdvreplError(
+            f"{path} is a folder: a llama-server takes GGUF files, which `{program.command('convert')}` makes"
+        )
     trained = header_number(path, Log(paths.llama_log()), "context_length")
     tuned, told = store.options(path, paths.tuning_file(), LoadOptions(ctx, threads, gpu_layers, kv), devices())
     if told:

@@ -7,14 +7,15 @@ import hashlib
 import re
 from pathlib import Path
 
-from advrepl import AdvreplError, regular
+from advrepl import AdvreplError, program, regular
 from convert.foreign import is_lfs_pointer, pointer_left
 
 
 def check_file(path: Path) -> None:
     """Raise AdvreplError unless this is a GGUF file that can be read."""
     if path.is_dir():
-        raise AdvreplError(f"{path} is a folder: this takes a GGUF file, which `advrepl convert {path}` may make of it")
+        convert = program.command("convert", str(path))
+        raise AdvreplError(f"{path} is a folder: this takes a GGUF file, which `{convert}` may make of it")
     try:
         with regular.opened(path) as file:
             magic = file.read(4)
@@ -23,7 +24,9 @@ def check_file(path: Path) -> None:
     if magic != b"GGUF":
         if is_lfs_pointer(path):
             raise AdvreplError(pointer_left([path]))
-        raise AdvreplError(f"{path} is not a GGUF file: convert a model with `advrepl convert`, or choose another")
+        raise AdvreplError(
+            f"{path} is not a GGUF file: convert a model with `{program.command('convert')}`, or choose another"
+        )
 
 
 def parts(path: Path) -> list[Path]:

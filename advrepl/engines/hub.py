@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.engines.files import parts
 
 XOR = "xor_encoded_files/"
@@ -100,9 +100,8 @@ def _one_gguf(repo: str, names: list[str], wanted: str) -> str:
     there = sorted(found or names)
     if not there:
         raise AdvreplError(f"{repo} has no GGUF file")
-    raise AdvreplError(
-        f"{repo} has {', '.join(there[:12])}: name one, as in `advrepl pull {repo}:{Path(there[0]).name}`"
-    )
+    one = program.command("pull", f"{repo}:{Path(there[0]).name}")
+    raise AdvreplError(f"{repo} has {', '.join(there[:12])}: name one, as in `{one}`")
 
 
 def fetch(chosen: Offer, models: Path, on_check: Callable[[int], None] = lambda _: None) -> Path:

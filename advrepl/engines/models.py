@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advrepl import AdvreplError, paths, program
-from advrepl.engines import facts
+from advrepl.engines import facts, known
 from advrepl.engines.base import Engine
 from advrepl.engines.files import fingerprint
 from advrepl.engines.installed import bytes_of, folders, how_to_get_one, installed, name_of, starter_model
@@ -91,12 +91,21 @@ def resolve(spec: str | None, notice: Callable[[str], None] = lambda _: None) ->
         raise AdvreplError(f"{path} holds no config.json: give a GGUF file, or a whole Hugging Face model folder")
     if path.exists():
         return path
+    return _named(spec, notice)
+
+
+def _named(spec: str, notice: Callable[[str], None]) -> Path:
     named = {name: model for model in reversed(_all()) for name in (model.name, name_of(model))}
     if spec in named:
         return named[spec]
     unknown = f"there is no model {spec}, neither here nor in {paths.models_folder()}"
     names = {name: name_of(model) for name, model in named.items()}
-    return named[understood(spec, [names], unknown, f"see `{program.command('models')}`", notice)]
+    try:
+        return named[understood(spec, [names], unknown, f"see `{program.command('models')}`", notice)]
+    except AdvreplError:
+        if there := known.find(spec):
+            raise AdvreplError(f"{unknown}: `{program.command('pull', there.name)}` fetches it") from None
+        raise
 
 
 def locate(spec: str | None, notice: Callable[[str], None] = lambda _: None) -> Path | Address:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import msgspec
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.engines.base import Caching
 from advrepl.play.events import Event
 from advrepl.play.game import Game
@@ -177,7 +177,9 @@ def delete(game: Game, turn: int) -> int:
     try:
         save = editing.without(game.state.save, story, turn)
     except ValueError:
-        raise AdvreplError("nothing would be left of the story: `advrepl saves delete` removes all of it") from None
+        raise AdvreplError(
+            f"nothing would be left of the story: `{program.command('saves', 'delete')}` removes all of it"
+        ) from None
     with game.changing():
         start = save.window_start if not unseen else 0
         game.state.become(msgspec.structs.replace(save, window_start=start))
@@ -191,7 +193,9 @@ def greet(game: Game, number: int) -> Iterator[Event]:
     """Let the character greet in other words, before the player has said any; counted from 1."""
     greetings = game.scenario.greetings
     if game.greeted() is None:
-        raise AdvreplError("greetings can be chosen before your first words; `advrepl play` begins a new story")
+        raise AdvreplError(
+            f"greetings can be chosen before your first words; `{program.command('play')}` begins a new story"
+        )
     if not 0 < number <= len(greetings):
         raise AdvreplError(f"there are {len(greetings)} greetings, so 1 to {len(greetings)}, not {number}")
     game.state.begin_with(greetings[number - 1])

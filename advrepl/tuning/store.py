@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from advrepl import AdvreplError, atomic, regular
+from advrepl import AdvreplError, atomic, program, regular
 from advrepl.engines.base import UNTUNED, LoadOptions, Tuning
 from advrepl.engines.files import fingerprint
 from advrepl.machine import Machine, this_machine
@@ -45,9 +45,9 @@ def read(path: Path) -> tuple[list[TuningRecord], str]:
     except FileNotFoundError:
         return [], ""
     except (OSError, msgspec.DecodeError) as error:
-        return [], f"{path} cannot be read and is ignored ({error}): `advrepl tune` writes it anew"
+        return [], f"{path} cannot be read and is ignored ({error}): `{program.command('tune')}` writes it anew"
     if book.schema != SCHEMA:
-        return [], f"{path} was written by another version and is ignored: `advrepl tune` writes it anew"
+        return [], f"{path} was written by another version and is ignored: `{program.command('tune')}` writes it anew"
     return book.entries, ""
 
 

@@ -8,9 +8,9 @@ import gguf
 import numpy as np
 import pytest
 
-from advrepl import paths
+from advrepl import AdvreplError, paths
 from advrepl.cli import models as shown
-from advrepl.engines import models
+from advrepl.engines import known, models
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +65,11 @@ def test_part_1_stands_for_a_split_model(smollm2: Path) -> None:
     assert models.installed()[0] == parts[0] == models.resolve("big-00001-of-00002")
     parts[0].unlink()  # still on its way: the other part is listed, and says what it is
     assert models.installed() == [parts[1], smollm2] and models.resolve(None) == smollm2
+
+
+@pytest.mark.parametrize("name", [model.name for model in known.KNOWN])
+def test_a_known_model_that_is_not_here_says_how_to_fetch_it(smollm2: Path, name: str) -> None:
+    with pytest.raises(AdvreplError, match=rf"there is no model {name}, .*: `.*advrepl pull {name}` fetches it"):
+        models.resolve(name)
+    here = write(f"{name}.Q5_K_M.gguf")
+    assert models.resolve(name) == here

@@ -4,7 +4,6 @@ Loads no weights and needs neither torch nor transformers (model.py does); the f
 """
 
 import hashlib
-import shlex
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
@@ -90,7 +89,7 @@ def require(path: Path) -> None:
         return
     if converts(path):
         raise AdvreplError(
-            f"{path} is a Hugging Face folder: make a GGUF file of it with `advrepl convert {shlex.quote(str(path))}`"
+            f"{path} is a Hugging Face folder: make a GGUF file of it with `{program.command('convert', str(path))}`"
             f" (or play it as it is, slower, after `{install_line()}`)"
         )
     raise AdvreplError(f"{path} is played with torch and transformers, which are not installed: `{install_line()}`")
@@ -100,7 +99,7 @@ def faster(path: Path) -> str | None:
     """Return what to tell a player of a folder that llama.cpp could play; None: it could not."""
     if not converts(path):
         return None
-    return f"{path.name} would play several times faster as GGUF: advrepl convert {shlex.quote(str(path))}"
+    return f"{path.name} would play several times faster as GGUF: {program.command('convert', str(path))}"
 
 
 def install_line() -> str:

@@ -13,7 +13,7 @@ import llama_cpp.llama_cpp as lib
 import psutil
 from llama_cpp._ggml import libggml
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.engines.base import LoadOptions, LoadProgress, Tuning
 from advrepl.engines.files import size_of
 from advrepl.engines.llama.header import BadHeader, read_header
@@ -82,7 +82,7 @@ def _load_mode(path: Path, on_gpu: bool, tuning: Tuning) -> tuple[int, bool]:
     if not on_gpu and size > memory.total * 0.95:
         raise AdvreplError(
             f"{path.name} takes {size / GIB:.1f} GB and this machine has {memory.total / GIB:.1f} GB of memory: "
-            "choose a smaller model or quantize it further with `advrepl convert -q`"
+            f"choose a smaller model or quantize it further with `{program.command('convert', '-q')}`"
         )
     # The tuning was found when there was memory for it.
     copy = tuning.load == "copy" and fits_copied(path)

@@ -6,7 +6,7 @@ Does not load weights, and does not tell whether they fit the memory (loading.py
 from functools import lru_cache
 from pathlib import Path
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, program
 from advrepl.engines.files import check_file, parts
 from advrepl.engines.llama.architectures import is_known
 from advrepl.engines.llama.header import BadHeader, GgufHeader, read_header
@@ -107,7 +107,7 @@ def _kind(header: GgufHeader) -> str:
     if header.text("general.type") == "mmproj":
         name = "mmproj"
     if header.text("general.type") == "imatrix" or name == "imatrix":
-        return "is an importance matrix, for `advrepl convert --imatrix`: choose a model"
+        return f"is an importance matrix, for `{program.command('convert', '--imatrix')}`: choose a model"
     pools = (header.number(f"{name}.pooling_type") or NO_POOLING) != NO_POOLING
     if pools or header.number(f"{name}.attention.causal") == 0:
         name = "bert" if name not in NO_STORY else name

@@ -5,7 +5,7 @@ They do not open stories: whoever runs the game does, once this one is closed.
 
 from collections.abc import Iterator
 
-from advrepl import AdvreplError, paths
+from advrepl import AdvreplError, paths, program
 from advrepl.engines import models
 from advrepl.play.beginnings import beginnings
 from advrepl.play.events import Event, Note
@@ -74,5 +74,5 @@ def model(game: Game, argument: str) -> Iterator[Event]:
         "Go on with which model?",
         (Choice(*each) for each in others.items()),
         "/model",
-        "there is no other model here: `advrepl models --known` lists some to fetch",
+        f"there is no other model here: `{program.command('models', '--known')}` lists some to fetch",
     )

@@ -19,7 +19,7 @@ def open_file(path: Path, tmp_path: Path, **options: Any) -> LlamaModel:
 
 def test_a_file_that_is_no_gguf_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"PK\x03\x04 not a model")
-    with pytest.raises(AdvreplError, match=r"x\.gguf is not a GGUF file: convert a model with `advrepl convert`"):
+    with pytest.raises(AdvreplError, match=r"x\.gguf is not a GGUF file: convert a model with `.*advrepl convert`"):
         open_file(tmp_path / "x.gguf", tmp_path)
 
 
