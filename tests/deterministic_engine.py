@@ -110,7 +110,7 @@ class DeterministicBranch(DeterministicEngine):
     def __init__(self, n_ctx: int) -> None:
         super().__init__(n_ctx)
         self.waiting: Sequence[int] = ()
-        self.own, self.ahead, self.at_end = 0, True, True
+        self.own, self.ahead, self.at_end, self.in_last_word = 0, True, True, True
         self.cached: Sequence[int] = ()
 
     def _wait(self) -> Iterator[str]:

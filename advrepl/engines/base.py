@@ -179,6 +179,10 @@ class Branch(Engine, Protocol):
     def at_end(self) -> bool:
         """Tell whether what it waits for, or wrote last, lies behind all that could stay in a longer line."""
 
+    @property
+    def in_last_word(self) -> bool:
+        """Tell whether what it waits for reaches into the last word of a line, which may be half of one."""
+
 
 B = TypeVar("B", bound=Branch)
 

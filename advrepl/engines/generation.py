@@ -72,6 +72,7 @@ class SequenceState(Struct):
     snapshots: Snapshots = field(default_factory=Snapshots)  # of its recurrent part, if it has one
     borders: tuple[int, ...] = ()  # where such copies are wanted: behind the head, each block, before the last token
     chunk_ends: tuple[int, ...] = ()  # positions over which no chunk reaches (kv/chunks.py)
+    last_word: int = 0  # where that of the player's line begins, which may be half of it while he types
     planned: tuple[int, ...] = ()  # where the chunks of the window end, if that is to follow from it (kv/canonical.py)
     chunks: list[int] = field(default_factory=list)  # of these, the first ones, in which `cached` was decoded
     stats: Stats = field(default_factory=Stats)
@@ -187,9 +188,8 @@ class SequenceEngine(ABC, Generic[M]):
             stats.stop = "interrupted"
             return
         with self._sampler(sampling, grammar, wanted) as pick:
-            whole = until_stop(self._sample(pick, sampling.max_tokens), stop)
             stats.stop = "stop"  # until the pieces end by themselves
-            yield from whole
+            yield from until_stop(self._sample(pick, sampling.max_tokens), stop)
 
     def follow(self, window: Window) -> list[int]:
         """Make the cache hold as much of the window as it can; return all its tokens, of which the rest is missing."""
@@ -226,7 +226,8 @@ class SequenceEngine(ABC, Generic[M]):
         """Note where chunks of a window end; return where the player's block of so many tokens does; 0: none is his."""
         sequence = self.sequence
         line, end = chunks.line(window.prompt, parts, length)
-        sequence.chunk_ends = chunks.ends(end - block, line, end if self.parts_lines else 0)
+        sequence.chunk_ends = chunks.ends(end - block, line, end if self.parts_lines else 0, chunks.step(self.n_params))
+        sequence.last_word = chunks.last_word(self.model.vocab.piece, parts[-1 - len(window.prompt.cue)], line, end)
         if self.exact:
             lengths = [length - sum(map(len, parts[1:])), *map(len, parts[1:])]
             # Without the segments that the reply goes on from.
@@ -334,8 +335,6 @@ class SequenceEngine(ABC, Generic[M]):
     def _chunk(self) -> int:
         """Return how many tokens are to be prefilled in one go now."""
         return self.model.chunk
-
-    # --- what the engines give
 
     @abstractmethod
     def _decode(self, tokens: Sequence[int]) -> bool | None:

@@ -43,6 +43,7 @@ class Prefetcher(Generic[E]):
         self._line: PrefetchJob[E] | None = None  # the reply to what is being typed
         self._slide_to: Window | None = None  # for which turns have to slide out, and have not yet
         self._line_ends = False  # may the end of that be read too, which a longer line has not?
+        self._line_half = False  # and its last word be half of one, which no longer line has at all?
         self._typed: Slot[E] | None = None  # what was read of it, or of what stood there before
         self._only_line = False  # is nothing else to be done, as keys are pressed?
         self._serving: Slot[Any] | None = None
@@ -116,17 +117,24 @@ class Prefetcher(Generic[E]):
         if self._line and self._line.key == line.key:
             line = self._line
         self._slide_to = slide_to or self._slide_to
-        self._line, self._line_ends = line, whole
+        self._line, self._line_ends, self._line_half = line, whole, whole
         self._wake()
 
-    def revoke(self, *, all: bool = True) -> None:
-        """Stop reading the line, within milliseconds; unless `all`, only its end, as there is more of it now."""
-        self._line_ends = False
+    def revoke(self, *, all: bool = True, in_word: bool = True) -> None:
+        """Stop reading the line, within milliseconds; unless `all`, only its end, as there is more of it now.
+
+        `in_word`: its last word goes on, so that too is another one.
+        """
+        self._line_ends, self._line_half = False, self._line_half and in_word
         if all:
             self._line = None
         serving = self._serving
-        if serving and serving is self._typed and (all or serving.branch.at_end):
+        if serving and serving is self._typed and (all or self._may_change(serving.branch)):
             self._engine.cancel()
+
+    def _may_change(self, branch: Branch) -> bool:
+        """Tell whether a longer line may have other tokens than those that are to be read now."""
+        return branch.at_end or (self._line_half and not self._line_ends and branch.in_last_word)
 
     def pause(self, *, gently: bool = False) -> None:
         """Stop, and wait until it has; raises what the worker failed with, unless a reply will tell it.
@@ -269,7 +277,7 @@ class Prefetcher(Generic[E]):
     def _reads_on(self, typed: Slot[E]) -> bool:
         """Tell whether the typed line is read on before all else; a slot that waits for nothing has just begun."""
         more = self._line_ends and typed.steps < SHARES[0]
-        return not typed.over and (more or not typed.branch.waiting or not typed.branch.at_end)
+        return not typed.over and (more or not typed.branch.waiting or not self._may_change(typed.branch))
 
     def _slide(self, window: Window) -> None:
         """Let the turns slide out for which a typed line leaves no room; no reply to an option is left then."""

@@ -26,12 +26,13 @@ class ReadingAlong:
         self._line = line
         self._timers: list[asyncio.TimerHandle] = []
         self._game: Game | None = None
-        self._read = ""  # the part of the line that is being read
+        self._text = ""  # the line that is being read
+        self._read = ""  # its whole words
 
     def begin(self) -> None:
         """Begin with another prompt."""
         self._stop()
-        self._game, self._read = None, ""
+        self._game, self._text, self._read = None, "", ""
 
     def pressed(self, game: Game) -> None:
         """Let all wait for a key but what is read of the line, and see what that has become once the key is drawn."""
@@ -46,7 +47,9 @@ class ReadingAlong:
     def changed(self) -> None:
         """Stop reading what the line no longer says."""
         if self._game and (prefetcher := self._game.prefetcher):
-            prefetcher.revoke(all=not self._line().text.startswith(self._read))
+            text = self._line().text
+            in_word = not text.startswith(self._text) or text[len(self._text) :][:1].isalnum()
+            prefetcher.revoke(all=not text.startswith(self._read), in_word=in_word)
 
     def _words(self) -> None:
         """Read the words before the one that is being written, wherever in the line that is."""
@@ -58,6 +61,7 @@ class ReadingAlong:
 
     def _follow(self, text: str, *, whole: bool) -> None:
         if game := self._game:
+            self._text = text
             self._read = text if not whole else (found[0] if (found := _WHOLE_WORDS.match(text)) else "")
             line = self._line().text
             read_along(game, said_in(game, text), whole=whole, may_be_option=may_be_option(game, line))

@@ -84,7 +84,8 @@ class Player:
         def begun() -> bool:
             rows = self.terminal.lines
             said = max((at for at, row in enumerate(rows) if row.startswith("> " + line[:20])), default=len(rows))
-            return any(row.strip() and not row.startswith(" ") for row in rows[said + 1 :])
+            # Not the line that tells how far the prompt is read.
+            return any(row.strip() and not row.startswith((" ", "reading ")) for row in rows[said + 1 :])
 
         return begun
 

@@ -1,7 +1,8 @@
 """Replies written ahead on the real model: same words, all cells given back, pauses, priming and refreshing."""
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import pytest
@@ -256,3 +257,37 @@ def test_what_slid_can_make_room_at_once(open_shallow: Open, engine: BranchingEn
         write(each, window, ONE)
         assert each.stats.prefilled < 10
     assert divergence(engine, alone) < ROUNDING
+
+
+@pytest.mark.parametrize(("in_word", "kept"), [(True, False), (False, True)], ids=["a letter", "a full stop"])
+def test_half_a_word_is_read_no_further_once_a_key_has_changed_it(
+    engine: BranchingEngine, ahead: Prefetcher[str], monkeypatch: pytest.MonkeyPatch, in_word: bool, kept: bool
+) -> None:
+    write(engine, shown(engine, *STORY), ONE)
+    ahead.plan(shown(engine, *STORY, "x"), [])
+    ahead.resume()
+    finish(ahead)  # what stands before any line
+    (line,) = jobs(engine, COOL, "I seek chandel")
+    ends, waits, decode = list[bool](), threading.Event(), engine.model.decode_inline
+
+    def held(tokens: Sequence[int], position: int, seq_id: int) -> bool:
+        typed = ahead._typed
+        assert typed and not typed.branch.at_end
+        ends.append(typed.branch.in_last_word)
+        if ends[-1]:
+            waits.set()
+            while not (engine.model.aborted or released.is_set()):
+                time.sleep(0.001)
+        return decode(tokens, position, seq_id)
+
+    released = threading.Event()
+    monkeypatch.setattr(engine.model, "decode_inline", held)
+    ahead.hold()
+    ahead.read(line, whole=True)
+    assert waits.wait(9)
+    ahead.spent()
+    ahead.revoke(all=False, in_word=in_word)
+    released.set()
+    while ahead._writing:
+        time.sleep(0.001)
+    assert ends.count(True) == 1 and (ahead.spent() > 0) is kept

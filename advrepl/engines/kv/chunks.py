@@ -6,11 +6,18 @@ follow from where it begins and from nothing else, and the words that come of it
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 
 from advrepl.prompt.segments import Prompt
 
 STEP = 8  # tokens; what is left of a line when it is sent is less, and each chunk costs as much as a token more
+LARGE, LARGE_STEP = 3_000_000_000, 4  # parameters, from which on eight tokens take longer than three keys
+WORD = 4  # tokens of the last word of a line, at most; scripts without blanks have no words here
+
+
+def step(n_params: int) -> int:
+    """Return the tokens of the first chunks of a line."""
+    return LARGE_STEP if n_params >= LARGE else STEP
 
 
 def line(prompt: Prompt, parts: Sequence[Sized], length: int) -> tuple[int, int]:
@@ -23,16 +30,22 @@ def line(prompt: Prompt, parts: Sequence[Sized], length: int) -> tuple[int, int]
     return end - (len(parts[-1 - cue]) if prompt.blocks else 0), end
 
 
-def ends(block: int, line: int, end: int) -> tuple[int, ...]:
+def last_word(piece: Callable[[int], bytes], tokens: Sequence[int], line: int, end: int) -> int:
+    """Return where the last word of a line begins: of these tokens, between positions `line` and `end`."""
+    behind = (count for count, token in enumerate(reversed(tokens), 1) if count == WORD or piece(token)[:1] == b" ")
+    return max(end - next(behind, len(tokens)), line)
+
+
+def ends(block: int, line: int, end: int, step: int = STEP) -> tuple[int, ...]:
     """Return positions over which no chunk reaches: where the player's block begins, where his line begins, in it.
 
     The last token of the line, which ends before position `end`, always comes with what follows it, so that what is
     decoded last is never a single token. Chunks of a longer line are longer, an eighth to a quarter of what was read.
     """
-    places, at = [block, line], line + STEP
+    places, at = [block, line], line + step
     while at < end:
         places.append(at)
-        at += max(STEP, 1 << ((at - line).bit_length() - 3))
+        at += max(step, 1 << ((at - line).bit_length() - 3))
     return tuple(places)
 
 

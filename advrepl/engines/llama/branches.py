@@ -194,6 +194,11 @@ class LlamaBranch(LlamaEngine):
         ends = self.sequence.chunk_ends
         return len(self.sequence.cached) + len(self.waiting) > (ends[-1] if ends else 0)
 
+    @property
+    def in_last_word(self) -> bool:
+        """Tell whether what it waits for reaches into the last word of a line, which may be half of one."""
+        return len(self.sequence.cached) + len(self.waiting) > self.sequence.last_word
+
     def truncate(self, length: int) -> None:
         """Keep no more than the first `length` tokens."""
         self.waiting = ()  # it was to come behind what is gone

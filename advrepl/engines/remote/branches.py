@@ -125,6 +125,11 @@ class RemoteBranch(RemoteEngine):
         self._is_anew = False  # has another request been made since the last event?
         self.at_end = True  # no part of a reply is anything to a longer line
 
+    @property
+    def in_last_word(self) -> bool:
+        """Tell whether it may be half a word that is read; it is not known which."""
+        return self.at_end
+
     def read(self, window: Window) -> Iterator[str]:
         """Let the server read a prompt, so that it is in its cache; yields "" where it waits to be served."""
         self.at_end = False

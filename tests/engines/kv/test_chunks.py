@@ -16,6 +16,23 @@ def test_a_line_is_parted_every_eight_tokens_and_a_long_one_less_often() -> None
     assert places[10:15] == (80, 96, 112, 128, 160) and len(places) < 32
 
 
+def test_a_large_model_reads_fewer_tokens_at_once() -> None:
+    assert chunks.step(135_000_000) == 8 and chunks.step(6_700_000_000) == 4
+    assert chunks.ends(0, 0, 15, 4) == (0, 0, 4, 8, 12)
+
+
+def test_the_last_word_is_what_a_key_may_change() -> None:
+    pieces = [b" care", b" then", b" I", b" tur", b"n", b"."]
+
+    def last_word(*tokens: int) -> int:
+        return chunks.last_word(pieces.__getitem__, tokens, 90, 100)
+
+    assert last_word(0, 1, 3) == 99 and last_word(1, 2, 3, 4, 5) == 97
+    assert last_word(4) == 99 and last_word() == 100
+    assert last_word(*[4] * 9) == 96, "a script without blanks has no words"
+    assert chunks.last_word(pieces.__getitem__, [4, 4, 4], 99, 100) == 99
+
+
 @given(st.integers(0, 900), st.integers(1, 900), st.integers(1, 900))
 def test_a_longer_line_has_all_the_places_of_a_shorter_one(line: int, short: int, more: int) -> None:
     places, longer = chunks.ends(line, line, line + short), chunks.ends(line, line, line + short + more)
