@@ -40,14 +40,8 @@ def config(
     path = paths.config_file()
     if name is None:
         said = read(path)
-        say(
-            f"# {path}"
-            + (
-                ""
-                if said
-                else f": nothing is set; `{program.command('config', 'NAME', 'VALUE')}` sets an option of play"
-            )
-        )
+        how = program.command("config", "NAME", "VALUE")
+        say(f"# {path}" if said else f"# {path}: nothing is set; `{how}` sets an option of play")
         for each in said:
             say(f"{each} = {_toml(said[each])}")
         arguments(path)
@@ -134,10 +128,8 @@ def about(key: str) -> str:
 def _known(name: str) -> str:
     key, known = name.lstrip("-").replace("_", "-"), _flags()
     if key not in known:
-        hint = (
-            did_you_mean(key, {each: each for each in known})
-            or f"`{program.command('play', '-h')}` lists those there are"
-        )
+        listed = f"`{program.command('play', '-h')}` lists those there are"
+        hint = did_you_mean(key, {each: each for each in known}) or listed
         raise AdvreplError(f"there is no option {name}: {hint}")
     return key
 
