@@ -2,6 +2,7 @@
 
 import html
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from itertools import groupby
@@ -17,13 +18,13 @@ from tests.pty_play import Terminal
 OPTIONS = ("--seed", "13", "--threads", "1", "--max-tokens", "90", "--no-ahead")
 FOLDER = ROOT / "docs" / "shots"
 CELL, LINE, EDGE = 8.4, 18, 14  # pixels of a column, a row, the border
-DIM = (b"\x1b[2m", b"\x1b[90m")  # pyte knows no dim text
+DIM = re.compile(rb"\x1b\[(0;)?2m")  # pyte knows no dim text: it is drawn in bright black
 DARK = {
-    "default": "#d8d8d8", "background": "#16181d", "brightblack": "#7d828c", "red": "#ff6b6b", "green": "#8fd694",
+    "default": "#d8d8d8", "background": "#16181d", "brightblack": "#7d828c", "brightred": "#ff6b6b", "green": "#8fd694",
     "blue": "#7aa2f7", "magenta": "#d79bef", "cyan": "#6cc7d9", "brown": "#e0c46c", "white": "#ffffff",
 }  # fmt: skip
 LIGHT = DARK | {
-    "default": "#22252b", "background": "#fbfbf8", "brightblack": "#8a8f98", "red": "#b3261e", "green": "#2b7a33",
+    "default": "#22252b", "background": "#fbfbf8", "brightblack": "#6b7079", "red": "#b3261e", "green": "#2b7a33",
     "blue": "#2450b0", "magenta": "#8b2fa0", "cyan": "#0f7585", "white": "#000000",
 }  # fmt: skip
 
@@ -32,7 +33,7 @@ def svg(raw: bytes, columns: int, rows: int, colors: dict[str, str], since: str 
     """Draw what a terminal of this size shows after these bytes, from the line that begins like this."""
     raw = raw.replace(os.fsencode(Path.cwd()) + b"/", b"~/")
     screen = pyte.Screen(columns, rows)
-    pyte.ByteStream(screen).feed(raw.replace(*DIM))
+    pyte.ByteStream(screen).feed(DIM.sub(rb"\x1b[\g<1>90m", raw))
     written = [y for y in range(rows) if screen.display[y].strip()] or [0]
     first, last = next(y for y in written if screen.display[y].startswith(since)), written[-1]
     width, height = columns * CELL + 2 * EDGE, (last + 1 - first) * LINE + 2 * EDGE

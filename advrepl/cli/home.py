@@ -42,7 +42,7 @@ def home(*, at_terminal: bool) -> list[str]:
         return []
     sys.stdout.write("\n")
     sys.stdout.flush()
-    chosen = _pick("Where to?", choices, _plain())
+    chosen = _pick("Where to?", choices, *_look())
     return chosen.name.split(" ", 1) if chosen else []
 
 
@@ -71,21 +71,20 @@ def begun_with(word: str, commands: Iterable[str]) -> str:
     )
 
 
-def pick_beginning(*, plain: bool) -> str | None:
+def pick_beginning(*, plain: bool, theme: str | None) -> str | None:
     """Let the player choose a scenario or a character; None: he gave it up."""
     from advrepl.play.beginnings import beginnings
     from advrepl.terminal.picker import Choice
 
-    chosen = _pick("Begin which story?", [Choice(each.name, each.about) for each in beginnings()], plain)
+    chosen = _pick("Begin which story?", [Choice(each.name, each.about) for each in beginnings()], plain, theme)
     return chosen.name if chosen else None
 
 
-def _pick(title: str, choices: "list[Choice]", plain: bool) -> "Choice | None":
+def _pick(title: str, choices: "list[Choice]", plain: bool, theme: str | None) -> "Choice | None":
     from advrepl.terminal.picker import pick
-    from advrepl.terminal.theme import Capabilities
+    from advrepl.terminal.theme import Capabilities, choose
 
-    can = Capabilities.of(os.environ, plain=plain)
-    return pick(title, choices, cursor=can.cursor, style=can.style)
+    return pick(title, choices, Capabilities.of(os.environ, plain=plain), choose(theme, os.environ))
 
 
 def _choices() -> "list[Choice]":
@@ -121,14 +120,18 @@ def _saves() -> Path | None:
     return Path(usual) if usual else None
 
 
-def _plain() -> bool:
-    """Does the player's own configuration ask for words only? What is wrong with it is told when he plays."""
+def _look() -> "tuple[bool, str | None]":
+    """What the player's own configuration says of it: words only, a theme. What is wrong is told when he plays."""
     import tomllib
 
+    from advrepl.terminal.theme import THEMES
+
     try:
-        return paths.config_file().exists() and tomllib.loads(paths.config_file().read_text("utf-8"))["plain"] is True
-    except (OSError, ValueError, KeyError):
-        return False
+        said = tomllib.loads(paths.config_file().read_text("utf-8")) if paths.config_file().exists() else {}
+    except (OSError, ValueError):
+        said = {}
+    theme = said.get("theme")
+    return said.get("plain") is True, theme if theme in list(THEMES) else None
 
 
 def _models() -> list[str]:

@@ -267,7 +267,7 @@ def _chosen_beginning(chosen: dict[str, Any]) -> str:
 
     if not at_terminal(chosen["json"]) or os.environ.get(program.BY_MAKE):
         return START.name
-    if picked := home.pick_beginning(plain=chosen["plain"]):
+    if picked := home.pick_beginning(plain=chosen["plain"], theme=chosen["theme"]):
         return picked
     raise typer.Exit
 

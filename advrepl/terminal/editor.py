@@ -120,7 +120,7 @@ class LineEditor:
             placeholder=self._placeholder,
             enable_suspend=True,
             enable_open_in_editor=True,  # Ctrl-X Ctrl-E
-            style=Style.from_dict(theme.editor if theme else {"bottom-toolbar": "noreverse"}),
+            style=Style.from_dict(theme.prompts if theme else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
         self._along = ReadingAlong(lambda: self._session.default_buffer.document)
@@ -320,7 +320,7 @@ class LineEditor:
     def _placeholder(self) -> FormattedText:
         if self._used or not self._offered or is_searching():
             return FormattedText()
-        return FormattedText([("class:placeholder fg:ansibrightblack", words(CHOOSE, count=len(self._offered)))])
+        return FormattedText([("class:placeholder", words(CHOOSE, count=len(self._offered)))])
 
 
 def _insert(event: KeyPressEvent) -> None:

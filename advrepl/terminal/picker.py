@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from advrepl import AdvreplError
 from advrepl.terminal.text import clip, max_cells, one_line, wrap
+from advrepl.terminal.theme import Capabilities, Theme
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
@@ -81,9 +82,11 @@ class Picker:
         return out
 
 
-def pick(title: str, choices: Sequence[Choice], *, cursor: bool, style: bool) -> Choice | None:
-    """Let the player choose; None: he gave it up. `cursor` and `style`: what the terminal can do (screen.py)."""
-    return _picked_with_keys(title, choices, style) if cursor else _picked_by_number(title, choices, input)
+def pick(title: str, choices: Sequence[Choice], can: Capabilities, theme: Theme) -> Choice | None:
+    """Let the player choose; None: he gave it up."""
+    if not can.cursor:
+        return _picked_by_number(title, choices, input)
+    return _picked_with_keys(title, choices, theme.prompts if can.style else {})
 
 
 def _picked_by_number(title: str, choices: Sequence[Choice], ask: Callable[[str], str]) -> Choice | None:
@@ -116,15 +119,15 @@ def by_answer(answer: str, choices: Sequence[Choice]) -> Choice:
     raise AdvreplError(f"{one_line(answer)[:40]}: {meant}")
 
 
-def _picked_with_keys(title: str, choices: Sequence[Choice], style: bool) -> Choice | None:
-    app = _application(title, Picker(choices), style)
+def _picked_with_keys(title: str, choices: Sequence[Choice], looks: dict[str, str]) -> Choice | None:
+    app = _application(title, Picker(choices), looks)
     try:
         return app.run(handle_sigint=False)
     except (EOFError, KeyboardInterrupt):
         return None
 
 
-def _application(title: str, picker: Picker, style: bool) -> "Application[Choice | None]":
+def _application(title: str, picker: Picker, looks: dict[str, str]) -> "Application[Choice | None]":
     from prompt_toolkit.application import Application, get_app
     from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, VSplit, Window
@@ -144,11 +147,10 @@ def _application(title: str, picker: Picker, style: bool) -> "Application[Choice
         ]
     )
     body = Window(FormattedTextControl(rows), dont_extend_height=True)
-    looks = {"chosen": "bold ansicyan", "hint": "ansibrightblack", "title": "bold"}
     return Application(
         Layout(HSplit([line, body])),
         key_bindings=_keys(picker),
-        style=Style.from_dict(looks if style else {}),
+        style=Style.from_dict(looks),
         erase_when_done=True,
     )
 

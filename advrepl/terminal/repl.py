@@ -292,9 +292,9 @@ class Repl:
 
     def _choose(self, pick: Pick) -> None:
         """Let the player choose, and do what the choice says, in a line that stands there as if he had typed it."""
-        can = self._screen.can
+        screen = self._screen
         with self._interrupts.reading(prompting=True):
-            chosen = picker.pick(pick.title, pick.choices, cursor=can.cursor, style=can.style)
+            chosen = picker.pick(pick.title, pick.choices, screen.can, screen.theme)
         if chosen:
             line = f"{pick.command} {chosen.name}"
             self._screen.player_line(line)

@@ -33,7 +33,7 @@ class Screen:
     """The terminal's normal screen, written from top to bottom."""
 
     def __init__(self, out: TextIO, capabilities: Capabilities, theme: Theme = THEMES["dark"]) -> None:
-        self._out, self._can, self._theme = out, capabilities, theme
+        self._out, self._can, self.theme = out, capabilities, theme
         self._prose: StreamWrapper | None = None  # while prose is being written
         self._emphasis, self._speech = Emphasis(), Speech()  # in it
         self._blank = False  # is the last line empty?
@@ -194,7 +194,7 @@ class Screen:
             self._progress.end()
         if self._can.cursor:
             text = f"thinking… {tokens}"
-            self._draw_over(self._theme.styled("note", text) if self._can.style else text)
+            self._draw_over(self.theme.styled("note", text) if self._can.style else text)
         elif not self._thinking:
             self._draw_over("thinking…")
         self._thinking = True
@@ -227,7 +227,7 @@ class Screen:
 
     def _choice_in_style(self, mark: str, text: str) -> None:
         text = wrap(f"{mark} {text}", self.measure, len(mark) + 1)
-        self._write_prose(text.replace(mark, self._theme.styled("option", mark), 1) + "\n")
+        self._write_prose(text.replace(mark, self.theme.styled("option", mark), 1) + "\n")
 
     def _slid(self, turns: int, first: str) -> None:
         before, after = "── memory now begins at “", f"” · {counted(turns)} no longer seen"
@@ -247,10 +247,10 @@ class Screen:
 
     def _line(self, text: str, kind: str = "", indent: int = 0) -> None:
         text = wrap(text if self._can.style else unstyled(kind, text), self.measure, indent)
-        self._write(self._theme.styled(kind, text) + "\n" if kind and self._can.style else text + "\n")
+        self._write(self.theme.styled(kind, text) + "\n" if kind and self._can.style else text + "\n")
 
     def _write_prose(self, text: str) -> None:
-        self._write(text.translate(self._theme.marks))
+        self._write(text.translate(self.theme.marks))
 
     def _write(self, text: str) -> None:
         if text:

@@ -11,7 +11,7 @@ from advrepl import AdvreplError
 from advrepl.terminal.text import ITALIC, SPEECH, SPOKEN, UPRIGHT
 
 RESET = "\x1b[0m"
-NAMES = {31: "ansired", 32: "ansigreen", 34: "ansiblue", 35: "ansimagenta", 36: "ansicyan"}  # of prompt_toolkit
+NAMES = {35: "ansimagenta", 36: "ansicyan"}  # of prompt_toolkit
 
 
 class Capabilities(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Theme(Struct, frozen=True):
 
     speech: int
     player: int
-    error: int = 31
+    error: int
 
     @property
     def marks(self) -> dict[int, str]:
@@ -47,13 +47,25 @@ class Theme(Struct, frozen=True):
         return f"\x1b[{code}m{text}{RESET}"
 
     @property
-    def editor(self) -> dict[str, str]:
-        """Return the styles of the line editor: a line that was sent looks as screen.py shows the player's."""
-        return {"bottom-toolbar": "noreverse fg:ansibrightblack", "accepted": NAMES[self.player]}
+    def prompts(self) -> dict[str, str]:
+        """Return the styles of prompt_toolkit: a line that was sent looks as screen.py shows the player's.
+
+        Dim, never bright black: in the palettes of Solarized, Nord and others that is nearly the background.
+        """
+        return {
+            "bottom-toolbar": "noreverse dim",
+            "accepted": NAMES[self.player],
+            "placeholder": "dim",
+            "auto-suggestion": "fg:default dim",
+            "completion-menu.completion.current": "noreverse bold fg:#ffffff bg:#444444",
+            "title": "bold",
+            "chosen": f"bold {NAMES[self.player]}",
+            "hint": "dim",
+        }
 
 
-# Cyan and green are hard to read on white, blue on black.
-THEMES = {"dark": Theme(speech=32, player=36), "light": Theme(speech=34, player=35)}
+# Cyan and green are hard to read on white, blue on black; and red where it is not bright.
+THEMES = {"dark": Theme(speech=32, player=36, error=91), "light": Theme(speech=34, player=35, error=31)}
 LIGHT = ("7", "15")  # the backgrounds of COLORFGBG that are light
 
 

@@ -108,7 +108,7 @@ def test_error_in_the_middle_of_a_reply_begins_a_line() -> None:
     screen = paper.screen(FULL)
     screen.show(Piece("You enter"))
     screen.error("the disk is\x1b full\nnow")
-    assert paper.getvalue() == "\nYou enter\n\x1b[31mthe disk is␛ full now\x1b[0m\n"
+    assert paper.getvalue() == "\nYou enter\n\x1b[91mthe disk is␛ full now\x1b[0m\n"
 
 
 def test_end_of_memory_fits_one_line() -> None:
