@@ -15,6 +15,7 @@ from tests import ROOT
 
 PATIENCE = 90.0  # seconds; the machine may be busy
 LOADS = ("loading the model", "the model reads")  # the toolbar of a story whose model is not there yet
+ASKED = b"\x1b]11;?"  # which color the background has
 KEYS = {"enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "alt-enter": "\x1b\r", "tab": "\t"} | {
     f"ctrl-{letter}": chr(ord(letter) - ord("a") + 1) for letter in "abcdenpruz"
 }
@@ -39,14 +40,22 @@ class Terminal:
     """`advrepl` with these arguments, in a terminal of this size."""
 
     def __init__(
-        self, *arguments: str, columns: int = 80, rows: int = 24, prepare: str = "pass", **environment: str
+        self,
+        *arguments: str,
+        columns: int = 80,
+        rows: int = 24,
+        prepare: str = "pass",
+        background: str = "",
+        **environment: str,
     ) -> None:
-        """`prepare`: Python that the program's process does first."""
+        """`prepare`: Python that the program's process does first; `background`: a color that the terminal tells."""
+        self._background = background
         self.screen = Answering(columns, rows, history=5000, ratio=0.5)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)} | environment
+        # The second: its background is told, and not asked for.
+        env |= {"TERM": "xterm-256color", "COLORFGBG": "15;0", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)} | environment
         self._draws = env["TERM"] != "dumb" and "--plain" not in arguments
         code = f"{prepare}; from advrepl.cli import main; main()"
         self.child = pexpect.spawn(
@@ -166,4 +175,6 @@ class Terminal:
         except pexpect.TIMEOUT:
             return
         self.raw += data
+        if ASKED in data and self._background:
+            self.child.send(f"\x1b]11;rgb:{self._background}\x1b\\")
         self._stream.feed(data)

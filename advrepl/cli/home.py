@@ -81,10 +81,12 @@ def pick_beginning(*, plain: bool, theme: str | None) -> str | None:
 
 
 def _pick(title: str, choices: "list[Choice]", plain: bool, theme: str | None) -> "Choice | None":
+    from advrepl.terminal import background
     from advrepl.terminal.picker import pick
-    from advrepl.terminal.theme import Capabilities, choose
+    from advrepl.terminal.theme import Capabilities
 
-    return pick(title, choices, Capabilities.of(os.environ, plain=plain), choose(theme, os.environ))
+    can = Capabilities.of(os.environ, plain=plain)
+    return pick(title, choices, can, background.theme(theme, can, os.environ))
 
 
 def _choices() -> "list[Choice]":

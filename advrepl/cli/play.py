@@ -151,7 +151,7 @@ PLAY_FLAGS: dict[str, Any] = {
         ),
     ],
     "voice": Annotated[
-        bool, typer.Option("--voice", help="Read each reply aloud (speech-dispatcher or espeak-ng); a key silences it.")
+        bool, typer.Option("--voice", help="Read each reply aloud (espeak-ng or speech-dispatcher); a key silences it.")
     ],
     "keys": Annotated[
         str | None,

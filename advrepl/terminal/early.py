@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from prompt_toolkit.input import Input
+from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
@@ -44,7 +45,7 @@ def unsent(keys: Iterable[KeyPress]) -> list[KeyPress]:
 def drop(stdin: TextIO) -> bool:
     """Read what a terminal that edits lines itself was given until now; is anything lost? EOFError: Ctrl-D alone."""
     early = b""
-    while not early.endswith(CTRL_D) and _is_waiting(stdin.fileno()):
+    while not early.endswith(CTRL_D) and is_waiting(stdin.fileno()):
         early += os.read(stdin.fileno(), 4096) or CTRL_D
     if early.strip() == CTRL_D:
         raise EOFError
@@ -62,21 +63,22 @@ def pastes_marked(out: TextIO) -> Iterator[None]:
 
 
 @contextmanager
-def keys_unechoed(stdin: TextIO) -> Iterator[None]:
+def keys_unechoed(stdin: TextIO) -> Iterator[bool]:
     """Keep keys that are pressed meanwhile out of the prose; they wait for the prompt. Ctrl-C still works.
 
-    Also after a Ctrl-Z: a shell gives its own settings to what goes on in the foreground.
+    Yields whether the terminal lets one do so. Also after a Ctrl-Z: a shell gives its own settings to what goes on in
+    the foreground.
     """
     try:
         import termios
     except ImportError:  # on Windows
-        yield
+        yield False
         return
     try:
         fd = stdin.fileno()
         before = termios.tcgetattr(fd)
     except (OSError, ValueError, termios.error):
-        yield  # no such terminal
+        yield False  # no such terminal
         return
     during = [*before]
     during[3] &= ~(termios.ECHO | termios.ICANON)
@@ -89,10 +91,28 @@ def keys_unechoed(stdin: TextIO) -> Iterator[None]:
     termios.tcsetattr(fd, termios.TCSANOW, during)
     was = signal.signal(signal.SIGCONT, again)
     try:
-        yield
+        yield True
     finally:
         signal.signal(signal.SIGCONT, was)
         termios.tcsetattr(fd, termios.TCSANOW, before)
+
+
+def put_back(typed: bytes) -> None:
+    """Let the next prompt begin with these keys, which were taken from the terminal."""
+    if typed:
+        keys: list[KeyPress] = []
+        parser = Vt100Parser(keys.append)
+        parser.feed_and_flush(typed.decode(errors="surrogateescape"))
+        keyboard = create_input()
+        store_typeahead(keyboard, [*get_typeahead(keyboard), *keys])
+
+
+def is_waiting(file: int, seconds: float = 0) -> bool:
+    """Tell whether there is something to be read, or comes within so many seconds."""
+    try:
+        return bool(select.select([file], [], [], seconds)[0])
+    except (OSError, ValueError):  # on Windows only sockets can be waited for
+        return False
 
 
 def _is_text(key: KeyPress) -> bool:
@@ -101,14 +121,7 @@ def _is_text(key: KeyPress) -> bool:
 
 def _waiting_keys(keyboard: Input) -> list[KeyPress]:
     keys, patience = get_typeahead(keyboard), 0.0
-    while not keyboard.closed and _is_waiting(keyboard.fileno(), patience):
+    while not keyboard.closed and is_waiting(keyboard.fileno(), patience):
         keys += keyboard.read_keys()
         patience = SETTLE
     return keys + keyboard.flush_keys()  # Escape, which may begin another key, is one itself
-
-
-def _is_waiting(file: int, seconds: float = 0) -> bool:
-    try:
-        return bool(select.select([file], [], [], seconds)[0])
-    except (OSError, ValueError):  # on Windows only sockets can be waited for
-        return False

@@ -20,7 +20,7 @@ from advrepl.play.loading import Loading
 from advrepl.play.reply import Option, Piece
 from advrepl.play.state import NOT_KEPT
 from advrepl.prompt import options as menu
-from advrepl.terminal import commands, picker, standing
+from advrepl.terminal import background, commands, picker, standing
 from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.bare_words import BareWords
 from advrepl.terminal.choosing import Pick
@@ -32,7 +32,7 @@ from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
 from advrepl.terminal.screen import Screen
 from advrepl.terminal.text import visible
-from advrepl.terminal.theme import Capabilities, choose
+from advrepl.terminal.theme import Capabilities
 from advrepl.terminal.voice import Say
 from advrepl.terminal.words import GO_ON, HELP, KEPT, STOPPED, YOUR_TURN, words
 
@@ -63,7 +63,8 @@ def play(game: Game | Loading, *, opening: bool, notices: Sequence[str] = (), lo
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "replace")
-    can, theme = Capabilities.of(os.environ, plain=look.plain), choose(look.theme, os.environ)
+    can = Capabilities.of(os.environ, plain=look.plain)
+    theme = background.theme(look.theme, can, os.environ)
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():

@@ -3,7 +3,7 @@
 Pure: screen.py and editor.py use it. What is told apart by a style is told apart by a mark too, where there is none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -69,13 +69,13 @@ THEMES = {"dark": Theme(speech=32, player=36, error=91), "light": Theme(speech=3
 LIGHT = ("7", "15")  # the backgrounds of COLORFGBG that are light
 
 
-def choose(name: str | None, environment: Mapping[str, str]) -> Theme:
-    """Return the theme of a name; without one, that of the background that the terminal tells of, else the dark one.
+def choose(name: str | None, environment: Mapping[str, str], is_light: Callable[[], bool] = lambda: False) -> Theme:
+    """Return the theme of a name; without one, that of the background that the environment tells of.
 
-    Raises AdvreplError where there is no such theme.
+    `is_light` is asked where it does not. Raises AdvreplError where there is no such theme.
     """
     background = environment.get("COLORFGBG", "").rpartition(";")[2]
-    name = name or ("light" if background in LIGHT else "dark")
+    name = name or ("light" if (background in LIGHT if background.isdecimal() else is_light()) else "dark")
     if name not in THEMES:
         raise AdvreplError(f"there is no theme {name!r}: it is {' or '.join(THEMES)}")
     return THEMES[name]

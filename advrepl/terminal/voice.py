@@ -1,4 +1,4 @@
-"""Read aloud by a program of the system: speech-dispatcher, espeak-ng, or macOS's say.
+"""Read aloud by a program of the system: espeak-ng, speech-dispatcher, or macOS's say.
 
 A sentence is read as soon as it is whole, while the rest is still written. A key silences it at once.
 A program that cannot speak leaves it to the next one. Knows no game; repl.py feeds it.
@@ -25,7 +25,7 @@ from advrepl.terminal.text import visible
 
 # A sentence ends behind its mark and closing quotation marks, once something follows; a line does, too.
 SENTENCE = re.compile(r"""(?:[.!?…]+["'”’»)]*(?=\s)|[。！？]+[」』”）]*|\n+)""")
-INSTALL = "there is no voice: install speech-dispatcher (spd-say) or espeak-ng"
+INSTALL = "there is no voice: install espeak-ng or speech-dispatcher (spd-say)"
 CANNOT = "nothing is read aloud: {} cannot speak here; try it in a shell"
 WATCH = 0.5  # seconds after which the watcher looks whether it is still wanted
 # Of a sentence: 15 letters a second are usual. Without a sound card spd-say waits for ever.
@@ -53,17 +53,20 @@ class Speaker(Struct, frozen=True):
 
 
 def find_speakers() -> list[Speaker]:
-    """Return the programs that this system has, the one to try first in front."""
+    """Return the programs that this system has, the one to try first in front: that of ADVREPL_VOICE.
+
+    Without it espeak-ng: it is silent as soon as it is ended, while speech-dispatcher's daemon speaks on for a moment.
+    """
     locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "C"
     own = "en" if locale.partition(".")[0] in ("C", "POSIX") else locale[:2]
     found: list[Speaker] = []
-    if spd := shutil.which("spd-say"):
-        found.append(Speaker((spd, "--wait"), "--language", own, (spd, "--cancel")))
     if espeak := shutil.which("espeak-ng"):
         found.append(Speaker((espeak,), "-v", "en"))
+    if spd := shutil.which("spd-say"):
+        found.append(Speaker((spd, "--wait"), "--language", own, (spd, "--cancel")))
     if say := shutil.which("say"):
         found.append(Speaker((say,)))
-    return found
+    return sorted(found, key=lambda each: Path(each.command[0]).name != os.environ.get("ADVREPL_VOICE"))
 
 
 class Voice:

@@ -312,7 +312,7 @@ def test_errors_are_one_red_line_and_the_game_goes_on(open_terminal: Callable[..
         terminal.line("   ")
         terminal.line("/set temperature warm")
         terminal.until("temperature is a number from 0 to 5, not 'warm'")
-        assert b"\x1b[31mtemperature is" in terminal.raw
+        assert b"\x1b[91mtemperature is" in terminal.raw
         terminal.paste("word " * 20_000)
         terminal.press("enter")
         terminal.until("say it in fewer words")

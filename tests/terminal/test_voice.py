@@ -79,7 +79,7 @@ def test_a_key_silences_within_50_ms_and_for_the_rest_of_the_reply(tmp_path: Pat
 def test_a_system_without_a_voice_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert find_speakers() == []
-    with pytest.raises(AdvreplError, match="install speech-dispatcher"):
+    with pytest.raises(AdvreplError, match="install espeak-ng"):
         Voice(find_speakers())
 
 
@@ -100,10 +100,17 @@ def test_each_program_is_told_the_language_where_it_would_read_another(
     monkeypatch.setattr("shutil.which", lambda name: name)
     commands = [speaker.reading("-Hm.", language) for speaker in find_speakers()]
     assert commands == [
-        ["spd-say", "--wait", *spd, "--", "-Hm."],
         ["espeak-ng", *espeak, "--", "-Hm."],
+        ["spd-say", "--wait", *spd, "--", "-Hm."],
         ["say", "--", "-Hm."],
     ]
+
+
+def test_the_player_says_which_program_reads_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    for said, first in (("spd-say", "spd-say"), ("", "espeak-ng"), ("no-such", "espeak-ng")):
+        monkeypatch.setenv("ADVREPL_VOICE", said)
+        assert Path(find_speakers()[0].command[0]).name == first
 
 
 def test_a_story_is_read_in_its_own_language_and_short_lines_in_that_of_those_before(
