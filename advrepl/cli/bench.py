@@ -27,9 +27,7 @@ def bench(
     json: AsJson = False,
 ) -> None:
     """Measure this machine with a model: loading, reading, writing, sliding."""
-    from rich.markup import escape
-
-    from advrepl.cli.console import Shown
+    from advrepl.cli.console import Shown, bars
     from advrepl.engines import models
     from advrepl.engines.base import LoadOptions
     from advrepl.engines.llama.loading import devices
@@ -44,8 +42,8 @@ def bench(
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told:
         screen.print(told, markup=False, highlight=False, soft_wrap=True)
-    with screen.status("measuring") as status:
-        result = measure(BenchPlan(path, options, turns, runs), lambda doing: status.update(escape(doing)))
+    with bars() as step:
+        result = measure(BenchPlan(path, options, turns, runs), step("measuring"))
     if json:
         show_json(result)
     else:
@@ -53,17 +51,15 @@ def bench(
 
 
 def _bench_server(address: "Address", options: "LoadOptions", turns: int, runs: int, json: bool) -> None:
-    from rich.markup import escape
-
-    from advrepl.cli.console import Shown
+    from advrepl.cli.console import bars
     from advrepl.cli.tables import listing, screen_width
     from advrepl.engines.remote.opening import open_server
     from advrepl.tuning.bench_server import measure_server
 
     engine = open_server(address, options, tell)
     try:
-        with Shown(stderr=True).status("measuring") as status:
-            result = measure_server(engine, turns, runs, lambda doing: status.update(escape(doing)))
+        with bars() as step:
+            result = measure_server(engine, turns, runs, step("measuring"))
     finally:
         engine.close()
     if json:

@@ -31,10 +31,8 @@ def judge(
     json: AsJson = False,
 ) -> None:
     """Compare quantized files with their F16 over a story, and name the smallest that is good enough."""
-    from rich.markup import escape
-
     from advrepl import AdvreplError, paths
-    from advrepl.cli.console import Shown
+    from advrepl.cli.console import Report, bars
     from advrepl.cli.tables import listing, screen_width
     from advrepl.engines import models
     from advrepl.engines.base import LoadOptions
@@ -52,7 +50,13 @@ def judge(
     story, _ = lookup.story(on, paths.saves_folder(folder), tell)
     passphrases.unlock(story)
     save = saves.load(story)
-    with Shown(stderr=True).status("reading") as status:
+    reports: dict[str, Report] = {}
+    with bars() as step:
+
+        def report(name: str, share: float) -> None:
+            reports[name] = reports.get(name) or step("reading")
+            reports[name](name, share, 1)
+
         judged = judging.judge(
             found,
             save,
@@ -61,7 +65,7 @@ def judge(
             lambda model: _format(save.format, model),
             aloud,
             Log(paths.llama_log()),
-            lambda name, share: status.update(escape(f"reading with {name}: {share:.0%}")),
+            report,
         )
     best = judging.smallest(judged, limit)
     if json:

@@ -92,7 +92,7 @@ def _require_room(chosen: "Offer", folder: Path) -> None:
 @contextmanager
 def _checking(total: int) -> Iterator[Callable[[int], None]]:
     """A bar for the sums, which begins with the first of them: before that the hub's library shows its own."""
-    from advrepl.cli.weights import Report, bars
+    from advrepl.cli.console import Report, bars
 
     done, report = 0, None
     with ExitStack() as opened:

@@ -53,15 +53,13 @@ def tune(
 
 
 def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "TuneResult":
-    from rich.markup import escape
-
-    from advrepl.cli.console import Shown
+    from advrepl.cli.console import bars
     from advrepl.engines.llama.log import Log
     from advrepl.terminal.interrupts import Interrupts
     from advrepl.tuning.search import Search
 
-    with Shown(stderr=True).status("tuning") as status:
-        search = Search(path, ctx, seconds, Log(paths.llama_log()), lambda doing: status.update(escape(doing)))
+    with bars() as step:
+        search = Search(path, ctx, seconds, Log(paths.llama_log()), step("tuning"))
         # However often it is pressed: the search ends by itself, once llama.cpp has let go of the model.
         with Interrupts(search.stop, patience=math.inf) as interrupts, interrupts.writing():
             return search.run()

@@ -5,8 +5,6 @@ Parses, calls and prints; the work is done by the package `convert`, which is lo
 
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,42 +20,7 @@ if TYPE_CHECKING:
     from convert.run import ConvertPlan, ConvertResult
     from convert.sums import Sums
 
-Report = Callable[[str, int, int], None]
-
-LABEL = 28  # characters of a tensor's or file's name beside its bar
-
 STYLES = {"right": "green", "wrong": "red", "unknown": "yellow"}
-
-
-@contextmanager
-def bars() -> Iterator[Callable[[str], Report]]:
-    """Open progress bars on stderr, one for each step; they stay silent where stderr is no terminal."""
-    from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from advrepl.cli.console import Shown
-    from advrepl.terminal.text import one_line
-
-    console = Shown(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[item]}"),
-        console=console,
-        disable=not console.is_terminal,
-    ) as shown:
-
-        def step(title: str) -> Report:
-            task = shown.add_task(title, total=None, item="")
-
-            def report(label: str, done: int, total: int) -> None:
-                item = label if len(label) <= LABEL else "…" + label[-LABEL + 1 :]
-                shown.update(task, completed=done, total=total, item=escape(one_line(item)))
-
-            return report
-
-        yield step
 
 
 # decode
@@ -79,6 +42,7 @@ def decode(
     ] = 0,
 ) -> None:
     """Turn an XOR release and its base weights into a Hugging Face folder, and verify it."""
+    from advrepl.cli.console import bars
     from convert.decode.plan import plan_jobs
     from convert.decode.run import run_jobs
 
@@ -185,6 +149,7 @@ def convert(
     ] = None,
 ) -> None:
     """Convert a Hugging Face folder to a quantized GGUF file, which can be played."""
+    from advrepl.cli.console import bars
     from advrepl.engines.hf.folder import prompt_format
     from advrepl.prompt.formats import TEMPLATES, check_name
     from convert import run, single
@@ -209,6 +174,7 @@ def convert(
 def _requantize(
     source: Path, out: Path | None, kind: str, imatrix: str | None, calibration: Path | None, prompt: str | None
 ) -> None:
+    from advrepl.cli.console import bars
     from advrepl.engines.llama.playable import check_playable
     from convert import ConvertError, requantize, run
     from convert.quantize.types import FTYPES

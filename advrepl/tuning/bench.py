@@ -84,8 +84,15 @@ class BenchPlan(Struct, frozen=True):
     turns: int = 40
     runs: int = 3
 
+    @property
+    def work(self) -> int:
+        """Return about how much there is to do: loading is little of it."""
+        return self.runs * RUN + 2 * self.turns * TURN
 
-Progress = Callable[[str], None]
+
+Progress = Callable[[str, float, float], None]  # what is done, how much of it all is, of how much
+# About how much each takes, in tokens that are written.
+RUN, TURN = 2 * GENERATE_TOKENS + PREFILL_TOKENS // 4, REPLY_TOKENS + 12
 
 
 def measure(plan: BenchPlan, progress: Progress) -> BenchResult:
@@ -93,7 +100,7 @@ def measure(plan: BenchPlan, progress: Progress) -> BenchResult:
     log = Log(paths.llama_log())
     loads = []
     for run in range(plan.runs):
-        progress(f"loading, {run + 1} of {plan.runs}")
+        progress(f"loading, {run + 1} of {plan.runs}", 0, plan.work)
         started = time.perf_counter()
         loaded = LlamaModel(plan.path, plan.options, log)
         loads.append(time.perf_counter() - started)
@@ -101,7 +108,7 @@ def measure(plan: BenchPlan, progress: Progress) -> BenchResult:
             loaded.close()
     engine = LlamaEngine(loaded)
     try:
-        prefills, generates, decodes = _rates(loaded, plan.runs, progress)
+        prefills, generates, decodes = _rates(loaded, plan, progress)
         memory = psutil.Process().memory_info().rss / 1e6
         format = models.choose_format(None, engine)
         stories = []
@@ -134,17 +141,22 @@ def spread(values: list[float]) -> Spread:
 
 
 def _tell(progress: Progress, plan: BenchPlan, shift: bool, turn: int) -> None:
-    progress(f"a story {'with' if shift else 'without'} shift, turn {turn} of {plan.turns}")
+    turns = turn - 1 + (0 if shift else plan.turns)
+    progress(
+        f"{'a story' if shift else '--no-shift'}, turn {turn} of {plan.turns}",
+        plan.runs * RUN + turns * TURN,
+        plan.work,
+    )
 
 
-def _rates(loaded: LlamaModel, runs: int, progress: Progress) -> tuple[list[float], list[float], list[float]]:
+def _rates(loaded: LlamaModel, plan: BenchPlan, progress: Progress) -> tuple[list[float], list[float], list[float]]:
     """Prefill, generation and decode rates in turn, so that a machine whose speed drifts is fair to all of them."""
     text = "\n".join(LINES) * 64
     words = loaded.vocab.plain(text)[: min(PREFILL_TOKENS, loaded.n_ctx // 2)]
     prompt = Prompt((Segment("", text[: len(b"".join(map(loaded.vocab.piece, words)))]),), (), ())
     prefills, generates, decodes = [], [], []
-    for run in range(runs):
-        progress(f"reading and writing, {run + 1} of {runs}")
+    for run in range(plan.runs):
+        progress(f"reading and writing, {run + 1} of {plan.runs}", run * RUN, plan.work)
         engine = LlamaEngine(loaded)
         started = time.perf_counter()
         pieces = engine.generate(

@@ -4,7 +4,7 @@ Does not print (cli/bench.py does).
 """
 
 import time
-from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -12,7 +12,7 @@ from advrepl.engines import models
 from advrepl.engines.remote.engine import RemoteEngine
 from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.sampling.params import Sampling
-from advrepl.tuning.bench import GENERATE_TOKENS, LINES, Spread, Turns, play_story, spread
+from advrepl.tuning.bench import GENERATE_TOKENS, LINES, RUN, TURN, Progress, Spread, Turns, play_story, spread
 
 REQUESTS = 20  # short ones, for what each costs
 
@@ -28,18 +28,23 @@ class ServerBench(msgspec.Struct, frozen=True):
     story: Turns
 
 
-def measure_server(engine: RemoteEngine, turns: int, runs: int, progress: Callable[[str], None]) -> ServerBench:
+def measure_server(engine: RemoteEngine, turns: int, runs: int, progress: Progress) -> ServerBench:
     """Take all figures; `progress` is told what is being done. Raises AdvreplError where the server fails."""
     prompt = Prompt((Segment("", "\n".join(LINES) * 4),), (), (Segment("\n", ""),))
     window = Window(prompt, 0, sum(map(engine.count, prompt.segments)), engine.n_ctx)
-    progress("writing")
+    work = runs * RUN + turns * TURN
+    progress("writing", 0, work)
     rates = [_rate(engine, window, run) for run in range(runs)]
-    progress("asking")
+    progress("asking", runs * RUN, work)
     costs = [cost for run in range(REQUESTS) if (cost := _overhead(engine, window, run)) is not None]
     format = models.choose_format(None, engine)
-    story = play_story(engine, format, turns, lambda turn: progress(f"a story, turn {turn} of {turns}"))
+    story = play_story(engine, format, turns, partial(_tell, progress, turns, runs * RUN, work))
     overhead = spread(costs) if costs else None
     return ServerBench(engine.described()["server"], engine.name, engine.n_ctx, overhead, spread(rates), story)
+
+
+def _tell(progress: Progress, turns: int, before: int, work: int, turn: int) -> None:
+    progress(f"a story, turn {turn} of {turns}", before + (turn - 1) * TURN, work)
 
 
 def _rate(engine: RemoteEngine, window: Window, seed: int) -> float:

@@ -8,7 +8,6 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from advrepl.engines.llama.loading import has_gpu, header_number
 from advrepl.engines.llama.log import Log
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.tuning.axes import AXES, Axis, Measured, Run, Situation, hopeless, typical, uses, variation
-from advrepl.tuning.bench import LINES
+from advrepl.tuning.bench import LINES, Progress
 from advrepl.tuning.store import in_words
 
 SECONDS = 30.0
@@ -39,8 +38,6 @@ GPU_SHARES = (0.75, 0.5, 0.25, 0.0)  # of the layers, where not all fit
 
 LATE = "not done in time"  # its rates are at most those
 RELOAD = ("repack", "load", "gpu_layers")  # what a model cannot change once it is loaded
-
-Progress = Callable[[str], None]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -105,7 +102,7 @@ class Search:
     """
 
     def __init__(self, path: Path, ctx: int | None, seconds: float | None, log: Log, progress: Progress) -> None:
-        self._path, self._log, self._progress = path, log, progress
+        self._path, self._log, self._progress, self._started = path, log, progress, time.perf_counter()
         self._seconds, self._given = seconds or SECONDS, seconds is not None
         self._ctx = ctx
         self._stopped = False
@@ -125,7 +122,7 @@ class Search:
 
         Raises KeyboardInterrupt after `stop`, AdvreplError if the model cannot be loaded.
         """
-        started, watch = time.perf_counter(), Watch()
+        started, watch = self._started, Watch()
         try:
             self._ctx = self._ctx or min(header_number(self._path, self._log, "context_length") or CTX, CTX)
             base = first = self._first()
@@ -149,6 +146,9 @@ class Search:
             for loaded in self._open:
                 loaded.close()
 
+    def _say(self, doing: str) -> None:
+        self._progress(doing, min(time.perf_counter() - self._started, self._seconds), self._seconds)
+
     # --- loading
 
     def _first(self) -> Runner:
@@ -164,7 +164,7 @@ class Search:
             raise
 
     def _load(self, label: str, tuning: Tuning) -> Runner:
-        self._progress(f"loading: {label}")
+        self._say(f"loading: {label}")
         before = psutil.Process().memory_info().rss
         try:
             loaded = LlamaModel(self._path, self._with(tuning), self._log, lambda _: not self._stopped)
@@ -255,7 +255,7 @@ class Search:
             if enough or running == runners[:1]:
                 break
             for runner in running:
-                self._progress(f"{axis.name}: {runner.label}")
+                self._say(f"{axis.name}: {runner.label}")
                 if not axis.reload:
                     runner.loaded.open_context(self._path, self._with(runner.tuning))
                 fastest = min((run.seconds(*tokens) for r in runners for run in r.runs), default=math.inf)

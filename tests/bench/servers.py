@@ -119,7 +119,7 @@ def crowd(url: str, tokenizer: Path, players: int, turns: int, reply: int, readi
     """Milliseconds to the first word, the median of each of so many players who play at once."""
 
     def play(player: int) -> float:
-        engine = open_server(read_address(url), LoadOptions(None), lambda _: None, tokenizer)
+        engine = open_server(read_address(url), LoadOptions(None), lambda *_: None, tokenizer)
         format, story, start, firsts = models.choose_format(None, engine), Story(), 0, []
         time.sleep(reading * player / players)
         try:
@@ -147,7 +147,7 @@ def alone(server: Running, name: str, plan: Setup) -> list[Row]:
     """One player's figures on a server."""
     engine, vllm = open_server(read_address(server.url), LoadOptions(plan.ctx), print, plan.model), name == VLLM
     try:
-        found = measure_server(engine, 2, 1, lambda _: None)
+        found = measure_server(engine, 2, 1, lambda *_: None)
         read, slides, beyond = ours(engine, plan.turns, plan.reply)
         plain = Plain(server.url, engine.server.model, engine.n_ctx, plan.reply)
         plainly = sum(plain.say(number) for number in range(plan.turns))

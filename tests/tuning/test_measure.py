@@ -19,7 +19,7 @@ def test_it_tells_whether_what_stays_is_moved_or_read_again(
     """With hybrids it ended, as llama.cpp takes nothing out of their middle."""
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path))
     path = architectures.make(kind, tmp_path)
-    result = measure(BenchPlan(path, LoadOptions(768, 1), turns=16, runs=1), lambda _: None)
+    result = measure(BenchPlan(path, LoadOptions(768, 1), turns=16, runs=1), lambda *_: None)
     assert result.shift.slid >= 2 and result.no_shift.slid >= 2
     assert result.shift.moved == moves and not result.no_shift.moved
     # Random bytes are no text: a reply's tokens are others when it is told.

@@ -98,7 +98,7 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def search(path: Path, tmp_path: Path, seconds: float | None = 20) -> tuple[TuneResult, list[str]]:
     told: list[str] = []
-    return Search(path, None, seconds, Log(tmp_path / "llama.log"), told.append).run(), told
+    return Search(path, None, seconds, Log(tmp_path / "llama.log"), lambda doing, *_: told.append(doing)).run(), told
 
 
 def test_a_search_measures_every_axis(little: Path, tmp_path: Path) -> None:
