@@ -99,6 +99,25 @@ assert "A hall." in paper.getvalue() and len(saves.load(folder / "pipe.json").tu
 """
 
 
+CONVERTING = """
+from pathlib import Path
+
+from convert import run
+from convert.quantize import virtual
+from tests import tiny
+from tests.convert.decode.made import Release
+
+assert not virtual.AVAILABLE, "what only Linux has is not hidden"
+folder = Path(sys.argv[1])
+release = Release(folder)
+release.add("pytorch_model.bin", bytes(range(256)) * 9, b"base" * 576)
+release.run()
+assert release.results() == release.expected
+plan = run.prepare(run.Request(tiny.make("llama", folder / "small"), folder / "small.gguf", "Q4_K_M"))
+assert run.convert(plan, lambda title: lambda label, done, total: None).out.stat().st_size > 1000
+"""
+
+
 def run(code: str, *arguments: str) -> None:
     command = [sys.executable, "-c", HIDING + code, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -108,6 +127,10 @@ def run(code: str, *arguments: str) -> None:
 def test_every_module_loads_without_what_only_posix_has() -> None:
     names = [path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in SOURCES]
     run(LOADING, *(name.removesuffix(".__init__") for name in names if "__main__" not in name and ".hf." not in name))
+
+
+def test_weights_are_decoded_and_converted_without_what_only_posix_has(tmp_path: Path) -> None:
+    run(CONVERTING, str(tmp_path))
 
 
 def test_a_turn_is_played_without_what_only_posix_has(tmp_path: Path) -> None:

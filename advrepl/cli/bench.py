@@ -8,8 +8,6 @@ from advrepl.cli.flags import AsJson, GpuLayers, KvType, ModelFlag, Threads, say
 from advrepl.cli.tables import show_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from advrepl.engines.base import LoadOptions
     from advrepl.engines.remote.address import Address
     from advrepl.tuning.bench import BenchResult, Spread
@@ -27,32 +25,32 @@ def bench(
     json: AsJson = False,
 ) -> None:
     """Measure this machine with a model: loading, reading, writing, sliding."""
-    from advrepl.cli.console import Shown, bars
+    from advrepl.cli.console import bars
     from advrepl.engines import models
     from advrepl.engines.base import LoadOptions
     from advrepl.engines.llama.loading import devices
     from advrepl.tuning import store as tuning_store
     from advrepl.tuning.bench import BenchPlan, measure
 
-    screen, path = Shown(stderr=True), models.locate(model, tell)
+    path = models.locate(model, tell)
     if not isinstance(path, Path):
         _bench_server(path, LoadOptions(ctx), turns, runs, json)
         return
     asked = LoadOptions(ctx, threads, gpu_layers, kv)
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told:
-        screen.print(told, markup=False, highlight=False, soft_wrap=True)
+        tell(told)
     with bars() as step:
         result = measure(BenchPlan(path, options, turns, runs), step("measuring"))
     if json:
         show_json(result)
     else:
-        Shown().print(table(result, runs))
+        where = "GPU" if result.on_gpu else f"{result.threads} threads"
+        _show(f"{result.model}, context {result.context} ({result.kv}), {where}", runs, rows(result))
 
 
 def _bench_server(address: "Address", options: "LoadOptions", turns: int, runs: int, json: bool) -> None:
     from advrepl.cli.console import bars
-    from advrepl.cli.tables import listing, screen_width
     from advrepl.engines.remote.opening import open_server
     from advrepl.tuning.bench_server import measure_server
 
@@ -65,8 +63,14 @@ def _bench_server(address: "Address", options: "LoadOptions", turns: int, runs: 
     if json:
         show_json(result)
         return
-    say(f"{result.model} on {result.server}, context {result.context}; median (least to most)")
-    for line in listing(("figure", "value", "what it is"), _server_rows(result), screen_width(), right=("value",)):
+    _show(f"{result.model} on {result.server}, context {result.context}", runs, _server_rows(result))
+
+
+def _show(title: str, runs: int, figures: list[tuple[str, str, str]]) -> None:
+    from advrepl.cli.tables import listing, screen_width
+
+    say(f"{title}; median (least to most) of {runs} runs")
+    for line in listing(("figure", "value", "what it is"), figures, screen_width(), right=("value",)):
         say(line)
 
 
@@ -85,17 +89,9 @@ def _server_rows(result: "ServerBench") -> list[tuple[str, str, str]]:
     ]
 
 
-def table(result: "BenchResult", runs: int) -> "Table":
+def rows(result: "BenchResult") -> list[tuple[str, str, str]]:
     """Return the figures as rows of name, value and what it is."""
-    from rich.table import Table
-
-    where = "GPU" if result.on_gpu else f"{result.threads} threads"
-    title = f"{result.model}, context {result.context} ({result.kv}), {where}; median (least to most) of {runs} runs"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    table.add_column("what it is", style="dim", overflow="fold")
-    for row in (
+    return [
         ("load", _seconds(result.load_seconds), "from the file (in the system's cache) to ready"),
         ("read", _rate(result.prefill_rate), "reading a prompt of 512 tokens"),
         ("write", _rate(result.generate_rate), "writing as in play, with all samplers"),
@@ -110,9 +106,7 @@ def table(result: "BenchResult", runs: int) -> "Table":
         ),
         ("  --no-shift", _ms(result.no_shift.first_after_ms), _slides(result.no_shift.slid, "read again")),
         ("  read beyond turn", str(result.shift.prefilled_beyond_turn), "most tokens beside those of the new turn"),
-    ):
-        table.add_row(*row)
-    return table
+    ]
 
 
 def _slides(slid: int, how: str) -> str:

@@ -78,10 +78,18 @@ def misused(error: Any) -> str:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line in which names from files do nothing to the terminal."""
+    """Print a line in which names from files do nothing to the terminal; its words are not folded there."""
+    from advrepl.cli.tables import screen_width
     from advrepl.terminal.text import visible
 
-    typer.echo(visible(text), err=err)
+    typer.echo(visible(_folded(text, screen_width(sys.stderr if err else sys.stdout))), err=err)
+
+
+def _folded(text: str, width: int) -> str:
+    """Break it between words; not where one is too long for a line, as a path that is to be copied whole may be."""
+    from advrepl.terminal.text import max_cells, wrap
+
+    return text if max(map(max_cells, text.split(" "))) >= width else wrap(text, width)
 
 
 def tell(notice: str) -> None:

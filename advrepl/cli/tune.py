@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advrepl import paths
-from advrepl.cli.flags import AsJson, ModelFlag, tell, whole
-from advrepl.cli.tables import show_json
+from advrepl.cli.flags import AsJson, ModelFlag, say, tell, whole
+from advrepl.cli.tables import listing, screen_width, show_json
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from rich.table import Table
 
     from advrepl.tuning.search import Row, TuneResult
 
@@ -35,7 +33,6 @@ def tune(
     json: AsJson = False,
 ) -> None:
     """Find the fastest way to run a model on this machine; play, resume and bench use it from then on."""
-    from advrepl.cli.console import Shown
     from advrepl.engines import models
 
     result = _searched(models.resolve(model, tell), ctx, seconds)
@@ -45,11 +42,11 @@ def tune(
         if kept == NOT_KEPT:
             tell(f"{doubt(result)} {NOT_KEPT}")
         return
-    out = Shown(markup=False, highlight=False)
-    out.print(table(result))
-    out.print()
-    for line in (*summary(result), kept):
-        out.print(line, soft_wrap=True)
+    say(f"{result.model}, {result.seconds:.0f} s; medians, tokens/s")
+    for line in listing(HEADINGS, list(rows(result)), screen_width(), right=HEADINGS[1:5]):
+        say(line)
+    for line in ("", *summary(result), kept):
+        say(line)
 
 
 def _searched(path: "Path", ctx: int | None, seconds: float | None) -> "TuneResult":
@@ -75,21 +72,22 @@ def _keep(result: "TuneResult") -> "Path":
     return tuning_store.keep(paths.tuning_file(), entry)
 
 
-def table(result: "TuneResult") -> "Table":
-    """Return every candidate that was tried, with its medians."""
-    from rich.table import Table
+HEADINGS = ("tried", "read", "write", "memory", "runs", "note")
 
-    title = f"{result.model}, {result.seconds:.0f} s; medians, tokens/s"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("", "", "read", "write", "memory", "runs", ""):
-        table.add_column(name, justify="right" if name else "left")
-    above = ""
+
+def rows(result: "TuneResult") -> Iterator[tuple[str, ...]]:
+    """Yield every candidate that was tried, with its medians."""
     for row in result.rows:
-        name, above = "" if row.axis == above else row.axis, row.axis
         memory = f"{row.memory_mb:.0f} MB" if row.memory_mb else ""
         marks = ", ".join(filter(None, ("chosen" if row.chosen else "", row.note)))
-        table.add_row(name, row.candidate, _rate(row, row.prefill), _rate(row, row.generate), memory, _runs(row), marks)
-    return table
+        yield (
+            f"{row.axis} {row.candidate}",
+            _rate(row, row.prefill),
+            _rate(row, row.generate),
+            memory,
+            _runs(row),
+            marks,
+        )
 
 
 def summary(result: "TuneResult") -> Iterator[str]:

@@ -14,13 +14,9 @@ from advrepl import paths, program
 from advrepl.cli.flags import say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from convert.decode.verify import Checked
     from convert.run import ConvertPlan, ConvertResult
     from convert.sums import Sums
-
-STYLES = {"right": "green", "wrong": "red", "unknown": "yellow"}
 
 
 # decode
@@ -92,33 +88,23 @@ def _offer(file: "Checked", out: Path, asked: int) -> "Checked":
 
 
 def _show_checked(checked: "list[Checked]", out: Path) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
+    from advrepl.cli.tables import listing, screen_width
     from advrepl.terminal.text import one_line
 
-    table = Table("file", "result", "sum", box=None, pad_edge=False)
+    rows = []
     for file in checked:
         sums = file.sums.md5 if file.wanted.md5 and not file.wanted.sha256 else file.sums.sha256
         again = ", was there" if file.skipped else ""
-        table.add_row(escape(one_line(file.name)), f"[{STYLES[file.verdict]}]{file.verdict}[/]{again}", sums or "")
-    console = _wide()
-    console.print(table)
+        rows.append((file.name, file.verdict + again, sums or ""))
+    for line in listing(("file", "result", "sum"), rows, screen_width()):
+        say(line)
     for file in checked:
         for cause in file.causes:
-            console.print(one_line(f"{file.name}: {cause}"), markup=False, soft_wrap=True)
+            say(one_line(f"{file.name}: {cause}"))
     if all(file.verdict == "right" for file in checked):
         say(f"All {len(checked)} files are right. Next: {program.command('convert', str(out))}")
     elif not any(file.verdict == "wrong" for file in checked):
         say(f"No sums are known for the files called unknown. Next: {program.command('convert', str(out))}")
-
-
-def _wide() -> "Console":
-    """Return a console that never cuts sums and names: a pipe has no width, and a narrow terminal wraps by itself."""
-    from advrepl.cli.console import Shown
-
-    console = Shown(highlight=False)
-    return console if console.is_terminal else Shown(highlight=False, width=160)
 
 
 # convert
@@ -211,10 +197,9 @@ def _show_plan(plan: "ConvertPlan") -> None:
 
 
 def _show_result(result: "ConvertResult") -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from advrepl.terminal.text import one_line
+    from advrepl.cli.tables import screen_width
+    from advrepl.terminal.layout import lay_out
+    from advrepl.terminal.text import one_line, visible
     from convert.run import format_bytes
 
     kinds = sorted(result.types.items(), key=lambda item: -item[1])
@@ -230,8 +215,5 @@ def _show_result(result: "ConvertResult") -> None:
         rows["note"] = (
             f"{result.fallbacks} tensors took a larger type: their rows do not fit the blocks of the one asked for"
         )
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, text in rows.items():
-        table.add_row(name, escape(one_line(str(text))))
-    _wide().print(table)
+    print(visible(lay_out(((name, one_line(str(text))) for name, text in rows.items()), screen_width())))
     say(f"Play it: {program.command('play', '-m', str(result.out))}")

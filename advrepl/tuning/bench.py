@@ -115,6 +115,7 @@ def measure(plan: BenchPlan, progress: Progress) -> BenchResult:
         for shift in (True, False):
             player = LlamaEngine(loaded, shift=shift)
             stories.append(play_story(player, format, plan.turns, partial(_tell, progress, plan, shift)))
+        progress("done", plan.work, plan.work)
         return BenchResult(
             model=engine.name,
             context=engine.n_ctx,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from advrepl.cli.bench import table
+from advrepl.cli.bench import rows
 from advrepl.engines.base import LoadOptions
 from advrepl.tuning.bench import BenchPlan, measure
 from tests import architectures
@@ -24,5 +24,5 @@ def test_it_tells_whether_what_stays_is_moved_or_read_again(
     assert result.shift.moved == moves and not result.no_shift.moved
     # Random bytes are no text: a reply's tokens are others when it is told.
     assert (result.shift.prefilled_beyond_turn < 100) == moves and result.no_shift.prefilled_beyond_turn > 200
-    told = [str(cell) for column in table(result, 1).columns for cell in column.cells]
+    told = [cell for row in rows(result) for cell in row]
     assert any(cell.endswith("what stays is moved") for cell in told) == moves
