@@ -11,7 +11,7 @@ import pytest
 from tests import ROOT, SOURCES, architectures
 
 LAYERS = [
-    "",  # the leaves: AdvreplError, atomic, garbage, hints, machine, paths, program, scripts, thinking
+    "",  # the leaves: AdvreplError, atomic, garbage, hints, machine, paths, program, scripts, thinking, workers
     "macros",
     "cards",
     "lore",

@@ -16,6 +16,7 @@ from advrepl import AdvreplError
 from advrepl.engines.base import Branch, Branching
 from advrepl.engines.slots import PrefetchJob, Slot, Taken
 from advrepl.prompt.segments import Window
+from advrepl.workers import Worker
 
 E = TypeVar("E")
 
@@ -49,7 +50,7 @@ class Prefetcher(Generic[E]):
         self._serving: Slot[Any] | None = None
         self._lock = threading.Lock()  # for the two below
         self._asked = 0  # how often something new was asked of the worker
-        self._worker: threading.Thread | None = None
+        self._worker: Worker | None = None
         self._writing = False
         self._pausing = False
         self._error: BaseException | None = None
@@ -206,7 +207,7 @@ class Prefetcher(Generic[E]):
         self.pause()
         self._pausing, self._writing = False, True
         self._engine.clear_cancel()
-        self._worker = threading.Thread(target=self._work, name="advrepl-prefetch")
+        self._worker = Worker(self._work, "advrepl-prefetch")
         self._worker.start()
 
     def _work(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from advrepl.play.game import Game
 from advrepl.play.state import GameState, Told
+from advrepl.workers import Worker
 
 if TYPE_CHECKING:
     from advrepl.play.unopened import Unopened
@@ -33,7 +34,7 @@ class Loading(Told):
         self._done = False
         self._then: Callable[[], None] | None = None
         # A daemon: one that hangs in llama.cpp keeps nobody who leaves.
-        self._thread = threading.Thread(target=self._open, name="advrepl-loading", daemon=True)
+        self._thread = Worker(self._open, "advrepl-loading", daemon=True)
 
     # --- the game
 

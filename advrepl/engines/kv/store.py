@@ -6,10 +6,10 @@ wrong with a cache file is one line, and the time to read the story again.
 
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from advrepl.engines.kv.log import KvLog, anonymous_memory
 from advrepl.machine import free_memory
 from advrepl.paths import CACHE_SUFFIX, CARD_CACHE
 from advrepl.prompt.segments import Segment, Window
+from advrepl.workers import Worker
 
 SUFFIX = CACHE_SUFFIX
 LEAST_FRONT = 64  # tokens that are worth a file
@@ -81,7 +82,7 @@ class KvStore:
         self._stored: KvSnapshot | None = None  # what the file holds
         self._log = KvLog(self.path)
         self._tried = time.monotonic()
-        self._thread: threading.Thread | None = None
+        self._thread: Worker | None = None
         self._remark, self._said = "", ""
         self._front: Path | None = None  # where the head of a new story is kept
 
@@ -156,7 +157,7 @@ class KvStore:
         self._finish()
         if snapshot := self._changed(window):
             given = snapshot, self._runs()
-            self._thread = threading.Thread(target=self._write, args=given, name="advrepl-kv-store")
+            self._thread = Worker(partial(self._write, *given), "advrepl-kv-store")
             self._thread.start()
 
     def _keep_front(self, window: Window, blocks: int) -> None:
@@ -171,7 +172,7 @@ class KvStore:
         snapshot = self._engine.front(max(blocks - window.evicted, 0))
         if snapshot is not None and len(snapshot.tokens) >= LEAST_FRONT:
             given = path, snapshot, self._runs()
-            self._thread = threading.Thread(target=self._write_front, args=given, name="advrepl-kv-front")
+            self._thread = Worker(partial(self._write_front, *given), "advrepl-kv-front")
             self._thread.start()
 
     def close(self) -> None:

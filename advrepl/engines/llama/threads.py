@@ -4,9 +4,10 @@ The thread ends with the call, on purpose: OpenMP keeps a team of threads for ea
 two teams are alive on all cores, both are a third slower [measured].
 """
 
-import threading
 from collections.abc import Callable
 from typing import TypeVar
+
+from advrepl.workers import Worker
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ def run_in_thread(function: Callable[[], T]) -> T:
         except BaseException as error:  # raised where it was called
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="advrepl-decode")
+    thread = Worker(run, "advrepl-decode")
     thread.start()
     while thread.is_alive():
         try:
