@@ -4,7 +4,7 @@ Every count is held against the file. Checks the format alone; whether the value
 The format: ggml's docs/gguf.md.
 """
 
-import mmap
+import os
 import struct
 from functools import lru_cache
 from math import prod
@@ -16,9 +16,11 @@ from msgspec import Struct
 from advrepl import regular
 
 MOST_KEYS = MOST_TENSORS = 1 << 17
-LARGEST = 1 << 29  # bytes of all that stands before the tensors' data; the largest vocabularies take some MB
+LARGEST = 1 << 26  # bytes of all that stands before the tensors' data; the largest vocabularies take 16 MB
+AT_ONCE = 1 << 20  # bytes that are read at least
 LONGEST_KEY, LONGEST_NAME = 1 << 12, 63  # bytes; llama.cpp keeps 64 for a tensor's name
-MOST_NUMBERS = 1 << 22  # in a list; the longest are of one for each token
+MOST_TOKENS = MOST_NUMBERS = 1 << 21  # in a list; the longest are of one for each token
+MOST_TEXTS = 1 << 21  # in all lists; a large vocabulary and its merges are 800,000
 MOST_DIMS = 4
 LENGTH = struct.Struct("<Q")  # of a text
 STRING, ARRAY = 8, 9
@@ -63,10 +65,9 @@ class GgufHeader:
     """The values of a header; None where it has none of that name and type. Raises BadHeader, and OSError."""
 
     def __init__(self, path: Path) -> None:
-        with regular.opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            self._data, self._at, self._end = data, 4, len(data)
-            if len(data) < 24:
-                raise BadHeader("ends too early")
+        with regular.opened(path) as file:  # not mapped: a disk that cannot read on would end the process
+            self._file, self._size = file, os.fstat(file.fileno()).st_size
+            self._data, self._at, self._n_texts = b"", 4, 0
             version, n_tensors, n_keys = (self._number(kind) for kind in "IQQ")
             if version not in (2, 3):
                 raise BadHeader(f"is of version {version}, which is not read; 2 and 3 are")
@@ -80,7 +81,7 @@ class GgufHeader:
             self.tensors = tuple(self._tensor() for _ in range(n_tensors))
             self.data_offset = -(-self._at // self.alignment) * self.alignment
             self._check_tensors()
-        del self._data
+        del self._data, self._file
 
     # --- values
 
@@ -128,14 +129,26 @@ class GgufHeader:
 
     def _take(self, size: int) -> int:
         """Go on by so many bytes, if they are there; return where they begin."""
-        at = self._at
-        if size > self._end - at or at + size > LARGEST:
-            raise BadHeader("ends too early" if size > self._end - at else f"is larger than {LARGEST >> 20} MB")
-        self._at += size
+        at, self._at = self._at, self._at + size
+        if self._at > len(self._data):
+            self._read_up_to(self._at)
         return at
 
+    def _read_up_to(self, end: int) -> bytes:
+        """Return the file's bytes up to there, and some more."""
+        if end > self._size:
+            raise BadHeader("ends too early")
+        if end > LARGEST:
+            raise BadHeader(f"is larger than {LARGEST >> 20} MB")
+        there = len(self._data)
+        self._data += self._file.read(max(end - there, min(there, LARGEST - there), AT_ONCE))
+        if end > len(self._data):  # it was longer a moment ago
+            raise BadHeader("ends too early")
+        return self._data
+
     def _number(self, kind: str) -> Any:
-        return struct.unpack_from("<" + kind, self._data, self._take(struct.calcsize(kind)))[0]
+        at = self._take(struct.calcsize(kind))
+        return struct.unpack_from("<" + kind, self._data, at)[0]
 
     def _name(self, longest: int) -> str:
         size = self._number("Q")
@@ -152,10 +165,10 @@ class GgufHeader:
         if inner == STRING:
             found: Any = self._texts(count) if kind == ARRAY else self._texts(1)[0]
         elif inner in SCALARS:
-            size = struct.calcsize(SCALARS[inner]) * count
-            at = self._take(size)
             if count > MOST_NUMBERS:
                 raise BadHeader(f"gives {key[:60]!r} {count} numbers")
+            size = struct.calcsize(SCALARS[inner]) * count
+            at = self._take(size)
             found = self._data[at : at + size]  # as Python's numbers they take ten times as much
         else:
             raise BadHeader(f"holds {key[:60]!r} of an unknown type, {inner}")
@@ -163,16 +176,19 @@ class GgufHeader:
         self._values[key] = found if kind in (ARRAY, STRING) else _numbers(found, kind)[0]
 
     def _texts(self, count: int) -> list[bytes]:
-        data, at, end, texts = self._data, self._at, min(self._end, LARGEST) - 8, list[bytes]()
+        self._n_texts += count
+        if self._n_texts > MOST_TEXTS:
+            raise BadHeader(f"holds {self._n_texts} texts")
+        data, at, texts = self._data, self._at, list[bytes]()
         for _ in range(count):
-            if at > end:
-                break
-            begin = at + 8
-            at = begin + LENGTH.unpack_from(data, at)[0]
+            begin = at + LENGTH.size
+            if begin > len(data):
+                data = self._read_up_to(begin)
+            at = begin + LENGTH.unpack_from(data, begin - LENGTH.size)[0]
+            if at > len(data):
+                data = self._read_up_to(at)
             texts.append(data[begin:at])
-        self._take(at - self._at)
-        if len(texts) < count:
-            raise BadHeader("ends too early")
+        self._at = at
         return texts
 
     def _alignment(self) -> int:

@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable, Iterator
 
 from advrepl.engines.llama.abilities import HYBRID, QWEN_HYBRIDS, QWEN_INTERVAL
-from advrepl.engines.llama.header import ARRAY, FLOATS, WHOLE, GgufHeader
+from advrepl.engines.llama.header import ARRAY, FLOATS, MOST_TOKENS, WHOLE, GgufHeader
 
 # Kinds of tokenizers that read any text; WordPiece and Unigram are of models that write none.
 TOKENIZERS = ("llama", "gpt2", "rwkv", "plamo2", "gemma4", "hybriddna", "whitespace")
 SCALINGS = ("none", "linear", "yarn", "longrope")
-MOST_TOKENS = 1 << 21
 LONGEST_TOKEN = 1 << 12  # bytes
 LONGEST_TEMPLATE = 1 << 20  # bytes
+AT_ONCE = 4096  # texts; as one text they may take four times their bytes
 BYTE_TOKEN = 6  # llama.cpp's LLAMA_TOKEN_TYPE_BYTE
 # The last part of a key of the architecture -> the least and the most that a model could have (llama.cpp's limits).
 COUNTS = {
@@ -55,8 +55,9 @@ def _counts(header: GgufHeader) -> Iterator[str]:
         for value in _all(header, key):
             if not least <= value <= most:
                 yield f"gives {key} as {value}, which no model has"
-        if header.kind(key) == ARRAY and blocks is not None and len(header.value(key)) < blocks:
-            yield f"gives {key} for {len(header.value(key))} of {blocks} layers"
+        told = len(header.numbers(key) or header.texts(key) or ())
+        if header.kind(key) == ARRAY and blocks is not None and told < blocks:
+            yield f"gives {key} for {told} of {blocks} layers"
 
 
 def _heads(header: GgufHeader) -> Iterator[str]:
@@ -155,13 +156,13 @@ def _spellings(header: GgufHeader) -> Iterator[str]:
     types = header.numbers("tokenizer.ggml.token_type")
     if twice := len(tokens) - len(set(tokens)):
         yield f"has {twice} tokens twice"
-    if _are_no_text(tokens) or any(len(token) > LONGEST_TOKEN for token in tokens):
+    if _are_no_text(tokens, LONGEST_TOKEN):
         yield "has tokens that are no text"
     if header.text("tokenizer.ggml.model") == "llama" and types is not None and len(types) == len(tokens):
         spelled = {token for token, kind in zip(tokens, types, strict=True) if kind == BYTE_TOKEN}
         if spelled and spelled != {f"<0x{byte:02X}>".encode() for byte in range(256)}:
             yield "has tokens of bytes that are not the 256 there are"
-    if _are_no_text(merges) or any(b" " not in merge[1:-1] for merge in merges):
+    if _are_no_text(merges, 2 * LONGEST_TOKEN + 1) or any(b" " not in merge[1:-1] for merge in merges):
         yield "has merges that are no two tokens"
 
 
@@ -180,9 +181,12 @@ def _all(header: GgufHeader, key: str) -> list[int]:
     return [] if value is None else [value]
 
 
-def _are_no_text(tokens: list[bytes]) -> bool:
+def _are_no_text(texts: list[bytes], longest: int) -> bool:
+    if any(len(text) > longest for text in texts):
+        return True
     try:
-        b"\0".join(tokens).decode()  # none can go on in the next
+        for at in range(0, len(texts), AT_ONCE):
+            b"\0".join(texts[at : at + AT_ONCE]).decode()  # none can go on in the next
     except UnicodeDecodeError:
         return True
     return False

@@ -19,7 +19,15 @@ from llama_cpp._ggml import libggml_base_path
 
 from advrepl import AdvreplError
 from advrepl.engines.llama import trial
-from advrepl.engines.llama.header import BLOCKS, MOST_NUMBERS, GgufHeader, forget_header, read_header
+from advrepl.engines.llama.header import (
+    BLOCKS,
+    LARGEST,
+    MOST_NUMBERS,
+    MOST_TEXTS,
+    GgufHeader,
+    forget_header,
+    read_header,
+)
 from advrepl.engines.llama.playable import problem
 from tests import architectures
 
@@ -98,8 +106,30 @@ BAD: dict[str, tuple[bytes, str]] = {
     "more values than there are": (whole([ARCH], [tensor()], n_fields=50), "its header"),
     "length of a key": (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1 << 63) + bytes(99), "name of 9223372036854775808"),
     "length of a text": (whole([text("k") + struct.pack("<IQ", STRING, 1 << 62)], []), "ends too early"),
-    "length of a list": (whole([text("k") + struct.pack("<IIQ", ARRAY, U64, 1 << 61)], []), "ends too early"),
-    "length of a list of texts": (whole([text("k") + struct.pack("<IIQ", ARRAY, STRING, 1 << 61)], []), "too early"),
+    "length of a list": (whole([text("k") + struct.pack("<IIQ", ARRAY, U64, 1 << 61)], []), f"'k' {1 << 61} numbers"),
+    "numbers that are not there": (whole([text("k") + struct.pack("<IIQ", ARRAY, U64, 9999)], []), "ends too early"),
+    "length of a list of texts": (
+        whole([text("k") + struct.pack("<IIQ", ARRAY, STRING, 1 << 61)], []),
+        f"holds {1 << 61} texts",
+    ),
+    "texts that are not there": (whole([text("k") + struct.pack("<IIQ", ARRAY, STRING, 9999)], []), "ends too early"),
+    "texts without end": (
+        whole(
+            [
+                ARCH,
+                *(
+                    text(key) + struct.pack("<IIQ", ARRAY, STRING, MOST_TEXTS // 2) + bytes(MOST_TEXTS * 4)
+                    for key in "kl"
+                ),
+            ],
+            [],
+        ),
+        f"holds {MOST_TEXTS + 1} texts",
+    ),
+    "a text without end": (
+        whole([ARCH, text("k") + struct.pack("<IQ", STRING, LARGEST) + bytes(LARGEST)], []),
+        f"is larger than {LARGEST >> 20} MB",
+    ),
     "a list without end": (
         whole(
             [ARCH, text("k") + struct.pack("<IIQ", ARRAY, 0, MOST_NUMBERS + 1) + bytes(MOST_NUMBERS + 1)], [tensor()]
@@ -124,6 +154,18 @@ BAD: dict[str, tuple[bytes, str]] = {
     "beside the file": (whole([ARCH], [tensor(offset=1 << 62)]), "'x' where it cannot stand"),
     "no architecture": (whole([WORDS], [tensor()]), "names no architecture"),
     "layers": (with_field("llama.block_count", U32, 100_000), "gives llama.block_count as 100000"),
+    "fewer than layers": (
+        whole(
+            [
+                ARCH,
+                WORDS,
+                field("llama.block_count", U32, 30),
+                field("llama.attention.head_count", ARRAY, [4] * 8, U32),
+            ],
+            [tensor()],
+        ),
+        "gives llama.attention.head_count for 8 of 30 layers",
+    ),
     "no layers": (with_field("llama.block_count", U32, 0), "gives llama.block_count as 0"),
     "context": (with_field("llama.context_length", U32, 1 << 31), "gives llama.context_length as 2147483648"),
     "context 0": (with_field("llama.context_length", U32, 0), "gives llama.context_length as 0"),
