@@ -137,6 +137,7 @@ def convert(
     """Convert a Hugging Face folder to a quantized GGUF file, which can be played."""
     from advrepl.cli.console import bars
     from advrepl.engines.hf.folder import prompt_format
+    from advrepl.engines.llama import trial
     from advrepl.prompt.formats import TEMPLATES, check_name
     from convert import run, single
     from convert.vocab.folder import chat_template
@@ -154,6 +155,7 @@ def convert(
     _show_plan(plan)
     with bars() as step:
         result = run.convert(plan, step)
+    trial.trust(result.out)
     _show_result(result)
 
 

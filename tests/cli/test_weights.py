@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from advrepl import AdvreplError
 from advrepl.cli import weights
+from advrepl.engines.llama import trial
 from convert import ConvertError
 from tests import real, tiny
 
@@ -229,6 +231,25 @@ def test_a_file_that_is_no_folder_is_told_in_one_sentence(
         call("convert", tmp_path / name, "-o", tmp_path / "out.gguf")
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "out.gguf").exists()
+
+
+def test_what_is_converted_here_needs_no_trial_and_what_says_so_by_itself_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
+    ours, theirs = tmp_path / "ours.gguf", tmp_path / "theirs.gguf"
+    call("convert", tiny.make("llama", tmp_path / "m"), "-q", "F16", "-o", ours)
+    shutil.copy(ours, theirs)
+    tried, run = list[str](), subprocess.run
+
+    def noted(words: list[str], **how: Any) -> Any:
+        tried.append(words[-1])
+        return run(words, **how)
+
+    monkeypatch.setattr(subprocess, "run", noted)
+    for path in (ours, theirs):
+        trial.check_loads(path)
+    assert tried == [str(theirs)]
 
 
 def test_a_single_file_of_weights_converts_and_a_gguf_is_quantized_again(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import advrepl
 from advrepl import AdvreplError
 from advrepl.engines import facts
 from advrepl.engines.files import size_of
-from advrepl.engines.llama.header import read_header
 
 TRIED_CTX = 256  # tokens
 LOADS = "loads"  # what is known of a file
@@ -27,11 +26,9 @@ MINUTES = 10  # a model of 100 GB is read from a slow disk in less
 def check_loads(path: Path) -> None:
     """Raise AdvreplError where loading a GGUF file ends the process; one that did not is known from then on.
 
-    What our own converter made is not tried.
+    What our own converter has made here is known to (`trust`): what a header says of that may be forged.
     """
-    if read_header(path).texts("advrepl.source.sha256") or size_of(path) > psutil.virtual_memory().total:
-        return
-    if facts.recall(path, LOADS):
+    if size_of(path) > psutil.virtual_memory().total or facts.recall(path, LOADS):
         return
     search = os.pathsep.join([str(Path(advrepl.__file__).parent.parent), *filter(None, sys.path)])
     try:
@@ -51,6 +48,11 @@ def check_loads(path: Path) -> None:
             f"{path.name} makes llama.cpp end the process that loads it ({reason}): it is damaged, or made for a newer "
             "llama.cpp; choose another"
         )
+    trust(path)
+
+
+def trust(path: Path) -> None:
+    """Take a GGUF file for one that loads."""
     facts.remember(path, LOADS, True)
 
 
