@@ -23,6 +23,7 @@ from convert.quantize.types import FTYPES
 from convert.quantize.virtual import VirtualGguf
 from convert.tensor import Progress
 
+CANNOT_WRITE = "basic_ios::clear"  # what C++ says of any write that fails
 LOG_KEPT = 12  # lines quoted when llama.cpp fails
 WANTED = "tensor wanted: "  # what the child says before it waits for one
 
@@ -115,6 +116,8 @@ def run_child(*args: object, feed: VirtualGguf | None = None) -> Iterator[str]:
         if process.stdin:
             with suppress(OSError):
                 process.stdin.close()
+    if code and any(CANNOT_WRITE in line for line in last):
+        raise ConvertError("the file could not be written: the disk is full, or a quota is used up")
     if code:
         raise ConvertError(f"llama.cpp failed ({_cause(code, last)})")
 

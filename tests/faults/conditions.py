@@ -115,6 +115,42 @@ def disks(folder: Path, times: int, chance: random.Random) -> Iterator[str]:
             yield from (f"run {number}: {wrong}" for wrong in kept_somewhere(place, process))
 
 
+def quotas(folder: Path, times: int, chance: random.Random) -> Iterator[str]:
+    """A quota that is used up in play, and mostly given back: told at each write, or only at the flush."""
+    library, source = folder / "quota.so", Path(__file__).with_name("quota.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    for number in range(times):
+        place, at = Place(folder / str(number)), ("write", "fsync")[number % 2]
+        limit = f"export LD_PRELOAD={library} QUOTA={place.folder / 'full'} QUOTA_FOLDER={place.saves} QUOTA_AT={at}"
+        process = place.start("--ahead", limit=limit)
+        process.until("ready", seconds=READY)
+        process.say("go in")
+        process.until("reply", 2)
+        wrong = [*used_up(place, process, given_back=chance.random() < 0.7), *kept_somewhere(place, process)]
+        yield from (f"{at}: {each}" for each in [*wrong, *(f"left behind: {name}" for name in place.left())])
+
+
+def used_up(place: Place, process: Process, *, given_back: bool) -> Iterator[str]:
+    """Play on while nothing may be written, then leave; say what was not told once, answered, or kept in the end."""
+    full = place.folder / "full"
+    full.touch()
+    for count in (3, 4, 5):
+        process.say("look around")
+        if not process.until("reply", count):
+            yield "no reply"
+    told = [event["text"] for event in process.events if event["event"] == "note"]
+    if ["Disk quota exceeded" in text for text in told if "only in memory" in text] != [True]:
+        yield f"told {told}"
+    if given_back:
+        full.unlink()
+        process.say("take the lamp")
+        process.until("reply", 6)
+    if process.end(READY):
+        yield process.complaint[-200:]
+    if given_back and {*process.replies} - {turn.text for turn in place.load().turns}:
+        yield "the story is not in its file again"
+
+
 @contextmanager
 def mounted(folder: Path, kilobytes: int) -> Iterator[None]:
     """Put a small tmpfs there; wants the rights to do so."""

@@ -13,7 +13,7 @@ from advrepl.story import checking, saves
 from advrepl.story.save_file import SaveFile
 from tests import ROOT, tiny
 from tests.faults.aimed import caches, decodes
-from tests.faults.conditions import clocks, disks, folders, permissions
+from tests.faults.conditions import clocks, disks, folders, permissions, quotas
 from tests.faults.outputs import outputs
 from tests.faults.program import NAME, Place, Process
 
@@ -188,5 +188,6 @@ ROWS: dict[str, tuple[Callable[[Path, int, random.Random], Iterator[str]], int, 
     "folders": (folders, 12, 0),
     "permissions": (permissions, 12, 0),
     "clocks": (clocks, 10, 0),
+    "quotas": (quotas, 20, 2),
     "disks": (disks, 12, 0),  # mounts a tmpfs: as root
 }

@@ -50,3 +50,10 @@ def test_a_failing_child_is_told_with_llama_cpps_own_words(tmp_path: Path) -> No
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(ConvertError, match=r"llama.cpp failed \(exit code 1; .*"):
         quantize(tmp_path / "broken.gguf", tmp_path / "o.gguf", "Q4_0", None, {}, lambda *report: None)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_disk_that_is_full_is_told_in_our_words(folder: Path, tmp_path: Path) -> None:
+    whole = convert(folder, tmp_path / "o.gguf", "F16").out
+    with pytest.raises(ConvertError, match="the disk is full, or a quota is used up"):
+        quantize(whole, Path("/dev/full"), "Q8_0", None, {}, lambda *report: None)
