@@ -1,4 +1,4 @@
-"""Load a model in a child process first, once: what ends the process then ends the child.
+"""Load a model and decode a token in a child process first, once: what ends the process then ends the child.
 
 For files of strangers; what header_checks.py knows is refused before. Does not tell why a model cannot be loaded
 otherwise (loading.py does).
@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from advrepl.engines.files import size_of
 TRIED_CTX = 256  # tokens
 LOADS = "loads"  # what is known of a file
 MINUTES = 10  # a model of 100 GB is read from a slow disk in less
+LONGEST = 4.0, 4e-9  # seconds of one core for the token, and more for each byte; some headers make it endless
+ENDLESS = 70  # exit code
 
 
 def check_loads(path: Path) -> None:
@@ -58,6 +62,8 @@ def trust(path: Path) -> None:
 
 def _ended(code: int) -> str:
     """Name what ended a child that did not end by itself; "" if it did."""
+    if code == ENDLESS:
+        return "its first word would never be done"
     if code == -signal.SIGINT:
         raise KeyboardInterrupt
     if code < 0:
@@ -66,7 +72,7 @@ def _ended(code: int) -> str:
 
 
 def main(path: str) -> None:
-    """Load the model and make a small context for it; whether that works makes no difference."""
+    """Load the model, make a small context for it, decode; whether that works makes no difference."""
     import llama_cpp.llama_cpp as lib
 
     params = lib.llama_model_default_params()
@@ -74,7 +80,20 @@ def main(path: str) -> None:
     if model := lib.llama_model_load_from_file(os.fsencode(path), params):
         context = lib.llama_context_default_params()
         context.n_ctx = context.n_batch = context.n_ubatch = TRIED_CTX
-        lib.llama_init_from_model(model, context)
+        context.n_threads = context.n_threads_batch = 1  # others would spin while the disk is read
+        made = lib.llama_init_from_model(model, context)
+        start, each = LONGEST
+        threading.Thread(target=_end, args=(start + each * size_of(Path(path)),), daemon=True).start()
+        if made:
+            lib.llama_decode(made, lib.llama_batch_get_one((lib.llama_token * 1)(), 1))
+
+
+def _end(seconds: float) -> None:
+    """End the process when it has computed for so long."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        time.sleep(0.1)
+    os._exit(ENDLESS)
 
 
 if __name__ == "__main__":

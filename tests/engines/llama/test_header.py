@@ -292,6 +292,16 @@ def test_what_ends_the_child_is_refused(
         trial.check_loads(path)
 
 
+def test_a_model_whose_first_word_would_never_be_done_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
+    path = architectures.make("gemma3", tmp_path, **{"rope.dimension_count": 0})
+    assert problem(path) == ""
+    with pytest.raises(AdvreplError, match="its first word would never be done"):
+        trial.check_loads(path)
+
+
 @pytest.fixture
 def script(tmp_path: Path) -> Callable[[str], Path]:
     def write(line: str) -> Path:
