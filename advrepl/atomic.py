@@ -43,6 +43,13 @@ def replacing(
         beside.replace(path)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are not there, which nobody else may look into, whatever the umask."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(0o700, exist_ok=True)
+
+
 def write(path: Path, data: bytes, *, durable: bool = False, backup: Path | None = None, private: bool = False) -> None:
     """Write all of a file's contents as `replacing` does."""
     with replacing(path, durable=durable, backup=backup, private=private) as file:

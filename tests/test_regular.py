@@ -12,10 +12,14 @@ from advrepl.cards.read import load_card
 from advrepl.cli.saves import app
 from advrepl.engines.files import check_file
 from advrepl.engines.kv import file as kv_file
+from advrepl.engines.llama.log import Log
 from advrepl.prompt import bans
 from advrepl.sampling import presets
 from advrepl.story import saves
+from advrepl.story.save_file import SaveFile
+from advrepl.terminal.history import History
 from convert.foreign import NotJson, read_json
+from tests.story.test_saves import a_save
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
 
@@ -61,6 +65,24 @@ def test_readers_of_json_and_caches_do_not_wait_either(tmp_path: Path) -> None:
             read_json(path, 1000)
         with pytest.raises(kv_file.UnusableError):
             kv_file.read(path, kv_file.KvKey("", "", ""))
+
+
+def test_lines_and_logs_are_kept_in_memory_or_let_go_there(tmp_path: Path) -> None:
+    for path in odd_files(tmp_path, ""):
+        lines = History(path)
+        lines.store_string("look")
+        assert list(lines.load_history_strings()) in ([], ["look"])  # a link to nowhere is made a file
+        os.close(Log(path)._file)
+
+
+def test_what_takes_the_place_of_a_story_while_it_is_played_is_put_aside(tmp_path: Path) -> None:
+    for number, odd in enumerate(odd_files(tmp_path, ".odd")):
+        with SaveFile(tmp_path / f"{number}.json") as file:
+            file.write(a_save("one"))
+            file.path.unlink()
+            odd.rename(file.path)
+            file.write(a_save("one", "two"))
+            assert saves.load(file.path) == a_save("one", "two")
 
 
 def test_the_list_of_stories_leaves_them_out(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def _write(path: Path, key: str, value: Any) -> None:
         at = next((at for at, line in enumerate(kept) if SECTION.match(line)), len(kept))
         kept.insert(at, f"{key} = {_toml(value)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(path.parent)
         atomic.write(path, "".join(f"{line}\n" for line in kept).encode(), private=True)
     except OSError as error:
         raise AdvreplError(f"{path} cannot be written: {error.strerror}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl import AdvreplError, paths, program
+from advrepl import AdvreplError, atomic, paths, program
 from advrepl.cli import completion, passphrases
 from advrepl.cli.flags import SavesFolder, say, tell
 from advrepl.cli.questions import agrees
@@ -54,7 +54,7 @@ def _import_file(source: Path, place: Path, name: str | None = None) -> Iterator
         check_name(name)
     chats = read(source)
     stories = [(chat, chat.save(name or chat.title or source.stem)) for chat in chats]
-    place.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(place)
     for chat, save in stories:
         wanted = name or slug(chat.title if len(chats) > 1 and chat.title else source.stem)
         if not name and (before := _taken_before(save, place, wanted)):
@@ -138,7 +138,6 @@ def export_story(
     ] = False,
 ) -> None:
     """Write a story for SillyTavern or Kobold Lite, or as a page to read."""
-    from advrepl import atomic
     from advrepl.exchange.pages import FORMS
     from advrepl.hints import did_you_mean
     from advrepl.play import lookup

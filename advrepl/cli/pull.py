@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advrepl import AdvreplError, paths, program
+from advrepl import AdvreplError, atomic, paths, program
 from advrepl.cli import completion
 from advrepl.cli.flags import say
 from advrepl.cli.questions import agrees
@@ -53,7 +53,7 @@ def pull(
     if not yes and sys.stdin.isatty() and not agrees(f"Fetch it into {folder}?"):
         say("Nothing was fetched.")
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(folder)
     try:
         with _checking(chosen.bytes) as on_check:
             got = hub.fetch(chosen, folder, on_check)

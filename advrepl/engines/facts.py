@@ -27,7 +27,7 @@ def remember(path: Path, fact: str, value: Any) -> None:
     facts = _facts(known, path) | {STAMP: _stamp(path), fact: value}
     others = [(name, facts) for name, facts in known.items() if name != str(path)][-MOST + 1 :]
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(file.parent)
         atomic.write(file, json.dumps(dict(others) | {str(path): facts}, indent=1).encode(), private=True)
 
 

@@ -224,7 +224,7 @@ def write(name: str, sampling: Sampling, own: Path) -> Path:
     path = own / f"{name}.json"
     data = msgspec.json.format(msgspec.json.encode(_fields(sampling, without=("seed",))), indent=1)
     try:
-        own.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(own)
         atomic.write(path, data, durable=True, backup=path.with_name(f"{path.name}.bak"), private=True)
     except OSError as error:
         raise AdvreplError(f"{path} cannot be written: {error.strerror}") from error

@@ -40,7 +40,7 @@ class SaveFile:
         self.path = path
         self._written: tuple[int, bytes] | None = None  # when the file was last read or written, and its sum
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(path.parent)
             self._lock = _locked(self._lock_path)
         except filelock.Timeout as error:
             is_soft = error.lock_file == _soft(self._lock_path)
@@ -127,7 +127,7 @@ class SaveFile:
     def write(self, save: Save) -> None:
         """Write beside, flush, rename; a crash at any moment leaves this version or the one before."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that was removed meanwhile
+            atomic.make_folder(self.path.parent)  # a folder that was removed meanwhile
             self._set_changed_aside()
             backup = backup_of(self.path)
             data = encode(save)
@@ -155,7 +155,7 @@ class SaveFile:
         """Keep a version that another program has written meanwhile, as one that copies files between computers."""
         if not self._written or not self.path.exists() or self.path.stat().st_mtime_ns == self._written[0]:
             return
-        if self._version(self.path.read_bytes())[1] != self._written[1]:
+        if not self.path.is_file() or self._version(regular.read(self.path))[1] != self._written[1]:
             aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-other") + ".json")
             self.path.rename(aside)
             self._changed += (f"{self.path} was changed by another program: its version is kept as {aside.name}",)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from prompt_toolkit.history import FileHistory
 
+from advrepl import atomic, regular
+
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
 
 
@@ -17,6 +19,8 @@ class History(FileHistory):
 
     def load_history_strings(self) -> Iterable[str]:
         """Return the lines of the file, the newest first; none if it cannot be read."""
+        if not regular.is_there(self._path):
+            return []
         try:
             return list(super().load_history_strings())
         except OSError:
@@ -27,8 +31,9 @@ class History(FileHistory):
         if len(string) > MAX_HISTORY_LINE:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(self._path.parent)
             self._path.touch(mode=0o600)
-            super().store_string(string.encode("utf-8", "replace").decode())
+            if regular.is_there(self._path):  # not a pipe that nobody reads
+                super().store_string(string.encode("utf-8", "replace").decode())
         except OSError:
             pass  # the line was sent; that it is not offered again next time can be lived with

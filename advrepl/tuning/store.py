@@ -85,7 +85,7 @@ def keep(path: Path, entry: TuningRecord) -> Path:
     others = [e for e in read(path)[0] if (e.fingerprint, e.machine) != (entry.fingerprint, entry.machine)]
     data = msgspec.json.format(msgspec.json.encode(TuningFile(SCHEMA, [*others, entry])), indent=2)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(path.parent)
         atomic.write(path, data, durable=True, private=True)
     except OSError as error:
         raise AdvreplError(f"{path} could not be written ({error.strerror}): what was found is not kept") from error

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import llama_cpp.llama_cpp as lib
 
+from advrepl import atomic
+
 ERROR = 4  # ggml_log_level
 KEEP_BYTES = 1 << 20
 
@@ -24,9 +26,10 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(path.parent)
             grown = path.exists() and path.stat().st_size > KEEP_BYTES
             how = os.O_TRUNC if grown else os.O_APPEND
+            how |= getattr(os, "O_NONBLOCK", 0)  # a pipe by this name would wait for a reader
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
         except OSError:  # a disk that is full or cannot be written to
             self._file = os.open(os.devnull, os.O_WRONLY)
