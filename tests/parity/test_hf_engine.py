@@ -448,3 +448,25 @@ def test_a_mistake_of_ours_is_not_told_as_a_damaged_folder(tmp_path: Path) -> No
     folder = tiny.write_folder(tmp_path / "m", *tiny.gptneox(1))
     with pytest.raises(TypeError, match="ours"):
         HfModel(open_folder(folder), LoadOptions(threads=1, gpu_layers=0), mistaken)
+
+
+STORM = """
+import os, signal, threading, time
+from advrepl.engines.hf.cache import Halt
+from advrepl.engines.hf.model import HfModel
+model = object.__new__(HfModel)
+model._stop = Halt()
+signal.signal(signal.SIGINT, lambda *_: model.abort(True))
+end = time.monotonic() + 3
+def storm():
+    while time.monotonic() < end:
+        os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=storm, daemon=True).start()
+while time.monotonic() < end:
+    model.abort(False)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends itself SIGINT")
+def test_a_storm_of_interrupts_waits_for_nothing_that_one_broke_in_on() -> None:
+    subprocess.run([sys.executable, "-c", STORM], check=True, timeout=60)

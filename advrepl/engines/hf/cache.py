@@ -4,7 +4,6 @@ transformers' own cache copies all that it holds for each token. Whatever a laye
 attention) is up to the model's masks: here every layer keeps everything, so going back is always possible.
 """
 
-import threading
 from typing import Any
 
 import torch
@@ -15,13 +14,19 @@ class Stopped(Exception):
     """The player ended the reply in the middle of a forward pass; what the pass had begun is to be cut off."""
 
 
+class Halt:
+    """Tell a forward pass to end. No threading.Event: a signal's handler may break in where that holds its lock."""
+
+    asked = False
+
+
 class KvLayer(DynamicLayer):  # type: ignore[misc]
     """Hold one layer's keys and values, shaped (1, heads, positions, width); `size`: positions at most.
 
-    Once `stop` is set, adding raises Stopped: so a forward pass ends in its next layer.
+    Once `stop` is asked for, adding raises Stopped: so a forward pass ends in its next layer.
     """
 
-    def __init__(self, size: int, stop: threading.Event) -> None:
+    def __init__(self, size: int, stop: Halt) -> None:
         super().__init__()
         self._size, self._stop, self._length = size, stop, 0
 
@@ -36,7 +41,7 @@ class KvLayer(DynamicLayer):  # type: ignore[misc]
 
     def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         """Add states behind those that are there, and return all (transformers' interface)."""
-        if self._stop.is_set():
+        if self._stop.asked:
             raise Stopped
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -60,7 +65,7 @@ class KvLayer(DynamicLayer):  # type: ignore[misc]
 class KvCache(Cache):  # type: ignore[misc]
     """Hold one sequence's keys and values in `layers` layers, for at most `size` positions."""
 
-    def __init__(self, layers: int, size: int, stop: threading.Event) -> None:
+    def __init__(self, layers: int, size: int, stop: Halt) -> None:
         super().__init__(layers=[KvLayer(size, stop) for _ in range(layers)])
 
     def truncate(self, length: int) -> None:

@@ -8,7 +8,6 @@ import inspect
 import logging
 import os
 import pickle
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from transformers.utils import logging as transformers_logging
 
 from advrepl import AdvreplError
 from advrepl.engines.base import DEFAULT_CTX, LoadOptions, LoadProgress, more_room
-from advrepl.engines.hf.cache import KvCache, Stopped
+from advrepl.engines.hf.cache import Halt, KvCache, Stopped
 from advrepl.engines.hf.folder import Folder, prompt_format
 from advrepl.engines.hf.vocab import Vocabulary
 from advrepl.machine import GIB, free_memory
@@ -72,7 +71,7 @@ class HfModel:
         self.template = self.vocab.template
         self.format_hint = prompt_format(folder.path, self.template)
         self.chunk = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
-        self._device, self._stop = device, threading.Event()
+        self._device, self._stop = device, Halt()
         self.cache: Any = KvCache(config.num_hidden_layers, self.n_ctx, self._stop)
         self._logits: Any = None
 
@@ -103,14 +102,11 @@ class HfModel:
     @property
     def aborted(self) -> bool:
         """Tell whether decoding is to end."""
-        return self._stop.is_set()
+        return self._stop.asked
 
     def abort(self, now: bool) -> None:
         """Let decoding end (True), or go on again; from any thread. Every layer hears it: also within a long chunk."""
-        if now:
-            self._stop.set()
-        else:
-            self._stop.clear()
+        self._stop.asked = now
 
     def close(self) -> None:
         """Give the memory back."""
