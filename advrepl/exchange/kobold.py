@@ -54,7 +54,8 @@ def _actions(data: dict[str, Any], source: str) -> list[str]:
     if isinstance(actions, list):
         return [text(each, f"{source}: actions[{at}]") for at, each in enumerate(actions)]
     numbered = fields(fields(actions, f"{source}: actions").get("actions"), f"{source}: actions.actions")
-    ordered = sorted((int(key), value) for key, value in numbered.items() if key.isdecimal() and len(key) < 9)
+    told = ((int(key), value) for key, value in numbered.items() if key.isdecimal() and len(key) < 9)
+    ordered = sorted(told, key=lambda each: each[0])  # "1" and "01" are one number
     where = f"{source}: actions.actions"
     return [text(fields(each, f"{where}[{at}]").get("Selected Text"), f"{where}[{at}]") for at, each in ordered]
 

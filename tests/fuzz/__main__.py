@@ -57,7 +57,8 @@ def main() -> int:
         command = [sys.executable, "-m", "tests.fuzz.guided", name, str(given.seconds)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         failed += done.returncode != 0
-        told = done.stderr.splitlines()[-30:] if done.returncode else done.stderr.splitlines()[-1:]
+        # What Python raised is on stdout, what libFuzzer says of it on stderr.
+        told = (done.stdout + done.stderr).splitlines()[-60:] if done.returncode else done.stderr.splitlines()[-1:]
         print(f"{name}: {'a fault' if done.returncode else 'no fault'}", *told, sep="\n  ", flush=True)
     return failed
 
