@@ -93,9 +93,13 @@ def _decode_yaml(text: str) -> Any:
     if len(text) > YAML_LIMIT:
         raise AdvreplError(f"it is no JSON, and has more than the {YAML_LIMIT >> 10} KB that YAML may have")
     try:
-        # References let a few lines stand for gigabytes.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.BaseLoader)):
-            raise AdvreplError("YAML with references (*name) is not read")
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            if isinstance(event, yaml.AliasEvent):  # a few lines of them stand for gigabytes
+                raise AdvreplError("YAML with references (*name) is not read")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:  # each level makes every token take longer
+                raise AdvreplError(f"the YAML nests deeper than {MAX_DEPTH} levels")
         return _sound(yaml.load(text, Loader=yaml.BaseLoader))
     # The last two: PyYAML 6.0.4 gives "\U00110000" to chr(), and "\Uffffffff".
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError):

@@ -114,7 +114,7 @@ def spoilt_zip() -> bytes:
         (b'{"a":' * 400 + b"1" + b"}" * 400, "nests deeper than 100 levels"),
         (b"[" * 100_000, "nests deeper than 100 levels"),
         (b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", r"references \(\*name\)"),
-        (b"a: [" * 5_000, "neither PNG"),
+        (b"a: [" * 5_000, "the YAML nests deeper than 100 levels"),
         (b"name: " + b"x" * 140_000, "more than the 128 KB"),
         (b'{"a": "' + b"x" * (8 << 20) + b'"}', "more than 8 MB of text"),
         (bytes(65 << 20), "more than 64 MB"),

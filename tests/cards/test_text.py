@@ -1,5 +1,7 @@
 """The text of cards and lorebooks: JSON as programs write it, and YAML, become plain objects."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +32,14 @@ def test_odd_text_is_read_with_a_note(data: bytes, card: object, note: str) -> N
 def test_yaml_is_read_as_text() -> None:
     data = b"name: Ada\ngreeting: |-\n  Hello.\n  Tea?\ncontext: 1843-01-01\n"
     assert parse_card_text(data) == ({"name": "Ada", "greeting": "Hello.\nTea?", "context": "1843-01-01"}, [])
+
+
+@pytest.mark.parametrize("unit", ["[", "{", "- ", "? ", "{a: "])
+def test_yaml_that_nests_deeply_is_refused_at_once(unit: str) -> None:
+    began = time.process_time()
+    with pytest.raises(AdvreplError, match="the YAML nests deeper than 100 levels"):
+        decode(b"name: " * unit.startswith(("[", "{")) + unit.encode() * (30_000 // len(unit)))
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize("escape", ["\\U00110000", "\\Uffffffff"])
