@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, OpenAIGPTConfig, OpenAIGPTLMHeadM
 
 from advrepl import AdvreplError
 from advrepl.engines.base import LoadOptions
+from advrepl.engines.hf.cache import Halt
 from advrepl.engines.hf.engine import HfEngine
 from advrepl.engines.hf.folder import open_folder
 from advrepl.engines.hf.model import HfModel
@@ -188,8 +189,8 @@ def test_an_interrupted_feeding_leaves_no_trace(folder: Path, opened: Open) -> N
     ids = tokens_of(engine, window)
     assert told == [(0, len(ids)), (64, len(ids)), (128, len(ids))] and len(engine.sequence.cached) == 128
     # And in the middle of a forward pass: the first layer has the tokens, the second has not.
-    second, late = engine.model.cache.layers[1], threading.Event()
-    late.set()
+    second, late = engine.model.cache.layers[1], Halt()
+    late.asked = True
     heard, second._stop = second._stop, late
     assert write(engine, window) == "" and engine.stats.stop == "interrupted"
     second._stop = heard
