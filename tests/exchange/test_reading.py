@@ -178,7 +178,7 @@ def test_pickles_are_never_read() -> None:
 
 def test_kobold_numbers_that_are_equal_are_told_in_the_files_order() -> None:
     actions = {number: {"Selected Text": f"{number} came."} for number in ("1", "01", "0")}
-    told = {**chats.EVERY["kobold 2"], "actions": {"action count": 3, "actions": actions}}
+    told = json.loads(chats.EVERY_TEXT["kobold 2"]) | {"actions": {"action count": 3, "actions": actions}}
     (chat,) = parse(json.dumps(told).encode(), "x")
     text = "".join(turn.text for turn in chat.save("x").turns)
     assert text.index("0 came.") < text.index("1 came.") < text.index("01 came.")

@@ -296,7 +296,8 @@ def test_a_model_whose_first_word_would_never_be_done_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADVREPL_HOME", str(tmp_path / "home"))
-    path = architectures.make("gemma3", tmp_path, **{"rope.dimension_count": 0})
+    turning: dict[str, Any] = {"rope.dimension_count": 0}
+    path = architectures.make("gemma3", tmp_path, **turning)
     assert problem(path) == ""
     with pytest.raises(AdvreplError, match="its first word would never be done"):
         trial.check_loads(path)
