@@ -8,6 +8,7 @@ import typer
 
 from advrepl import __version__
 from advrepl.cli.examples import EXAMPLES
+from advrepl.cli.help import Command, Group
 
 CLAUSE = re.compile(r"[;:] |, (?=and |with |which )")  # ends the part of a help that does alone
 
@@ -34,7 +35,10 @@ COMMANDS = {
 def app(asked: str | None = None) -> typer.Typer:
     """Return all commands, or the one that is asked for alone, so that nothing waits for the others to be read."""
     commands = typer.Typer(
-        pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+        cls=Group,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     commands.callback(invoke_without_command=True)(root)
     for name in [asked] if asked in COMMANDS else COMMANDS:
@@ -44,19 +48,21 @@ def app(asked: str | None = None) -> typer.Typer:
             commands.add_typer(run, name=name)
         else:
             commands.command(name, epilog=EXAMPLES.get(name))(run)
-    _shorten(commands)
+    _helped(commands)
     return commands
 
 
-def _shorten(commands: typer.Typer) -> None:
+def _helped(commands: typer.Typer) -> None:
     """Say the first clause of each command's help where there is a line for each; else its end is cut off."""
     for each in commands.registered_commands:
+        each.cls = Command
         help = each.callback.__doc__ if each.callback else ""
         each.short_help = CLAUSE.split((help or "").split("\n")[0], 1)[0].rstrip(".") + "."
     for group in commands.registered_groups:
         if group.typer_instance:
+            group.cls = Group
             group.short_help = CLAUSE.split(str(group.typer_instance.info.help), 1)[0].rstrip(".") + "."
-            _shorten(group.typer_instance)
+            _helped(group.typer_instance)
 
 
 def root(

@@ -6,9 +6,9 @@ Does not run them; the tests parse each.
 LINES = {
     "play": (
         "advrepl play                              choose from a list",
-        "advrepl play lighthouse --seed 7          the same story each time for the same moves",
+        "advrepl play lighthouse --seed 7          the same moves, the same story",
         "advrepl play brindle --you Anna           talk to a character",
-        "advrepl play card.png -m pygmalion-2-7b   your own card, on a model of that name",
+        "advrepl play card.png -m pygmalion-2-7b   your own card, on that model",
         "printf '1\\n' | advrepl play start --json  for other programs",
     ),
     "resume": (
