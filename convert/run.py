@@ -3,6 +3,7 @@
 Decides what is done and cleans up after it; each step is a module of its own. Prints nothing.
 """
 
+import os
 import shutil
 import tempfile
 import threading
@@ -22,15 +23,22 @@ from convert.archs.known import architecture, model_rules
 from convert.archs.rules import Model
 from convert.checkpoint.folder import open_checkpoint
 from convert.config import read_config
-from convert.quantize import virtual
 from convert.quantize.imatrix import read_imatrix
-from convert.quantize.process import make_imatrix, quantize
+from convert.quantize.process import Checkpoint, make_imatrix, quantize
 from convert.quantize.types import FTYPES, UNQUANTIZED, estimated_bytes
-from convert.quantize.virtual import VirtualGguf
 from convert.single import open_single
 from convert.tensor import Progress, TensorRef
 from convert.vocab.folder import check_vocab, read_vocab
-from convert.write import GGUF_TYPES, Field, replace_strings, stored_bytes, stored_type, tensor_bytes, write_gguf
+from convert.write import (
+    GGUF_TYPES,
+    Field,
+    replace_strings,
+    stored_bytes,
+    stored_type,
+    tensor_bytes,
+    write_gguf,
+    write_header,
+)
 
 AUTO = "auto"  # --imatrix: make one
 
@@ -79,7 +87,7 @@ class ConvertPlan:
     @property
     def in_one_pass(self) -> bool:
         """Is it quantized tensor by tensor, without a first file? One is needed to make an importance matrix."""
-        return self.quantized and self.request.imatrix != AUTO and virtual.AVAILABLE
+        return self.quantized and self.request.imatrix != AUTO
 
     @property
     def first_bytes(self) -> int:
@@ -261,7 +269,11 @@ def _by_a_first_file(plan: ConvertPlan, first: Path, result: ConvertResult, stag
 
 
 def _in_one_pass(plan: ConvertPlan, last: Path, result: ConvertResult, progress: Progress) -> None:
-    with _summed(plan, last), VirtualGguf(plan.fields, plan.model.rules, plan.tensors, plan.first_type) as source:
+    header = last.with_name("header.gguf")
+    start = write_header(header, plan.fields, plan.model.rules, plan.first_type)
+    os.truncate(header, start + plan.first_bytes)  # a hole: llama.cpp wants a file of the right length
+    source = Checkpoint(header, plan.model.rules, plan.tensors, plan.first_type)
+    with _summed(plan, last):
         _quantize(plan, source, last, _imatrix(plan), result, progress)
 
 
@@ -284,7 +296,7 @@ def _imatrix(plan: ConvertPlan) -> Path | None:
 
 def _quantize(
     plan: ConvertPlan,
-    source: Path | VirtualGguf,
+    source: Path | Checkpoint,
     last: Path,
     imatrix: Path | None,
     result: ConvertResult,

@@ -5,7 +5,7 @@ Knows the element types, not the file formats (checkpoint/) and not what a tenso
 
 import mmap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,11 @@ class TensorRef:
             offset=skip,
             strides=tuple(stride * kind.itemsize for stride in self.strides),
         )
+
+    def rows(self, first: int, last: int) -> npt.NDArray[Any]:
+        """Map the rows from the first to before the last, as `load` maps all."""
+        start = self.offset + first * self.strides[0] * NUMPY_TYPES[self.dtype].itemsize
+        return replace(self, shape=(last - first, *self.shape[1:]), offset=start).load()
 
     @property
     def span(self) -> int:

@@ -32,6 +32,7 @@ ONLY_IN = {
         "advrepl/engines/catalog.py",
         "convert/quantize/__main__.py",
         "convert/quantize/collect.py",
+        "convert/quantize/stream.py",
     },
     "gguf": {"convert/"},
     "httpx": {"advrepl/engines/remote/"},

@@ -1,4 +1,4 @@
-"""The quantizer's child process: `python -m convert.quantize quantize|imatrix|ids …`, started by process.py.
+"""The quantizer's child process: `python -m convert.quantize quantize|stream|imatrix|ids …`, started by process.py.
 
 Loads llama_cpp; says on stdout what llama.cpp logs.
 """
@@ -6,57 +6,85 @@ Loads llama_cpp; says on stdout what llama.cpp logs.
 import ctypes
 import json
 import os
-import re
+import pickle
 import signal
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import gguf
 import llama_cpp
 import numpy as np
+import numpy.typing as npt
 
 from convert import ConvertError
 from convert.quantize.collect import collect
 from convert.quantize.imatrix import described, read_imatrix
-from convert.quantize.process import WANTED
+from convert.quantize.process import ERROR, Checkpoint
+from convert.quantize.stream import stream, targets
 
 # Bytes of rows held at once. The result does not depend on it; the default of 8 GiB would hold whole tensors.
 BUFFER = 32 << 20
-TENSOR = re.compile(rb"\[ *\d+/ *\d+\] (\S+)")  # what llama.cpp says before it reads a tensor
 
 
-def _quantize(source: str, out: str, number: str, threads: str, imatrix: str) -> int:
+def _quantize(source: str, out: str, number: str, threads: str, imatrix: str, dry: bool = False) -> int:
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype, params.nthread, params.max_buf_size = int(number), int(threads), BUFFER
-    params.allow_requantize = True
-    kept = _imatrix_structs(Path(imatrix)) if imatrix else None
+    params.allow_requantize, params.dry_run = True, dry
+    kept = _imatrix_structs(read_imatrix(Path(imatrix))) if imatrix else None
     if kept is not None:
-        params.imatrix = kept[0]
-        params.kv_overrides = _kv_structs(described(Path(imatrix)))
+        params.imatrix = kept
+        params.kv_overrides = _kv_structs(_keys(imatrix))
     code: int = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params))
     return code
 
 
-def _imatrix_structs(file: Path) -> tuple["ctypes.Array[ctypes.Structure]", list[object]]:
-    """The array llama.cpp wants, ended by an entry without a name, and what must live as long as it does."""
-    entries = {name: np.ascontiguousarray(v, np.float32) for name, v in read_imatrix(file).items()}
-    structs = (llama_cpp.llama_model_imatrix_data * (len(entries) + 1))()
-    for struct, (name, values) in zip(structs, entries.items(), strict=False):
+def _stream(heard: list[str], header: str, out: str, number: str, threads: str, imatrix: str) -> int:
+    """Quantize the checkpoint that stands on stdin; `heard` is what llama.cpp logs."""
+    checkpoint: Checkpoint = pickle.load(sys.stdin.buffer)
+    code, log = _quantize(header, out, number, threads, imatrix, dry=True), "".join(heard)
+    found = targets(log)
+    _say("".join(line for line in log.splitlines(keepends=True) if not targets(line)))
+    if code == 0:
+        keys = {"general.quantization_version": gguf.GGML_QUANT_VERSION, "general.file_type": int(number)}
+        matrix = read_imatrix(Path(imatrix)) if imatrix else {}
+        stream(checkpoint, Path(out), found, keys | _keys(imatrix), matrix, int(threads), _say)
+    return code
+
+
+def _keys(imatrix: str) -> dict[str, int | str]:
+    """What a header says of an importance matrix; llama.cpp takes texts of 127 bytes."""
+    found = described(Path(imatrix)) if imatrix else {}
+    return {key: each if isinstance(each, int) else shortened(each) for key, each in found.items()}
+
+
+def shortened(text: str) -> str:
+    return text.encode()[:127].decode(errors="ignore")
+
+
+def _imatrix_structs(entries: Mapping[str, npt.NDArray[np.float32]]) -> "ctypes.Array[ctypes.Structure]":
+    """The array llama.cpp wants, ended by an entry without a name; it keeps alive what it points at."""
+    structs: Any = (llama_cpp.llama_model_imatrix_data * (len(entries) + 1))()
+    structs.kept = [np.ascontiguousarray(values, np.float32) for values in entries.values()]
+    for struct, name, values in zip(structs, entries, structs.kept, strict=False):
         struct.name = name.encode()
         struct.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         struct.size = values.size
-    return structs, list(entries.values())
+    found: ctypes.Array[ctypes.Structure] = structs
+    return found
 
 
-def _kv_structs(values: dict[str, str | int]) -> "ctypes.Array[ctypes.Structure]":
-    """What llama.cpp writes into the header besides, ended by an entry without a name; texts hold 127 bytes."""
+def _kv_structs(values: Mapping[str, int | str]) -> "ctypes.Array[ctypes.Structure]":
+    """What llama.cpp writes into the header besides, ended by an entry without a name."""
     structs: ctypes.Array[ctypes.Structure] = (llama_cpp.llama_model_kv_override * (len(values) + 1))()
     for struct, (key, value) in zip(structs, values.items(), strict=False):
         struct.key = key.encode()
         if isinstance(value, int):
             struct.tag, struct.value.val_i64 = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_INT, value
         else:
-            text = value.encode()[:127].decode(errors="ignore")
-            struct.tag, struct.value.val_str = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_STR, text.encode()
+            struct.tag, struct.value.val_str = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_STR, value.encode()
     return structs
 
 
@@ -89,34 +117,29 @@ def _say(line: str) -> None:
         os._exit(1)
 
 
-def _await(tensor: str) -> None:
-    """Ask for a tensor of the source, which llama.cpp reads once it has told of it, and wait until it is there."""
-    _say(f"{WANTED}{tensor}\n")
-    if not sys.stdin.buffer.readline():  # the parent is gone
-        os._exit(1)
-
-
 def main(command: str, *args: str) -> int:
-    """Do what process.py asks for, "quantize", "imatrix" or "ids"; the exit code."""
+    """Do what process.py asks for, "quantize", "stream", "imatrix" or "ids"; the exit code."""
     # Ctrl-C reaches the whole process group; the parent decides, and an interrupt inside a callback would be lost.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    fed = command == "quantize-fed"
+    heard = list[str]()
+    hear = heard.append if command == "stream" else _say
 
     @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def log(level: int, text: bytes, user_data: object) -> None:
-        if fed and (tensor := TENSOR.match(text)):
-            _await(tensor[1].decode())
-        _say(text.decode("utf-8", "replace"))
+        hear(text.decode("utf-8", "replace"))
 
     llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
+    tasks: dict[str, Callable[..., int]] = {
+        "quantize": _quantize, "stream": partial(_stream, heard), "imatrix": _collect, "ids": _ids,
+    }  # fmt: skip
     try:
-        if command == "ids":
-            return _ids(*args)
-        return _collect(*args) if command == "imatrix" else _quantize(*args)
+        return tasks[command](*args)
     except ConvertError as error:
-        _say(f"error: {error}\n")
-        return 1
+        _say(f"{ERROR}{error}\n")
+    except OSError as error:
+        _say(f"{ERROR}{error.filename or args[1]}: {error.strerror or error}\n")
+    return 1
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ llama_cpp is loaded in that child only.
 """
 
 import os
+import pickle
 import re
 import signal
 import subprocess
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +20,13 @@ from pathlib import Path
 import convert
 from advrepl.machine import usable_cores
 from convert import ConvertError
+from convert.archs.rules import Rule
 from convert.quantize.types import FTYPES
-from convert.quantize.virtual import VirtualGguf
-from convert.tensor import Progress
+from convert.tensor import Progress, TensorRef
 
 CANNOT_WRITE = "basic_ios::clear"  # what C++ says of any write that fails
 LOG_KEPT = 12  # lines quoted when llama.cpp fails
-WANTED = "tensor wanted: "  # what the child says before it waits for one
+ERROR = "error: "  # what the child says before a sentence of our own
 
 
 @dataclass(slots=True)
@@ -37,15 +38,25 @@ class Outcome:
     fallbacks: int = 0  # tensors whose rows do not fit the type's blocks
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the child quantizes without a first file."""
+
+    header: Path  # a GGUF file of type `dtype` with a hole where its tensors would be
+    rules: Sequence[Rule]
+    tensors: Mapping[str, TensorRef]  # by name
+    dtype: str  # a key of write.GGUF_TYPES
+
+
 def quantize(
-    source: Path | VirtualGguf,
+    source: Path | Checkpoint,
     out: Path,
     ftype: str,
     imatrix: Path | None,
     sizes: Mapping[str, int],
     progress: Progress,
 ) -> Outcome:
-    """Write `out` in a type of FTYPES from the F32, F16 or BF16 file `source`.
+    """Write `out` in a type of FTYPES from the F32, F16 or BF16 file `source`, or from a checkpoint.
 
     `imatrix`: a file with an importance matrix; None: without one. `sizes`: the bytes of the source's tensors, by
     name, for the progress. Raises ConvertError if llama.cpp fails.
@@ -53,10 +64,12 @@ def quantize(
     outcome, done, total = Outcome(), 0, sum(sizes.values())
     name, types = "", dict[str, str]()
     progress("starting", 0, total)
-    feed = source if isinstance(source, VirtualGguf) else None
     args = out, FTYPES[ftype].number, usable_cores(), imatrix or ""
-    task, file = ("quantize-fed", feed.path) if feed else ("quantize", source)
-    for line in run_child(task, file, *args, feed=feed):
+    if isinstance(source, Checkpoint):
+        lines = run_child("stream", source.header, *args, given=pickle.dumps(source))
+    else:
+        lines = run_child("quantize", source, *args)
+    for line in lines:
         if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
             name = match[1]
             types[name] = match[2]
@@ -81,31 +94,28 @@ def make_imatrix(model: Path, text: Path, out: Path, progress: Progress) -> None
             progress("running the model over the text", int(match[1]), int(match[2]))
 
 
-def run_child(*args: object, feed: VirtualGguf | None = None) -> Iterator[str]:
+def run_child(*args: object, given: bytes = b"") -> Iterator[str]:
     """Run __main__.py with these arguments and yield the lines it prints; raises ConvertError if it fails.
 
-    It is killed if the caller stops listening. `feed`: a file that it reads tensor by tensor.
+    It is killed if the caller stops listening. `given`: what it reads on stdin.
     """
     # The child must find this package wherever it was started from.
     path = os.pathsep.join([str(Path(convert.__file__).parent.parent), *filter(None, sys.path)])
     process = subprocess.Popen(
         [sys.executable, "-m", "convert.quantize", *map(str, args)],
-        stdin=subprocess.PIPE if feed else None,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
         env={**os.environ, "PYTHONPATH": path},
-        pass_fds=(feed.fd,) if feed else (),
     )
-    assert process.stdout is not None
+    assert process.stdin is not None and process.stdout is not None
     last: deque[str] = deque(maxlen=LOG_KEPT)
     try:
-        for line in process.stdout:
-            if feed and line.startswith(WANTED):
-                feed.bring(line.removeprefix(WANTED).strip())
-                _go_on(process)
-                continue
+        with suppress(OSError):  # it is gone; why is in what it said
+            process.stdin.write(given)
+            process.stdin.close()
+        for raw in process.stdout:
+            line = raw.decode("utf-8", "replace")
             last.append(line.strip())
             yield line
         code = process.wait()
@@ -113,20 +123,14 @@ def run_child(*args: object, feed: VirtualGguf | None = None) -> Iterator[str]:
         process.kill()
         process.wait()
         process.stdout.close()
-        if process.stdin:
-            with suppress(OSError):
-                process.stdin.close()
+        with suppress(OSError):
+            process.stdin.close()
+    if code and last and last[-1].startswith(ERROR):
+        raise ConvertError(last[-1].removeprefix(ERROR))
     if code and any(CANNOT_WRITE in line for line in last):
         raise ConvertError("the file could not be written: the disk is full, or a quota is used up")
     if code:
         raise ConvertError(f"llama.cpp failed ({_cause(code, last)})")
-
-
-def _go_on(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin is not None
-    with suppress(OSError):  # it is gone; why is in what it said last
-        process.stdin.write("\n")
-        process.stdin.flush()
 
 
 def _cause(code: int, lines: deque[str]) -> str:

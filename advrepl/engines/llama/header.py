@@ -179,14 +179,17 @@ class GgufHeader:
         self._n_texts += count
         if self._n_texts > MOST_TEXTS:
             raise BadHeader(f"holds {self._n_texts} texts")
-        data, at, texts = self._data, self._at, list[bytes]()
+        data, at, texts, ahead, length = self._data, self._at, list[bytes](), LENGTH.size, LENGTH.unpack_from
+        end = len(data)
         for _ in range(count):
-            begin = at + LENGTH.size
-            if begin > len(data):
+            begin = at + ahead
+            if begin > end:
                 data = self._read_up_to(begin)
-            at = begin + LENGTH.unpack_from(data, begin - LENGTH.size)[0]
-            if at > len(data):
+                end = len(data)
+            at = begin + length(data, begin - ahead)[0]
+            if at > end:
                 data = self._read_up_to(at)
+                end = len(data)
             texts.append(data[begin:at])
         self._at = at
         return texts
