@@ -54,6 +54,14 @@ def check_playable(path: Path) -> None:
     facts.remember(path, FORMAT, _format_read(path))
 
 
+def check_kind(path: Path) -> None:
+    """Raise AdvreplError where a GGUF file is no whole model that can tell stories: a part of `check_playable`."""
+    if facts.recall(path, FORMAT) is None:
+        from advrepl.engines.llama import playable
+
+        playable.check_kind(path)
+
+
 def _all() -> list[Path]:
     return [*installed(), *folders()]
 

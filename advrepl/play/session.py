@@ -288,13 +288,12 @@ def open_engine(
     from advrepl.engines.llama.loading import devices
     from advrepl.engines.llama.log import Log
     from advrepl.engines.llama.model import LlamaModel
-    from advrepl.engines.llama.playable import check_playable
     from advrepl.engines.llama.trial import check_loads
 
     options, told = tuning_store.options(path, paths.tuning_file(), asked, devices())
     if told and (options is asked or not save.model.fingerprint):  # what is in use is told once a story
         notice(told)
-    check_playable(path)
+    models.check_playable(path)
     if path != models.starter_model():
         check_loads(path)
     log = Log(Path(os.devnull) if save.lock else paths.llama_log())  # which quotes grammars, and so the story

@@ -58,7 +58,7 @@ class Unopened(Struct, frozen=True):
             return None
         try:
             if not self.path.is_dir():
-                models.check_playable(self.path)
+                models.check_kind(self.path)  # what takes longer is told when the game is opened
             save = as_asked(msgspec.structs.replace(self.save, turns=[*self.save.turns]), self.settings)
             if save.turns:
                 return GameState(save)

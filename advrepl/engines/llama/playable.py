@@ -45,24 +45,42 @@ def problem(path: Path) -> str:
 
 def check_playable(path: Path) -> None:
     """Raise AdvreplError where a GGUF file, or a part of a split one, cannot be played."""
+    check_kind(path)
+    _check_values(path, _as_it_is(path))
+
+
+def check_kind(path: Path) -> None:
+    """Raise AdvreplError where it is no whole file of a model that can tell stories.
+
+    Its values, those of each token among them, may still be wrong: looking at them takes as long again.
+    """
     check_file(path)
     # Such a file is as long as it will be from the beginning.
     if any(part.with_name(f"{part.name}.aria2").exists() for part in parts(path)):
         raise AdvreplError(f"{path.name} is still being fetched by aria2: let it end, or choose another")
-    _check(path, tuple(_stamp(part) for part in parts(path)))
+    _check_kind(path, _as_it_is(path))
+
+
+def _as_it_is(path: Path) -> tuple[object, ...]:
+    return tuple(_stamp(part) for part in parts(path))
 
 
 @lru_cache(maxsize=64)  # it is asked for when a model is chosen, and again when it is loaded
-def _check(path: Path, _as_it_is: tuple[object, ...]) -> None:
+def _check_kind(path: Path, _as_it_is: tuple[object, ...]) -> None:
     header = _header(path)
     reason = _part(path, header) or _kind(header) or _vocabulary(header) or _short(header)
     if reason := reason or _cut_short(path, header):
         raise AdvreplError(f"{path.name} {reason}")
-    if reason := wrong(header):
-        raise AdvreplError(f"{path.name} is damaged, its header {reason}: fetch it again, or choose another")
     for part in parts(path)[1:]:
         if reason := _cut_short(part, _header(part)):
             raise AdvreplError(f"{part.name} {reason}")
+
+
+@lru_cache(maxsize=64)
+def _check_values(path: Path, _as_it_is: tuple[object, ...]) -> None:
+    header = _header(path)
+    if reason := wrong(header):
+        raise AdvreplError(f"{path.name} is damaged, its header {reason}: fetch it again, or choose another")
     if not is_known(name := header.text("general.architecture") or ""):
         raise UnknownArchitecture(
             f"{path.name} is of the architecture {name[:40]!r}, which this llama.cpp does not know: choose another "

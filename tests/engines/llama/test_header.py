@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llama_cpp._ctypes_extensions import load_shared_library
 from llama_cpp._ggml import libggml_base_path
 
 from advrepl import AdvreplError
-from advrepl.engines.llama import trial
+from advrepl.engines.llama import header_checks, trial
 from advrepl.engines.llama.header import (
     BLOCKS,
     LARGEST,
@@ -312,3 +314,8 @@ def script(tmp_path: Path) -> Callable[[str], Path]:
         return file
 
     return write
+
+
+@given(st.lists(st.text("a \0", max_size=5).map(str.encode), max_size=4))
+def test_a_merge_is_a_blank_between_two_tokens(merges: list[bytes]) -> None:
+    assert header_checks._are_two_tokens(merges) == all(b" " in merge[1:-1] for merge in merges)
