@@ -11,6 +11,8 @@ from tests.faults.rows import ROWS
 
 def main(names: list[str]) -> int:
     """Print a line for each row; return how many went wrong."""
+    if unknown := [name for name in names if name not in ROWS]:
+        sys.exit(f"there is no row called {', '.join(unknown)}; the rows are {', '.join(ROWS)}")
     failed = 0
     for name in names or list(ROWS):
         do, times, _ = ROWS[name]
