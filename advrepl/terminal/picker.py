@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10  # of the list that are shown at a time
 GAP = 2  # blanks before what is said of a choice
-KEYS = "arrows choose, letters filter, Enter takes it, Esc leaves"
+# The first that there is room for.
+KEYS = ("arrows choose, letters filter, Enter takes it, Esc leaves", "arrows, letters, Enter; Esc leaves")
 
 
 class Choice(Struct, frozen=True):
@@ -78,7 +79,8 @@ class Picker:
         if not shown:
             out.append(("class:hint", "  nothing fits: take back a letter\n"))
         more = f" · {len(shown) - room} more" if len(shown) > room else ""
-        out.append(("class:hint", clip(f"  {KEYS}{more}", width - 1)))
+        told = [f"  {keys}{more}" for keys in KEYS]
+        out.append(("class:hint", next((each for each in told if max_cells(each) < width), clip(told[-1], width - 1))))
         return out
 
 

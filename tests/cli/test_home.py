@@ -143,7 +143,7 @@ def test_an_error_breaks_no_word(open_terminal: Callable[..., Terminal], columns
 @pytest.mark.parametrize(("term", "columns"), [("dumb", 41), ("xterm", 40)])
 def test_the_first_screen_breaks_no_word(open_terminal: Callable[..., Terminal], term: str, columns: int) -> None:
     with open_terminal(columns=columns, TERM=term) as terminal:
-        terminal.until("Enter leaves" if term == "dumb" else "letters filter")
+        terminal.until("Enter leaves" if term == "dumb" else "Esc leaves")
         assert "stories told by you and a language model on this machine" in terminal.text
         assert "with one of these words, or choose below:" in terminal.text
         if term == "dumb":

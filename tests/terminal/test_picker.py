@@ -35,6 +35,12 @@ def test_the_chosen_line_is_marked_without_colour_too() -> None:
     assert texts(picker)[:3] == ["  start    The old house", "❯ start-2  The old house", "  brindle  An inn at start"]
 
 
+def test_a_narrow_list_still_tells_how_to_leave_it() -> None:
+    picker = Picker(STORIES)
+    assert texts(picker, width=40)[-1] == "  arrows, letters, Enter; Esc leaves"
+    assert texts(picker, width=80)[-1] == "  arrows choose, letters filter, Enter takes it, Esc leaves"
+
+
 def test_a_long_list_shows_the_part_around_the_chosen_one_and_no_line_is_too_wide() -> None:
     picker = Picker([Choice(f"story-{n}", "竜" * 40) for n in range(30)])
     picker.move(-1)
