@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from convert import ConvertError, metadata, run
 from convert.quantize.process import quantize
-from convert.quantize.stream import Target, targets
+from convert.quantize.stream import Target, _wide, targets
 from convert.quantize.types import FTYPES, UNQUANTIZED
 from convert.run import Request, prepare
 from convert.write import replace_strings, stored_bytes, write_gguf
@@ -128,3 +128,10 @@ def test_what_becomes_what_is_read_from_the_log() -> None:
         "llama_model_quantize_impl: quant size  =     0.30 MiB (8.71 BPW)\n"
     )
     assert targets(log) == [Target("output.weight", "f16", "q6_K"), Target("output_norm.weight", "f32", "f32")]
+
+
+def test_every_number_of_f16_is_widened_exactly() -> None:
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    numbers = bits[np.isfinite(bits.view(np.float16))].view(np.float16)
+    for values in (numbers, numbers[:13]):
+        assert np.array_equal(_wide(values, "F16").view(np.uint32), values.astype(np.float32).view(np.uint32))
