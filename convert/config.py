@@ -12,8 +12,8 @@ from typing import Any
 from convert import ConvertError
 from convert.foreign import NotJson, is_lfs_pointer, pointer_left, read_json
 
-# Real files of this kind stay below 20 MB (tokenizer.json of the largest vocabularies).
-JSON_LIMIT = 200 << 20
+# Real files of this kind stay below 35 MB (tokenizer.json of the largest vocabularies).
+JSON_LIMIT = 64 << 20
 
 
 def read_object(path: Path) -> dict[str, Any]:

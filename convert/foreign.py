@@ -7,6 +7,7 @@ from typing import Any
 from advrepl import regular
 
 LONGEST_TEXT = 64 << 20  # bytes; merges of the largest vocabularies take 5 MB
+MOST_VALUES = 3 << 20  # in a JSON text: 70 bytes of memory each; the merges of the largest vocabularies are a million
 MANY = 5  # names told in one sentence
 LFS_PULL = "run `git lfs pull` there"
 
@@ -51,6 +52,8 @@ def parse_json(raw: bytes, unique: bool = False) -> Any:
 
     `unique`: refuse a name that occurs twice in one object, of which two readers could take two different values.
     """
+    if raw.count(b",") > MOST_VALUES:
+        raise NotJson(f"holds more than {MOST_VALUES:,} values")
     try:
         value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique if unique else None)
         if b"\\ud" in raw.lower():  # half a character, which no text can hold

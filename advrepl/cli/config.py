@@ -21,6 +21,7 @@ from advrepl.cli.play import PLAY_FLAGS
 from advrepl.hints import did_you_mean
 
 SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+LARGEST, LONGEST_LINE = 1 << 16, 1 << 13  # bytes; characters, as the time that a name of many parts takes is squared
 SECTION = re.compile(r"^\s*\[")
 ENVIRONMENT = {"saves": "ADVREPL_SAVES", "model": "ADVREPL_MODEL"}  # what goes before the file
 
@@ -57,12 +58,15 @@ def config(
 def read(path: Path) -> dict[str, Any]:
     """Return what stands in the file, nothing if there is none; raises AdvreplError."""
     try:
-        return tomllib.loads(regular.read(path).decode())
+        text = regular.read(path, LARGEST).decode()
+        if max(map(len, text.split("\n"))) > LONGEST_LINE:
+            raise ValueError(f"it has a line of more than {LONGEST_LINE:,} characters")
+        return tomllib.loads(text)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AdvreplError(f"{path} is no TOML ({error}): mend that line, or remove the file") from error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advrepl import AdvreplError, __version__, paths, program
+from advrepl import AdvreplError, __version__, paths, program, regular
 
 if TYPE_CHECKING:
     from advrepl.story.glance import StoryLine
@@ -129,8 +129,8 @@ def _look() -> "tuple[bool, str | None]":
     from advrepl.terminal.theme import THEMES
 
     try:
-        said = tomllib.loads(paths.config_file().read_text("utf-8")) if paths.config_file().exists() else {}
-    except (OSError, ValueError):
+        said = tomllib.loads(regular.read(paths.config_file()).decode())
+    except (OSError, ValueError, RecursionError):
         said = {}
     theme = said.get("theme")
     return said.get("plain") is True, theme if theme in list(THEMES) else None

@@ -3,7 +3,6 @@
 Loads no weights and does not choose a model (models.py does).
 """
 
-import json
 from math import prod
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from advrepl.engines.hf import folder as hf_folder
 from advrepl.engines.llama.header import read_header
 from advrepl.engines.llama.playable import problem
 from advrepl.prompt.formats import recognize
+from convert import ConvertError
+from convert.config import read_object
 
 LAST_TYPE = 1 << 10  # llama_ftype: far below it
 
@@ -59,10 +60,10 @@ def _gguf(path: Path) -> CatalogEntry:
 def _folder(path: Path) -> CatalogEntry:
     """A Hugging Face folder that lies in the models folder."""
     try:
-        config = json.loads((path / "config.json").read_bytes())
+        config = read_object(path / "config.json")
         architecture = str(config["architectures"][0])
         context = config.get("max_position_embeddings") or config.get("n_positions")  # GPT-J's name for it
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+    except (OSError, ConvertError, KeyError, IndexError, TypeError):
         return CatalogEntry(path, problem="config.json cannot be read")
     return CatalogEntry(
         path,

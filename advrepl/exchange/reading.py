@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from advrepl import AdvreplError
+from advrepl import AdvreplError, regular
 from advrepl.cards import kinds
 from advrepl.exchange import kobold, llama_cpp, others, sillytavern, transcripts
 from advrepl.exchange.chat import Chat, whole_ones
@@ -25,7 +25,7 @@ def read(path: Path) -> list[Chat]:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise AdvreplError(f"{path} has {size >> 20} MB, the limit is {MOST_BYTES >> 20}: it is no chat")
-        data = path.read_bytes()
+        data = regular.read(path, MOST_BYTES)
     except OSError as error:
         raise AdvreplError(f"{path} cannot be read: {error.strerror}") from error
     return parse(data, str(path))

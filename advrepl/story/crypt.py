@@ -114,7 +114,7 @@ def opened(data: bytes, source: str) -> tuple[bytes, Lock]:
 def _envelope(data: bytes, source: str) -> _Envelope:
     try:
         return msgspec.json.decode(data, type=_Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise AdvreplError(f"{source} is damaged: {error}") from error
 
 

@@ -3,7 +3,6 @@
 Does not load a model: its header says enough.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,8 @@ import psutil
 
 from advrepl import AdvreplError
 from advrepl.machine import usable_cores
+from convert import ConvertError
+from convert.config import read_object
 
 CACHE_BYTES = 2  # of one cached value: f16
 CARD_BYTES = 1.5e9  # that a server takes beside weights and cache, on each card
@@ -112,18 +113,18 @@ def this_device() -> Device:
 def folder_shape(path: Path, parameters: int) -> ModelShape:
     """Return the shape of a Hugging Face folder, served in 16 bits; raises AdvreplError."""
     try:
-        config = json.loads((path / "config.json").read_bytes())
-    except (OSError, ValueError) as error:
+        config = read_object(path / "config.json")
+    except (OSError, ConvertError) as error:
         raise AdvreplError(f"{path}: config.json cannot be read") from error
     layers, heads = (
         _first(config, "num_hidden_layers", "n_layer", "num_layers"),
         _first(config, "num_attention_heads", "n_head", "num_heads"),
     )
-    width = config.get("head_dim") or _first(config, "hidden_size", "n_embd") // max(heads, 1)
+    width = _first(config, "head_dim") or _first(config, "hidden_size", "n_embd") // max(heads, 1)
     return checked(
         ModelShape(
-            path.resolve().name, 2.0 * parameters, parameters, layers, config.get("num_key_value_heads") or heads,
-            int(width), _first(config, "max_position_embeddings", "n_positions"),
+            path.resolve().name, 2.0 * parameters, parameters, layers, _first(config, "num_key_value_heads") or heads,
+            width, _first(config, "max_position_embeddings", "n_positions"),
         )
     )  # fmt: skip
 

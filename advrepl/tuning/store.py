@@ -44,7 +44,7 @@ def read(path: Path) -> tuple[list[TuningRecord], str]:
         book = msgspec.convert(_from_schema_1(data) if schema == 1 else data, TuningFile)
     except FileNotFoundError:
         return [], ""
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         return [], f"{path} cannot be read and is ignored ({error}): `{program.command('tune')}` writes it anew"
     if book.schema != SCHEMA:
         return [], f"{path} was written by another version and is ignored: `{program.command('tune')}` writes it anew"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from advrepl import regular
 from convert.decode.release_texts import TRANSFORMERS
 from convert.decode.releases import Release
 from convert.foreign import NotJson, parse_json, read_json
@@ -136,7 +137,7 @@ def _blame_base(payload: Path, base: Path, release: Release | None, progress: Pr
 def _has_crlf(path: Path) -> bool:
     if path.suffix != ".json" or path.stat().st_size > MAX_JSON:
         return False
-    raw = path.read_bytes()
+    raw = regular.read(path)
     return is_json_text(raw) and b"\r\n" in raw
 
 

@@ -24,7 +24,7 @@ def read_imatrix(file: Path) -> dict[str, Floats]:
     try:
         with regular.opened(file) as opened:
             magic = opened.read(4)
-        found = _read_gguf(file) if magic == b"GGUF" else _read_legacy(file.read_bytes())
+        found = _read_gguf(file) if magic == b"GGUF" else _read_legacy(regular.read(file))
     except OSError as error:
         raise ConvertError(f"{file}: {error.strerror}") from None
     except (ValueError, IndexError, KeyError, struct.error) as error:

@@ -77,6 +77,9 @@ def test_what_play_would_refuse_is_not_kept(file: Path, arguments: tuple[str, ..
     ("text", "why"),
     [
         ("x = = 1", "is no TOML"),
+        pytest.param("a = " + "[" * 8_000, "is no TOML", id="deep"),
+        pytest.param("a." * 50_000 + "a = 1", "is larger than 65,536 bytes", id="large"),
+        pytest.param("a." * 5_000 + "a = 1", "it has a line of more than 8,192 characters", id="long"),
         ("colour = 1", "there is no option colour"),
         ('theme = "pink"', "theme is dark or light, not 'pink'"),
         ("ctx = 3", "ctx is a whole number, 128 or more, not '3'"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convert.foreign import NotJson, first_few, is_lfs_pointer, parse_json, quote, read_json
+from convert.foreign import MOST_VALUES, NotJson, first_few, is_lfs_pointer, parse_json, quote, read_json
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from convert.foreign import NotJson, first_few, is_lfs_pointer, parse_json, quot
 def test_what_is_no_json_is_told(raw: bytes) -> None:
     with pytest.raises(NotJson, match="is not readable as JSON"):
         parse_json(raw)
+
+
+def test_more_values_than_a_file_needs_are_refused_before_they_take_memory() -> None:
+    with pytest.raises(NotJson, match=f"more than {MOST_VALUES:,} values"):
+        parse_json(b"[" + b"[]," * (MOST_VALUES + 1) + b"[]]")
 
 
 @pytest.mark.parametrize("raw", [b'{"w": 1, "w": 2}', b'[{"x": {"w": 1, "w": 1}}]'])

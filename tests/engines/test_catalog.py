@@ -1,5 +1,6 @@
 """`advrepl models`: what the headers tell, also of files that cannot be played."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -27,8 +28,13 @@ def test_files_and_folders_of_the_models_folder(smollm2: Path, capsys: pytest.Ca
     (folder / "metharme-7b" / "config.json").write_text(
         '{"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 2048}'
     )
-    (folder / "odd").mkdir()
-    (folder / "odd" / "config.json").write_text("[]")
+    deep, pipe = '{"a":' * 100_000, folder / "pipe" / "config.json"
+    for name, said in {"odd": "[]", "deep": deep, "types": '{"architectures": {"a": 1}}'}.items():
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(said)
+    if hasattr(os, "mkfifo"):
+        pipe.parent.mkdir()
+        os.mkfifo(pipe)
     shutil.copy(smollm2, folder / "pygmalion-mini.gguf")
     (folder / "broken.gguf").write_bytes(b"GGUF")
     (folder / "not.gguf").write_bytes(b"nothing")
@@ -36,7 +42,7 @@ def test_files_and_folders_of_the_models_folder(smollm2: Path, capsys: pytest.Ca
     assert found["metharme-7b"].architecture == "LlamaForCausalLM" and found["metharme-7b"].format == "metharme"
     assert found["pygmalion-mini.gguf"].format == "chat"
     assert "is cut short or damaged" in found["broken.gguf"].problem and "not a GGUF file" in found["not.gguf"].problem
-    assert found["odd"].problem == "config.json cannot be read"
+    assert {found[name].problem for name in ("odd", "deep", "types")} == {"config.json cannot be read"}
     shown.show()
     out = capsys.readouterr().out
     assert "advrepl convert" in out and "* is the default" in out

@@ -66,9 +66,14 @@ def test_the_header_of_a_file_and_of_a_folder(smollm2: Path, tmp_path: Path) -> 
     config = {"num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8, "hidden_size": 8192}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert folder_shape(tmp_path, 69_000_000_000).cache_a_token == LLAMA_70B.cache_a_token
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(AdvreplError, match="does not say how large its cache is"):
-        folder_shape(tmp_path, 1)
+    for said in ("{}", '{"head_dim": "x", "num_key_value_heads": [], "num_hidden_layers": 2}'):
+        (tmp_path / "config.json").write_text(said)
+        with pytest.raises(AdvreplError, match="does not say how large its cache is"):
+            folder_shape(tmp_path, 1)
+    for said in ("[]", '{"a":' * 100_000):
+        (tmp_path / "config.json").write_text(said)
+        with pytest.raises(AdvreplError, match=r"config\.json cannot be read"):
+            folder_shape(tmp_path, 1)
 
 
 def test_this_machine_is_measured() -> None:

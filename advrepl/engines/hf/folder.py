@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from advrepl import AdvreplError, program
+from advrepl import AdvreplError, program, regular
 from advrepl.engines.files import fingerprint
 from advrepl.prompt.formats import FORMATS, of_file, recognize
 from convert import ConvertError
@@ -41,7 +41,7 @@ class Folder(Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """Return a name for the contents, from the config and samples of the weights."""
-        digest = hashlib.sha256((self.path / "config.json").read_bytes())
+        digest = hashlib.sha256(regular.read(self.path / "config.json"))
         for file in self.files:
             digest.update(fingerprint(file).encode())
         return digest.hexdigest()[:32]

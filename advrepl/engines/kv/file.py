@@ -290,7 +290,7 @@ def _contents(data: memoryview, at: int) -> Contents | None:
         return None
     try:
         return msgspec.msgpack.decode(contents, type=Contents)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

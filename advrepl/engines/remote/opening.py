@@ -3,7 +3,6 @@
 Does not write replies (engine.py does).
 """
 
-import json
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +19,8 @@ from advrepl.engines.remote.engine import RemoteEngine
 from advrepl.engines.remote.identify import Server, identify
 from advrepl.engines.remote.tokens import OwnTokenizer, RemoteTokens
 from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
+from convert import ConvertError
+from convert.config import read_object
 
 PROBE = 1 << 18  # words of a prompt that is longer than any context of a llama_cpp.server
 
@@ -94,8 +95,8 @@ def open_tokenizer(path: Path) -> FileTokenizer:
         from advrepl.engines.hf.vocab import Vocabulary
 
         try:
-            rows = json.loads((path / "config.json").read_bytes())["vocab_size"]
-        except (OSError, ValueError, KeyError, TypeError):
+            rows = read_object(path / "config.json")["vocab_size"]
+        except (OSError, ConvertError, KeyError):
             raise AdvreplError(f"{path} holds no config.json that names the size of its vocabulary") from None
         return cast(FileTokenizer, Vocabulary(path, rows))
     from advrepl.engines.llama.log import Log
