@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -72,6 +73,11 @@ class Terminal:
             self.child.close(force=True)
         except pexpect.ExceptionPexpect:  # killed, and a busy machine takes longer than pexpect waits
             self.child.wait()
+
+    def kill(self) -> None:
+        """End it at once, however long a busy machine takes for that."""
+        self.child.kill(signal.SIGKILL)
+        self.child.wait()
 
     def type(self, text: str | bytes) -> None:
         """Send keys, and read what comes meanwhile: a program that cannot write does not read either."""

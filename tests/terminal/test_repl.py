@@ -59,7 +59,7 @@ def test_resumed_story_shows_where_it_stood(open_terminal: Callable[..., Termina
         terminal.ready()
         terminal.line("1")
         terminal.replied(2)
-        terminal.child.close(force=True)  # killed: the turn is saved
+        terminal.kill()  # killed: the turn is saved
     said, told = story(tmp_path)[-2:]
     prose, *options = told[1].split("\n- ")
     with open_terminal("resume", *SMALL, columns=40) as terminal:
