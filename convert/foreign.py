@@ -7,7 +7,7 @@ from typing import Any
 from advrepl import regular
 
 LONGEST_TEXT = 64 << 20  # bytes; merges of the largest vocabularies take 5 MB
-MOST_VALUES = 3 << 20  # in a JSON text: 70 bytes of memory each; the merges of the largest vocabularies are a million
+MOST_VALUES = 2 << 20  # in a JSON text: up to 200 bytes of memory each; the largest tokenizers have 1,400,000
 MANY = 5  # names told in one sentence
 LFS_PULL = "run `git lfs pull` there"
 
