@@ -180,7 +180,7 @@ def new_game(tmp_path: Path) -> Callable[..., Game]:
     ) -> Game:
         path = tmp_path / f"{saves.free_name(tmp_path, 'story')}.json"
         save = saves.Save(
-            saves.SCHEMA, scenario.title, saves.now(), "", saves.ModelRef(), format, dict(sampling), scenario, [], None,
+            saves.SCHEMA, scenario.title, saves.now(), saves.ModelRef(), format, dict(sampling), scenario, [], None,
             character=character,
         )  # fmt: skip
         return Game(engine, FORMATS[format], save, save_file.SaveFile(path))  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ folder = Path(sys.argv[1])
 
 
 def begun(name):
-    save = saves.Save(saves.SCHEMA, "", saves.now(), "", saves.ModelRef(), "metharme", {}, START, [], None)
+    save = saves.Save(saves.SCHEMA, "", saves.now(), saves.ModelRef(), "metharme", {}, START, [], None)
     engine = ScriptedEngine(*replies, grammars=True)
     return Game(engine, FORMATS["metharme"], save, save_file.SaveFile(folder / f"{name}.json"))
 

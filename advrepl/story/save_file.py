@@ -19,7 +19,8 @@ import filelock
 from advrepl import AdvreplError, atomic, paths, program, regular
 from advrepl.story import crypt
 from advrepl.story.checking import whole_part
-from advrepl.story.saves import NewerSave, Save, backup_of, encode, free_name, length, load, write_copy
+from advrepl.story.encoding import Encoder
+from advrepl.story.saves import NewerSave, Save, backup_of, encoded, free_name, length, load, write_copy
 from advrepl.story.seal import is_altered
 
 BESIDE = (".json.bak", paths.CACHE_SUFFIX, f"{paths.CACHE_SUFFIX}.tmp")  # files that belong to a save and go with it
@@ -50,6 +51,7 @@ class SaveFile:
             raise AdvreplError(
                 f"{path.parent} cannot be written ({error.strerror}): choose another folder with --saves"
             ) from error
+        self._encoder = Encoder()
         self._failing = False  # could it not be written the last time?
         self._changed: tuple[str, ...] = ()  # what is still to be said of a file that another program has changed
         self._rescued: tuple[Save, Path] | None = None
@@ -85,7 +87,7 @@ class SaveFile:
         try:
             save = load(self.path)
             data = regular.read(self.path)
-            self._written = self._version(data)
+            self._written = self._changed_at(), hashlib.sha256(data).digest()
             return save, self._keep_before() if is_altered(data) else ""
         except NewerSave:
             raise
@@ -130,9 +132,9 @@ class SaveFile:
             atomic.make_folder(self.path.parent)  # a folder that was removed meanwhile
             self._set_changed_aside()
             backup = backup_of(self.path)
-            data = encode(save)
-            atomic.write(self.path, data, durable=True, backup=backup, private=True)
-            self._written = self._version(data)
+            data = encoded(save, self._encoder)
+            atomic.write(self.path, *data.pieces, durable=True, backup=backup, private=True)
+            self._written = self._changed_at(), data.digest
         except OSError as error:
             raise AdvreplError(
                 f"{self.path} could not be written ({error.strerror}): the story goes on, but only in memory; "
@@ -153,15 +155,15 @@ class SaveFile:
 
     def _set_changed_aside(self) -> None:
         """Keep a version that another program has written meanwhile, as one that copies files between computers."""
-        if not self._written or not self.path.exists() or self.path.stat().st_mtime_ns == self._written[0]:
+        if not self._written or not self.path.exists() or self._changed_at() == self._written[0]:
             return
-        if not self.path.is_file() or self._version(regular.read(self.path))[1] != self._written[1]:
+        if not self.path.is_file() or hashlib.sha256(regular.read(self.path)).digest() != self._written[1]:
             aside = self.path.with_name(free_name(self.path.parent, self.path.stem + "-other") + ".json")
             self.path.rename(aside)
             self._changed += (f"{self.path} was changed by another program: its version is kept as {aside.name}",)
 
-    def _version(self, data: bytes) -> tuple[int, bytes]:
-        return self.path.stat().st_mtime_ns, hashlib.sha256(data).digest()
+    def _changed_at(self) -> int:
+        return self.path.stat().st_mtime_ns
 
     def write_or_rescue(self, save: Save) -> str:
         """Write the save for the last time: wherever it can be written, and then return a line that says where.

@@ -3,6 +3,7 @@
 Does not know how a story is played, nor how its file is kept from harm meanwhile (save_file.py).
 """
 
+import hashlib
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +17,12 @@ from advrepl.lore.entries import Book
 from advrepl.lore.timing import LoreState
 from advrepl.scripts import is_file_name
 from advrepl.story import crypt
+from advrepl.story.encoding import Encoded, Encoder
 from advrepl.story.glance import find as find
 from advrepl.story.migrations import MIGRATIONS
 from advrepl.story.quotes import Quote, fits
 from advrepl.story.scenario import Scenario
-from advrepl.story.seal import is_altered, sealed
+from advrepl.story.seal import is_altered
 from advrepl.story.summaries import Summary
 from advrepl.story.tree import Story, Turn, counted
 
@@ -50,13 +52,13 @@ class Save(msgspec.Struct, frozen=True, omit_defaults=True):
     schema: int
     title: str
     created: str
-    updated: str
     model: ModelRef
     format: str
     sampling: dict[str, Any]
     scenario: Scenario
     turns: list[Turn]
     head: int | None
+    updated: str = ""  # behind the turns, as it changes with each version: what is before them is summed up once
     window_start: int = 0  # the first block that the model sees: example dialogues, then the turns to the head
     character: Character | None = None  # who the model plays, so that {{user}} can be filled in anew
     books: tuple[Book, ...] = ()  # lore that was added to the character's own
@@ -153,10 +155,17 @@ def from_plain(plain: Any, source: str) -> Save:
 
 def encode(save: Save) -> bytes:
     """Return the bytes of a save file that is written now; the time goes into the file, not into `save`."""
-    lock = save.lock
-    save = msgspec.structs.replace(save, schema=SCHEMA, updated=now(), lock=None)
-    data = sealed(msgspec.json.format(msgspec.json.encode(save), indent=1))
-    return crypt.sealed(data, lock) if lock else data
+    return b"".join(encoded(save, Encoder()).pieces)
+
+
+def encoded(save: Save, encoder: Encoder) -> Encoded:
+    """Return the save file as `encode` does; `encoder` has encoded the versions before."""
+    fields = msgspec.structs.replace(save, schema=SCHEMA, updated=now(), lock=None, turns=[])
+    plain = encoder.encoded(msgspec.json.format(msgspec.json.encode(fields), indent=1), save.turns)
+    if save.lock is None:
+        return plain
+    data = crypt.sealed(b"".join(plain.pieces), save.lock)
+    return Encoded([data], hashlib.sha256(data).digest())
 
 
 def write_copy(path: Path, save: Save) -> None:

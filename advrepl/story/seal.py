@@ -14,7 +14,15 @@ _LIKE_SEAL = re.compile(rb'"sum":|: "[0-9a-f]{32}"\s*\}\s*\Z')  # one of which a
 
 def sealed(data: bytes) -> bytes:
     """Return a save's JSON, an object of several fields with an indent of one, with its sum behind them."""
-    return data.removesuffix(b"\n}") + f',\n "sum": "{_sum(data)}"\n}}'.encode()
+    begun = data.removesuffix(b"\n}")
+    return begun + closing(hashlib.sha256(begun))
+
+
+def closing(begun: "hashlib._Hash") -> bytes:
+    """Return what stands at the end of a save, its sum and a bracket; `begun`: the SHA-256 of what is before that."""
+    whole = begun.copy()
+    whole.update(b"\n}")
+    return f',\n "sum": "{_short(whole)}"\n}}'.encode()
 
 
 def is_altered(data: bytes) -> bool:
@@ -22,8 +30,8 @@ def is_altered(data: bytes) -> bool:
     found = _SEAL.search(data)
     if not found:
         return _LIKE_SEAL.search(data[-128:]) is not None
-    return found[1].decode("utf-8", "replace") != _sum(data[: found.start()] + b"\n}")
+    return found[1].decode("utf-8", "replace") != _short(hashlib.sha256(data[: found.start()] + b"\n}"))
 
 
-def _sum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+def _short(whole: "hashlib._Hash") -> str:
+    return whole.hexdigest()[:32]

@@ -57,7 +57,7 @@ def playing(setup: Setup, folder: Path, story: Story, heads: list[int]) -> Itera
     """The story, opened with nothing read of it."""
     names = {f"b{number}": head for number, head in enumerate(heads)}
     save = saves.Save(
-        saves.SCHEMA, "Ten ways", saves.now(), "", saves.ModelRef(), "", {}, START, story.turns, heads[-1],
+        saves.SCHEMA, "Ten ways", saves.now(), saves.ModelRef(), "", {}, START, story.turns, heads[-1],
         branches=names, branch=f"b{len(heads) - 1}",
     )  # fmt: skip
     (folder / "ways.json").write_bytes(saves.encode(save))

@@ -62,7 +62,7 @@ def tell(turns: int) -> Story:
 def save(folder: Path, name: str, story: Story, seen: int = SEEN) -> Path:
     """The story as a save of which the model sees so many turns."""
     kept = Save(
-        saves.SCHEMA, "A long story", saves.now(), "", ModelRef(), "", {}, START, story.turns, story.head,
+        saves.SCHEMA, "A long story", saves.now(), ModelRef(), "", {}, START, story.turns, story.head,
         window_start=len(story.turns) - seen,
     )  # fmt: skip
     file = SaveFile(folder / f"{name}.json")

@@ -42,7 +42,7 @@ def tale(number: int) -> str:
 
 def save_of(story: Story, *, remembers: bool) -> saves.Save:
     return saves.Save(
-        saves.SCHEMA, "Memory", saves.now(), "", saves.ModelRef(), "", {}, START, story.turns, story.head,
+        saves.SCHEMA, "Memory", saves.now(), saves.ModelRef(), "", {}, START, story.turns, story.head,
         recap=remembers, carried="told" if remembers else "off",
     )  # fmt: skip
 

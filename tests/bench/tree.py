@@ -71,7 +71,7 @@ def _list() -> None:
 
 def _save(title: str, story: Story) -> saves.Save:
     return saves.Save(
-        saves.SCHEMA, title, saves.now(), "", saves.ModelRef(), "metharme", {}, START, story.turns, story.head
+        saves.SCHEMA, title, saves.now(), saves.ModelRef(), "metharme", {}, START, story.turns, story.head
     )
 
 

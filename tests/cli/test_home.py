@@ -54,7 +54,7 @@ def test_a_story_takes_one_line_of_the_first_screen(program: Program) -> None:
     path = program.saves / "start.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     turns = [Turn(None, "user", "Start!"), Turn(0, "model", told)]
-    save = saves.Save(saves.SCHEMA, "The old house", saves.now(), "", saves.ModelRef(), "metharme", {}, START, turns, 1)
+    save = saves.Save(saves.SCHEMA, "The old house", saves.now(), saves.ModelRef(), "metharme", {}, START, turns, 1)
     saves.write_copy(path, save)
     out = program.run()[1].splitlines()
     at = next(at for at, line in enumerate(out) if line.startswith("resume start "))

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     """Two stories of one title, with a cache beside the first."""
     for name, last in (("start", Turn(None, "model", TOLD)), ("start-2", Turn(None, "user", "I knock."))):
         model = saves.ModelRef("SmolLM2-135M-Instruct.Q4_1")
-        save = saves.Save(saves.SCHEMA, START.title, "", "", model, "chat", {}, START, [last], 0)
+        save = saves.Save(saves.SCHEMA, START.title, "", model, "chat", {}, START, [last], 0)
         with SaveFile(tmp_path / f"{name}.json") as file:
             file.write(save)
             file.write(save)

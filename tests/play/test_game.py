@@ -295,10 +295,10 @@ def test_a_story_that_its_folder_does_not_take_is_kept_elsewhere(
     monkeypatch.chdir(elsewhere)
     real = atomic.write
 
-    def refused(path: Path, data: bytes, **how: Any) -> None:
+    def refused(path: Path, *data: bytes, **how: Any) -> None:
         if path == game.file.path:
             raise OSError(30, "Read-only file system")
-        real(path, data, **how)
+        real(path, *data, **how)
 
     monkeypatch.setattr("advrepl.atomic.write", refused)
     remark = game.leave()

@@ -133,7 +133,7 @@ class Played:
         self.model, self.dictated, self.rand, self.folder = model, dictated, dictated.rand, folder
         self.format, self.log, self.slid = formats()[format], Log(folder / "log"), 0
         sampling = {"seed": 1, "max_tokens": 120, "loop_guard": 0, "stop_at_name": False}
-        self.save = saves.Save(saves.SCHEMA, "", saves.now(), "", ModelRef(), format, sampling, scenario, [], None)
+        self.save = saves.Save(saves.SCHEMA, "", saves.now(), ModelRef(), format, sampling, scenario, [], None)
         self.open()
         self.follow(self.game.open())
 

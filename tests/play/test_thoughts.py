@@ -49,7 +49,7 @@ def make(tmp_path: Any) -> Iterator[Make]:
         scene = msgspec.structs.replace(SCENE, options=options, think=think)
         file = SaveFile(tmp_path / "story.json")
         files.append(file)
-        save = Save(2, "", "", "", ModelRef(), "chat", {}, scene, [], None)
+        save = Save(2, "", "", ModelRef(), "chat", {}, scene, [], None)
         return Game(engine, format, save, file), engine
 
     yield made

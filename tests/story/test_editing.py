@@ -25,7 +25,7 @@ def grown(steps: list[tuple[bool, int]]) -> Story:
 
 def save_of(story: Story, **fields: object) -> saves.Save:
     return saves.Save(
-        saves.SCHEMA, "", "", "", saves.ModelRef(), "", {}, START, story.turns, story.head, futures=story.futures,
+        saves.SCHEMA, "", "", saves.ModelRef(), "", {}, START, story.turns, story.head, futures=story.futures,
         **fields,  # type: ignore[arg-type]
     )  # fmt: skip
 

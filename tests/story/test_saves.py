@@ -29,9 +29,7 @@ SHIPPED = ROOT / "saves" / "the-old-house.json"
 def a_save(*texts: str) -> Save:
     turns = [Turn(i - 1 if i else None, "user" if i % 2 == 0 else "model", text) for i, text in enumerate(texts)]
     head = len(turns) - 1 if turns else None
-    return Save(
-        saves.SCHEMA, "T", saves.now(), saves.now(), ModelRef("m", "f"), "metharme", {"top_k": 3}, START, turns, head
-    )
+    return Save(saves.SCHEMA, "T", saves.now(), ModelRef("m", "f"), "metharme", {"top_k": 3}, START, turns, head)
 
 
 def test_a_story_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ OPTIONS = LoadOptions(ctx=256, threads=1, gpu_layers=0)
 def save_of(*texts: str) -> saves.Save:
     turns = [Turn(i - 1 if i else None, "model" if i % 2 else "user", text) for i, text in enumerate(texts)]
     head = len(turns) - 1
-    return saves.Save(saves.SCHEMA, "", saves.now(), "", saves.ModelRef(), "metharme", {}, START, turns, head)
+    return saves.Save(saves.SCHEMA, "", saves.now(), saves.ModelRef(), "metharme", {}, START, turns, head)
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def test_text_comes_back_byte_for_byte(engine: LlamaEngine) -> None:
 def test_a_metharme_model_opens_the_story_itself_in_the_three_option_form(engine: LlamaEngine, tmp_path: Path) -> None:
     """Even a model of noise: the form is held, the reply is not fed again."""
     sampling = {"seed": 5, "max_tokens": 20}
-    save = saves.Save(saves.SCHEMA, "", saves.now(), "", saves.ModelRef(), "metharme", sampling, START, [], None)
+    save = saves.Save(saves.SCHEMA, "", saves.now(), saves.ModelRef(), "metharme", sampling, START, [], None)
     game = Game(engine, Metharme(), save, save_file.SaveFile(tmp_path / "a.json"))
     replies = [event for event in game.open() if isinstance(event, Reply)]
     for line in ("1", "look", "3"):

@@ -1,0 +1,87 @@
+"""The bytes of a save, and its sum: what stands there since the last version is not encoded again, nor summed up.
+
+Turns are encoded in blocks, which are kept; a block that has changed, and those behind it, are made anew. Does not know
+the other fields (saves.py).
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from advrepl.story.seal import closing
+from advrepl.story.tree import Turn
+
+BLOCK = 64  # turns
+_NONE, _BEGUN = b'\n "turns": []', b'\n "turns": ['
+_OUTER = len(b'{\n "turns": ['), len(b"\n ]\n}")
+
+
+class _Block(Struct):
+    turns: Sequence[Turn]
+    data: bytes
+    summed: "hashlib._Hash"  # all of the save up to the end of this block
+
+
+class Encoded(Struct):
+    """A save as it stands in its file, piece by piece, and the SHA-256 of it all."""
+
+    pieces: list[bytes]
+    digest: bytes
+
+
+class Encoder:
+    """Encode one save after the other of one story."""
+
+    def __init__(self) -> None:
+        # What stands before the turns, and the blocks: as one, for a Ctrl-C that comes in between.
+        self._known: tuple[bytes, list[_Block]] = b"", []
+
+    def encoded(self, fields: bytes, turns: Sequence[Turn]) -> Encoded:
+        """Return a save; `fields`: its JSON without turns, an object with an indent of one."""
+        if not turns:
+            return _sealed([fields.removesuffix(b"\n}")], hashlib.sha256(fields.removesuffix(b"\n}")))
+        front, _, back = fields.partition(_NONE)
+        front, blocks = self._known = front + _BEGUN, self._kept(front + _BEGUN, turns)
+        for at in range(len(blocks) * BLOCK, len(turns) // BLOCK * BLOCK, BLOCK):
+            block = turns[at : at + BLOCK]
+            data = _listed(block, first=not at)
+            blocks.append(_Block(block, data, _more(_summed(front, blocks), data)))
+        rest = turns[len(blocks) * BLOCK :]
+        end = (_listed(rest, first=not blocks) if rest else b"") + b"\n ]" + back.removesuffix(b"\n}")
+        return _sealed([front, *(block.data for block in blocks), end], _more(_summed(front, blocks), end))
+
+    def _kept(self, front: bytes, turns: Sequence[Turn]) -> list[_Block]:
+        """Return the blocks that are still so, as far as all before them are, with their sums."""
+        known, blocks = self._known
+        kept = 0
+        while kept < len(blocks) and blocks[kept].turns == turns[kept * BLOCK : (kept + 1) * BLOCK]:
+            kept += 1
+        if front == known:
+            return blocks[:kept]
+        again = list[_Block]()
+        for block in blocks[:kept]:
+            again.append(_Block(block.turns, block.data, _more(_summed(front, again), block.data)))
+        return again
+
+
+def _summed(front: bytes, blocks: Sequence[_Block]) -> "hashlib._Hash":
+    return blocks[-1].summed if blocks else hashlib.sha256(front)
+
+
+def _listed(turns: Sequence[Turn], *, first: bool) -> bytes:
+    """Return some turns as they stand in a save's list."""
+    data = msgspec.json.format(msgspec.json.encode({"turns": turns}), indent=1)[_OUTER[0] : -_OUTER[1]]
+    return data if first else b"," + data
+
+
+def _more(summed: "hashlib._Hash", data: bytes) -> "hashlib._Hash":
+    more = summed.copy()
+    more.update(data)
+    return more
+
+
+def _sealed(pieces: list[bytes], summed: "hashlib._Hash") -> Encoded:
+    end = closing(summed)
+    return Encoded([*pieces, end], _more(summed, end).digest())
