@@ -119,17 +119,18 @@ class Inventory:
 
     def _open(self, planner: Planner, engine: Engine) -> Iterator[tuple[Question, Window]]:
         """What there is to ask about the last replies; that nothing can have changed is an answer."""
-        state, path = planner.state, planner.state.story.path
+        state, story, path = planner.state, planner.state.story, planner.state.story.path
         if carried.mode(state.save) == carried.OFF or not engine.grammars:
             return
         known = {question for question, _ in self._answers} - self._asked
         for place in range(max(len(path) - LOOK_BACK, 0), len(path)):
-            *before, turn = state.story.path_turns()[: place + 1]
+            turn, before = story.turns[path[place]], story.turns[path[place - 1]] if place else None
             prose = menu.parted(turn.text, state.option_count)[0]
             if turn.role != "model" or not actions.is_english(prose):
                 continue
-            line = before[-1].text if before and before[-1].role == "user" else ""
-            question = Question(path[place], turn.text, choices(line, prose, carried.fold(before)))
+            line = before.text if before and before.role == "user" else ""
+            had = carried.led_to(story, path[place - 1] if place else None).carried
+            question = Question(path[place], turn.text, choices(line, prose, had))
             if question in known or (turn.change is not None and question not in self._asked):
                 continue
             if not question.choices:
@@ -167,7 +168,7 @@ def correct(state: GameState, change: Change) -> Carried:
     """
     if state.story.head is None:
         raise AdvreplError("nothing has been said yet")
-    has = {thing.casefold() for thing in carried.fold(state.story.path_turns()).things}
+    has = {thing.casefold() for thing in carried.led_to(state.story, state.story.head).carried.things}
     for thing in change.taken:
         if thing.casefold() in has:
             raise AdvreplError(f"you have {thing!r} already: /inventory -{thing} puts it down")
@@ -176,4 +177,4 @@ def correct(state: GameState, change: Change) -> Carried:
             raise AdvreplError(f"you have no {thing!r}: /inventory shows what you have")
     head = state.story.turns[state.story.head]
     state.mark(state.story.head, correction=carried.corrected(head.correction, change))
-    return carried.fold(state.story.path_turns())
+    return carried.led_to(state.story, state.story.head).carried

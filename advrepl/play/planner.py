@@ -122,7 +122,7 @@ class Planner:
             scenario.narrator,
             scenario.language,
             self.state.save.bans,
-            held=carried.held(self.state.save, story.path_turns()) if self.state.option_count else None,
+            held=carried.held(self.state.save, self.state.story, story) if self.state.option_count else None,
             think=min(self._thoughts(), max(self._engine.n_ctx - window.used - self._reply_room(), 0)),
             soft_end=guidance.SOFT_END if guided else SOFT_END,
             least=guidance.least_words(scenario, self._format) if guided and not prefix else 0,

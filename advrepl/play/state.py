@@ -81,7 +81,7 @@ class GameState:
 
     def mark(self, index: int, **fields: Any) -> None:
         """Take note of something about a turn besides its words."""
-        self.story.turns[index] = msgspec.structs.replace(self.story.turns[index], **fields)
+        self.story.mark(index, **fields)
         if self.save.carried == carried.TOLD:
             self.replace()  # what the model is told follows from it
 

@@ -13,7 +13,7 @@ from advrepl.prompt.segments import Prompt, Segment, Window
 from advrepl.story.context import LARGER_CTX
 from advrepl.story.injections import without_least
 from advrepl.story.scenario import Scenario
-from advrepl.story.tree import Turn, TurnPath, WithLastTurn
+from advrepl.story.tree import Story, Turn, TurnPath, WithLastTurn
 
 # When turns must go, they go until the rest takes this share of the room: the prompt then stands still,
 # and with it the cache, for many turns.
@@ -101,9 +101,10 @@ def blocks_from(scenario: Scenario, story: TurnPath, start: int) -> tuple[list[T
     return story.path_turns(max(start - len(dialogues), 0)), dialogues[start:]
 
 
-def before_player(scenario: Scenario, story: TurnPath) -> int:
+def before_player(scenario: Scenario, story: Story) -> int:
     """How many blocks of a story stand before the first words of the player."""
-    return len(scenario.dialogues) + len(list(takewhile(lambda turn: turn.role == "model", story.path_turns(0))))
+    spoken = takewhile(lambda index: story.turns[index].role == "model", story.path)
+    return len(scenario.dialogues) + sum(1 for _ in spoken)
 
 
 def _spell(

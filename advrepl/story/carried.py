@@ -4,16 +4,18 @@ It follows from the path alone, so that undo, another take and another branch ne
 out what a turn changes (play/inventory.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import msgspec
 
 from advrepl import AdvreplError
 from advrepl.story.saves import Save
-from advrepl.story.tree import Change, Turn
+from advrepl.story.tree import Change, Story, Turn, TurnPath
 
 CHOICES = OFF, ON, TOLD = "off", "on", "told"
 NOTHING = Change()
+REMEMBERED = 16  # turns up to which it is remembered: more than are asked about, and marked, late
+RECENT = 8  # turns among which the model has nearly always spoken
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -21,6 +23,16 @@ class Carried(msgspec.Struct, frozen=True):
 
     things: tuple[str, ...] = ()
     place: str = ""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What some turns have led to, and whether the model was asked about all that it wrote of them."""
+
+    carried: Carried
+    asked: bool = True
+
+
+_NOTHING = Known(Carried())
 
 
 def mode(save: Save) -> str:
@@ -35,36 +47,49 @@ def read_mode(text: str) -> str:
     return text
 
 
-def fold(turns: Sequence[Turn]) -> Carried:
+def fold(turns: Iterable[Turn]) -> Carried:
     """Return what these turns, which begin a story, have led to: nothing twice, and nothing lost that was not there."""
-    things, place = dict[str, str](), ""
-    for turn in turns:
-        for change in (turn.change, turn.correction):
-            if change is not None:
-                for thing in change.lost:
-                    things.pop(thing.casefold(), None)
-                for thing in change.taken:
-                    things.setdefault(thing.casefold(), thing)
-                place = change.place or place
-    return Carried(tuple(things.values()), place)
+    return _more(_NOTHING, turns).carried
 
 
-def answered(turns: Sequence[Turn]) -> Carried:
-    """Return what a reply to these turns can know of: not what the newest one of the model has changed.
+def led_to(story: Story, index: int | None) -> Known:
+    """Return what the turns from the first to this one have led to; costs those since it was last asked."""
+    way, known = list[int](), story.worked_out
+    while index is not None and index not in known:
+        way.append(index)
+        index = story.turns[index].parent
+    found: Known = _NOTHING if index is None else known[index]
+    found = _more(found, (story.turns[at] for at in reversed(way[REMEMBERED:])))
+    for at in reversed(way[:REMEMBERED]):
+        known[at] = found = _more(found, (story.turns[at],))
+    while len(known) > 2 * REMEMBERED:
+        del known[min(known)]
+    return found
 
-    That is asked while replies to it are written already.
+
+def answered(story: Story, path: TurnPath) -> Known:
+    """Return what a reply to this path can know of: not what the newest turn of the model has changed.
+
+    That is asked while replies to it are written already. `path`: that of the story, perhaps with another end.
     """
-    return fold(_answered(turns))
+    recent = path.path_turns(max(len(path) - RECENT, 0))
+    at = next((at for at in range(len(recent) - 1, -1, -1) if recent[at].role == "model"), -1)
+    if at < 0:
+        return _more(_NOTHING, path.path_turns())
+    place = len(path) - len(recent) + at
+    before = led_to(story, story.path[place - 1] if place else None)
+    return _more(before, (msgspec.structs.replace(recent[at], change=NOTHING), *recent[at + 1 :]))
 
 
-def held(save: Save, turns: Sequence[Turn]) -> tuple[str, ...] | None:
-    """Return what the player has while a reply to these turns is written.
+def held(save: Save, story: Story, path: TurnPath) -> tuple[str, ...] | None:
+    """Return what the player has while a reply to this path is written, as `answered` takes it.
 
     None: that is not known, as the model was not asked about one of the turns, or it is to know nothing of it.
     """
-    newest = _newest(turns)
-    asked = all(turn.change is not None for at, turn in enumerate(turns) if turn.role == "model" and at != newest)
-    return answered(turns).things if asked and save.carried == TOLD else None
+    if save.carried != TOLD:
+        return None
+    known = answered(story, path)
+    return known.carried.things if known.asked else None
 
 
 def line(carried: Carried) -> str:
@@ -88,12 +113,16 @@ def _without(things: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...
     return tuple(thing for thing in things if thing.casefold() not in gone)
 
 
-def _newest(turns: Sequence[Turn]) -> int:
-    return next((at for at in range(len(turns) - 1, -1, -1) if turns[at].role == "model"), -1)
-
-
-def _answered(turns: Sequence[Turn]) -> list[Turn]:
-    at = _newest(turns)
-    if at < 0:
-        return list(turns)
-    return [*turns[:at], msgspec.structs.replace(turns[at], change=None), *turns[at + 1 :]]
+def _more(before: Known, turns: Iterable[Turn]) -> Known:
+    things = {thing.casefold(): thing for thing in before.carried.things}
+    place, asked = before.carried.place, before.asked
+    for turn in turns:
+        asked = asked and (turn.role != "model" or turn.change is not None)
+        for change in (turn.change, turn.correction):
+            if change is not None:
+                for thing in change.lost:
+                    things.pop(thing.casefold(), None)
+                for thing in change.taken:
+                    things.setdefault(thing.casefold(), thing)
+                place = change.place or place
+    return Known(Carried(tuple(things.values()), place), asked)

@@ -210,7 +210,7 @@ class StoryContext:
         if recap := "\n".join(filter(None, kept)):
             lore[injections.RECAP] = Injection(recap, LORE_DEPTH)
         if save.carried == carried.TOLD:
-            line = carried.line(carried.answered(story.path_turns()))
+            line = carried.line(carried.answered(story, story).carried)
             lore[injections.CARRIED] = Injection(line, LORE_DEPTH)
         before = injections.due(scenario, lore, recent)
         texts = {source: injection.text for source, injection in before.items()}

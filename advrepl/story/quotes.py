@@ -31,8 +31,7 @@ def text(quote: Quote, story: Story) -> str:
 
 def on_path(quotes: Iterable[Quote], story: Story) -> list[Quote]:
     """Return the lines of the path that is read, in the order of the story."""
-    path = set(story.path)
-    found = (quote for quote in quotes if quote.turn in path and quote.start < quote.end)
+    found = (quote for quote in quotes if story.reads(quote.turn) and quote.start < quote.end)
     return sorted(found, key=lambda quote: (quote.turn, quote.start))
 
 

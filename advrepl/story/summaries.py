@@ -22,8 +22,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def newest(summaries: Iterable[Summary], story: Story) -> Summary | None:
     """Return the summary of the path that is read; None: it has none."""
-    path = set(story.path)
-    found = max((each for each in summaries if each.turn in path), key=lambda each: each.turn, default=None)
+    found = max((each for each in summaries if story.reads(each.turn)), key=lambda each: each.turn, default=None)
     return found if found and found.text else None
 
 

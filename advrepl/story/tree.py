@@ -78,6 +78,8 @@ class Story:
         self.futures: dict[int, int] = {}  # a turn -> the one that was read last behind it, if that is not the newest
         # Of turns that are followed by others than the one right behind them alone, which nearly all are.
         self._children: dict[int | None, list[int]] = {}
+        # What was worked out of all turns from the first to this one (carried.py); forgotten where one has changed.
+        self.worked_out: dict[int, Any] = {}
         for index, turn in enumerate(self.turns):
             self._note_child(turn.parent, index)
         for index, following in (futures or {}).items():
@@ -115,14 +117,12 @@ class Story:
     def goto(self, head: int | None) -> None:
         """Move the head to any turn, or before the first one (None). Costs the way to the path that is left."""
         way: list[int] = []
-        place = -1
         while head is not None:
-            place = bisect_left(self.path, head)  # parents come before their children, so a path is sorted
-            if self.path[place : place + 1] == [head]:
+            if self.reads(head):
                 break
             way.append(head)
             head = self.turns[head].parent
-        kept = 0 if head is None else place + 1
+        kept = 0 if head is None else bisect_left(self.path, head) + 1
         self.path[kept:] = reversed(way)
         self._read(kept)
 
@@ -157,6 +157,20 @@ class Story:
             if turn.parent in self._children:
                 self._children[turn.parent].pop()
         del self.turns[count:]
+        self._forget(count)
+
+    def mark(self, index: int, **fields: Any) -> None:
+        """Take note of something about a turn besides its words."""
+        self.turns[index] = msgspec.structs.replace(self.turns[index], **fields)
+        self._forget(index)
+
+    def _forget(self, index: int) -> None:
+        self.worked_out = {at: known for at, known in self.worked_out.items() if at < index}
+
+    def reads(self, index: int) -> bool:
+        """Tell whether a turn is on the path."""
+        place = bisect_left(self.path, index)  # sorted, as parents come before their children
+        return self.path[place : place + 1] == [index]
 
     def path_turns(self, start: int = 0) -> list[Turn]:
         """Return the turns of the path from position `start` on."""

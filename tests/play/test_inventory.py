@@ -17,7 +17,7 @@ from advrepl.play.game import Game
 from advrepl.play.session import Settings
 from advrepl.story import carried, crypt, saves
 from advrepl.story.carried import Carried
-from advrepl.story.tree import Change, Turn
+from advrepl.story.tree import Change, Turn, WithTurn
 from tests.conftest import ScriptedEngine
 from tests.play.conftest import AnsweringEngine
 from tests.terminal.commands.conftest import refused, told
@@ -126,7 +126,10 @@ def test_another_language_is_not_asked(game: Game) -> None:
     game.inventory.questions(game.planner, game.engine)
     game.inventory.keep(game.state)
     assert game.story.last and game.story.last.change is None
-    assert carried.held(game.state.save, [*game.story.path_turns(), Turn(2, "model", "…")]) is None
+    game.state.mark(0, change=carried.NOTHING)
+    story, later = game.story, WithTurn(game.story, Turn(game.story.head, "model", "…"))
+    save = msgspec.structs.replace(game.state.save, carried="told")
+    assert carried.held(save, story, later) is None and carried.held(save, story, story) == ()
 
 
 def test_options_heed_it_only_where_the_model_is_told(game: Game) -> None:
@@ -161,7 +164,7 @@ def test_the_model_is_told_if_the_player_wants_it_and_not_of_the_newest_reply(ga
     assert planned.turn.injections["carried"] == "The user has: rope. The user is here: lighthouse."
     assert "The user has: rope." in str(planned.window.prompt)
     game.state.add(planned.turn)
-    assert carried.answered(game.story.path_turns()).things == ("rope",), "the same when the line was said"
+    assert carried.answered(game.story, game.story).carried.things == ("rope",), "the same when the line was said"
 
 
 def test_the_player_corrects_it(game: Game) -> None:
@@ -217,7 +220,7 @@ def test_500_turns_with_all_that_changes_a_story_are_as_their_path_says(game: Ga
         if move > 0.9:
             shuffled(game, rng, some)
         game.inventory.keep(game.state)
-        assert state(game) == replayed(game)
+        assert state(game) == replayed(game) == carried.led_to(game.story, game.story.head).carried
         for turn in game.story.path_turns()[-20:]:
             assert all(thing.casefold() in turn.text for thing in (turn.change or Change()).taken)
     assert len(game.story.turns) > 500

@@ -32,7 +32,7 @@ def inventory(game: Game, argument: str) -> Iterator[Event]:
         asking.correct(game.state, _change(argument))
         game.save()
     game.inventory.catch_up(game)
-    things = carried.fold(game.story.path_turns()).things
+    things = carried.led_to(game.story, game.story.head).carried.things
     mode = carried.mode(game.state.save)
     yield Note(f"you have {', '.join(map(one_line, things)) or 'nothing that is known'} ({MODES[mode]})")
 
@@ -44,7 +44,7 @@ def where(game: Game, argument: str) -> Iterator[Event]:
         asking.correct(game.state, Change(place=_name(argument)))
         game.save()
     game.inventory.catch_up(game)
-    place = carried.fold(game.story.path_turns()).place
+    place = carried.led_to(game.story, game.story.head).carried.place
     begun = f"nothing is known but where you began: {one_line(game.scenario.place)}" if game.scenario.place else ""
     yield Note(f"you are here: {one_line(place)}" if place else begun or "it is not known where you are: /where PLACE")
 
