@@ -82,7 +82,7 @@ def test_what_takes_the_place_of_a_story_while_it_is_played_is_put_aside(tmp_pat
             file.path.unlink()
             odd.rename(file.path)
             file.write(a_save("one", "two"))
-            assert saves.load(file.path) == a_save("one", "two")
+            assert saves.load(file.path).turns == a_save("one", "two").turns
 
 
 def test_the_list_of_stories_leaves_them_out(tmp_path: Path) -> None:
