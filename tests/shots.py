@@ -33,7 +33,7 @@ def svg(raw: bytes, columns: int, rows: int, colors: dict[str, str], since: str 
     """Draw what a terminal of this size shows after these bytes, from the line that begins like this."""
     raw = raw.replace(os.fsencode(Path.cwd()) + b"/", b"~/")
     screen = pyte.Screen(columns, rows)
-    pyte.ByteStream(screen).feed(DIM.sub(rb"\x1b[\g<1>90m", raw))
+    pyte.ByteStream(screen).feed(DIM.sub(b"\x1b[\\g<1>90m", raw))
     written = [y for y in range(rows) if screen.display[y].strip()] or [0]
     first, last = next(y for y in written if screen.display[y].startswith(since)), written[-1]
     width, height = columns * CELL + 2 * EDGE, (last + 1 - first) * LINE + 2 * EDGE

@@ -12,6 +12,7 @@ from prompt_toolkit.styles import Style, default_ui_style, merge_styles
 from advrepl.terminal.theme import NAMES, THEMES
 from tests.shots import DARK as SHOT_DARK
 from tests.shots import LIGHT as SHOT_LIGHT
+from tests.shots import svg
 
 # Background, text, then red, green, yellow, blue, magenta, cyan, white, bright black, bright red.
 DARK = {
@@ -85,6 +86,11 @@ def test_prompts_use_the_colors_of_the_theme_and_dim_text_where_there_is_no_back
             assert contrast(look.color or "", look.bgcolor or "") >= TEXT, name
         else:
             assert look.color in ("", "default", NAMES[THEMES[theme].player]), name
+
+
+def test_dim_text_is_drawn_so_in_the_pictures_of_the_docs() -> None:
+    drawn = svg(b"\x1b[2mdim\x1b[0m not \x1b[0;2mdim", 20, 2, SHOT_DARK)
+    assert drawn.count(f'fill="{SHOT_DARK["brightblack"]}">dim') == 2
 
 
 @pytest.mark.parametrize(("theme", "colors"), [("dark", SHOT_DARK), ("light", SHOT_LIGHT)])
