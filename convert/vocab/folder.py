@@ -74,6 +74,6 @@ def chat_template(folder: Path) -> str | None:
             raise ConvertError(f"{file}: {error}; fetch it again") from error
     template = read_object_if_there(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
-        by_name = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
-        template = by_name.get("default")
+        named = [each.get("template") for each in template if isinstance(each, dict) and each.get("name") == "default"]
+        template = named[-1] if named else None
     return template if isinstance(template, str) else None

@@ -16,7 +16,12 @@ from tests.convert.vocab.texts import column
 
 def test_the_chat_template_is_carried_over(tmp_path: Path) -> None:
     tiny.write_tokenizer(tmp_path)
-    several = [{"name": "tools", "template": "{{ no }}"}, {"name": "default", "template": "{{ listed }}"}]
+    several = [
+        1,
+        {"name": []},
+        {"name": "tools", "template": "{{ no }}"},
+        {"name": "default", "template": "{{ listed }}"},
+    ]
     for written, expected in (("{{ plain }}", "{{ plain }}"), (several, "{{ listed }}")):
         tiny.write_json(tmp_path / "tokenizer_config.json", {"chat_template": written})
         assert read_vocab(tmp_path, 320)["tokenizer.chat_template"] == expected
