@@ -16,6 +16,7 @@ from convert.foreign import NotJson, parse_json, quote
 from convert.tensor import MAX_DIMENSIONS, MAX_ELEMENTS, NUMPY_TYPES, TensorRef, contiguous_strides, is_count
 
 MAX_HEADER = 100 << 20  # the specification's own cap
+MAX_TENSORS = 1 << 17  # a kilobyte of memory each; the largest models have 100,000, in many files
 
 
 def read_safetensors(path: Path) -> list[TensorRef]:
@@ -35,6 +36,8 @@ def read_safetensors(path: Path) -> list[TensorRef]:
         raise ConvertError(f"{path.name}: cannot be read: {error.strerror}") from error
     if not header.startswith(b"{"):  # what a bare parser would take too
         raise ConvertError(f"{path.name}: its header is no JSON object, so it is no safetensors file")
+    if header.count(b"data_offsets") > MAX_TENSORS:
+        raise ConvertError(f"{path.name}: its header names more than {MAX_TENSORS:,} tensors")
     try:
         value = parse_json(header, unique=True)
     except NotJson as error:

@@ -37,6 +37,7 @@ GOOD = entry([2], 0, 8)
             safetensors(b'{"w": %s, "w": %s}' % ((json.dumps(GOOD).encode(),) * 2), bytes(8)),
             "its header holds the name 'w' twice",
         ),
+        pytest.param(safetensors(b'{"data_offsets":0,' * 131_073), "names more than 131,072 tensors", id="many"),
         (safetensors({"w": []}), "lacks its dtype"),
         (safetensors({"w": {**GOOD, "more": 1}}, bytes(8)), "lacks its dtype"),
         (safetensors({"w": entry([2], 0, 8, "F8_E4M3")}, bytes(8)), "of type 'F8_E4M3'"),
