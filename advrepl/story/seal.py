@@ -12,12 +12,6 @@ _SEAL = re.compile(rb',\n "sum": "([^"\n]*)"\n\}\s*\Z')
 _LIKE_SEAL = re.compile(rb'"sum":|: "[0-9a-f]{32}"\s*\}\s*\Z')  # one of which a byte was changed
 
 
-def sealed(data: bytes) -> bytes:
-    """Return a save's JSON, an object of several fields with an indent of one, with its sum behind them."""
-    begun = data.removesuffix(b"\n}")
-    return begun + closing(hashlib.sha256(begun))
-
-
 def closing(begun: "hashlib._Hash") -> bytes:
     """Return what stands at the end of a save, its sum and a bracket; `begun`: the SHA-256 of what is before that."""
     whole = begun.copy()

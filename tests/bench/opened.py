@@ -18,7 +18,7 @@ from tests.bench.seven import TOLD, seen
 from tests.pty_play import Terminal
 
 NAME = "left"
-PLAY_S, RESUME_S, LEAVE_S, BYTES, BEYOND = 0.30, 0.5, 0.8, 1.3, 8.0  # goals
+FIRST_S, PLAY_S, RESUME_S, LEAVE_S, BYTES, BEYOND = 0.20, 0.30, 0.5, 0.8, 1.3, 8.0  # goals
 READING = 3.0  # seconds in which what was read is put away
 OTHER_CTX = 1.25  # times as long: with much more, turns that had slid out would come back
 
@@ -27,6 +27,8 @@ OTHER_CTX = 1.25  # times as long: with much more, turns that had slid out would
 class Takes:
     """Seconds."""
 
+    told: list[float] = field(default_factory=list)  # `advrepl` alone: what there is to do
+    asked: list[float] = field(default_factory=list)  # and the list to choose from
     first: list[float] = field(default_factory=list)  # a new story, on a model that this home has not seen yet
     shown: list[float] = field(default_factory=list)  # a new story
     resumed: list[float] = field(default_factory=list)
@@ -93,6 +95,18 @@ def beyond(setup: Setup, folder: Path, ctx: int) -> float:
         return float(first.fed - second.fed)
 
 
+def looked(folder: Path, takes: Takes) -> None:
+    """`advrepl` alone is started, and left."""
+    began = time.perf_counter()
+    with Terminal(columns=100, rows=40, ADVREPL_HOME=str(folder), ADVREPL_SAVES=str(folder)) as terminal:
+        terminal.until("choose below")
+        takes.told.append(time.perf_counter() - began)
+        terminal.until(lambda: any(line.startswith("❯") for line in terminal.lines))
+        takes.asked.append(time.perf_counter() - began)
+        terminal.press("ctrl-c")
+        terminal.left()
+
+
 def opened(setup: Setup, folder: Path) -> float:
     """Seconds until a new story is there."""
     new = Screen(setup, folder, "play", "start")
@@ -104,7 +118,10 @@ def opened(setup: Setup, folder: Path) -> float:
 
 
 def take(setup: Setup, folder: Path, takes: Takes) -> None:
-    """A new story is looked at; the other one is resumed, and left after a turn."""
+    """The first screen and a new story are looked at; the other one is resumed, and left after a turn."""
+    looked(folder, takes)
+    with tempfile.TemporaryDirectory(prefix="advrepl-bench-") as new:
+        takes.first.append(opened(setup, Path(new)))
     takes.shown.append(opened(setup, folder))
     old = Screen(setup, folder, "resume", NAME)
     with old.terminal:
@@ -120,6 +137,8 @@ def take(setup: Setup, folder: Path, takes: Takes) -> None:
 def rows(takes: Takes, share: float, fed: float, large: bool) -> list[Row]:
     goal = {} if large else {"at_most": PLAY_S}
     return [
+        row("`advrepl` alone → what there is to do", takes.told, "s", at_most=FIRST_S),
+        row("`advrepl` alone → a list to choose from", takes.asked, "s"),
         row("start → prompt, a new story", takes.shown, "s", **goal),
         row("start → prompt, the first story on a model that is new here", takes.first, "s", **goal),
         row("start → story and prompt, resumed", takes.resumed, "s", at_most=RESUME_S),
@@ -136,7 +155,6 @@ def measure(setup: Setup) -> Section:
         folder = Path(place)
         save(folder, NAME, tell(TOLD), seen(setup))
         share = play(setup, folder)
-        takes.first.append(opened(setup, folder))
         for number in range(setup.rounds):
             take(setup, folder, takes)
             print(f"\rround {number + 1} of {setup.rounds} ", end="", flush=True)

@@ -1,5 +1,6 @@
 """A story that the disk, or somebody, has changed: it is said, what can be had is had, and the damaged file stays."""
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from advrepl import AdvreplError
 from advrepl.cli.saves import app
 from advrepl.story import checking, saves
 from advrepl.story.save_file import SaveFile
-from advrepl.story.seal import is_altered, sealed
+from advrepl.story.seal import closing, is_altered
 from advrepl.story.tree import Turn
 from tests.story.test_saves import a_save
 
@@ -21,6 +22,12 @@ def written(folder: Path, *texts: str, name: str = "a") -> bytes:
         file.write(a_save(*texts[:-1]))
         file.write(a_save(*texts))
     return (folder / f"{name}.json").read_bytes()
+
+
+def sealed(data: bytes) -> bytes:
+    """The JSON of a save with its sum."""
+    begun = data.removesuffix(b"\n}")
+    return begun + closing(hashlib.sha256(begun))
 
 
 def test_the_sum_is_the_last_field_and_that_of_the_file_without_it() -> None:

@@ -11,8 +11,9 @@ import pytest
 from advrepl.story import encoding, saves
 from advrepl.story.encoding import Encoder
 from advrepl.story.saves import Save
-from advrepl.story.seal import is_altered, sealed
+from advrepl.story.seal import is_altered
 from advrepl.story.tree import Turn
+from tests.story.test_checking import sealed
 from tests.story.test_saves import a_save
 
 

@@ -3,6 +3,7 @@
 Does not tokenize (a vocabulary does) and does not know a KV cache.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 
 from advrepl.engines.kv.borders import Apart, Borders, Encode, without
@@ -25,7 +26,8 @@ class TokenCache:
     def __init__(self, encode: Encode, piece: PieceOf, borders: Borders | Apart, *, keeps_sampled: bool = True) -> None:
         """`keeps_sampled`: does a reply keep the tokens that it was sampled as? Else its text alone tells them."""
         self._encode, self._piece, self._borders, self._keeps = encode, piece, borders, keeps_sampled
-        self._tokens: dict[tuple[Segment, bool, str], tuple[int, ...]] = {}
+        # Arrays: as a tuple a token takes ten times as much, which a long run would feel.
+        self._tokens: dict[tuple[Segment, bool, str], array[int]] = {}
         self._cue = Segment("", "")  # what the last reply followed
         # What the last reply was sampled as: tokens and the bytes they spell, in order. The generation loop appends.
         self.sampled: list[tuple[int, bytes]] = []
@@ -62,13 +64,13 @@ class TokenCache:
 
         `first`: it stands at the beginning of a prompt.
         """
-        tokens = self._tokens.pop((segment, first, tail), None)
-        if tokens is None:
-            tokens = self._with_tail(segment, first, tail) if tail else self._found(segment, first)
+        known = self._tokens.pop((segment, first, tail), None)
+        if known is None:
+            known = array("i", self._with_tail(segment, first, tail) if tail else self._found(segment, first))
             if len(self._tokens) >= REMEMBERED:
                 del self._tokens[next(iter(self._tokens))]
-        self._tokens[segment, first, tail] = tokens  # now the youngest
-        return tokens
+        self._tokens[segment, first, tail] = known  # now the youngest
+        return tuple(known)
 
     def _found(self, segment: Segment, first: bool) -> tuple[int, ...]:
         known = (self._as_sampled(segment) or self._as_stored(segment, first)) if self._keeps else None

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from array import array
 from collections.abc import Callable
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_the_cache_does_not_change_what_is_written(open_shallow: Open) -> None:
     for line in ("And then?", "Who was aboard?", "Where did they land?"):
         turns += [write(warm, shown(warm, *turns)).strip(), line]
     for (segment,) in shown(warm, *turns).prompt.blocks:  # the same tokens, where text could be split otherwise
-        cold.sequence.token_cache._tokens[segment, False, ""] = warm.sequence.token_cache.tokens(segment)
+        cold.sequence.token_cache._tokens[segment, False, ""] = array("i", warm.sequence.token_cache.tokens(segment))
     write(warm, shown(warm, *turns), ONE)
     write(cold, shown(cold, *turns), ONE)
     assert warm.stats.reused > 50 and cold.stats.reused == 0
