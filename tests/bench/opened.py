@@ -138,7 +138,7 @@ def rows(takes: Takes, share: float, fed: float, large: bool) -> list[Row]:
     goal = {} if large else {"at_most": PLAY_S}
     return [
         row("`advrepl` alone → what there is to do", takes.told, "s", at_most=FIRST_S),
-        row("`advrepl` alone → a list to choose from", takes.asked, "s"),
+        row("`advrepl` alone → a list to choose from", takes.asked, "s", at_most=FIRST_S),
         row("start → prompt, a new story", takes.shown, "s", **goal),
         row("start → prompt, the first story on a model that is new here", takes.first, "s", **goal),
         row("start → story and prompt, resumed", takes.resumed, "s", at_most=RESUME_S),
