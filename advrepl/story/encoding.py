@@ -50,13 +50,13 @@ class Encoder:
             blocks.append(_Block(block, data, _more(_summed(front, blocks), data)))
         rest = turns[len(blocks) * BLOCK :]
         end = (_listed(rest, first=not blocks) if rest else b"") + b"\n ]" + back.removesuffix(b"\n}")
-        return _sealed([front, *(block.data for block in blocks), end], _more(_summed(front, blocks), end))
+        return _sealed([front, *[block.data for block in blocks], end], _more(_summed(front, blocks), end))
 
     def _kept(self, front: bytes, turns: Sequence[Turn]) -> list[_Block]:
         """Return the blocks that are still so, as far as all before them are, with their sums."""
         known, blocks = self._known
-        kept = 0
-        while kept < len(blocks) and blocks[kept].turns == turns[kept * BLOCK : (kept + 1) * BLOCK]:
+        kept, most = 0, len(blocks)
+        while kept < most and blocks[kept].turns == turns[kept * BLOCK : (kept + 1) * BLOCK]:
             kept += 1
         if front == known:
             return blocks[:kept]
