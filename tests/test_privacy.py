@@ -59,9 +59,10 @@ def test_what_is_written_is_for_its_owner_alone(umask: int, tmp_path: Path) -> N
     modes = {str(name): oct(path.stat().st_mode & 0o777) for name, path in there.items()}
     assert {name: mode for name, mode in modes.items() if int(mode, 8) & 0o077} == {}
     story = saves.load(lookup.saved("a", home / "saves", lambda _: None))
-    told = [LINE, *(turn.text.split("\n")[0] for turn in story.turns if turn.role == "model")]
+    replies = [max(turn.text.split("\n"), key=len) for turn in story.turns if turn.role == "model"]
+    told = [LINE, *(text for text in replies if len(text) > 4)]  # a letter or two may well stand in a log
     for name, path in there.items():  # but for the cache: this vocabulary's token ids are the text's bytes
         if path.is_file() and path.suffix not in (".json", ".bak", ".kv") and path.name != "history":
-            assert not [text for text in told if text and text.encode() in path.read_bytes()], name
+            assert not [text for text in told if text.encode() in path.read_bytes()], name
     facts = json.loads((home / "facts.json").read_text())
     assert LINE not in json.dumps(facts)
