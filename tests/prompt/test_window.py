@@ -1,6 +1,6 @@
 """The window: what is dropped when, and what it costs to find out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from advrepl import AdvreplError
 from advrepl.prompt.formats import Metharme
 from advrepl.prompt.segments import Segment
-from advrepl.prompt.window import build, surplus
+from advrepl.prompt.window import before_player, build, surplus
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Story
 
@@ -135,3 +135,19 @@ def test_examples_that_never_fit_do_not_keep_a_story_from_beginning() -> None:
     huge = msgspec.structs.replace(SCENE, examples="word " * 500)
     assert build(Metharme(), huge, Story(), count, 100).evicted == 1
     assert build(Metharme(), huge, story_of(5), count, 100).evicted == 1
+
+
+def test_what_stands_before_the_player_is_found_without_a_look_behind_it() -> None:
+    seen = list[int]()
+
+    class Path(list[int]):
+        def __iter__(self) -> Iterator[int]:
+            for index in super().__iter__():
+                seen.append(index)
+                yield index
+
+    story = Story()
+    for role in ("model", "model", "user", "model", "user"):
+        story.say(role, "…")
+    story.path = Path(story.path)
+    assert before_player(SCENE, story) == 2 and seen == [0, 1, 2]
