@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,19 +69,20 @@ def quantize(
         lines = run_child("stream", source.header, *args, given=pickle.dumps(source))
     else:
         lines = run_child("quantize", source, *args)
-    for line in lines:
-        if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
-            name = match[1]
-            types[name] = match[2]
-            done += sizes.get(name, 0)
-            progress(name, done, total)
-        # On the same line, or below a remark about the importance matrix.
-        if match := re.search(r"converting to (\S+)", line):
-            types[name] = match[1]
-        elif match := re.search(r"quant size .*\((\S+) BPW\)", line):
-            outcome.bits = float(match[1])
-        elif match := re.search(r"WARNING: (\d+) of \d+ tensor\(s\) required fallback", line):
-            outcome.fallbacks = int(match[1])
+    with closing(lines):  # an interrupt in `progress` ends the child, too
+        for line in lines:
+            if match := re.match(r"\[ *\d+/ *\d+\] (\S+) .*?type = +(\S+),", line):
+                name = match[1]
+                types[name] = match[2]
+                done += sizes.get(name, 0)
+                progress(name, done, total)
+            # On the same line, or below a remark about the importance matrix.
+            if match := re.search(r"converting to (\S+)", line):
+                types[name] = match[1]
+            elif match := re.search(r"quant size .*\((\S+) BPW\)", line):
+                outcome.bits = float(match[1])
+            elif match := re.search(r"WARNING: (\d+) of \d+ tensor\(s\) required fallback", line):
+                outcome.fallbacks = int(match[1])
     progress("quantized", total, total)
     outcome.types = Counter(found.upper() for found in types.values())
     return outcome
@@ -94,7 +95,7 @@ def make_imatrix(model: Path, text: Path, out: Path, progress: Progress) -> None
             progress("running the model over the text", int(match[1]), int(match[2]))
 
 
-def run_child(*args: object, given: bytes = b"") -> Iterator[str]:
+def run_child(*args: object, given: bytes = b"") -> Generator[str, None, None]:
     """Run __main__.py with these arguments and yield the lines it prints; raises ConvertError if it fails.
 
     It is killed if the caller stops listening. `given`: what it reads on stdin.
