@@ -17,26 +17,31 @@ from typing import Any
 import gguf
 import llama_cpp
 import numpy as np
-import numpy.typing as npt
 
 from convert import ConvertError
 from convert.quantize.collect import collect
-from convert.quantize.imatrix import described, read_imatrix
+from convert.quantize.imatrix import Floats, described, read_imatrix
 from convert.quantize.process import ERROR, Checkpoint
 from convert.quantize.stream import stream, targets
+
+Keys = dict[str, int | str]  # of a header
 
 # Bytes of rows held at once. The result does not depend on it; the default of 8 GiB would hold whole tensors.
 BUFFER = 32 << 20
 
 
-def _quantize(source: str, out: str, number: str, threads: str, imatrix: str, dry: bool = False) -> int:
+def _quantize(source: str, out: str, number: str, threads: str, imatrix: str) -> int:
+    return _run(source, out, number, threads, *_matrix(imatrix))
+
+
+def _run(
+    source: str, out: str, number: str, threads: str, matrix: Mapping[str, Floats], keys: Keys, *, dry: bool = False
+) -> int:
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype, params.nthread, params.max_buf_size = int(number), int(threads), BUFFER
     params.allow_requantize, params.dry_run = True, dry
-    kept = _imatrix_structs(read_imatrix(Path(imatrix))) if imatrix else None
-    if kept is not None:
-        params.imatrix = kept
-        params.kv_overrides = _kv_structs(_keys(imatrix))
+    if matrix:
+        params.imatrix, params.kv_overrides = _imatrix_structs(matrix), _kv_structs(keys)
     code: int = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params))
     return code
 
@@ -44,27 +49,25 @@ def _quantize(source: str, out: str, number: str, threads: str, imatrix: str, dr
 def _stream(heard: list[str], header: str, out: str, number: str, threads: str, imatrix: str) -> int:
     """Quantize the checkpoint that stands on stdin; `heard` is what llama.cpp logs."""
     checkpoint: Checkpoint = pickle.load(sys.stdin.buffer)
-    code, log = _quantize(header, out, number, threads, imatrix, dry=True), "".join(heard)
-    found = targets(log)
+    matrix, keys = _matrix(imatrix)
+    code, log = _run(header, out, number, threads, matrix, keys, dry=True), "".join(heard)
     _say("".join(line for line in log.splitlines(keepends=True) if not targets(line)))
     if code == 0:
-        keys = {"general.quantization_version": gguf.GGML_QUANT_VERSION, "general.file_type": int(number)}
-        matrix = read_imatrix(Path(imatrix)) if imatrix else {}
-        stream(checkpoint, Path(out), found, keys | _keys(imatrix), matrix, int(threads), _say)
+        own: Keys = {"general.quantization_version": gguf.GGML_QUANT_VERSION, "general.file_type": int(number)}
+        stream(checkpoint, Path(out), targets(log), own | keys, matrix, int(threads), _say)
     return code
 
 
-def _keys(imatrix: str) -> dict[str, int | str]:
-    """What a header says of an importance matrix; llama.cpp takes texts of 127 bytes."""
-    found = described(Path(imatrix)) if imatrix else {}
-    return {key: each if isinstance(each, int) else shortened(each) for key, each in found.items()}
+def _matrix(imatrix: str) -> tuple[dict[str, Floats], Keys]:
+    """An importance matrix, and what a header says of it, of which llama.cpp takes texts of 127 bytes."""
+    if not imatrix:
+        return {}, {}
+    told = described(Path(imatrix)).items()
+    short = {key: each if isinstance(each, int) else each.encode()[:127].decode(errors="ignore") for key, each in told}
+    return read_imatrix(Path(imatrix)), short
 
 
-def shortened(text: str) -> str:
-    return text.encode()[:127].decode(errors="ignore")
-
-
-def _imatrix_structs(entries: Mapping[str, npt.NDArray[np.float32]]) -> "ctypes.Array[ctypes.Structure]":
+def _imatrix_structs(entries: Mapping[str, Floats]) -> "ctypes.Array[ctypes.Structure]":
     """The array llama.cpp wants, ended by an entry without a name; it keeps alive what it points at."""
     structs: Any = (llama_cpp.llama_model_imatrix_data * (len(entries) + 1))()
     structs.kept = [np.ascontiguousarray(values, np.float32) for values in entries.values()]
@@ -76,7 +79,7 @@ def _imatrix_structs(entries: Mapping[str, npt.NDArray[np.float32]]) -> "ctypes.
     return found
 
 
-def _kv_structs(values: Mapping[str, int | str]) -> "ctypes.Array[ctypes.Structure]":
+def _kv_structs(values: Keys) -> "ctypes.Array[ctypes.Structure]":
     """What llama.cpp writes into the header besides, ended by an entry without a name."""
     structs: ctypes.Array[ctypes.Structure] = (llama_cpp.llama_model_kv_override * (len(values) + 1))()
     for struct, (key, value) in zip(structs, values.items(), strict=False):

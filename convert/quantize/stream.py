@@ -25,11 +25,10 @@ from llama_cpp import _ggml
 
 from convert import ConvertError
 from convert.archs.rules import Array, Rule, unchanged
+from convert.quantize.imatrix import Floats
 from convert.quantize.process import Checkpoint
 from convert.tensor import TensorRef
 from convert.write import cast, padded, stored_type, tensor_data
-
-Floats = npt.NDArray[np.float32]
 
 BLOCK = 1 << 19  # weights quantized at once by one thread: 2 MiB of F32
 EMBEDDING = "token_embd.weight"
