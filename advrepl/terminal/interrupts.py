@@ -26,7 +26,7 @@ class Interrupts:
     first on raise KeyboardInterrupt. In `reading` each raises it. One that comes between them would break off what
     nobody made to be broken off, as the start of a thread, so that it raises KeyboardInterrupt before the next
     `reading` and after the next `writing`; with `only_within` it is not heard at all. SIGTERM and SIGHUP cancel the
-    work, and raise SystemExit where a Ctrl-C would raise KeyboardInterrupt, and in `prompting`.
+    work, and raise SystemExit where a Ctrl-C would raise KeyboardInterrupt; a prompt is ended first.
     """
 
     def __init__(self, cancel: Callable[[], None], patience: float, *, only_within: bool = False) -> None:
@@ -34,6 +34,7 @@ class Interrupts:
         self._doing: Literal["reading", "prompting", "writing", "written", "nothing"] = "nothing"
         self._first = 0.0  # time.monotonic() of the first one since writing began
         self._late: BaseException | None = None  # one came that is still to raise this
+        self._end_prompt: Callable[[], bool] = lambda: False  # of the prompt that is read from
         self.count = 0  # how often the work was cancelled since writing began
 
     def __enter__(self) -> Self:
@@ -62,17 +63,25 @@ class Interrupts:
         self._doing = "written"
 
     @contextmanager
-    def reading(self, *, prompting: bool = False) -> Iterator[None]:
-        """Let Ctrl-C raise KeyboardInterrupt; may be asked for while something is written.
-
-        `prompting`: an editor takes the Ctrl-C, and only the end of the program is heard here.
-        """
-        before, self._doing = self._doing, "prompting" if prompting else "reading"
+    def reading(self) -> Iterator[None]:
+        """Let Ctrl-C raise KeyboardInterrupt; may be asked for while something is written."""
+        before, self._doing = self._doing, "reading"
         try:
             self._raise_late()
             yield
         finally:
             self._doing = before
+
+    @contextmanager
+    def prompting(self, end_prompt: Callable[[], bool]) -> Iterator[None]:
+        """Leave Ctrl-C to a prompt and hear the end of the program, by which `end_prompt` ends it if it is running."""
+        self._doing, self._end_prompt = "prompting", end_prompt
+        try:
+            self._raise_late()
+            yield
+        finally:
+            self._doing = "nothing"
+            self._raise_late()
 
     def _raise_late(self) -> None:
         if late := self._late:
@@ -97,10 +106,9 @@ class Interrupts:
         self._cancel()
 
     def _ended(self, number: int, _frame: object) -> None:
-        end = SystemExit(128 + number)
-        if self._doing in ("reading", "prompting"):
-            raise end
-        self._late = end
+        self._late = SystemExit(128 + number)
+        if self._doing == "reading" or (self._doing == "prompting" and not self._end_prompt()):
+            self._raise_late()
         if self._doing == "writing":
             self._cancel()
 

@@ -30,6 +30,7 @@ from advrepl.terminal.editor import PROMPT, Editor, LineEditor, PlainEditor
 from advrepl.terminal.foyer import Foyer
 from advrepl.terminal.interrupts import Interrupts, closed
 from advrepl.terminal.lines import PlayerLine
+from advrepl.terminal.prompting import end_prompt
 from advrepl.terminal.screen import Screen
 from advrepl.terminal.text import visible
 from advrepl.terminal.theme import Capabilities
@@ -172,7 +173,7 @@ class Repl:
             unseen, self._read_at = self._told.story.head != self._read_at, self._told.story.head
             said = False
             try:
-                with self._interrupts.reading(prompting=True):
+                with self._interrupts.prompting(end_prompt):
                     draft, self._draft = self._draft, ""
                     line = self._editor.read(unseen=unseen, draft=draft)
                     said = not line.is_command
@@ -294,7 +295,7 @@ class Repl:
     def _choose(self, pick: Pick) -> None:
         """Let the player choose, and do what the choice says, in a line that stands there as if he had typed it."""
         screen = self._screen
-        with self._interrupts.reading(prompting=True):
+        with self._interrupts.prompting(end_prompt):
             chosen = picker.pick(pick.title, pick.choices, screen.can, screen.theme)
         if chosen:
             line = f"{pick.command} {chosen.name}"

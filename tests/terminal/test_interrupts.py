@@ -1,12 +1,18 @@
 """Ctrl-C as the program hears it, with real signals; in whole programs: test_repl.py and test_pipe.py."""
 
+import gc
 import io
 import math
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 from advrepl.play.events import Event
 from advrepl.play.game import Game
@@ -14,6 +20,7 @@ from advrepl.play.reply import Option
 from advrepl.terminal.aloud import Aloud
 from advrepl.terminal.editor import PlainEditor
 from advrepl.terminal.interrupts import Interrupts
+from advrepl.terminal.prompting import end_prompt
 from advrepl.terminal.repl import Repl
 from advrepl.terminal.screen import Screen
 from advrepl.terminal.theme import Capabilities
@@ -169,3 +176,51 @@ def test_among_the_options_it_is_told_whether_there_is_a_choice(
         Repl(game, screen, PlainEditor(game, interrupts.reading), interrupts, Aloud("", replies=False)).show(opening())
     assert notice in paper.getvalue() and f"{shown + 1}. " not in paper.getvalue()
     assert len(game.options()) == (shown if shown > 1 else 0)
+
+
+class Dying:
+    """Where an exception is printed and dropped."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def in_a_task() -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("where", ["before it runs", "task", "destructor", "callback", "behind Enter"])
+def test_wherever_the_end_of_the_program_finds_a_prompt_it_ends_it_without_a_word(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def ask(session: PromptSession[str]) -> str:
+        def run() -> None:
+            app = session.app
+            assert app.loop
+            match where:
+                case "task":
+                    app.create_background_task(in_a_task())
+                case "destructor":
+                    Dying()
+                case "callback":
+                    app.loop.call_soon(signal.raise_signal, signal.SIGTERM)
+                case "behind Enter":
+                    app.loop.call_soon(lambda: app.exit(result="a line"))
+                    app.loop.call_soon(signal.raise_signal, signal.SIGTERM)
+
+        if where == "before it runs":
+            signal.raise_signal(signal.SIGTERM)
+        return session.prompt(handle_sigint=False, pre_run=run)
+
+    with (
+        create_pipe_input() as keys,
+        create_app_session(input=keys, output=DummyOutput()),
+        warnings.catch_warnings(action="error"),
+        Interrupts(Work().cancel, patience=10, only_within=True) as interrupts,
+    ):
+        keys.send_text("half a line")
+        with pytest.raises(SystemExit) as ended, interrupts.prompting(end_prompt):
+            ask(PromptSession())
+        gc.collect()
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert not caplog.records
