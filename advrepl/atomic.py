@@ -52,7 +52,9 @@ def make_folder(path: Path) -> None:
         path.mkdir(0o700, exist_ok=True)
 
 
-def write(path: Path, *data: bytes, durable: bool = False, backup: Path | None = None, private: bool = False) -> None:
+def write(
+    path: Path, *data: bytes | bytearray, durable: bool = False, backup: Path | None = None, private: bool = False
+) -> None:
     """Write all of a file's contents, piece by piece, as `replacing` does."""
     with replacing(path, durable=durable, backup=backup, private=private, buffering=BUFFER) as file:
         file.writelines(data)

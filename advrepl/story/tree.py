@@ -17,7 +17,7 @@ Role = Literal["user", "model"]
 _NOTHING: dict[str, Any] = {}
 
 
-class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a turn changes of what the player has, and where he is (carried.py)."""
 
     taken: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     place: str = ""  # where he is from then on; empty: where he was
 
 
-class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Something said or done, by the player ("user") or by the model, and how it was made."""
 
     parent: int | None  # index into Story.turns; None for the first turn of a story
