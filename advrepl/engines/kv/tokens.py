@@ -11,7 +11,9 @@ from advrepl.engines.kv.file import segments_digest
 from advrepl.engines.kv.reuse import match_sampled
 from advrepl.prompt.segments import Segment
 
-REMEMBERED = 1024  # segments: several windows, their options and what was written ahead
+# Segments remembered, at least and for each of the longest prompt: its tokens with and without a lead behind them, as
+# many of what was written ahead. Fewer than a prompt has would all be found anew each time, and replies by their text.
+REMEMBERED, EACH = 256, 4
 MERGED = 4  # tokens at the end of a reply that may be others once something follows them
 
 PieceOf = Callable[[int], bytes]  # what a token spells
@@ -28,6 +30,7 @@ class TokenCache:
         self._encode, self._piece, self._borders, self._keeps = encode, piece, borders, keeps_sampled
         # Arrays: as a tuple a token takes ten times as much, which a long run would feel.
         self._tokens: dict[tuple[Segment, bool, str], array[int]] = {}
+        self._most = REMEMBERED
         self._cue = Segment("", "")  # what the last reply followed
         # What the last reply was sampled as: tokens and the bytes they spell, in order. The generation loop appends.
         self.sampled: list[tuple[int, bytes]] = []
@@ -37,7 +40,7 @@ class TokenCache:
         """Return one that goes its own way from here."""
         other = TokenCache(self._encode, self._piece, self._borders, keeps_sampled=self._keeps)
         other._tokens, other.stored = dict(self._tokens), self.stored
-        other._cue, other.sampled = self._cue, list(self.sampled)
+        other._cue, other.sampled, other._most = self._cue, list(self.sampled), self._most
         return other
 
     def begin(self, segments: Sequence[Segment]) -> None:
@@ -47,6 +50,7 @@ class TokenCache:
 
     def parts(self, segments: Sequence[Segment]) -> list[tuple[int, ...]]:
         """Return the tokens of a prompt, by segment; together they are those of the prompt as one text."""
+        self._most = max(self._most, EACH * len(segments))
         return [self.tokens(part, not i, tail) for i, (part, tail) in enumerate(self._borders.split(segments))]
 
     def count(self, segment: Segment) -> int:
@@ -67,7 +71,7 @@ class TokenCache:
         known = self._tokens.pop((segment, first, tail), None)
         if known is None:
             known = array("i", self._with_tail(segment, first, tail) if tail else self._found(segment, first))
-            if len(self._tokens) >= REMEMBERED:
+            if len(self._tokens) >= self._most:
                 del self._tokens[next(iter(self._tokens))]
         self._tokens[segment, first, tail] = known  # now the youngest
         return tuple(known)
