@@ -10,7 +10,7 @@ from itertools import count
 
 AT_START = 200_000  # new objects until they are looked for; a story that is at its first line has made 140,000
 IN_PLAY = 2_000  # about ten keys' rings, a millisecond's work
-LINES = 50  # of the player, until Python and the GNU C library are asked for what they keep and do not need
+LINES = 10  # of the player, until Python and the GNU C library are asked for what they keep and do not need
 _lines = count(1)
 
 
