@@ -11,8 +11,9 @@ from tests.faults.program import Place
 from tests.faults.rows import LINES
 
 TURNS, SETTLED, EACH = 2000, 200, 100
-# The turns before which all that the model sees is read anew: some memory is used by that alone, and kept for the next.
-ANEW = range(110, 200, 10)
+# The turns before which the player thinks for so many seconds: what has slid is read anew then, in cells of its own, for
+# which llama.cpp takes some more of its buffers into use.
+THOUGHT, SECONDS = range(102, 200, 3), 0.4
 GROWTH = 1.05  # of the memory in use after turn 200
 
 
@@ -33,8 +34,8 @@ def main(turns: int = TURNS) -> int:
         known = psutil.Process(process.child.pid)
         used, handles, worked, began = dict[int, int](), dict[int, int](), [0.0], time.monotonic()
         for turn in range(1, turns + 1):
-            if turn in ANEW:
-                process.say(f"/memory {LINES[0] * (turn // 10 % 10)}")
+            if turn in THOUGHT:
+                time.sleep(SECONDS)
             process.say(f"{LINES[turn % len(LINES)]} {turn}")
             if not process.until("reply", turn):
                 print(f"no reply to turn {turn}: {process.events[-1:]}")
