@@ -155,9 +155,13 @@ class Terminal:
         below = "".join(self.lines[self.screen.cursor.y + 1 :])
         return not self._draws or (bool(below) and not any(told in below for told in LOADS))
 
+    def menus(self) -> int:
+        """Count the third options that were shown: by rows, as a model of random weights may write "3. " anywhere."""
+        return sum(row.startswith("3. ") for row in [*self.scrollback, *self.lines])
+
     def replied(self, times: int) -> None:
         """Read until so many replies with three options were shown, and the program waits for a line again."""
-        self.until(lambda: self.text.count("3. ") >= times)
+        self.until(lambda: self.menus() >= times)
         self.ready()
 
     def left(self) -> int:

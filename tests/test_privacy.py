@@ -44,7 +44,7 @@ def test_what_is_written_is_for_its_owner_alone(umask: int, tmp_path: Path) -> N
         terminal.ready()
         terminal.line(LINE)
         # A small model may well end an option with "3.", and an Enter before there is a prompt sends nothing.
-        terminal.until(lambda: sum(row.startswith("3. ") for row in [*terminal.scrollback, *terminal.lines]) >= 2)
+        terminal.until(lambda: terminal.menus() >= 2)
         terminal.ready()
         terminal.line("/quit")
         assert terminal.left() == 0

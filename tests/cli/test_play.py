@@ -79,7 +79,7 @@ def test_a_new_story_names_the_one_that_was_played_before(
         terminal.ready()
         assert told not in terminal.text
         terminal.line("1")
-        terminal.until(lambda: terminal.text.count("3. ") > 1)
+        terminal.until(lambda: terminal.menus() > 1)
         terminal.ready()
         terminal.press("ctrl-d")
         assert terminal.left() == 0

@@ -11,8 +11,8 @@ from tests.faults.program import Place
 from tests.faults.rows import LINES
 
 TURNS, SETTLED, EACH = 2000, 200, 100
-# The turns before which the player thinks for so many seconds: what has slid is read anew then, in cells of its own, for
-# which llama.cpp takes some more of its buffers into use.
+# The turns before which the player thinks for so many seconds: what has slid is read anew then, in cells of its own,
+# for which llama.cpp takes some more of its buffers into use.
 THOUGHT, SECONDS = range(102, 200, 3), 0.4
 GROWTH = 1.05  # of the memory in use after turn 200
 

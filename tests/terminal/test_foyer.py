@@ -58,7 +58,7 @@ def test_the_story_is_there_before_the_model_and_a_line_waits_for_it(slow: Slow,
         terminal.line("I look")
         terminal.until(lambda: last_line(terminal) == "> I look")
         gate.touch()
-        terminal.until(lambda: terminal.text.count("3. ") >= 2 and last_line(terminal) == "> I look")
+        terminal.until(lambda: terminal.menus() >= 2 and last_line(terminal) == "> I look")
         assert last_line(terminal) == "> I look", "what was typed behind it is kept, and not sent"
         terminal.type(" up")
         terminal.press("enter")
