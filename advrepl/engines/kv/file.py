@@ -1,8 +1,8 @@
 """The format of NAME.kv beside a save: what a model held in its cache, so that it need not read the story again.
 
-A file is a row of records, each written behind the last. A record holds the cells of one block of tokens, if any, and
-says which blocks, of this record and those before it, make up the cache, and where each belongs: what slides or is
-taken back moves nothing in the file. The last whole record counts, so a program may be killed at any moment.
+A file is a row of records, each written behind the last. A record holds the cells of one block of tokens, or says which
+blocks, of it and those before it, make up the cache, and where each belongs, or both: what slides or is taken back
+moves nothing in the file. The last whole record that says so counts, so a program may be killed at any moment.
 Read with suspicion, because whatever is wrong with the file may only cost time.
 Does not know llama.cpp (llama/model.py), and not when a file is written or which ones have to go (store.py).
 """
@@ -196,15 +196,17 @@ def begin(file: BinaryIO) -> int:
     return write_all(file, HEADER.pack(MAGIC, VERSION))
 
 
-def append(
-    file: BinaryIO, snapshot: KvSnapshot, pieces: Sequence[Piece], block: tuple[int, int], state: memoryview | bytes
-) -> int:
+def contents(snapshot: KvSnapshot, pieces: Sequence[Piece]) -> bytes:
+    """Return what a record says of what is where."""
+    return msgspec.msgpack.encode(_as(Contents, snapshot, pieces=list(pieces)))
+
+
+def append(file: BinaryIO, contents: bytes, block: tuple[int, int], state: memoryview | bytes) -> int:
     """Write a record at the file's end, and return its bytes; raises OSError.
 
-    `state`: the cells of the block, which are at its first position to before its second one. Not flushed to the disk:
-    after a power failure what is torn is known by its sums.
+    `contents`: none where a later record says what is where. `state`: the cells of the block, which are at its first
+    position to before its second one. Not flushed to the disk: after a power failure what is torn is known by its sums.
     """
-    contents = msgspec.msgpack.encode(_as(Contents, snapshot, pieces=list(pieces)))
     front = FRONT.pack(len(contents), len(state))
     written = write_all(file, front + SUM.pack(_sum(contents, zlib.crc32(front))) + contents)
     total = 0
@@ -229,7 +231,7 @@ def write(path: Path, snapshot: KvSnapshot, state: memoryview) -> int:
     with replacing(path) as file:
         at = begin(file)
         length = len(snapshot.tokens)
-        return at + append(file, snapshot, [Piece(at, 0, length, False)], (0, length), state)
+        return at + append(file, contents(snapshot, [Piece(at, 0, length, False)]), (0, length), state)
 
 
 def replacing(path: Path) -> AbstractContextManager[BinaryIO]:

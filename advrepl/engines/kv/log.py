@@ -18,6 +18,7 @@ from advrepl.engines.kv.file import KvPersistent, KvSnapshot, Piece
 
 # Tokens in a block: the cache is locked while they are copied, 30 MB of a 7B.
 BLOCK = 64
+TOLD_EACH = 4  # bytes of cells for one that says what is where: in each record those would be the square of a window
 
 
 class Place(NamedTuple):
@@ -40,6 +41,8 @@ class KvLog:
         self.path = path
         self.end = 0  # bytes of the file; 0: there is none that could be added to
         self._places: dict[int, list[Place]] = {}  # by the block of their runs
+        self._telling = 0  # bytes of what was last said of what is where
+        self._untold = 0  # bytes of cells behind that
 
     def follow(self, end: int, pieces: Iterable[Piece], runs: Sequence[Run]) -> None:
         """Note that the file, of `end` bytes, holds these pieces, one after the other the tokens of the runs."""
@@ -52,7 +55,7 @@ class KvLog:
 
     def forget(self) -> None:
         """Begin a new file with the next `write`."""
-        self.end, self._places = 0, {}
+        self.end, self._places, self._untold = 0, {}, 0
 
     def missing(self, runs: Sequence[Run]) -> int:
         """Return how many of these tokens the file does not hold."""
@@ -109,45 +112,41 @@ class KvLog:
                 raise
 
     def _add(self, file: BinaryIO, engine: KvPersistent, snapshot: KvSnapshot, runs: Sequence[Run]) -> bool:
-        wrote = False
-        for at, length, place in self._cover(runs):
-            missing = block_borders(at, at + length, engine.window, snapshot.chunks) if place is None else []
-            for start, end in pairwise(missing):
-                state = engine.copy_part(snapshot, start, end, anonymous_memory)
-                if state is None:
-                    return False
-                moved = snapshot.unshifted is not None and end > snapshot.unshifted
-                new = [Place(run, self.end, start, moved) for run in part(runs, start, end)]
-                self._record(file, snapshot, runs, new, (start, end), state)
-                wrote = True
-        if not wrote:  # it only says what is where
-            self._record(file, snapshot, runs, [], (0, 0), b"")
-        return True
+        missing = [
+            borders
+            for at, length, place in self._cover(runs)
+            if place is None
+            for borders in pairwise(block_borders(at, at + length, engine.window, snapshot.chunks))
+        ]
+        whole, wrote = True, False
+        for start, end in missing:
+            state = engine.copy_part(snapshot, start, end, anonymous_memory)
+            if state is None:
+                whole = False
+                break
+            moved = snapshot.unshifted is not None and end > snapshot.unshifted
+            new = [Place(run, self.end, start, moved) for run in part(runs, start, end)]
+            self.end += kv_file.append(file, b"", (start, end), state)
+            for place in new:
+                self._note(place)
+            wrote, self._untold = True, self._untold + len(state)
+            if self._untold >= TOLD_EACH * self._telling:
+                self._tell(file, snapshot, runs)
+        if self._untold or (whole and not wrote):
+            self._tell(file, snapshot, runs)
+        return whole
 
-    def _record(
-        self,
-        file: BinaryIO,
-        snapshot: KvSnapshot,
-        runs: Sequence[Run],
-        new: list[Place],
-        block: tuple[int, int],
-        state: memoryview | bytes,
-    ) -> None:
-        """Write a record that tells what the file holds with it, and note that."""
-        known = {block: list(places) for block, places in self._places.items()}
-        for place in new:
-            self._note(place)
-        try:
-            pieces = self._pieces(runs)
-            told = msgspec.structs.replace(
-                snapshot,
-                tokens=snapshot.tokens[: sum(piece.length for piece in pieces)],
-                unshifted=_unshifted(pieces, snapshot.unshifted),
-            )
-            self.end += kv_file.append(file, told, pieces, block, state)
-        except BaseException:
-            self._places = known
-            raise
+    def _tell(self, file: BinaryIO, snapshot: KvSnapshot, runs: Sequence[Run]) -> None:
+        """Write a record that only says what of these tokens is where."""
+        pieces = self._pieces(runs)
+        told = msgspec.structs.replace(
+            snapshot,
+            tokens=snapshot.tokens[: sum(piece.length for piece in pieces)],
+            unshifted=_unshifted(pieces, snapshot.unshifted),
+        )
+        contents = kv_file.contents(told, pieces)
+        self.end += kv_file.append(file, contents, (0, 0), b"")
+        self._telling, self._untold = len(contents), 0
 
     def _pieces(self, runs: Sequence[Run]) -> list[Piece]:
         """Return what the file holds of these tokens, up to the first that it lacks."""

@@ -78,13 +78,13 @@ def grown(tmp_path: Path) -> tuple[Path, list[int]]:
         noted = cast(BinaryIO, Noted(file))
         kv_file.begin(noted)
         first = file.tell()
-        kv_file.append(noted, with_tokens(1, 2, 3), [Piece(first, 0, 3, False)], (0, 3), b"abc")
+        kv_file.append(noted, kv_file.contents(with_tokens(1, 2, 3), [Piece(first, 0, 3, False)]), (0, 3), b"abc")
         second = file.tell()
         pieces = [Piece(first, 0, 3, False), Piece(second, 3, 2, False)]
-        kv_file.append(noted, with_tokens(1, 2, 3, 4, 5), pieces, (3, 5), b"de")
+        kv_file.append(noted, kv_file.contents(with_tokens(1, 2, 3, 4, 5), pieces), (3, 5), b"de")
         third = file.tell()
         pieces = [Piece(first, 0, 1, False), Piece(second, 3, 2, False), Piece(third, 3, 1, True)]
-        kv_file.append(noted, with_tokens(1, 4, 5, 6), pieces, (3, 4), b"f")
+        kv_file.append(noted, kv_file.contents(with_tokens(1, 4, 5, 6), pieces), (3, 4), b"f")
     return path, ends
 
 
