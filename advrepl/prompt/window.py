@@ -21,7 +21,9 @@ FULL_AFTER_EVICTION = 0.75
 # After an undo, or with a larger context, evicted turns come back only below this share: bringing them back
 # means feeding everything behind the head again. Of what stays after an eviction it is this part.
 FULL_ENOUGH = 2 / 3
-STEP_BACK = 8  # turns looked at in one go when evicted turns come back
+STEP_BACK = 8  # turns looked at when evicted turns come back; then each time twice as many
+# Characters of text for a token of room, which take more tokens than there is room for: nearly all text is four to one.
+SURELY_MORE = 8
 
 Sizes = Callable[[Sequence[Segment]], list[int]]  # tokens of each segment of a prompt, where it stands
 
@@ -61,16 +63,22 @@ def build(
     """
     spell = partial(_spell, format, scenario, story, sizes_of)
     start = max(min(start, len(scenario.dialogues) + len(story) - 1), 0)
-    prompt, head, sizes = spell(start)
+    far = _far_start(scenario, story, start, budget)
+    prompt, head, sizes = spell(far)
     room = budget - head
+    if far > start and sum(sizes) > room:
+        start = far
+    elif far > start:  # of another kind of text than most
+        prompt, head, sizes = spell(start)
     if room <= 0:
         raise AdvreplError(
             f"the system text takes {head} tokens and the context has room for {budget} besides the reply: "
             f"shorten it, give a smaller --max-tokens, or {more_room}"
         )
     limit = wanted = room if turns is None else min(room, turns)
+    step = STEP_BACK
     while start > 0 and sum(sizes) < wanted * slide_to * (FULL_ENOUGH if limit == wanted else 1):
-        start, limit = max(start - STEP_BACK, 0), int(wanted * slide_to)
+        start, limit, step = max(start - step, 0), int(wanted * slide_to), 2 * step
         prompt, head, sizes = spell(start)
     while dropped := surplus(sizes, limit, wanted * slide_to, min(len(story), 1)):
         start = _at_player(scenario, story, start + dropped)
@@ -86,6 +94,21 @@ def build(
             f"and the reply: say it in fewer words, or {more_room}"
         )
     return Window(prompt, evicted=start, used=head + sum(sizes), budget=budget, left_out=tuple(left_out))
+
+
+def _far_start(scenario: Scenario, story: TurnPath, start: int, budget: int) -> int:
+    """The first block behind which there is too much text for the room in any case, as in a story told elsewhere.
+
+    All before it need not be tokenized; `start`: there is none.
+    """
+    first = max(start - len(scenario.dialogues), 0)
+    left = SURELY_MORE * max(budget, 0)
+    turns = story.path_turns(first)
+    for place in range(len(turns) - 1, 0, -1):
+        left -= len(turns[place].text)
+        if left < 0:
+            return len(scenario.dialogues) + first + place
+    return start
 
 
 def _without_least(story: TurnPath) -> tuple[TurnPath, str] | None:

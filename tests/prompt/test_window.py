@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advrepl import AdvreplError
+from advrepl.prompt import window as module
 from advrepl.prompt.formats import Metharme
 from advrepl.prompt.segments import Segment
 from advrepl.prompt.window import before_player, build, surplus
@@ -15,6 +16,7 @@ from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Story
 
 SCENE = Scenario(name="x", title="", system="one two three")
+DIALOGUES = msgspec.structs.replace(SCENE, examples="\n<START>\n".join(["a b c d e f g h"] * 4))
 
 
 def count(segments: Sequence[Segment]) -> list[int]:
@@ -39,9 +41,9 @@ def test_surplus_leaves_all_that_fit_or_at_most_the_target(sizes: list[int], roo
 
 
 def test_a_window_with_room_shows_everything() -> None:
-    window = build(Metharme(), SCENE, story_of(5, 10, 5), count, budget=100)
-    assert (window.evicted, window.used, window.budget) == (0, 4 + 20 + 1, 100)
-    assert [segment.mark for segment in window.segments] == [
+    shown = build(Metharme(), SCENE, story_of(5, 10, 5), count, budget=100)
+    assert (shown.evicted, shown.used, shown.budget) == (0, 4 + 20 + 1, 100)
+    assert [segment.mark for segment in shown.segments] == [
         "<|system|>",
         "<|user|>",
         "<|model|>",
@@ -80,6 +82,30 @@ def test_cost_does_not_grow_with_the_story() -> None:
         assert len(asked) < 70
 
 
+@pytest.mark.parametrize("start", [0, 4990], ids=["told elsewhere", "a larger context"])
+def test_the_first_window_of_a_long_story_costs_what_it_shows(start: int) -> None:
+    asked: list[int] = []
+
+    def counting(segments: Sequence[Segment]) -> list[int]:
+        asked.append(len(segments))
+        return count(segments)
+
+    shown = build(Metharme(), SCENE, story_of(*[10] * 5001), counting, 5000, start)
+    assert 300 < len(shown.segments) < 500 and shown.prompt.blocks[0][-1].mark == "<|user|>"
+    assert sum(asked) < 10 * len(shown.segments), "not each turn of the story, nor the window for each few turns"
+
+
+@given(st.lists(st.integers(1, 60), max_size=80), st.integers(80, 300), st.integers(0, 80), st.integers(1, 100))
+def test_how_far_it_looks_in_one_go_changes_no_window(sizes: list[int], budget: int, start: int, step: int) -> None:
+    story, scene = story_of(*sizes, 5), DIALOGUES if step % 2 else SCENE
+    known = build(Metharme(), scene, story, count, budget, start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STEP_BACK", step)
+        for more in (0, 1, 8, 1 << 40):
+            patch.setattr(module, "SURELY_MORE", more)
+            assert build(Metharme(), scene, story, count, budget, start) == known
+
+
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(80, 300))
 def test_what_is_shown_always_fits_and_ends_with_the_last_turn(sizes: list[int], budget: int) -> None:
     story, start = Story(), 0
@@ -113,9 +139,6 @@ def test_a_turn_that_does_not_fit_names_the_sizes() -> None:
 
 def test_a_reply_may_have_used_the_room_kept_free_for_it() -> None:
     assert build(Metharme(), SCENE, story_of(5, 120), count, budget=100).used == 4 + 120
-
-
-DIALOGUES = msgspec.structs.replace(SCENE, examples="\n<START>\n".join(["a b c d e f g h"] * 4))
 
 
 def test_examples_slide_out_before_the_turns_and_several_at_once() -> None:
