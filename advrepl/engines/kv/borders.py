@@ -42,9 +42,12 @@ class Borders:
         self._encode = encode
         self._text = cache(lambda text: encode(Segment("", text), False))  # the endings are those of all marks
         self._leads = leads
+        self._known: dict[tuple[str, bool], str] = {}  # the leads of marks that are no blanks
 
     def lead(self, segment: Segment) -> str:
         """Return what of the segment's beginning belongs to the text before it; mostly nothing or a character."""
+        if (known := self._known.get((segment.mark, segment.plain))) is not None:
+            return known
         mark, most, whole = segment.mark, len(segment.mark) - 1, str(segment)
         blank = len(whole) - len(whole.lstrip())
         if blank > most:  # a mark of blanks, or none: they may merge with what stands before them
@@ -56,12 +59,15 @@ class Borders:
             lengths = range(min(most, _MOST_LEAD) + 1)
             apart = partial(self._separates, mark, plain=segment.plain)
             self._leads[key] = next(filter(apart, lengths), 0)
-        return mark[: self._leads[key]]
+        lead = mark[: self._leads[key]]
+        if mark is segment.mark:
+            self._known[mark, segment.plain] = lead
+        return lead
 
-    def split(self, segments: Sequence[Segment]) -> list[tuple[Segment, str]]:
-        """Return each segment without its lead, and the lead of the next one."""
-        leads = ["", *map(self.lead, segments[1:]), ""]
-        return [(without(part, leads[i]), leads[i + 1]) for i, part in enumerate(segments)]
+    def split(self, segments: Sequence[Segment], start: int = 0) -> list[tuple[Segment, str]]:
+        """Return each segment of a prompt without its lead, and the lead of the next one; from one of them on."""
+        leads = [*([] if start else [""]), *map(self.lead, segments[start or 1 :]), ""]
+        return [(without(part, leads[i]), leads[i + 1]) for i, part in enumerate(segments[start:])]
 
     def _separates(self, mark: str, length: int, plain: bool) -> bool:
         """Tell whether the tokens before and behind this place in the mark are those of the whole, in any probe."""
@@ -87,12 +93,14 @@ class Apart:
         """Return that nothing of the segment belongs to the text before it."""
         return ""
 
-    def split(self, segments: Sequence[Segment]) -> list[tuple[Segment, str]]:
-        """Return the segments as they are."""
-        return [(part, "") for part in segments]
+    def split(self, segments: Sequence[Segment], start: int = 0) -> list[tuple[Segment, str]]:
+        """Return the segments as they are, from one of them on."""
+        return [(part, "") for part in segments[start:]]
 
 
 def without(segment: Segment, lead: str) -> Segment:
     """Return the segment without its lead."""
+    if not lead:
+        return segment
     text = segment.text[max(len(lead) - len(segment.mark), 0) :]
     return Segment(segment.mark[len(lead) :], text, segment.plain)

@@ -5,10 +5,11 @@ Does not tokenize (a vocabulary does) and does not know a KV cache.
 
 from array import array
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from advrepl.engines.kv.borders import Apart, Borders, Encode, without
 from advrepl.engines.kv.file import segments_digest
-from advrepl.engines.kv.reuse import match_sampled
+from advrepl.engines.kv.reuse import common_prefix, match_sampled
 from advrepl.prompt.segments import Segment
 
 # Segments remembered, at least and for each of the longest prompt: its tokens with and without a lead behind them, as
@@ -16,6 +17,7 @@ from advrepl.prompt.segments import Segment
 REMEMBERED, EACH = 256, 4
 MERGED = 4  # tokens at the end of a reply that may be others once something follows them
 
+Key = tuple[Segment, bool, str]  # a segment without its lead, is it the first, and the lead that follows
 PieceOf = Callable[[int], bytes]  # what a token spells
 
 
@@ -29,7 +31,10 @@ class TokenCache:
         """`keeps_sampled`: does a reply keep the tokens that it was sampled as? Else its text alone tells them."""
         self._encode, self._piece, self._borders, self._keeps = encode, piece, borders, keeps_sampled
         # Arrays: as a tuple a token takes ten times as much, which a long run would feel.
-        self._tokens: dict[tuple[Segment, bool, str], array[int]] = {}
+        self._tokens: dict[Key, array[int]] = {}
+        # The prompt that was asked for last, and what was found: the next one mostly has only more behind it.
+        self._last: tuple[Sequence[Segment], list[Key], list[tuple[int, ...]]] = ((), [], [])
+        self._digests: dict[tuple[Segment, bool], bytes] = {}  # of what was stored last
         self._most = REMEMBERED
         self._cue = Segment("", "")  # what the last reply followed
         # What the last reply was sampled as: tokens and the bytes they spell, in order. The generation loop appends.
@@ -39,19 +44,26 @@ class TokenCache:
     def copy(self) -> "TokenCache":
         """Return one that goes its own way from here."""
         other = TokenCache(self._encode, self._piece, self._borders, keeps_sampled=self._keeps)
-        other._tokens, other.stored = dict(self._tokens), self.stored
+        other._tokens, other._last, other.stored = dict(self._tokens), self._last, self.stored
+        other._digests = self._digests
         other._cue, other.sampled, other._most = self._cue, list(self.sampled), self._most
         return other
 
     def begin(self, segments: Sequence[Segment]) -> None:
         """Note that a reply begins behind these segments; `sampled` is empty then."""
-        self._cue, _ = self._borders.split(segments)[-1]
+        self._cue, _ = self._borders.split(segments, len(segments) - 1)[-1]
         self.sampled = []
 
     def parts(self, segments: Sequence[Segment]) -> list[tuple[int, ...]]:
         """Return the tokens of a prompt, by segment; together they are those of the prompt as one text."""
         self._most = max(self._most, EACH * len(segments))
-        return [self.tokens(part, not i, tail) for i, (part, tail) in enumerate(self._borders.split(segments))]
+        known, keys, found = self._last
+        same = common_prefix(known, segments)
+        if same < max(len(known), len(segments)):  # what follows the last of them may be another lead
+            same = max(same - 1, 0)
+        more = [(part, not i, tail) for i, (part, tail) in enumerate(self._borders.split(segments, same), same)]
+        self._last = segments, [*keys[:same], *more], [*found[:same], *(self.tokens(*key) for key in more)]
+        return self._last[2]
 
     def count(self, segment: Segment) -> int:
         """Return how many tokens a segment takes where nothing merges with it; a reply's tokens are remembered."""
@@ -60,8 +72,10 @@ class TokenCache:
 
     def stores(self, segments: Sequence[Segment]) -> dict[bytes, tuple[int, ...]]:
         """Return what a cache file keeps for a prompt: the tokens of its segments, whatever follows them."""
-        parts = [(part, not i) for i, (part, _) in enumerate(self._borders.split(segments))]
-        return {segments_digest((part,), first): self.tokens(part, first) for part, first in parts}
+        self.parts(segments)
+        known, keys = self._digests, [(part, first) for part, first, _ in self._last[1]]
+        self._digests = {key: known.get(key) or segments_digest(key[:1], key[1]) for key in keys}
+        return {digest: self.tokens(*key) for key, digest in self._digests.items()}
 
     def tokens(self, segment: Segment, first: bool = False, tail: str = "") -> tuple[int, ...]:
         """Return the tokens of a segment without its lead, and of the lead that follows.
@@ -72,9 +86,17 @@ class TokenCache:
         if known is None:
             known = array("i", self._with_tail(segment, first, tail) if tail else self._found(segment, first))
             if len(self._tokens) >= self._most:
-                del self._tokens[next(iter(self._tokens))]
+                self._forget_oldest()
         self._tokens[segment, first, tail] = known  # now the youngest
         return tuple(known)
+
+    def _forget_oldest(self) -> None:
+        """Make room, but not with what the last prompt is made of, although that is not looked up each time."""
+        for key in self._last[1]:
+            if (known := self._tokens.pop(key, None)) is not None:
+                self._tokens[key] = known
+        for key in list(islice(self._tokens, self._most // EACH)):
+            del self._tokens[key]
 
     def _found(self, segment: Segment, first: bool) -> tuple[int, ...]:
         known = (self._as_sampled(segment) or self._as_stored(segment, first)) if self._keeps else None

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advrepl.engines.kv.reuse import ReusePlan, match_sampled, plan_reuse
+from advrepl.engines.kv.reuse import STRETCH, ReusePlan, common_prefix, match_sampled, plan_reuse
 
 HEAD = [1, 2, 3]
 
@@ -83,3 +83,9 @@ def test_what_is_left_of_a_recognised_text_is_still_text(text: str, cuts: list[i
     count, covered = match_sampled(data, pieces, fresh=False)
     assert b"".join(pieces[:count]) == data[:covered]
     data[covered:].decode()
+
+
+@given(st.integers(0, 3 * STRETCH), st.integers(0, 3 * STRETCH), st.integers(0, 3 * STRETCH))
+def test_what_two_have_in_common_is_found_in_sequences_of_any_length(one: int, other: int, differs: int) -> None:
+    changed = tuple(-1 if at == differs else at for at in range(other))
+    assert common_prefix(range(one), changed) == min(one, other, differs)
