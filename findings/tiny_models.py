@@ -55,8 +55,8 @@ def _values(random, name, shape):
     return values
 
 
-def make(arch, **header):
-    """Write a model of such an architecture into the working directory; `header`: what it says besides."""
+def make(arch, tensors=None, **header):
+    """Write a model of such an architecture into the working directory; `header`, `tensors`: what it has besides."""
     path, random = Path(f"{arch}.gguf"), np.random.Generator(np.random.PCG64(5))
     layers = 6 if arch == "gemma3" else LAYERS
     writer = gguf.GGUFWriter(path, arch)
@@ -86,6 +86,8 @@ def make(arch, **header):
         values = _values(random, name, shape)
         bare = name.endswith((".bias", "ssm_a", "ssm_d"))
         writer.add_tensor(name if bare else name + ".weight", values.astype(np.float32))
+    for name, values in (tensors or {}).items():
+        writer.add_tensor(name, np.asarray(values, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
