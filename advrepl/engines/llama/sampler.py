@@ -26,6 +26,7 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 _dries: weakref.WeakKeyDictionary[Vocabulary, tuple[Any, Any, Callable[[], Any]]] = weakref.WeakKeyDictionary()
 # min-p leaves out more; penalties, which come before it, may lower the best logit by about this much.
 PENALTY_REACH = 8.0
+NO_CHANCE = 1e-30  # of the likeliest token's
 NARROW = 4.0  # by so much less of it is looked through first, as the likeliest allowed token says how far to go on
 
 
@@ -180,6 +181,8 @@ def _cuts(s: Sampling, seed: int) -> list[Any]:
     """Return the samplers that leave tokens out."""
     cuts = (
         (s.top_k > 0, lambda: lib.llama_sampler_init_top_k(s.top_k)),
+        # llama.cpp's typical-p leaves nothing out where a chance is 0, as penalties make it: its entropy is NaN then.
+        (s.typical_p < 1, lambda: lib.llama_sampler_init_min_p(NO_CHANCE, 1)),
         (s.typical_p < 1, lambda: lib.llama_sampler_init_typical(s.typical_p, 1)),
         (s.top_p < 1, lambda: lib.llama_sampler_init_top_p(s.top_p, 1)),
         (s.min_p > 0, lambda: lib.llama_sampler_init_min_p(s.min_p, 1)),

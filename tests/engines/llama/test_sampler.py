@@ -100,6 +100,17 @@ class Unlikely:
         return self._logits
 
 
+def test_typical_p_leaves_tokens_out_where_penalties_leave_one_no_chance(engine: LlamaEngine) -> None:
+    logits = np.full(engine.model.vocab.size, -200, np.float32)
+    (lamp,), (dark,) = engine.model.vocab.plain(" lamp"), engine.model.vocab.plain(" dark")
+    logits[1000:1020], logits[lamp], logits[dark] = 0, 5, 10
+    model, held = Unlikely(engine, logits), [dark] * 64  # twice 64 off: its chance is 0
+    for seed in range(40):
+        sampling = Sampling(seed=seed, frequency_penalty=2, typical_p=0.5, top_p=1, min_p=0)
+        with Sampler(model, sampling, None, held) as sampler:  # type: ignore[arg-type]
+            assert sampler.pick() == lamp
+
+
 def test_a_bias_lifts_a_token_out_of_reach_and_adds_up(engine: LlamaEngine) -> None:
     logits = np.zeros(engine.model.vocab.size, np.float32)
     (lamp,), (dark,) = engine.model.vocab.plain(" lamp"), engine.model.vocab.plain(" dark")
