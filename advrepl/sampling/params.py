@@ -22,6 +22,7 @@ MIROSTAT_M = 100  # tokens that mirostat 1 estimates its distribution from, as i
 # Tokens this far below the best logit have less than a ten-millionth of its chance at temperature 1. Leaving them out
 # first makes samplers, which otherwise sort the whole vocabulary, several times faster.
 LOGIT_REACH = 16.0
+NO_CHANCE = 1e-30  # of the likeliest token's
 
 
 class Parameter(Struct, frozen=True):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from advrepl import AdvreplError
 from advrepl.engines.llama.model import LlamaModel
 from advrepl.engines.llama.vocab import Vocabulary
-from advrepl.sampling.params import DRY_BREAKERS, LOGIT_REACH, MIROSTAT_M, Sampling
+from advrepl.sampling.params import DRY_BREAKERS, LOGIT_REACH, MIROSTAT_M, NO_CHANCE, Sampling
 
 ARRAY = struct.Struct("@PNq?")  # llama_token_data_array: where they are, how many, which is selected, are they sorted
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -26,7 +26,6 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 _dries: weakref.WeakKeyDictionary[Vocabulary, tuple[Any, Any, Callable[[], Any]]] = weakref.WeakKeyDictionary()
 # min-p leaves out more; penalties, which come before it, may lower the best logit by about this much.
 PENALTY_REACH = 8.0
-NO_CHANCE = 1e-30  # of the likeliest token's
 NARROW = 4.0  # by so much less of it is looked through first, as the likeliest allowed token says how far to go on
 
 

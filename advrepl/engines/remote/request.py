@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from advrepl.engines.remote.dialects import Dialect
-from advrepl.sampling.params import PARAMETERS, Sampling
+from advrepl.sampling.params import NO_CHANCE, PARAMETERS, Sampling
 
 SEED = 0x7FFFFFFF  # KoboldCpp's seeds are smaller than the others'
 MOST_BIAS = 100.0
@@ -58,6 +58,12 @@ def payload(
         **{theirs: values[ours] for ours, theirs in dialect.samplers.items()},
         **{theirs: values[ours] for theirs, ours in dialect.copies.items()},
     }
+    if sampling.typical_p < 1 and "samplers" in fields:
+        # llama.cpp's typical-p leaves nothing out where a banned token has no chance at all: min-p goes before it.
+        order = [each for each in fields["samplers"] if each != "min_p"]
+        order.insert(order.index("typ_p"), "min_p")
+        fields["samplers"] = order
+        fields["min_p"] = max(sampling.min_p, NO_CHANCE)
     if dialect.shape == "chat":
         fields["messages"] = [{"role": "user", "content": prompt}]
     else:

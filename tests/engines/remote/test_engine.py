@@ -89,6 +89,18 @@ def test_every_sampler_is_sent_the_neutral_ones_too_and_always_a_limit(kind: str
         assert set(dialect.samplers) <= set(PARAMETERS)
 
 
+@pytest.mark.parametrize(("min_p", "sent"), [(0.0, 1e-30), (0.05, 0.05)])
+def test_llama_server_is_to_leave_out_what_has_no_chance_before_typical_p(min_p: float, sent: float) -> None:
+    with serving(LLAMA) as server, engine_on(server) as (engine, _):
+        for typical_p in (0.5, 1.0):
+            list(engine.generate(window("Hello"), replace(SAMPLING, typical_p=typical_p, min_p=min_p)))
+        typical, usual = server.asked
+    assert typical["samplers"] == ["penalties", "dry", "top_k", "min_p", "typ_p", "top_p", "xtc", "temperature"]
+    assert typical["min_p"] == sent
+    assert usual["samplers"] == ["penalties", "dry", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"]
+    assert usual["min_p"] == min_p
+
+
 def test_what_a_server_does_not_have_is_told_once() -> None:
     sampling = replace(SAMPLING, dry_multiplier=0.8, xtc_probability=0.5, repeat_last_n=0)
     with serving(VLLM) as server, engine_on(server) as (engine, told):
