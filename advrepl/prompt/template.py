@@ -4,7 +4,7 @@ Does not decide when a template is used (engines/models.py).
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from itertools import chain, groupby, islice, product
 from operator import itemgetter
@@ -31,6 +31,7 @@ NOTHING_MORE: dict[str, Any] = {"tools": None, "documents": None}
 # Templates for tools alone (Hermes, Command R+, firefunction) go through them without asking, and render none.
 NO_TOOLS: dict[str, Any] = {"tools": [], "documents": [], "functions": "", "datetime": ""}
 
+RENDERED = 4  # conversations of one template: with the player's turn at their end, with a reply, without the last
 JOINT = "\n\n"  # between texts of one role
 _NAMES = {"system": "user", "user": "user", "model": "assistant", "assistant": "assistant"}  # of who says a text
 
@@ -130,6 +131,21 @@ class ChatTemplate(Struct, frozen=True, dict=True):
         return tuple(segments), len(rendered) - len(marks[-1])
 
     def _render(self, messages: list[Message], speaks: bool, texts: int, think: int | None) -> str:
+        """Return the conversation as the template spells it, `texts` placeholders in it."""
+        shape = (*((each["role"], each["content"]) for each in messages), speaks, think)
+        if shape not in self._rendered:
+            text = self._tried(messages, speaks, texts, think)
+            for oldest in list(self._rendered)[: 1 - RENDERED]:
+                del self._rendered[oldest]
+            self._rendered[shape] = text
+        return self._rendered[shape]
+
+    @cached_property
+    def _rendered(self) -> dict[Hashable, str]:
+        """What came of the last conversations: none of their texts is in it, so it is the same for each line typed."""
+        return {}
+
+    def _tried(self, messages: list[Message], speaks: bool, texts: int, think: int | None) -> str:
         """Try the conversation as it is, then with the system text before the first player turn, as some demand.
 
         Each with plain texts first, then with texts as lists of parts, as templates of models that see pictures want.

@@ -1,5 +1,7 @@
 """Chat templates as formats: foreign text is never parsed, and strict templates are humoured."""
 
+from typing import Any
+
 import jinja2
 import pytest
 
@@ -7,7 +9,8 @@ from advrepl import AdvreplError
 from advrepl.lore.entries import Role
 from advrepl.prompt.formats import TEMPLATES, Metharme
 from advrepl.prompt.segments import Segment
-from advrepl.prompt.template import ChatTemplate
+from advrepl.prompt.template import RENDERED, ChatTemplate
+from advrepl.prompt.template_runner import TemplateRunner
 from advrepl.story.scenario import Scenario
 from advrepl.story.tree import Turn
 
@@ -196,3 +199,25 @@ def test_the_cue_leads_to_where_a_reply_is_read(opening: str, asked: str, think:
 def test_a_template_is_told_how_much_to_think_by_the_name_that_it_asks_for(asked: str, off: str, on: str) -> None:
     for think, told in ((0, off), (300, on)):
         assert _cue(CHANNELS + "{% if add_generation_prompt %}[" + asked + "]{% endif %}", think) == f"[{told}]"
+
+
+def test_what_is_typed_behind_a_long_story_is_not_rendered_for_each_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The template sees placeholders, which are the same for each line; other conversations are rendered."""
+    asked, render = list[int](), TemplateRunner.render
+
+    def counting(runner: TemplateRunner, source: str, messages: list[dict[str, Any]], more: dict[str, Any]) -> str:
+        asked.append(len(messages))
+        return render(runner, source, messages, more)
+
+    monkeypatch.setattr(TemplateRunner, "render", counting)
+    template = ChatTemplate(CHATML)
+    told = str(template.spell(SCENE, HELLO))
+    asked.clear()
+    for line in ("I", "I go", "I go on"):
+        prompt = template.spell(SCENE, [*HELLO[:2], Turn(1, "user", line)])
+        assert str(prompt) == told.replace("<|im_end|>\n{{ 1 }}", line)
+    assert asked == []
+    for turns in (HELLO[:1], HELLO[:2], [*HELLO, Turn(2, "model", "no")], HELLO[1:], HELLO[2:]) * 2:
+        anew = ChatTemplate(CHATML)
+        assert template.spell(SCENE, turns) == anew.spell(SCENE, turns)
+    assert len(template._rendered) == RENDERED
