@@ -45,6 +45,21 @@ class Tail(Struct, frozen=True, eq=False):
         begins = self.start < at <= len(self.tokens) and self.tokens[at - 1] == other.tokens[at - 1]
         return begins and list(self.tokens[:at]) == list(other.tokens[:at])
 
+    def may_reach(self, wanted: Sequence[int], held: int) -> bool:
+        """Tell whether more than so many of the wanted tokens may be cached with it, without a look at those before."""
+        start, end = self.start, min(len(self.tokens), len(wanted) - 1)
+        if not start <= held < end or self.tokens[held] != wanted[held]:
+            return False
+        return list(self.tokens[start:held]) == list(wanted[start:held])
+
+    def holds(self, other: "Tail") -> bool:
+        """Tell whether it has all that another one has."""
+        end, start = len(other.tokens), other.start
+        if not self.start <= start < end <= len(self.tokens):
+            return False
+        own = list(self.tokens[start:end]) == list(other.tokens[start:])
+        return own and list(self.tokens[:start]) == list(other.tokens[:start])
+
     def reach(self, wanted: Sequence[int]) -> int:
         """Return how many of the wanted tokens are cached where this tail is put back; 0 where it does not fit."""
         start, most = self.start, len(wanted) - 1
@@ -90,7 +105,7 @@ class Tails:
     def add(self, tail: Tail) -> None:
         """Keep a tail; what it has of others is let go."""
         for other in list(self._kept):
-            if other.start >= tail.start and list(tail.tokens[: len(other.tokens)]) == list(other.tokens):
+            if tail.holds(other):
                 del self._kept[other]
         self._kept[tail] = self._inflation + tail.worth
 
@@ -102,7 +117,7 @@ class Tails:
         return self._furthest(wanted, held) if self.held(wanted, held) > held else None
 
     def _furthest(self, wanted: Sequence[int], held: int) -> tuple[Tail, int] | None:
-        reaches = ((tail, tail.reach(wanted)) for tail in self._kept if tail.start <= held < len(tail.tokens))
+        reaches = ((tail, tail.reach(wanted)) for tail in self._kept if tail.may_reach(wanted, held))
         tail, reach = max(reaches, key=lambda found: found[1], default=(None, 0))
         return (tail, reach) if tail and reach > held else None
 
