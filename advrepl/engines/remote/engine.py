@@ -97,6 +97,7 @@ class RemoteEngine(KeptTokens):
 
     def sizes(self, segments: Sequence[Segment]) -> list[int]:
         """Return how many tokens each segment of a prompt takes."""
+        self.tokens.expect(len(segments))
         return list(map(self.count, segments))
 
     def is_forgeable(self, mark: str) -> bool:

@@ -14,7 +14,9 @@ from advrepl.engines.remote.wire import Gone, Interrupted, Refused, Wire
 from advrepl.engines.vocabulary import ENDS
 from advrepl.prompt.segments import Segment
 
-REMEMBERED = 8192  # texts
+# Texts remembered, at least and for each segment of the longest prompt: its mark, its text, both behind a line's end.
+# With fewer than a prompt has the server would be asked for all of them anew each time.
+REMEMBERED, EACH = 8192, 4
 # What may be a control token of any model: <|im_start|>, </s>, <start_of_turn>, [INST], and with fullwidth bars.
 CONTROL = re.compile(r"<{1,2}/?[^<>\s]{1,40}>{1,2}|\[/?[A-Z_]{1,30}\]")
 # Between the texts of one request: ids that no text is made of in this order.
@@ -36,6 +38,8 @@ class RemoteTokens:
         self._wire, self._own, self._known = wire, own, dict[tuple[str, bool], tuple[int, ...]]()
         self._tokenizer, self._begin_text = server.dialect.tokenizer, server.borders[0]
         self._counts: dict[Segment, int] = {}
+        self._marks: dict[str, int] = {}  # how many tokens they take, which are few
+        self._most = REMEMBERED
         self.takes_ids = server.dialect.takes_ids
         self.opening: tuple[int, ...] = self._opening() if self.takes_ids else ()
         self.ends = self._ending() if server.dialect.ends else ()
@@ -53,13 +57,18 @@ class RemoteTokens:
         """Tell whether the ids of tokens are known, so that a single one can be made likelier."""
         return bool(self._own or (self._tokenizer and self._tokenizer.answer))
 
+    def expect(self, segments: int) -> None:
+        """Remember the texts of a prompt of so many segments."""
+        self._most = max(self._most, EACH * segments)
+
     def count(self, segment: Segment) -> int:
         """Return how many tokens a segment takes, or a number that is hardly ever too small."""
-        found = self._counts.get(segment)
+        found = self._counts.pop(segment, None)
         if found is None:
-            found = self._counts[segment] = self._counted(segment)
-            if len(self._counts) > REMEMBERED:
+            found = self._counted(segment)
+            if len(self._counts) >= self._most:
                 del self._counts[next(iter(self._counts))]
+        self._counts[segment] = found  # now the youngest
         return found
 
     def encode(self, segment: Segment, first: bool) -> tuple[int, ...]:
@@ -101,7 +110,9 @@ class RemoteTokens:
             return len(self._own.encode(segment, False))
         if not self._tokenizer:
             return estimate(str(segment))
-        return self._size(segment.mark) + self._size(segment.text)
+        if segment.mark not in self._marks:
+            self._marks[segment.mark] = self._size(segment.mark)
+        return self._marks[segment.mark] + self._size(segment.text)
 
     def _size(self, text: str) -> int:
         if not text:
@@ -158,7 +169,7 @@ class RemoteTokens:
 
     def _remember(self, text: str, marks: bool, ids: tuple[int, ...]) -> None:
         self._known[text, marks] = ids
-        if len(self._known) > REMEMBERED:
+        if len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 
     def _asked(self, given: dict[str, object], text: str, marks: bool) -> tuple[int, ...]:
