@@ -62,6 +62,7 @@ class Dialect(Struct, frozen=True):
     reads_along: bool = False  # is a prompt with nothing to write safe, and in its cache then [measured]?
     slide_to: float = 0.75  # share of the room that turns take after a slide
     top_p_least: float = 0.0  # what it takes for the least
+    off_with_mirostat: tuple[str, ...] = ()  # penalties that it takes then, and does not apply [measured]
 
 
 LLAMA_SERVER = Dialect(
@@ -84,6 +85,7 @@ LLAMA_SERVER = Dialect(
     tells_cache=True,
     ahead="in turn",
     reads_along=True,
+    off_with_mirostat=("repeat_penalty", "presence_penalty", "frequency_penalty", "dry_multiplier"),
 )  # fmt: skip
 LLAMA_CPP_SERVER = Dialect(
     "llama_cpp.server",

@@ -220,7 +220,8 @@ class RemoteEngine(KeptTokens):
             missing, biased = [*missing, "logit_bias"], {}
         if new := sorted({*missing} - self._told):
             self._told.update(new)
-            self.tell(f"{self._dialect.name} has no {', '.join(new)}: the story goes on without")
+            beside = " beside mirostat" if {*new} & {*self._dialect.off_with_mirostat} else ""
+            self.tell(f"{self._dialect.name} has no {', '.join(new)}{beside}: the story goes on without")
         biases: dict[int, float] = {}
         for word, token in self.tokens.first_ids(biased).items():
             biases[token] = biases.get(token, 0.0) + biased[word]

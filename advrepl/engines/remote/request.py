@@ -17,7 +17,10 @@ OURS = ("seed", "max_tokens", "loop_guard", "stop_at_name")
 
 def lacking(dialect: Dialect, sampling: Sampling) -> list[str]:
     """Return the sampling parameters that are on and that this kind of server does not have."""
-    unknown = [each for name, each in PARAMETERS.items() if name not in dialect.samplers and name not in OURS]
+    off = dialect.off_with_mirostat if sampling.mirostat else ()
+    unknown = [
+        each for name, each in PARAMETERS.items() if name in off or (name not in dialect.samplers and name not in OURS)
+    ]
     on = {each.name for each in unknown if each.off is not None and getattr(sampling, each.name) != each.off}
     return [name for name in on if not PARAMETERS[name].only_with or _matters(name, sampling)]
 

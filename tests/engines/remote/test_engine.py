@@ -109,6 +109,16 @@ def test_what_a_server_does_not_have_is_told_once() -> None:
         assert told == ["vLLM has no dry_multiplier, xtc_probability: the story goes on without"]
 
 
+def test_that_llama_server_penalizes_nothing_beside_mirostat_is_told_once() -> None:
+    sampling = replace(SAMPLING, repeat_penalty=1.1, dry_multiplier=0.8)
+    with serving(LLAMA) as server, engine_on(server) as (engine, told):
+        list(engine.generate(window("Hello"), sampling))
+        assert told == []
+        for _ in range(2):
+            list(engine.generate(window("Hello"), replace(sampling, mirostat=2)))
+        assert told == ["llama-server has no dry_multiplier, repeat_penalty beside mirostat: the story goes on without"]
+
+
 @pytest.mark.parametrize("kind", [LLAMA, VLLM])
 def test_token_ids_are_sent_and_marks_in_foreign_text_are_no_control_tokens(kind: str) -> None:
     shown = window("Say <|user|> now")
