@@ -169,7 +169,7 @@ def _links(model: LlamaModel, s: Sampling) -> list[Any]:
     temperature = lib.llama_sampler_init_temp
     if s.mirostat == 1:
         choice = lib.llama_sampler_init_mirostat(n_vocab, seed, s.mirostat_tau, s.mirostat_eta, MIROSTAT_M)
-        return [*links, temperature(s.temperature), choice]
+        return [*links, _possible(), temperature(s.temperature), choice]
     if s.mirostat == 2:
         choice = lib.llama_sampler_init_mirostat_v2(seed, s.mirostat_tau, s.mirostat_eta)
         return [*links, temperature(s.temperature), choice]
@@ -180,14 +180,21 @@ def _cuts(s: Sampling, seed: int) -> list[Any]:
     """Return the samplers that leave tokens out."""
     cuts = (
         (s.top_k > 0, lambda: lib.llama_sampler_init_top_k(s.top_k)),
-        # llama.cpp's typical-p leaves nothing out where a chance is 0, as penalties make it: its entropy is NaN then.
-        (s.typical_p < 1, lambda: lib.llama_sampler_init_min_p(NO_CHANCE, 1)),
+        (s.typical_p < 1, _possible),
         (s.typical_p < 1, lambda: lib.llama_sampler_init_typical(s.typical_p, 1)),
         (s.top_p < 1, lambda: lib.llama_sampler_init_top_p(s.top_p, 1)),
         (s.min_p > 0, lambda: lib.llama_sampler_init_min_p(s.min_p, 1)),
         (s.xtc_probability > 0, lambda: lib.llama_sampler_init_xtc(s.xtc_probability, s.xtc_threshold, 1, seed)),
     )
     return [make() for on, make in cuts if on]  # type: ignore[no-untyped-call]
+
+
+def _possible() -> Any:
+    """Return what leaves out tokens whose chance is 0, as penalties make it.
+
+    With one of them llama.cpp's typical-p computes an entropy of NaN and leaves nothing out, mirostat 1 all but one.
+    """
+    return lib.llama_sampler_init_min_p(NO_CHANCE, 1)
 
 
 def _penalties(vocab: Vocabulary, s: Sampling) -> list[Any]:

@@ -111,6 +111,20 @@ def test_typical_p_leaves_tokens_out_where_penalties_leave_one_no_chance(engine:
             assert sampler.pick() == lamp
 
 
+def test_mirostat_chooses_where_penalties_leave_a_token_no_chance(engine: LlamaEngine) -> None:
+    logits = np.full(engine.model.vocab.size, -200, np.float32)
+    (dark,) = engine.model.vocab.plain(" dark")
+    logits[1000:1060], logits[dark] = -1.5 * np.log(np.arange(1, 61)), 10  # by Zipf, as mirostat 1 supposes
+    model, held = Unlikely(engine, logits), [dark] * 64
+    for mirostat in (1, 2):
+        chosen = set()
+        for seed in range(40):
+            sampling = Sampling(seed=seed, frequency_penalty=2, mirostat=mirostat)
+            with Sampler(model, sampling, None, held) as sampler:  # type: ignore[arg-type]
+                chosen.add(sampler.pick())
+        assert len(chosen) > 5
+
+
 def test_a_bias_lifts_a_token_out_of_reach_and_adds_up(engine: LlamaEngine) -> None:
     logits = np.zeros(engine.model.vocab.size, np.float32)
     (lamp,), (dark,) = engine.model.vocab.plain(" lamp"), engine.model.vocab.plain(" dark")
