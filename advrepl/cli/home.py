@@ -3,6 +3,7 @@
 Prints before anything slow is loaded. What is picked is a command line; whoever calls runs it.
 """
 
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -82,11 +83,19 @@ def pick_beginning(*, plain: bool, theme: str | None) -> str | None:
 
 def _pick(title: str, choices: "list[Choice]", plain: bool, theme: str | None) -> "Choice | None":
     from advrepl.terminal import background
+    from advrepl.terminal.interrupts import Interrupts
     from advrepl.terminal.picker import pick
+    from advrepl.terminal.prompting import end_prompt
     from advrepl.terminal.theme import Capabilities
 
     can = Capabilities.of(os.environ, plain=plain)
-    return pick(title, choices, can, background.theme(theme, can, os.environ))
+    with Interrupts(lambda: None, math.inf) as interrupts:
+        with interrupts.reading():
+            looks = background.theme(theme, can, os.environ)
+            if not can.cursor:
+                return pick(title, choices, can, looks)
+        with interrupts.prompting(end_prompt):
+            return pick(title, choices, can, looks)
 
 
 def _choices() -> "list[Choice]":

@@ -70,11 +70,11 @@ def opened(find: "FindStory", notice: "Notice", at_terminal: bool, *, at_once: b
                 game = story.open(notice, load)
         except AdvreplError:
             if interrupts.count:
-                raise KeyboardInterrupt from None
+                raise interrupts.reason from None
             raise
         if interrupts.count:
             game.close()
-            raise KeyboardInterrupt
+            raise interrupts.reason
     return game
 
 

@@ -1,6 +1,7 @@
 """`advrepl play` and `advrepl resume`: the flags of a story, and playing it at a terminal or line by line."""
 
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -303,28 +304,30 @@ def _play(chosen: dict[str, Any], find: "FindStory") -> None:
     """Open a game and play it: at a terminal if there is one, else line by line."""
     from advrepl.play.loading import Loading
     from advrepl.terminal import pipe
+    from advrepl.terminal.interrupts import Interrupts
 
     as_json = chosen["json"]
     reads = at_terminal(as_json)
     notices: list[str] = []
-    game = opening.opened(find, notices.append, reads, at_once=reads and opening.can_draw(plain=chosen["plain"]))
-    begins = game.is_new if isinstance(game, Loading) else game.waits_for_opening
     code, then = 1, None
-    try:
-        if reads or isinstance(game, Loading):
-            from advrepl.terminal import repl
+    with Interrupts(lambda: None, math.inf):  # between what hears them itself: a story is closed, whatever comes
+        game = opening.opened(find, notices.append, reads, at_once=reads and opening.can_draw(plain=chosen["plain"]))
+        try:
+            begins = game.is_new if isinstance(game, Loading) else game.waits_for_opening
+            if reads or isinstance(game, Loading):
+                from advrepl.terminal import repl
 
-            bell = BELL if chosen["bell"] is None else chosen["bell"]
-            look = repl.Look(chosen["plain"], chosen["theme"], chosen["voice"], chosen["keys"] == "vi", bell)
-            left = repl.play(game, opening=begins, notices=notices, look=look)
-            code, then = left.code, left.then
-        else:
-            output = pipe.JsonOutput(sys.stdout) if as_json else pipe.PlainOutput(sys.stdout, sys.stderr)
-            code = pipe.play(game, output, pipe.unbuffered_input(), begins, notices)
-    finally:
-        game.close()
-        if isinstance(game, Loading) and game.is_stuck:
-            opening.leave_at_once(game, code, then)
+                bell = BELL if chosen["bell"] is None else chosen["bell"]
+                look = repl.Look(chosen["plain"], chosen["theme"], chosen["voice"], chosen["keys"] == "vi", bell)
+                left = repl.play(game, opening=begins, notices=notices, look=look)
+                code, then = left.code, left.then
+            else:
+                output = pipe.JsonOutput(sys.stdout) if as_json else pipe.PlainOutput(sys.stdout, sys.stderr)
+                code = pipe.play(game, output, pipe.unbuffered_input(), begins, notices)
+        finally:
+            game.close()
+            if isinstance(game, Loading) and game.is_stuck:
+                opening.leave_at_once(game, code, then)
     if then and not code:
         _go_on(then, game.file.path, chosen, encrypted=game.state.save.lock is not None)
     raise typer.Exit(code)

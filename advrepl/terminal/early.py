@@ -59,7 +59,8 @@ def pastes_marked(out: TextIO) -> Iterator[None]:
         print(end=MARK_PASTES, file=out, flush=True)
         yield
     finally:
-        print(end=LEAVE_PASTES, file=out, flush=True)
+        with suppress(OSError):  # the terminal may be gone
+            print(end=LEAVE_PASTES, file=out, flush=True)
 
 
 @contextmanager
@@ -94,7 +95,8 @@ def keys_unechoed(stdin: TextIO) -> Iterator[bool]:
         yield True
     finally:
         signal.signal(signal.SIGCONT, was)
-        termios.tcsetattr(fd, termios.TCSANOW, before)
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
 def put_back(typed: bytes) -> None:

@@ -18,7 +18,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions, is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import SearchDirection, accept_search, start_search, stop_search
@@ -28,7 +28,7 @@ from advrepl import AdvreplError
 from advrepl.play.game import Game
 from advrepl.play.loading import Loading
 from advrepl.play.moves import browsed_takes
-from advrepl.terminal import early
+from advrepl.terminal import early, own_editor
 from advrepl.terminal.along import ReadingAlong
 from advrepl.terminal.commands import needs_model, speed
 from advrepl.terminal.completing import Completions
@@ -115,11 +115,10 @@ class LineEditor:
             auto_suggest=AutoSuggestFromHistory(),
             vi_mode=vi,
             complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
-            key_bindings=self._keys(),
+            key_bindings=merge_key_bindings([self._keys(), own_editor.keys()]),
             bottom_toolbar=self._toolbar,
             placeholder=self._placeholder,
             enable_suspend=True,
-            enable_open_in_editor=True,  # Ctrl-X Ctrl-E
             style=Style.from_dict(theme.prompts if theme else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()

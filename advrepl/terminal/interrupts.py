@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Literal, Self, TypeVar
 
+from advrepl.terminal import lent
+
 E = TypeVar("E")
 
 
@@ -27,6 +29,8 @@ class Interrupts:
     nobody made to be broken off, as the start of a thread, so that it raises KeyboardInterrupt before the next
     `reading` and after the next `writing`; with `only_within` it is not heard at all. SIGTERM and SIGHUP cancel the
     work, and raise SystemExit where a Ctrl-C would raise KeyboardInterrupt; a prompt is ended first.
+
+    Within another context of its kind it hears at once what that one has still to raise.
     """
 
     def __init__(self, cancel: Callable[[], None], patience: float, *, only_within: bool = False) -> None:
@@ -40,13 +44,22 @@ class Interrupts:
     def __enter__(self) -> Self:
         self._before = {signal.SIGINT: signal.signal(signal.SIGINT, self._heard)}
         self._before |= {number: signal.signal(number, self._ended) for number in ENDS}
+        outer = getattr(self._before[signal.SIGINT], "__self__", None)
+        if isinstance(outer, Interrupts):
+            self._late, outer._late = outer._late or self._late, None
         return self
 
     def __exit__(self, error: object, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        lent.may_be_lent()
         if not error:
             self._raise_late()
+
+    @property
+    def reason(self) -> BaseException:
+        """Return what is raised for the work that was cancelled."""
+        return self._late or KeyboardInterrupt()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -107,9 +120,12 @@ class Interrupts:
 
     def _ended(self, number: int, _frame: object) -> None:
         self._late = SystemExit(128 + number)
+        lent.leave_to_others()
+        lent.take_back()
         if self._doing == "reading" or (self._doing == "prompting" and not self._end_prompt()):
             self._raise_late()
         if self._doing == "writing":
+            self.count += 1
             self._cancel()
 
 

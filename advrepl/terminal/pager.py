@@ -6,9 +6,10 @@ Does not decide what is long; screen.py does.
 import os
 import shlex
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from advrepl.terminal import lent
 
 LESS = "FRX"  # leave at once what fits, keep colors, leave the text on the screen: git's choice
 
@@ -24,7 +25,7 @@ def page(text: str) -> bool:
     environment = {"LESS": LESS, **os.environ}
     with _interrupts_ignored():
         try:
-            subprocess.run(command, input=text.encode("utf-8", "replace"), env=environment, check=False)
+            lent.run(command, text.encode("utf-8", "replace"), environment)
         except OSError:
             return False
     return True

@@ -65,10 +65,11 @@ def play(game: Game | Loading, *, opening: bool, notices: Sequence[str] = (), lo
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "replace")
     can = Capabilities.of(os.environ, plain=look.plain)
-    theme = background.theme(look.theme, can, os.environ)
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
     with interrupts, _prompt_terminal() if can.cursor else nullcontext():
+        with interrupts.reading():
+            theme = background.theme(look.theme, can, os.environ)
         if can.cursor:
             history = None if game.state.save.lock else paths.history()
             editor: Editor = LineEditor(game, history, theme=theme if can.style else None, vi=look.vi)

@@ -1,0 +1,52 @@
+"""The terminal lent to a program of the player's, his pager or his editor, and taken back when ours has to end.
+
+Does not choose the program (pager.py, own_editor.py) and does not hear the signal (interrupts.py).
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+_lent: list[subprocess.Popen[bytes]] = []
+_over = False
+
+
+def run(command: Sequence[str], data: bytes | None = None, environment: Mapping[str, str] | None = None) -> int:
+    """Wait until it has ended, and return its exit code; raises OSError if it cannot be started."""
+    if _over:
+        return 1
+    with subprocess.Popen(command, stdin=None if data is None else subprocess.PIPE, env=environment) as process:
+        _lent.append(process)
+        try:
+            if _over:  # meanwhile
+                process.terminate()
+            process.communicate(data)
+        finally:
+            _lent.remove(process)
+        return process.returncode
+
+
+def take_back() -> None:
+    """End what has the terminal, and lend it to nobody until `may_be_lent`. For a signal's handler."""
+    global _over
+    _over = True
+    for process in _lent:
+        process.terminate()
+
+
+def may_be_lent() -> None:
+    """Lend the terminal again: the program goes on after all."""
+    global _over
+    _over = False
+
+
+def leave_to_others() -> None:
+    """Let go of a terminal in whose background we are: to set it, or to read, would stop us instead of ending us."""
+    with suppress(OSError, AttributeError):  # not a terminal, or there is no such thing on Windows
+        if not os.isatty(0) or os.tcgetpgrp(0) == os.getpgrp():
+            return
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in filter(os.isatty, (0, 1, 2)):
+            os.dup2(null, number)
+        os.close(null)
