@@ -28,7 +28,7 @@ from advrepl import AdvreplError
 from advrepl.play.game import Game
 from advrepl.play.loading import Loading
 from advrepl.play.moves import browsed_takes
-from advrepl.terminal import early, own_editor
+from advrepl.terminal import early, own_editor, reports
 from advrepl.terminal.along import ReadingAlong
 from advrepl.terminal.commands import needs_model, speed
 from advrepl.terminal.completing import Completions
@@ -105,6 +105,7 @@ class LineEditor:
         self._hint = ""
         self._used = False  # does the player know how to pick an option?
         self._completions = Completions(lambda: self._offered)
+        reports.understand()
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             multiline=True,

@@ -135,6 +135,9 @@ def _application(title: str, picker: Picker, looks: dict[str, str]) -> "Applicat
     from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, VSplit, Window
     from prompt_toolkit.styles import Style
 
+    from advrepl.terminal import reports
+
+    reports.understand()
     buffer = Buffer(multiline=False, on_text_changed=lambda typed: picker.filter(typed.text))
 
     def rows() -> "StyleAndTextTuples":
@@ -170,6 +173,7 @@ def _keys(picker: Picker) -> "KeyBindings":
         if picker.chosen:
             event.app.exit(result=picker.chosen)
 
+    keys.add("c-z")(lambda event: event.app.suspend_to_background())
     for name in ("escape", "c-c", "c-d"):
         keys.add(name, eager=True)(lambda event: event.app.exit(result=None))
     return keys

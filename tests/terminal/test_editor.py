@@ -76,6 +76,8 @@ def type_keys(keyboard: PipeInput, house: Game, tmp_path: Path) -> Callable[...,
         (["/set top_\t"], "/set top_"),
         (["/set rep\teat_la\t"], "/set repeat_last_n"),
         (["é界", "\x1b[D", "x"], "éx界"),
+        (["a\x1b[I", "b\x1b[O", "c"], "abc"),  # the window has the focus, and no longer
+        (["abc", "\x1b[98;5u", "d", "\x1b[13;2u", "e"], "abd\nec"),  # Ctrl-B, Shift-Enter as kitty spells them
     ],
 )
 def test_keys_make_a_line(type_keys: Callable[..., str], keys: list[str], line: str) -> None:

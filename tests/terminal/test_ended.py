@@ -49,7 +49,7 @@ def left_behind(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.name.startswith((".", "advrepl-line"))]
 
 
-@pytest.mark.parametrize("where", ["prompt", "reply"])
+@pytest.mark.parametrize("where", ["prompt", "list", "reply"])
 def test_a_suspended_one_ends_without_its_terminal(open_terminal: Open, tmp_path: Path, where: str) -> None:
     with open_terminal("play", *SMALL, prepare=f"exec({SHELL!r})") as terminal:
         terminal.ready()
@@ -57,13 +57,16 @@ def test_a_suspended_one_ends_without_its_terminal(open_terminal: Open, tmp_path
             case "prompt":
                 terminal.type("half a line")
                 terminal.until("half a line")
+            case "list":
+                terminal.line("/new")
+                terminal.until("Enter takes it")
             case "reply":
                 terminal.line("I walk on.")
                 terminal.until(lambda: len(terminal.text.partition("> I walk on.")[2]) > 20)
         terminal.type("\x1a")
         assert terminal.left() == TERMINATED
     assert not left_behind(tmp_path)
-    assert where == "prompt" or story(tmp_path)[-1][0] == "model"
+    assert where != "reply" or story(tmp_path)[-1][0] == "model"
 
 
 def test_the_pager_ends_with_it(open_terminal: Open, tmp_path: Path) -> None:

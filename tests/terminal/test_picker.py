@@ -1,9 +1,13 @@
 """The list that is chosen from: what it shows, what fits what was typed, and the numbered one."""
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 from advrepl import AdvreplError
-from advrepl.terminal.picker import Choice, Picker, by_answer, matching
+from advrepl.terminal.picker import Choice, Picker, by_answer, matching, pick
+from advrepl.terminal.theme import THEMES, Capabilities
 
 STORIES = [Choice("start", "The old house"), Choice("start-2", "The old house"), Choice("brindle", "An inn at start")]
 
@@ -56,3 +60,10 @@ def test_an_answer_is_a_number_or_a_part_of_a_name() -> None:
         by_answer("house", STORIES)
     with pytest.raises(AdvreplError, match="4: there are 1 to 3"):
         by_answer("4", STORIES)
+
+
+def test_a_report_of_the_terminal_leaves_the_list_as_it_is() -> None:
+    """That the window has the focus, which a program before ours had asked for."""
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        keys.send_text("\x1b[I\x1b[Obrin\r")
+        assert pick("Which?", STORIES, Capabilities(style=True, cursor=True), THEMES["dark"]) is STORIES[2]
