@@ -25,10 +25,13 @@ def hidden(question: str) -> str:
     """Ask for a line that is not shown; at the end of the input it is empty."""
     from getpass import getpass
 
+    from advrepl.terminal.early import hidden_again
     from advrepl.terminal.text import visible
 
+    asked = visible(f"{question} ")
     try:
-        return getpass(visible(f"{question} "))
+        with hidden_again(asked):
+            return getpass(asked)
     except EOFError:
         print()
         return ""

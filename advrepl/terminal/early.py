@@ -99,6 +99,33 @@ def keys_unechoed(stdin: TextIO) -> Iterator[bool]:
             termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
+@contextmanager
+def hidden_again(question: str) -> Iterator[None]:
+    """Let what getpass has asked for stay hidden after a Ctrl-Z, too: the shell sets the terminal to show keys."""
+    try:
+        import termios
+
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except (ImportError, OSError):  # on Windows; without a terminal
+        yield
+        return
+
+    def again(*_: object) -> None:
+        with suppress(OSError, termios.error):
+            if os.tcgetpgrp(terminal) == os.getpgrp():
+                during = termios.tcgetattr(terminal)
+                during[3] &= ~termios.ECHO
+                termios.tcsetattr(terminal, termios.TCSANOW, during)
+                os.write(terminal, question.encode(errors="replace"))
+
+    was = signal.signal(signal.SIGCONT, again)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCONT, was)
+        os.close(terminal)
+
+
 def put_back(typed: bytes) -> None:
     """Let the next prompt begin with these keys, which were taken from the terminal."""
     if typed:

@@ -11,14 +11,16 @@ from advrepl.terminal.interrupts import Interrupts
 from tests.pty_play import ASKED, Terminal
 from tests.terminal.conftest import SMALL, story
 
-# What a shell does for Ctrl-Z and `kill %1`; exits with 99 if that has not ended it.
+# What a shell does for Ctrl-Z, and `kill %1` or `fg` behind it; exits with 99 if it is stopped again.
 SHELL = """
-import os, signal, time
+import os, signal, termios
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+before = termios.tcgetattr(0)
 if child := os.fork():
     os.waitpid(child, os.WUNTRACED)
     os.tcsetpgrp(0, os.getpgrp())
-    os.kill(child, signal.SIGTERM)
+    termios.tcsetattr(0, termios.TCSADRAIN, before)
+    THEN
     os.kill(child, signal.SIGCONT)
     status = os.waitpid(child, os.WUNTRACED)[1]
     if os.WIFSTOPPED(status):
@@ -28,6 +30,8 @@ os.setpgid(0, 0)
 os.tcsetpgrp(0, os.getpgrp())
 signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 """
+KILL = SHELL.replace("THEN", "os.kill(child, signal.SIGTERM)")
+FOREGROUND = SHELL.replace("THEN", "os.tcsetpgrp(0, child)")
 # A second signal, when the story is just being closed.
 AGAIN = (
     "import signal; from advrepl.story.save_file import SaveFile as S; close = S.close; "
@@ -51,7 +55,7 @@ def left_behind(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("where", ["prompt", "list", "reply"])
 def test_a_suspended_one_ends_without_its_terminal(open_terminal: Open, tmp_path: Path, where: str) -> None:
-    with open_terminal("play", *SMALL, prepare=f"exec({SHELL!r})") as terminal:
+    with open_terminal("play", *SMALL, prepare=f"exec({KILL!r})") as terminal:
         terminal.ready()
         match where:
             case "prompt":
@@ -67,6 +71,20 @@ def test_a_suspended_one_ends_without_its_terminal(open_terminal: Open, tmp_path
         assert terminal.left() == TERMINATED
     assert not left_behind(tmp_path)
     assert where != "reply" or story(tmp_path)[-1][0] == "model"
+
+
+def test_a_passphrase_stays_hidden_after_it_was_suspended(open_terminal: Open, tmp_path: Path) -> None:
+    with open_terminal("play", *SMALL, "--encrypt", prepare=f"exec({FOREGROUND!r})") as terminal:
+        terminal.until("New passphrase:")
+        terminal.type("\x1a")
+        terminal.until(lambda: terminal.text.count("New passphrase:") == 2, patience=30)
+        terminal.line("sesame")
+        terminal.until("The same again:")
+        terminal.line("sesame")
+        terminal.ready()
+        assert "sesame" not in terminal.text
+        terminal.press("ctrl-d")
+        assert terminal.left() == 0
 
 
 def test_the_pager_ends_with_it(open_terminal: Open, tmp_path: Path) -> None:
