@@ -60,21 +60,24 @@ def opened(find: "FindStory", notice: "Notice", at_terminal: bool, *, at_once: b
             show(share)
         return not interrupts.count
 
-    with Interrupts(lambda: None, math.inf) as interrupts:
-        try:
-            with interrupts.writing():
+    game: Game | Loading | None = None
+    try:
+        with Interrupts(lambda: None, math.inf) as interrupts, interrupts.writing():
+            try:
                 ask, secret = (_asking(read, interrupts) for read in (answer, passphrases.hidden))
                 story = find(notice, ask, secret) if at_terminal else find(notice, None, None)
-                if at_once and (told := story.told()):
-                    return Loading(story, told)
-                game = story.open(notice, load)
-        except AdvreplError:
+                told = story.told() if at_once else None
+                game = Loading(story, told) if told else story.open(notice, load)
+            except AdvreplError:
+                if interrupts.count:
+                    raise interrupts.reason from None
+                raise
             if interrupts.count:
-                raise interrupts.reason from None
-            raise
-        if interrupts.count:
+                raise interrupts.reason
+    except BaseException:
+        if game:
             game.close()
-            raise interrupts.reason
+        raise
     return game
 
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 def answer(question: str) -> str:
     """Ask for a line, which may be empty; so it is at the end of the input."""
+    from advrepl.terminal.interrupts import ask_line
     from advrepl.terminal.text import visible
 
     try:
-        return input(visible(f"{question} ")).strip()
+        return ask_line(visible(f"{question} ")).strip()
     except EOFError:
         print()
         return ""

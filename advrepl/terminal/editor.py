@@ -33,7 +33,7 @@ from advrepl.terminal.along import ReadingAlong
 from advrepl.terminal.commands import needs_model, speed
 from advrepl.terminal.completing import Completions
 from advrepl.terminal.history import History
-from advrepl.terminal.interrupts import await_line
+from advrepl.terminal.interrupts import ask_line
 from advrepl.terminal.lines import PlayerLine, understood_in
 from advrepl.terminal.text import clip, one_line
 from advrepl.terminal.theme import Theme
@@ -79,10 +79,7 @@ class PlainEditor:
         if unseen and early.drop(sys.stdin):
             print(DROPPED)
         with self._interruptible():
-            print(end=self._prompt, flush=True)
-            await_line(sys.stdin)
-            if not (line := sys.stdin.readline()):
-                raise EOFError
+            line = ask_line(self._prompt)
         return understood_in(self._game, line)
 
 

@@ -7,6 +7,7 @@ Does not write replies; whoever does asks whether he was cancelled.
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -136,6 +137,18 @@ def closed(events: Iterator[E]) -> Iterator[Iterator[E]]:
         yield events
     finally:
         getattr(events, "close", lambda: None)()
+
+
+def ask_line(question: str) -> str:
+    """Return the line that a terminal edits itself; raises EOFError at the end of the input.
+
+    `input` hears a signal after another with the first one's error set, which Python ends in a SystemError.
+    """
+    print(end=question, flush=True)
+    await_line(sys.stdin)
+    if not (line := sys.stdin.readline()):
+        raise EOFError
+    return line
 
 
 def await_line(lines: IO[Any]) -> None:

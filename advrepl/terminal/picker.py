@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from advrepl import AdvreplError
+from advrepl.terminal.interrupts import ask_line
 from advrepl.terminal.text import clip, max_cells, one_line, wrap
 from advrepl.terminal.theme import Capabilities, Theme
 
@@ -87,7 +88,7 @@ class Picker:
 def pick(title: str, choices: Sequence[Choice], can: Capabilities, theme: Theme) -> Choice | None:
     """Let the player choose; None: he gave it up."""
     if not can.cursor:
-        return _picked_by_number(title, choices, input)
+        return _picked_by_number(title, choices, ask_line)
     return _picked_with_keys(title, choices, theme.prompts if can.style else {})
 
 

@@ -37,6 +37,11 @@ AGAIN = (
     "import signal; from advrepl.story.save_file import SaveFile as S; close = S.close; "
     "S.close = lambda file: (signal.raise_signal(signal.SIGTERM), close(file))[1]"
 )
+# One when the story has just been found, and is about to be shown.
+FOUND = (
+    "import signal; from advrepl.play.unopened import Unopened as U; told = U.told; "
+    "U.told = lambda story: (signal.raise_signal(signal.SIGTERM), told(story))[1]"
+)
 TERMINATED = 128 + signal.SIGTERM
 
 Open = Callable[..., Terminal]
@@ -148,6 +153,22 @@ def test_a_second_signal_leaves_no_lock(open_terminal: Open, tmp_path: Path) -> 
         terminal.child.kill(signal.SIGTERM)
         assert terminal.left() == TERMINATED
     assert not left_behind(tmp_path)
+
+
+def test_a_story_that_was_just_found_is_left_without_a_lock(open_terminal: Open, tmp_path: Path) -> None:
+    with open_terminal("play", *SMALL, prepare=FOUND) as terminal:
+        assert terminal.left() == TERMINATED
+    assert not left_behind(tmp_path)
+
+
+def test_two_signals_at_a_question_end_it_without_a_traceback(open_terminal: Open) -> None:
+    with open_terminal("play", "brindle", *SMALL) as terminal:
+        terminal.until("Your name?")
+        terminal.wait(0.3)
+        terminal.child.kill(signal.SIGINT)
+        terminal.child.kill(signal.SIGTERM)
+        assert terminal.left() in (130, TERMINATED)
+        assert "Traceback" not in terminal.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
