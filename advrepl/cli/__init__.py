@@ -75,6 +75,8 @@ def _open_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # till the end
         with suppress(OSError, AttributeError):  # Windows before Python 3.12 has no such pipes
             os.set_blocking(number, True)
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="surrogateescape")  # before anything is read, and later it cannot be
 
 
 def _run() -> None:

@@ -9,7 +9,8 @@ def answer(question: str) -> str:
     from advrepl.terminal.text import visible
 
     try:
-        return ask_line(visible(f"{question} ")).strip()
+        line = ask_line(visible(f"{question} ")).strip()
+        return line.encode(errors="surrogateescape").decode(errors="replace")
     except EOFError:
         print()
         return ""

@@ -28,7 +28,7 @@ from advrepl import AdvreplError
 from advrepl.play.game import Game
 from advrepl.play.loading import Loading
 from advrepl.play.moves import browsed_takes
-from advrepl.terminal import early, own_editor, reports
+from advrepl.terminal import early, lent, own_editor, reports
 from advrepl.terminal.along import ReadingAlong
 from advrepl.terminal.commands import needs_model, speed
 from advrepl.terminal.completing import Completions
@@ -116,7 +116,6 @@ class LineEditor:
             key_bindings=merge_key_bindings([self._keys(), own_editor.keys()]),
             bottom_toolbar=self._toolbar,
             placeholder=self._placeholder,
-            enable_suspend=True,
             style=Style.from_dict(theme.prompts if theme else {"bottom-toolbar": "noreverse"}),
         )
         self._session.default_buffer.on_text_changed += lambda _: self._changed()
@@ -205,6 +204,7 @@ class LineEditor:
         for char in "/0123456789":  # a needless Esc before one would complete or count, and take it away
             keys.add("escape", char, filter=emacs_insert_mode)(_insert)
         keys.add("enter", filter=writing)(self._send)
+        keys.add("c-z")(lent.suspend)
         keys.add("escape", "enter", filter=writing)(lambda event: event.current_buffer.insert_text("\n"))
         keys.add("up", filter=choosing)(lambda event: self._pick(event, -1))
         keys.add("down", filter=choosing)(lambda event: self._pick(event, 1))

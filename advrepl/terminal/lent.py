@@ -4,9 +4,15 @@ Does not choose the program (pager.py, own_editor.py) and does not hear the sign
 """
 
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyPressEvent
 
 _lent: list[subprocess.Popen[bytes]] = []
 _over = False
@@ -41,12 +47,33 @@ def may_be_lent() -> None:
     _over = False
 
 
+def suspend(_: "KeyPressEvent") -> None:
+    """Let the shell have the terminal, as Ctrl-Z does, and go on when it is ours again.
+
+    Who is continued in the background is mostly ended: a terminal that is set before that is heard stops us again.
+    """
+
+    def stop() -> None:
+        os.kill(0, signal.SIGTSTP)
+        while _is_in_background():
+            time.sleep(0.05)
+
+    if hasattr(signal, "SIGTSTP"):
+        from prompt_toolkit.application import run_in_terminal
+
+        run_in_terminal(stop)
+
+
 def leave_to_others() -> None:
     """Let go of a terminal in whose background we are: to set it, or to read, would stop us instead of ending us."""
-    with suppress(OSError, AttributeError):  # not a terminal, or there is no such thing on Windows
-        if not os.isatty(0) or os.tcgetpgrp(0) == os.getpgrp():
-            return
+    if _is_in_background():
         null = os.open(os.devnull, os.O_RDWR)
         for number in filter(os.isatty, (0, 1, 2)):
             os.dup2(null, number)
         os.close(null)
+
+
+def _is_in_background() -> bool:
+    with suppress(OSError, AttributeError):  # the terminal is gone, or there is no such thing on Windows
+        return os.isatty(0) and os.tcgetpgrp(0) != os.getpgrp()
+    return False

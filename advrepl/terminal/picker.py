@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from advrepl import AdvreplError
+from advrepl.terminal import lent
 from advrepl.terminal.interrupts import ask_line
 from advrepl.terminal.text import clip, max_cells, one_line, wrap
 from advrepl.terminal.theme import Capabilities, Theme
@@ -174,7 +175,7 @@ def _keys(picker: Picker) -> "KeyBindings":
         if picker.chosen:
             event.app.exit(result=picker.chosen)
 
-    keys.add("c-z")(lambda event: event.app.suspend_to_background())
+    keys.add("c-z")(lent.suspend)
     for name in ("escape", "c-c", "c-d"):
         keys.add(name, eager=True)(lambda event: event.app.exit(result=None))
     return keys

@@ -61,9 +61,6 @@ PATIENCE = 10.0  # seconds after the first Ctrl-C from which on another one no l
 
 def play(game: Game | Loading, *, opening: bool, notices: Sequence[str] = (), look: Look = LOOK) -> Left:
     """Play until the player leaves. KeyboardInterrupt: Ctrl-C twice, and all is saved."""
-    for stream in (sys.stdin, sys.stdout):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "replace")
     can = Capabilities.of(os.environ, plain=look.plain)
     interrupts = Interrupts(game.cancel, PATIENCE, only_within=True)
     # With a line editor the terminal never edits lines: a Ctrl-D that it took by itself between two of them were lost.
