@@ -28,10 +28,9 @@ def hidden(question: str) -> str:
     from advrepl.terminal.early import hidden_again
     from advrepl.terminal.text import visible
 
-    asked = visible(f"{question} ")
     try:
-        with hidden_again(asked):
-            return getpass(asked)
+        with hidden_again(f"{question} "):
+            return getpass(visible(f"{question} "))
     except EOFError:
         print()
         return ""

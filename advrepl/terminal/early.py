@@ -8,6 +8,7 @@ import select
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 from prompt_toolkit.input import Input, create_input
@@ -15,6 +16,8 @@ from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
+
+from advrepl.terminal.text import visible
 
 SETTLE = 0.01  # seconds in which the rest of a paste comes, of which the terminal holds only 4 KB at a time
 ENTER = (Keys.ControlM, Keys.ControlJ)  # the second where the terminal makes newlines of carriage returns
@@ -105,7 +108,8 @@ def hidden_again(question: str) -> Iterator[None]:
     try:
         import termios
 
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        shown = Path("/dev/tty").open("w", encoding="utf-8", errors="replace")  # noqa: SIM115
+        terminal = shown.fileno()
     except (ImportError, OSError):  # on Windows; without a terminal
         yield
         return
@@ -116,14 +120,15 @@ def hidden_again(question: str) -> Iterator[None]:
                 during = termios.tcgetattr(terminal)
                 during[3] &= ~termios.ECHO
                 termios.tcsetattr(terminal, termios.TCSANOW, during)
-                os.write(terminal, question.encode(errors="replace"))
+                shown.write(visible(question))
+                shown.flush()
 
     was = signal.signal(signal.SIGCONT, again)
     try:
         yield
     finally:
         signal.signal(signal.SIGCONT, was)
-        os.close(terminal)
+        shown.close()
 
 
 def put_back(typed: bytes) -> None:
