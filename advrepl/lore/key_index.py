@@ -13,7 +13,9 @@ import ahocorasick
 from advrepl.lore.entries import Book, Entry
 from advrepl.lore.key_match import bordered, is_word, pattern_of, readable
 
-KEPT_TEXTS = 1_000
+# Texts remembered besides those of the entries: at least, and for each turn that is searched. Of fewer all would be
+# searched anew each time, as they come in a row. Lines that are typed come between.
+KEPT_TEXTS, EACH = 1_000, 2
 _Key = tuple[int, str]  # the number of an entry, and a key of it
 LONGEST = 32  # letters of a key that the automaton knows: enough to tell keys apart, and little memory
 MAX_CHOICES = 16  # texts of which a pattern needs one
@@ -107,6 +109,7 @@ class KeyIndex:
         self.unfiled: list[int] = []  # entries that have to be looked at in every turn
         self._entries = entries
         self._kept: dict[str, frozenset[_Key]] = {}
+        self._most = len(entries) + KEPT_TEXTS
         filed: tuple[dict[str, list[_Key]], ...] = ({}, {})  # of keys anywhere, of whole words and patterns
         for number, entry in enumerate(entries):
             held = _needles_of(entry)
@@ -119,12 +122,16 @@ class KeyIndex:
     def candidates(self, texts: Iterable[str]) -> dict[int, Collection[str]]:
         """Find the entries that one of the texts could wake, by their numbers, and which of their keys could do it."""
         found: dict[int, set[str]] = {}
-        for text in texts if self._words or self._anywhere else ():
-            if text not in self._kept:
-                while len(self._kept) >= KEPT_TEXTS:
+        texts = tuple(texts) if self._words or self._anywhere else ()
+        self._most = max(self._most, len(self._entries) + EACH * len(texts))
+        for text in texts:
+            keys = self._kept.pop(text, None)
+            if keys is None:
+                keys = frozenset(self._search(text))
+                if len(self._kept) >= self._most:
                     del self._kept[next(iter(self._kept))]
-                self._kept[text] = frozenset(self._search(text))
-            for number, key in self._kept[text]:
+            self._kept[text] = keys  # now the youngest
+            for number, key in keys:
                 found.setdefault(number, set()).add(key)
         return found | {number: self._entries[number].keys for number in self.unfiled}
 

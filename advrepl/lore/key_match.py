@@ -27,6 +27,7 @@ ALIKE = str.maketrans({
 WORD_START = re.compile(r"(?<![A-Za-z0-9_])(?=.)", re.DOTALL)
 WORD_END = re.compile(r"(?<=[^\x02])(?!\x02?[A-Za-z0-9_])")
 KEPT_TEXTS = 2048
+KEPT_PATTERNS = 1 << 16  # more than a book has keys (books.py): they are looked for in a row
 
 
 class PatternSearch(Struct):
@@ -108,7 +109,7 @@ def bordered(text: str) -> str:
     return WORD_END.sub("\x03", WORD_START.sub("\x02", text))
 
 
-@lru_cache(KEPT_TEXTS)
+@lru_cache(KEPT_PATTERNS)
 def pattern_of(key: str) -> tuple[str, str] | None:
     """Return the pattern and the flags of a key that is written /pattern/flags; None for another one."""
     end = key.rfind("/")
@@ -133,7 +134,7 @@ def is_valid(key: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(KEPT_PATTERNS)
 def compile_pattern(key: str, ignore_case: bool) -> "regex.Pattern[str] | None":
     """Compile a pattern, bare or written /like this/i; None where that fails or would take too long.
 
