@@ -8,6 +8,8 @@ from advrepl import AdvreplError
 
 NEAR = 0.75  # of 1, by difflib: with less, another thing is meant more often than a slip of the fingers
 
+MOST_MEANT = 12  # names in a question
+
 
 def did_you_mean(word: str, names: Mapping[str, str]) -> str:
     """Return "did you mean X or Y?" for the names that begin with the word, else the nearest one; "" if none is near.
@@ -60,5 +62,7 @@ def _plain(name: str) -> str:
 
 
 def _question(meant: Iterable[str]) -> str:
-    names = " or ".join(dict.fromkeys(meant))
-    return f"did you mean {names}?" if names else ""
+    names = list(dict.fromkeys(meant))
+    more = len(names) - MOST_MEANT
+    named = " or ".join(names[:MOST_MEANT]) + (f" or one of {more} more" if more > 0 else "")
+    return f"did you mean {named}?" if names else ""

@@ -32,6 +32,13 @@ def test_capitals_in_a_name_do_not_matter() -> None:
     assert did_you_mean("mine.", {"Mine.2": "Mine.2"}) == "did you mean Mine.2?"
 
 
+def test_of_very_many_names_that_are_meant_some_are_said() -> None:
+    names = {f"story-{number}": f"story-{number}" for number in range(2000)}
+    said = did_you_mean("story", names)
+    assert said.startswith("did you mean story-0 or story-1 or ") and said.endswith(" or one of 1988 more?")
+    assert len(said) < 250
+
+
 MODELS = {"gemma-2b.Q4_K_M": "gemma-2b", "gemma-7b": "gemma-7b", "gemma-7b.gguf": "gemma-7b", "Mythalion": "Mythalion"}
 TITLES = {"The Gemma": "other", "A night": "night"}
 

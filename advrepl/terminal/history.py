@@ -1,6 +1,7 @@
 """Earlier lines of the player, in all stories."""
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from prompt_toolkit.history import FileHistory
@@ -8,6 +9,7 @@ from prompt_toolkit.history import FileHistory
 from advrepl import atomic, regular
 
 MAX_HISTORY_LINE = 4000  # characters; a longer line is a pasted text, and stays out of the history file
+MOST_OFFERED = 10_000  # lines, the newest: each key looks for one that begins as the player's does, up to the oldest
 
 
 class History(FileHistory):
@@ -18,11 +20,11 @@ class History(FileHistory):
         self._path = path
 
     def load_history_strings(self) -> Iterable[str]:
-        """Return the lines of the file, the newest first; none if it cannot be read."""
+        """Return the newest lines of the file, the newest first; none if it cannot be read."""
         if not regular.is_there(self._path):
             return []
         try:
-            return list(super().load_history_strings())
+            return list(islice(super().load_history_strings(), MOST_OFFERED))
         except OSError:
             return []
 

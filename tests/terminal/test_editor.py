@@ -14,7 +14,7 @@ from advrepl.play.game import Game
 from advrepl.story.tree import Turn
 from advrepl.terminal.completing import Completions
 from advrepl.terminal.editor import LineEditor
-from advrepl.terminal.history import History
+from advrepl.terminal.history import MOST_OFFERED, History
 from advrepl.terminal.theme import THEMES
 from tests.conftest import ScriptedEngine
 
@@ -189,6 +189,13 @@ def test_an_option_that_looks_like_a_number_or_a_command_is_said(house: Game, ty
 
 
 # --- history file
+
+
+def test_of_a_history_of_many_years_the_newest_lines_are_offered(tmp_path: Path) -> None:
+    path, count = tmp_path / "history", MOST_OFFERED + 500
+    path.write_text("".join(f"\n# now\n+line {number}\n" for number in range(count)))
+    lines = list(History(path).load_history_strings())
+    assert (len(lines), lines[0], lines[-1]) == (MOST_OFFERED, f"line {count - 1}", "line 500")
 
 
 def test_history_survives(tmp_path: Path) -> None:
