@@ -14,16 +14,14 @@ TURNS, SETTLED, EACH = 2000, 200, 100
 # The turns before which the player thinks for so many seconds: what has slid is read anew then, in cells of its own,
 # for which llama.cpp takes some more of its buffers into use.
 THOUGHT, SECONDS = range(102, 200, 3), 0.4
+IDLE = 2.0  # seconds after which nothing is left to be done ahead
 GROWTH = 1.05  # of the memory in use after turn 200
 
 
 def open_handles(process: psutil.Process) -> int:
-    """Return how many stay open: a file that is just being written is not meant."""
-    counts = list[int]()
-    for _ in range(20):
-        counts.append(process.num_fds())
-        time.sleep(0.01)
-    return min(counts)
+    """Return how many are open when all is written and the program waits for a line."""
+    time.sleep(IDLE)
+    return process.num_fds()
 
 
 def main(turns: int = TURNS) -> int:
@@ -32,7 +30,7 @@ def main(turns: int = TURNS) -> int:
         process = Place(Path(folder)).start("--ahead")
         process.until("ready")
         known = psutil.Process(process.child.pid)
-        used, handles, worked, began = dict[int, int](), dict[int, int](), [0.0], time.monotonic()
+        used, handles, worked, began = dict[int, int](), list[int](), [0.0], time.monotonic()
         for turn in range(1, turns + 1):
             if turn in THOUGHT:
                 time.sleep(SECONDS)
@@ -41,17 +39,19 @@ def main(turns: int = TURNS) -> int:
                 print(f"no reply to turn {turn}: {process.events[-1:]}")
                 return 1
             if turn % EACH == 0:
-                used[turn], handles[turn] = known.memory_full_info().uss, open_handles(known)
+                pace, used[turn] = (time.monotonic() - began) / EACH, known.memory_full_info().uss
                 worked.append(sum(known.cpu_times()[:2]))
-                pace, began = (time.monotonic() - began) / EACH, time.monotonic()
+                if turn in (SETTLED, turns):
+                    handles.append(open_handles(known))
+                began = time.monotonic()
                 print(
-                    f"turn {turn}: {used[turn] / 2**20:.1f} MB, {handles[turn]} handles, {pace:.3f} s each, "
+                    f"turn {turn}: {used[turn] / 2**20:.1f} MB, {pace:.3f} s each, "
                     f"{(worked[-1] - worked[-2]) / EACH:.3f} s of them the processor's",
                     flush=True,
                 )
         code = process.end()
     growth = max(used.values()) / used[SETTLED]
-    more = handles[turns] - handles[SETTLED]
+    more = handles[-1] - handles[0]
     print(f"memory × {growth:.3f} after turn {SETTLED}, {more} more handles, exit code {code}")
     return int(growth > GROWTH or more > 0 or code != 0)
 
